@@ -1,0 +1,34 @@
+/* The fetch loops: threads with a uv loop and a curl multi each. */
+#ifndef PENSTOCK_FETCH_FETCH_H
+#define PENSTOCK_FETCH_FETCH_H
+
+#include "base/error.h"
+#include "fetch/transfer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fetch_config {
+    unsigned threads;      /* 0 for 1 */
+    unsigned max_connects; /* idle connections kept, a loop; 0 for 64 */
+    size_t receive_buffer; /* SO_RCVBUF of each socket; 0: the kernel's way */
+};
+
+/* Starts the loops. 0, or a negative errno and a sentence. curl_global_init is done here, once. */
+int fetch_new(const struct fetch_config *config, struct fetch **ret_fetch, struct error *err);
+
+/* Every transfer has ended: stops the loops, joins, frees. */
+void fetch_free(struct fetch *fetch);
+
+struct fetch_loop_stats {
+    uint64_t transfers;   /* started */
+    uint64_t connections; /* made */
+    uint64_t bytes;       /* of bodies */
+    unsigned running;
+    uint64_t ticks_ns;    /* clock_now of the last turn: for the watchdog */
+};
+size_t fetch_loop_count(const struct fetch *fetch);
+void fetch_loop_stats(const struct fetch *fetch, size_t i, struct fetch_loop_stats *ret_stats);
+
+#endif

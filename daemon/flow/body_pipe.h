@@ -1,0 +1,71 @@
+/* The writer side of a body pipe: non-blocking, on a fetch loop.
+ *
+ * Whatever the pipe does not take of one chunk is kept in a carry (one chunk at most, so 16 KiB with
+ * libcurl); while the carry is not empty, further chunks are refused whole and the caller pauses its
+ * transfer. The write end is polled for WRITABLE only while there is a carry, and otherwise for the
+ * reader's departure alone. All functions: the loop's thread. */
+#ifndef PENSTOCK_FLOW_BODY_PIPE_H
+#define PENSTOCK_FLOW_BODY_PIPE_H
+
+#include "flow/body.h"
+
+#include <stddef.h>
+#include <uv.h>
+
+struct body_pipe;
+
+struct body_pipe_ops {
+    /* The carry is in the pipe: the transfer may go on. Not called once complete/abort was. */
+    void (*drained)(struct body_pipe *pipe);
+    /* The reader closed its end (at most once; EPIPE). Its verdict decides what that means. What is
+     * written later is refused. */
+    void (*reader_gone)(struct body_pipe *pipe);
+    /* After body_pipe_complete: the last byte is in the pipe, BODY_COMPLETE is published and the write
+     * end closed. Or, if the reader left or the body was aborted first, it is closed without. Once. */
+    void (*finished)(struct body_pipe *pipe);
+};
+
+struct body_pipe {
+    const struct body_pipe_ops *ops;
+    void *user;
+    struct body *body; /* a reference */
+    uv_loop_t *loop;
+    uv_poll_t poll;
+    int fd;            /* the write end; -1 once closed */
+    char *carry;       /* allocated when first needed */
+    size_t carry_size, carry_len, carry_off;
+    uint64_t accepted; /* bytes taken, the carry included */
+    uint64_t full_since, full_time; /* ns that a carry has waited: the writer's wait for the reader */
+    bool completing, reader_left, polling, closing;
+    void (*closed)(struct body_pipe *pipe);
+};
+
+/* Makes the pipe: both ends close-on-exec, the write end non-blocking, of `size` bytes if the kernel
+ * grants it (0: as it comes). 0 and the read end, which the caller owns; or a negative errno (-EMFILE,
+ * -ENFILE …), and then nothing is left to close. Takes a reference of `body`. */
+int body_pipe_open(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, size_t size,
+                   const struct body_pipe_ops *ops, void *user, int *ret_read_fd);
+
+/* All or nothing: 0, the chunk is taken; BODY_PIPE_FULL, none of it is (a carry waits): pause;
+ * -EPIPE, the reader is gone; or another negative errno (-ENOMEM for the carry). */
+#define BODY_PIPE_FULL 1
+int body_pipe_write(struct body_pipe *pipe, const char *data, size_t len);
+
+/* The transfer ended well: write out the carry, publish BODY_COMPLETE, close; then `finished`, which
+ * may be called before this returns. */
+void body_pipe_complete(struct body_pipe *pipe);
+
+/* Publishes BODY_ABORTED (unless settled before) and closes the write end at once; a blocked reader
+ * wakes. Idempotent; takes a closed pipe. */
+void body_pipe_abort(struct body_pipe *pipe);
+
+/* True while a carry waits for room. */
+bool body_pipe_full(const struct body_pipe *pipe);
+
+/* Nanoseconds that a carry has waited so far, now included. */
+uint64_t body_pipe_full_time(const struct body_pipe *pipe, uint64_t now);
+
+/* Aborts if still open, then closes the poll handle; the memory is free to use again from `closed` on. */
+void body_pipe_close(struct body_pipe *pipe, void (*closed)(struct body_pipe *pipe));
+
+#endif

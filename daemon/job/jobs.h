@@ -1,0 +1,121 @@
+/* The jobs, as the control protocol sees them: every operation takes JSON parameters and answers with JSON.
+ * This is all of the daemon's trade that control/ knows. Everything here runs on the control loop.
+ *
+ * An operation is a struct jobs_call of the caller's. It is answered exactly once, never from within the call
+ * that makes it, either with a result or with an error. While it is under way its memory must stay; a
+ * caller whose client has gone calls jobs_call_abandon (only `wait` ends early by it; the others run
+ * their course) and frees it in `answer` as ever. */
+#ifndef PENSTOCK_JOB_JOBS_H
+#define PENSTOCK_JOB_JOBS_H
+
+#include "base/error.h"
+#include "base/list.h"
+#include "job/settings.h"
+#include "record/kind.h"
+#include "record/sink.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct jobs;
+struct fetch;
+struct pool;
+struct store;
+struct registry;
+struct policy;
+
+/* Who asks: SO_PEERCRED of the connection. */
+struct jobs_peer {
+    uint32_t uid, gid;
+    int32_t pid;
+};
+
+/* Error codes of the protocol besides JSON-RPC 2.0's own (-32700 … -32600). */
+enum jobs_error {
+    JOBS_INVALID_PARAMS = -32602,
+    JOBS_INTERNAL = -32603,
+    JOBS_NOT_FOUND = -32001,   /* no such job */
+    JOBS_CONFLICT = -32002,    /* the key belongs to a job with other parameters; or its state forbids it */
+    JOBS_DRAINING = -32003,    /* the daemon is stopping and accepts nothing new */
+    JOBS_QUEUE_FULL = -32004,  /* queue.max_jobs */
+    JOBS_FORBIDDEN = -32005,   /* not this peer's to do */
+    JOBS_UNAVAILABLE = -32006, /* the store refuses: full disk, … */
+};
+
+enum jobs_method {
+    JOBS_SUBMIT,  /* {job} -> {"id":N} | [{job}…] -> [{"id":N} | {"error":{…}} …]; "existing":true for a known key */
+    JOBS_SHOW,    /* {"id":N} -> {job object} */
+    JOBS_LIST,    /* {SELECT…, "limit":N, "before":ID} -> {"jobs":[…],"next":ID|null} */
+    JOBS_CANCEL,  /* {"id":N} | {"ids":[…]} | {SELECT…} -> {"cancelled":[…],"ended":[…],"missing":[…]} */
+    JOBS_RETRY,   /* the same -> {"retried":[{"id":NEW,"retry_of":OLD}…],"missing":[…]} */
+    JOBS_WAIT,    /* {"ids":[…]} -> {"jobs":[{job object}…]} once all have ended */
+    JOBS_STATS,   /* {} -> {…} */
+    JOBS_PARSERS, /* {} -> {"parsers":[{"name","summary","type","options":[{"name","default","help"}]}]} */
+};
+
+/* A follower gets the lines of the jobs it asked for. The owner embeds it. */
+struct follower {
+    struct list link;
+    /* A line of the log, as it stands there with its newline; event and job as in its text. Verdicts come
+     * after the sink has them, and after all records of their job. Must not block; copies what it keeps. */
+    void (*line)(struct follower *f, enum event event, uint64_t job, const char *text, size_t len);
+    unsigned events;       /* mask; EVENT_ALL */
+    /* Private to jobs: what it selects. */
+    struct follow_filter *filter;
+    struct jobs *jobs;
+};
+
+struct jobs_call {
+    enum jobs_method method;
+    const json_t *params; /* a reference of the caller's, until the answer; NULL: none were given */
+    struct jobs_peer peer;
+    /* JOBS_SUBMIT: subscribe this follower to each job it makes, before the job is queued. Or NULL. */
+    struct follower *follower;
+    /* Exactly one of result (a new reference, the callee's to keep) and code != 0 is set. `error` names the
+     * field and the remedy; `field` (NULL or a literal path as "jobs[3].url") goes into error.data. */
+    void (*answer)(struct jobs_call *call, json_t *result, int code, const struct error *error,
+                   const char *field);
+    /* Private to jobs. */
+    struct list link;
+    bool abandoned;
+    void *state;
+};
+
+void jobs_call(struct jobs *jobs, struct jobs_call *call);
+void jobs_call_abandon(struct jobs *jobs, struct jobs_call *call);
+
+/* Subscribes to {"ids":[…]} or {SELECT…} or {} (all), "events":["record",…]. 0, or -EINVAL and a sentence.
+ * An id that has ended already gets its verdict line at once (asynchronously); one that is unknown is an
+ * error by `missing` (*ret_missing = the id, 0 if none). */
+int jobs_follow(struct jobs *jobs, struct follower *follower, const json_t *params,
+                struct error *err);
+/* Takes a follower that was never subscribed, if zeroed. */
+void jobs_unfollow(struct follower *follower);
+
+struct jobs_config {
+    uv_loop_t *loop;
+    struct mailbox *mailbox; /* the control loop's */
+    const struct settings *settings;
+    struct fetch *fetch;
+    struct pool *pool;
+    struct store *store;
+    struct sink *sink; /* set by jobs_set_sink, as the sink needs jobs' callbacks */
+    struct registry *registry;
+    struct policy *policy;
+    const char *instance; /* random id of this start, for logs */
+};
+
+int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct error *err);
+
+/* Drain: nothing new is accepted, nothing queued is started; `drained` is called once no attempt runs.
+ * jobs_stop ends the running attempts at once (with a store that keeps they run again after the next start;
+ * otherwise they end `cancelled`), and leads to `drained` as well. */
+void jobs_drain(struct jobs *jobs, void (*drained)(void *arg), void *arg);
+void jobs_stop(struct jobs *jobs);
+
+/* After `drained`. */
+void jobs_free(struct jobs *jobs);
+
+#endif

@@ -1,0 +1,65 @@
+/* One run of a parser over one body: the FILE *, the function table that the parser calls, and what
+ * came of it. Embedded in its attempt; used by one worker thread from parse_task_run on, until `done`
+ * is called, which is the worker's last touch. */
+#ifndef PENSTOCK_PARSE_TASK_H
+#define PENSTOCK_PARSE_TASK_H
+
+#include "flow/body_reader.h"
+#include "penstock/parser.h"
+#include "record/kind.h"
+#include "record/sink.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct parse_pair {
+    const char *name, *value;
+};
+
+/* What the parser may ask about its job; borrowed, immutable while the task runs. */
+struct parse_facts {
+    const char *url; /* redacted */
+    int status;
+    const struct parse_pair *headers, *options, *labels;
+    size_t header_count, option_count, label_count;
+};
+
+struct parse_task {
+    /* Set by the owner before parse_task_run. */
+    const struct penstock_parser *parser;
+    struct parse_facts facts;
+    struct body *body; /* a reference is taken while it runs */
+    int read_fd;       /* taken over */
+    /* Where a record goes: valid JSON on one line. As sink_emit. Worker's thread. */
+    int (*emit)(struct parse_task *task, const char *json, size_t len);
+    struct sink_source source; /* used by the owner's emit; seq counts the records */
+    size_t record_bytes;       /* limit of one record; 0 for 1 MiB */
+    bool drain_after_enough;   /* a digest was demanded: read the rest all the same */
+    void (*done)(struct parse_task *task);
+
+    /* Results, published by `done`. */
+    enum penstock_result result;
+    enum error_kind kind;  /* KIND_NONE or why it failed: KIND_PARSER_FAILED, _LIMIT_EXCEEDED, … */
+    char message[512];     /* what the parser said, valid UTF-8, one line */
+    uint64_t line, offset; /* where; 0 and PENSTOCK_NO_OFFSET if unknown */
+    bool body_ended;       /* it (or the drain) has seen the end of a complete body */
+
+    /* The parser's clock: any thread reads it. */
+    _Atomic uint64_t started, ended; /* clock_now; 0 if not yet */
+
+    /* Private to task.c. */
+    struct penstock_run run;
+    struct body_reader reader;
+    bool failed_said;
+};
+
+/* Runs the parser to its end, on the calling thread; then calls task->done. A body error that the
+ * parser overlooked does not make the run a success: after an aborted body the result is never OK. */
+void parse_task_run(struct parse_task *task);
+
+/* Nanoseconds that the parser itself has used: since its start, less the time spent waiting for data
+ * and for room in the sink. Any thread, while the task lives. */
+uint64_t parse_task_busy(const struct parse_task *task, uint64_t now);
+
+#endif

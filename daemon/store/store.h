@@ -1,0 +1,188 @@
+/* The store: where jobs live. One interface, one file per engine; a database server can fill it.
+ *
+ * Calls are asynchronous: each is a struct of the caller's with its arguments and results, and a mail
+ * that comes back to the control loop's mailbox once the result stands (and, in an engine that keeps
+ * anything, is durable). Calls are carried out in the order they were made. All functions: the control
+ * loop.
+ *
+ * A job's row moves queued -> running -> (waiting -> running)* -> final. `attempt` counts the claims and is
+ * the epoch: finish and postpone name the attempt that they speak for, and are refused with -ESTALE when
+ * it is not the current one, so that a verdict is stored once, and never by a ghost. */
+#ifndef PENSTOCK_STORE_STORE_H
+#define PENSTOCK_STORE_STORE_H
+
+#include "base/error.h"
+#include "base/mailbox.h"
+#include "record/kind.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A job as it is stored. Strings are owned by the row (store_job_free). Times are CLOCK_REALTIME in
+ * microseconds, 0 for none. */
+struct store_job {
+    uint64_t id;            /* given by the store: positive, never reused */
+    uint32_t attempt;       /* claims so far */
+    enum job_state state;
+    int priority;           /* higher runs first */
+    uint32_t uid, gid;      /* of the peer that submitted it */
+    int64_t created, due, finished; /* due: not before; next try of a waiting one */
+    uint64_t retry_of;      /* 0 for none */
+    uint64_t finish_seq;    /* order of the ends, from 1; 0 while it has not ended */
+    enum error_kind error;  /* of the verdict; KIND_NONE */
+    char *host;             /* shard and limit key: host of the URL, lower case */
+    char *parser;
+    char *spec;             /* JSON: what was asked for, as job/spec.h writes it */
+    char *labels;           /* JSON object */
+    char *key;              /* idempotency key or NULL */
+    char *verdict;          /* the verdict's line (JSON object, no newline) or NULL */
+};
+
+void store_job_free(struct store_job *job); /* takes NULL */
+struct store_job *store_job_copy(const struct store_job *job); /* NULL: out of memory */
+
+struct store_call {
+    struct mail mail;     /* the caller sets it up with mail_init; delivered when done */
+    int result;           /* 0 or a negative errno */
+    struct error error;   /* a sentence if result is negative */
+};
+
+/* Adds jobs, all or none but for keys: a job whose (uid, key) is known and whose spec is the same becomes
+ * that one (existing = true, id filled in); another spec: its own result is -EEXIST. -EDQUOT: the queue
+ * is full (max_jobs counts what has not ended). */
+struct store_submit {
+    struct store_call call;
+    struct store_submit_item {
+        struct store_job *job; /* the caller's; the store copies it and fills in id */
+        int result;            /* 0, -EEXIST */
+        bool existing;
+    } *items;
+    size_t count;
+};
+
+/* queued or waiting -> running, attempt + 1. -ENOENT, -ESTALE if it is neither. */
+struct store_claim {
+    struct store_call call;
+    uint64_t id;
+    uint32_t attempt; /* result */
+};
+
+/* -> done, failed or cancelled. */
+struct store_finish {
+    struct store_call call;
+    uint64_t id;
+    uint32_t attempt;
+    enum job_state state;
+    enum error_kind error;
+    const char *verdict; /* borrowed until the mail comes */
+    int64_t finished;
+};
+
+/* running -> waiting until `due`; or running -> queued (due = 0) when the daemon stops. */
+struct store_postpone {
+    struct store_call call;
+    uint64_t id;
+    uint32_t attempt;
+    int64_t due;
+};
+
+struct store_get {
+    struct store_call call;
+    uint64_t id;
+    struct store_job *job; /* result: a copy, the caller's; NULL with -ENOENT */
+};
+
+/* What list, cancel, retry and follow select by. NULL, 0 or -1: any. */
+struct store_select {
+    int state; /* enum job_state or -1 */
+    int error; /* enum error_kind or -1 */
+    const char *label_key, *label_value;
+    const char *schedule, *host, *parser;
+    int64_t since; /* created at or after */
+};
+bool store_select_match(const struct store_select *select, const struct store_job *job);
+
+/* A page, newest first: ids below `before` (0: from the newest). */
+struct store_list {
+    struct store_call call;
+    struct store_select select; /* strings borrowed until the mail comes */
+    uint64_t before;
+    size_t limit;
+    struct store_job **jobs; /* result: copies; the array and they are the caller's */
+    size_t count;
+    uint64_t next;           /* `before` for the next page; 0: that was the last */
+};
+
+/* Of one host, the runnable rows (queued, or waiting and due by `now`) in the order they should run:
+ * priority, then id. Rows in `skip` (ids being run or claimed) are left out. */
+struct store_window {
+    struct store_call call;
+    const char *host; /* borrowed */
+    int64_t now;
+    const uint64_t *skip;
+    size_t skip_count;
+    size_t limit;
+    struct store_job **jobs; /* result, as above */
+    size_t count;
+    int64_t next_due;        /* when the next waiting or not-before row falls due; 0: none */
+};
+
+/* Hosts that have rows which have not ended, and how many: at start. */
+struct store_hosts {
+    struct store_call call;
+    struct store_host {
+        char *host;
+        uint64_t pending;
+    } *hosts; /* result: the caller's */
+    size_t count;
+};
+
+/* Ended rows after `after` in order of their ends: for followers that were too slow. */
+struct store_ended {
+    struct store_call call;
+    uint64_t after; /* finish_seq */
+    size_t limit;
+    struct store_job **jobs;
+    size_t count;
+};
+
+struct store_counts {
+    uint64_t by_state[JOB_STATE_COUNT_];
+    uint64_t last_id, last_finish_seq;
+};
+
+struct store;
+struct store_engine {
+    const char *name;
+    bool keeps; /* jobs survive the daemon */
+    void (*submit)(struct store *s, struct store_submit *call);
+    void (*claim)(struct store *s, struct store_claim *call);
+    void (*finish)(struct store *s, struct store_finish *call);
+    void (*postpone)(struct store *s, struct store_postpone *call);
+    void (*get)(struct store *s, struct store_get *call);
+    void (*list)(struct store *s, struct store_list *call);
+    void (*window)(struct store *s, struct store_window *call);
+    void (*hosts)(struct store *s, struct store_hosts *call);
+    void (*ended)(struct store *s, struct store_ended *call);
+    void (*counts)(struct store *s, struct store_counts *ret_counts); /* at once, from memory */
+    void (*free)(struct store *s); /* every call has come back */
+};
+/* The engine embeds this first. */
+struct store {
+    const struct store_engine *engine;
+    struct mailbox *mailbox; /* where calls come back: the control loop's */
+};
+
+struct store_config {
+    const char *path; /* engines that keep */
+    uint64_t max_jobs; /* not ended; 0: no limit */
+    int64_t keep_finished_us; /* ended rows are forgotten after that; 0: at once is never meant: 7 d */
+    uint64_t keep_finished_count; /* and beyond that many; 0 for 100,000 (memory engine) */
+};
+
+/* 0, or a negative errno and a sentence. */
+int store_memory_new(const struct store_config *config, struct mailbox *mailbox,
+                     struct store **ret_store, struct error *err);
+
+#endif
