@@ -1,0 +1,141 @@
+# Sourced by config/quickstart.sh and tests/run: what both do before their work. Bash; sets `root`.
+# shellcheck shell=bash
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+
+say() { printf '%s\n' "$*"; }
+complain() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+
+# packages_of USE...: the names that config/packages lists for these uses.
+packages_of() {
+    local use name rest wanted=" $* "
+    while read -r use name rest; do
+        [[ -n $name && $wanted == *" $use "* ]] && printf '%s\n' "$name"
+    done < <(sed 's/#.*//' "$root/config/packages")
+    return 0
+}
+
+# packages_missing NAME...: those that are not installed, by one look at dpkg's database.
+packages_missing() {
+    local -A have=()
+    local name status
+    while read -r name status; do
+        [[ $status == installed ]] && have[$name]=1
+    done < <(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null)
+    for name in "$@"; do
+        [[ -v have[$name] ]] || printf '%s\n' "$name"
+    done
+}
+
+apt_get() {
+    DEBIAN_FRONTEND=noninteractive "$@" </dev/null
+}
+
+# Package lists may be missing or stale: try, then fetch them and try again.
+apt_install() {
+    local sudo=()
+    [[ $EUID -eq 0 ]] || sudo=(sudo)
+    apt_get "${sudo[@]}" apt-get install -y --no-install-recommends "$@" && return 0
+    apt_get "${sudo[@]}" apt-get update &&
+        apt_get "${sudo[@]}" apt-get install -y --no-install-recommends "$@"
+}
+
+# need_packages NAME...: returns 0 with all of them there; otherwise prints the line that installs them,
+# and runs it as root or, if a terminal agrees, through sudo. Exits 2 if they stay missing.
+need_packages() {
+    local missing answer=
+    if ! command -v dpkg-query >/dev/null; then
+        say "This is not a Debian: the build will name what it misses (config/packages has Debian's names)."
+        return 0
+    fi
+    mapfile -t missing < <(packages_missing "$@")
+    [[ ${#missing[@]} -eq 0 ]] && return 0
+    say "Missing packages. To install them:"
+    say "    apt-get install -y --no-install-recommends ${missing[*]}"
+    if [[ $EUID -ne 0 ]]; then
+        if ! command -v sudo >/dev/null || [[ ! -t 0 || ! -t 1 ]]; then
+            complain "run that line as root, then this again"
+            exit 2
+        fi
+        read -r -p "Run it with sudo now? [y/N] " answer || true
+        [[ $answer == [yY]* ]] || exit 2
+    fi
+    if ! apt_install "${missing[@]}"; then
+        complain "the packages could not be installed"
+        exit 2
+    fi
+}
+
+# as_owner COMMAND...: runs it as the clone's owner, so that root leaves no files of root's in a user's
+# clone. ccache and compilers want a HOME that is theirs.
+as_owner() {
+    local uid gid home
+    uid=$(stat -c %u "$root")
+    gid=$(stat -c %g "$root")
+    if [[ $EUID -ne 0 || $uid -eq 0 ]]; then
+        "$@"
+        return
+    fi
+    home=$(getent passwd "$uid" | cut -d: -f6)
+    setpriv --reuid="$uid" --regid="$gid" --clear-groups \
+        env HOME="${home:-/nonexistent}" "$@"
+}
+
+# A HOME that is unset, or that cannot be written to, is no place for a compiler cache.
+cache_options=()
+if command -v ccache >/dev/null; then
+    cache_options=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
+    if [[ -z ${CCACHE_DIR:-} && ! -w ${HOME:-/nonexistent} ]]; then
+        export CCACHE_DIR=$root/build/ccache
+    fi
+fi
+
+# cmake_build DIR LOG [OPTION...] [-- TARGET...]: configures and builds; on failure shows what went wrong.
+cmake_build() {
+    local dir=$1 log=$2 options=() targets=()
+    shift 2
+    while [[ $# -gt 0 && $1 != -- ]]; do
+        options+=("$1")
+        shift
+    done
+    [[ $# -gt 1 ]] && shift && targets=(--target "$@")
+    if {
+        as_owner cmake -S "$root" -B "$dir" "${cache_options[@]}" "${options[@]}" &&
+            as_owner cmake --build "$dir" -j "$(nproc)" "${targets[@]}"
+    } >"$log" 2>&1 </dev/null; then
+        return 0
+    fi
+    grep -E -A4 'error:|Error |CMake Error|undefined reference' "$log" | head -n 40 >&2
+    complain "the build in $dir failed"
+    return 1
+}
+
+# Downloads packages as the clone's owner into the current directory, fetching the lists if need be.
+apt_download() {
+    as_owner apt-get download "$@" && return 0
+    [[ $EUID -eq 0 ]] && apt_get apt-get update && as_owner apt-get download "$@"
+}
+
+# Unpacks nginx from its package into build/nginx, with the libraries that the machine lacks in libs/.
+unpack_nginx() {
+    local deb
+    as_owner mkdir -p "$root/build/nginx" && cd "$root/build/nginx" || return 1
+    apt_download nginx && as_owner dpkg-deb -x nginx_*.deb . || return 1
+    if ldd usr/sbin/nginx | grep -q 'not found'; then
+        apt_download libpcre2-8-0 libcrypt1 zlib1g libssl3 || return 1
+        for deb in libpcre*.deb libcrypt*.deb zlib*.deb libssl*.deb; do
+            as_owner dpkg-deb -x "$deb" libs || return 1
+        done
+    fi
+    rm -f ./*.deb
+}
+
+# find_nginx: prints the path of an nginx: the installed one, or one from its package, as installing it
+# would start a server. Fails if there is none to be had.
+find_nginx() {
+    local bin
+    bin=$(PATH=$PATH:/usr/sbin command -v nginx) && printf '%s\n' "$bin" && return 0
+    bin=$root/build/nginx/usr/sbin/nginx
+    [[ -x $bin ]] || (unpack_nginx) >/dev/null 2>&1 </dev/null
+    [[ -x $bin ]] && printf '%s\n' "$bin"
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Includes name the layer and point down only:
+
+    main -> app -> control -> job -> {fetch, parse, store} -> record -> flow -> base
+    host -> {parse, record, flow, base}    ctl -> {flow's pipeline, base}
+
+so fetch, parse and store never include each other, and only job knows fetch and parse.
+"""
+import pathlib
+import re
+import sys
+
+ORDER = ["base", "flow", "record", ("fetch", "parse", "store"), "job", "control", "app", "main"]
+RANK = {}
+for rank, entry in enumerate(ORDER):
+    for layer in (entry,) if isinstance(entry, str) else entry:
+        RANK[layer] = rank
+ALLOWED = {layer: {low for low in RANK if RANK[low] < RANK[layer]} | {layer} for layer in RANK}
+ALLOWED["control"] -= {"fetch", "parse"}
+ALLOWED["host"] = {"host", "parse", "record", "flow", "base"}
+ALLOWED["ctl"] = {"ctl", "base"}
+PIPELINE = "flow/pipeline.h"
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
+
+
+def layer_of(path, daemon):
+    parts = path.relative_to(daemon).parts
+    return parts[0] if len(parts) > 1 else path.stem
+
+
+def faults_in(path, daemon):
+    layer = layer_of(path, daemon)
+    if layer not in ALLOWED:
+        yield 1, f"is in no known layer ({layer})"
+        return
+    for number, text in enumerate(path.read_text().splitlines(), 1):
+        match = INCLUDE.match(text)
+        if not match:
+            continue
+        target = match.group(1)
+        if target == "app.h" and layer in ("app", "main") or target == "penstock/parser.h":
+            continue
+        if layer == "ctl" and target == PIPELINE:
+            continue
+        to = target.split("/")[0] if "/" in target else None
+        if to is None:
+            yield number, f'"{target}" does not name its layer'
+        elif to not in ALLOWED[layer]:
+            yield number, f'{layer} must not include "{target}"'
+        elif not (daemon / target).exists():
+            yield number, f'"{target}" does not exist'
+
+
+def main():
+    daemon = pathlib.Path(__file__).resolve().parents[2] / "daemon"
+    files = sorted(p for p in daemon.rglob("*") if p.suffix in (".c", ".h"))
+    faults = [f"{p.relative_to(daemon.parent)}:{n}: {why}" for p in files for n, why in faults_in(p, daemon)]
+    print("\n".join(faults) or f"{len(files)} files")
+    return 1 if faults or not files else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Adds up what the builds' ctest runs wrote (--output-junit): single cases, not programs.
+
+    summary.py [--require-all] [--status N] DIRECTORY
+
+The last line is "N passed, N failed, N skipped"; the exit status is 0 if nothing failed.
+"""
+import argparse
+import pathlib
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+
+# A case's line, as cmocka and as tests/support's python runner write it.
+PASSED = re.compile(r"^(?:\[       OK \]|ok) (\S+)", re.M)
+SKIPPED = re.compile(r"^(?:\[  SKIPPED \] (\S+)$|skip (\S+.*))", re.M)
+FAILED = re.compile(r"^(?:\[  FAILED  \] (\w\S+)$|FAIL (\S+))", re.M)
+
+
+def cases_of(test):
+    """The names of what passed, failed and was skipped in one ctest test."""
+    text = test.findtext("system-out") or ""
+    passed = PASSED.findall(text)
+    skipped = [a or b for a, b in SKIPPED.findall(text)]
+    failed = sorted({a or b for a, b in FAILED.findall(text)})
+    if test.find("skipped") is not None and test.get("status") != "fail":
+        if not skipped:
+            skipped = [""]
+    elif test.get("status") == "fail" or test.find("failure") is not None:
+        if not failed:
+            failed = [""]
+    elif not passed and not skipped:
+        passed = [""]
+    return passed, failed, skipped
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--require-all", action="store_true")
+    parser.add_argument("--status", type=int, default=0)
+    parser.add_argument("directory", type=pathlib.Path)
+    args = parser.parse_args()
+
+    passed, failed, skipped = 0, [], []
+    for path in sorted(args.directory.glob("*.xml")):
+        for test in ElementTree.parse(path).getroot().iter("testcase"):
+            name = f"{path.stem}: {test.get('name')}"
+            good, bad, left = cases_of(test)
+            passed += len(good)
+            failed += [f"{name} {case}".rstrip() for case in bad]
+            skipped += [f"{name} {case}".rstrip() for case in left]
+    for case in skipped:
+        print("skipped:", case)
+    for case in failed:
+        print("FAILED:", case)
+    if args.require_all and skipped:
+        print("A skipped test is a failure here (--require-all).")
+        failed += skipped
+        skipped = []
+    status = 1 if failed or args.status else 0
+    if args.status and not failed:
+        print("A build failed, or ctest did.")
+    if not passed and not failed and not skipped:
+        print("No test was run.")
+        status = 1
+    print(f"{passed} passed, {len(failed)} failed, {len(skipped)} skipped")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
