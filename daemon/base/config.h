@@ -1,8 +1,9 @@
 /* The config file as sections, keys and values, whatever they mean: libini_config reads the syntax, this
  * keeps where each value stood, so that whoever finds it wrong can say "FILE:LINE: KEY: …".
  *
- *   - comments (# or ;) on lines of their own; no continuation lines; UTF-8
- *   - [section] or [section "NAME"]; sections of the same kind and name merge
+ *   - comments (# or ;) on lines of their own, in the first column; no continuation lines; UTF-8
+ *   - [section] or [section "NAME"] at the start of a line; sections of the same kind and name merge
+ *   - kinds and keys are lower case (a-z 0-9 _ . -); names are printable ASCII without " and !
  *   - a repeated key adds to its list, an empty value clears it; the last of a single value wins
  *   - FILE, then FILE.d/[*].conf in order of their names, then --set SECTION.KEY=VALUE in turn (SECTION may
  *     carry a quoted name: `host "example.org".connections=2`) */
@@ -41,18 +42,23 @@ struct config {
     size_t count;
 };
 
-/* Reads `path` and its drop-ins. A missing file is -ENOENT (the caller decides whether that matters).
- * 0, or a negative errno and a sentence with file and line; *ret is untouched then. */
+/* Reads `path` and its drop-ins. -ENOENT: neither is there (the caller decides whether that matters); drop-ins
+ * without a main file are read. 0, or a negative errno and a sentence with file and line; *ret is untouched
+ * then. */
 int config_read(const char *path, struct config *ret_config, struct error *err);
 
-/* Reads config text from memory under a file name, adding to `config`: for tests, fuzzing and defaults. */
+/* Reads config text from memory under a file name, adding to `config` (zeroed at first): for tests, fuzzing
+ * and defaults. After a failure `config` holds what was read before it, to be freed by config_deinit. */
 int config_parse(struct config *config, const char *text, size_t len, const char *file,
                  struct error *err);
 
-/* One --set argument. */
+/* One --set argument: adds its value under the file name "--set". */
 int config_set(struct config *config, const char *assignment, struct error *err);
+
+/* Frees all and leaves an empty config. */
 void config_deinit(struct config *config);
 
+/* NULL if there is none. `name` is NULL for a section without one. */
 const struct config_section *config_find(const struct config *config, const char *kind,
                                          const char *name);
 const struct config_key *config_key(const struct config_section *section, const char *name);

@@ -1,0 +1,230 @@
+#include "base/config_build.h"
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/utf8.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MAX  (16 << 20) /* a config of more is no config: the wrong file, or /dev/zero */
+#define SET_FILE  "--set"
+#define KEY_CHARS "abcdefghijklmnopqrstuvwxyz0123456789_.-"
+
+int config_check_key(const char *key, struct error *err)
+{
+    if (key[0] >= 'a' && key[0] <= 'z' && key[strspn(key, KEY_CHARS)] == '\0')
+        return 0;
+    return error_set(err, -EINVAL,
+                     "'%.60s' is no key; keys are lower case: a letter, then a-z 0-9 _ . -", key);
+}
+
+/* The quoted part of a header: `"NAME"` at p, up to `end`. */
+static int split_name(const char *p, const char *end, char **ret_name, struct error *err)
+{
+    if (end - p < 3 || *p != '"' || end[-1] != '"')
+        return error_set(err, -EINVAL, "a section is [KIND] or [KIND \"NAME\"], NAME in quotes");
+    for (const char *c = p + 1; c < end - 1; c++)
+        if (*c == '"' || *c == '!' || (unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f)
+            return error_set(err, -EINVAL, "a section's name is printable ASCII without \" and !");
+    *ret_name = strndup(p + 1, (size_t)(end - p) - 2);
+    return *ret_name ? 0 : error_set(err, -ENOMEM, "out of memory");
+}
+
+int config_split_header(const char *text, char **ret_kind, char **ret_name, struct error *err)
+{
+    const char *end = text + strlen(text);
+    size_t kind_len = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-");
+    char *name = NULL;
+
+    while (end > text && isspace((unsigned char)end[-1]))
+        end--;
+    const char *p = text + kind_len + strspn(text + kind_len, " \t");
+    if (kind_len == 0)
+        return error_set(err, -EINVAL, "'%.60s' is no section; kinds are lower case: [KIND]", text);
+    if (p < end) {
+        int r = split_name(p, end, &name, err);
+        if (r < 0)
+            return r;
+    }
+    char *kind = strndup(text, kind_len);
+    if (!kind) {
+        free(name);
+        return error_set(err, -ENOMEM, "out of memory");
+    }
+    *ret_kind = kind;
+    *ret_name = name;
+    return 0;
+}
+
+/* Where SECTION ends in SECTION.KEY=VALUE: the first dot outside quotes and before the =. */
+static const char *section_end(const char *p)
+{
+    bool quoted = false;
+    for (; *p && (quoted || *p != '='); p++) {
+        if (*p == '"')
+            quoted = !quoted;
+        else if (*p == '.' && !quoted)
+            return p;
+    }
+    return NULL;
+}
+
+/* Copies [from, to) without the white space around it. NULL: out of memory. */
+static char *trimmed(const char *from, const char *to)
+{
+    while (from < to && isspace((unsigned char)*from))
+        from++;
+    while (to > from && isspace((unsigned char)to[-1]))
+        to--;
+    return strndup(from, (size_t)(to - from));
+}
+
+static int set_apart(struct config *config, const char *header, const char *key, const char *value,
+                     struct error *err)
+{
+    char *kind = NULL, *name = NULL;
+    struct error why;
+
+    int r = config_check_key(key, &why);
+    if (r == 0)
+        r = config_split_header(header, &kind, &name, &why);
+    if (r < 0)
+        return error_set(err, r, "--set %s.%s: %s", header, key, why.text);
+    struct config_section *section = config_open(config, kind, name, SET_FILE, 0);
+    if (!section || config_add(section, key, value, SET_FILE, 0) < 0)
+        r = error_set(err, -ENOMEM, "out of memory");
+    free(kind);
+    free(name);
+    return r;
+}
+
+int config_set(struct config *config, const char *assignment, struct error *err)
+{
+    const char *dot = section_end(assignment);
+    const char *equal = dot ? strchr(dot, '=') : NULL;
+    size_t len = strlen(assignment);
+
+    if (!equal)
+        return error_set(err, -EINVAL,
+                         "--set %.80s: write SECTION.KEY=VALUE, as in policy.allow=127.0.0.0/8",
+                         assignment);
+    if (utf8_valid(assignment, len) < len || strpbrk(assignment, "\r\n"))
+        return error_set(err, -EINVAL, "--set %.*s: the value is one line of UTF-8",
+                         (int)(equal - assignment), assignment);
+    char *header = trimmed(assignment, dot);
+    char *key = trimmed(dot + 1, equal);
+    char *value = trimmed(equal + 1, assignment + len);
+    int r = header && key && value ? set_apart(config, header, key, value, err)
+                                   : error_set(err, -ENOMEM, "out of memory");
+    free(header);
+    free(key);
+    free(value);
+    return r;
+}
+
+static int read_all(int fd, struct buf *text)
+{
+    char chunk[16384];
+    for (;;) {
+        ssize_t n = read(fd, chunk, sizeof chunk);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n == 0 ? 0 : -errno;
+        if (text->len + (size_t)n > FILE_MAX)
+            return -EFBIG;
+        int r = buf_put(text, chunk, (size_t)n);
+        if (r < 0)
+            return r;
+    }
+}
+
+static int read_file(struct config *config, const char *path, struct error *err)
+{
+    struct buf text = BUF_INIT;
+    struct stat st;
+    int r = 0;
+
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_set(err, -errno, "%s: %s", path, strerror(errno));
+    if (fstat(fd, &st) < 0)
+        r = -errno;
+    else if (S_ISDIR(st.st_mode))
+        r = -EISDIR;
+    else
+        r = read_all(fd, &text);
+    fd_close(&fd);
+    if (r < 0)
+        error_set(err, r, "%s: %s", path, r == -EFBIG ? "over 16 MiB: not a config" : strerror(-r));
+    else
+        r = config_parse(config, text.data ? text.data : "", text.len, path, err);
+    buf_deinit(&text);
+    return r;
+}
+
+static int is_drop_in(const struct dirent *entry)
+{
+    size_t len = strlen(entry->d_name);
+    return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".conf") == 0;
+}
+
+/* By bytes, whatever the locale. */
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* *ret_count: how many there were. */
+static int read_drop_ins(struct config *config, const char *path, int *ret_count, struct error *err)
+{
+    struct dirent **entries = NULL;
+    char *dir = NULL;
+    int r = 0;
+
+    if (asprintf(&dir, "%s.d", path) < 0)
+        return error_set(err, -ENOMEM, "out of memory");
+    int count = scandir(dir, &entries, is_drop_in, by_name);
+    if (count < 0 && errno != ENOENT && errno != ENOTDIR)
+        r = error_set(err, -errno, "%s: %s", dir, strerror(errno));
+    for (int i = 0; i < count; i++) {
+        char *file = NULL;
+        if (r == 0 && asprintf(&file, "%s/%s", dir, entries[i]->d_name) < 0)
+            r = error_set(err, -ENOMEM, "out of memory");
+        else if (r == 0)
+            r = read_file(config, file, err);
+        free(file);
+        free(entries[i]);
+    }
+    free(entries);
+    free(dir);
+    *ret_count = count > 0 ? count : 0;
+    return r;
+}
+
+int config_read(const char *path, struct config *ret_config, struct error *err)
+{
+    struct config config = {0};
+    int drop_ins = 0;
+
+    int main_file = read_file(&config, path, err);
+    int r = main_file == -ENOENT ? 0 : main_file;
+    if (r == 0)
+        r = read_drop_ins(&config, path, &drop_ins, err);
+    if (r == 0 && main_file == -ENOENT && drop_ins == 0)
+        r = main_file; /* the sentence is there already */
+    if (r < 0) {
+        config_deinit(&config);
+        return r;
+    }
+    *ret_config = config;
+    return 0;
+}
