@@ -1,3 +1,4 @@
+// clang-format off
 /* The misbehaving origin: an HTTP/1.1 server on loopback whose faults are written into the URL.
  *
  * In a test:
@@ -7,55 +8,83 @@
  *     origin_free(o);
  * and as a program, for system tests: `test-origin --help`.
  *
- * One epoll thread serves everything; a stalled connection costs about 1 KiB. Nothing is random:
- * the same request sequence gets the same answers. An unknown path answers 404 and an unknown or
- * malformed parameter 400, with a sentence, so that a typing error does not pass for good
- * behaviour.
+ * One epoll thread serves everything; a stalled connection costs about 1 KiB. Nothing is random: the same
+ * requests in the same order get the same answers. An unknown path answers 404 and an unknown or
+ * malformed parameter 400, with a sentence, so that a typing error does not pass for good behaviour.
  *
- * PATHS (what the body is; a size may end in K, M or G)
- *   /bytes?n=N       N bytes of origin_pattern()
- *   /zeros?n=N       N zero bytes
- *   /lines?n=N       "line 1\n" … "line N\n"
- *   /csv?n=N         "id,name,note\n", then N rows: 1,name 1,"a ""quoted"", note 1"\n
- *   /ndjson?n=N      {"id":1,"name":"name 1"}\n … N lines
- *   /text?text=T     T, percent-decoded
- *   /file/PATH       a file below the root (config.root, --root)
- *   /data/NAME       what origin_put() gave for NAME
- *   /echo            the request's own body (POST), as it came
- *   /request         the request's head as it came, as text
- *   /silence         reads the request and never answers
- *   /_stats          the counters as JSON    /_release?name=NAME   see hold
- * The generated bodies take `endless=1` in place of n.
+ * Paths: what the body is (a size may end in K, M or G; the generated ones take endless=1 for n)
+ *     /bytes?n=N      N bytes of origin_pattern()
+ *     /zeros?n=N      N zero bytes
+ *     /lines?n=N      "line 1\n" … "line N\n"
+ *     /csv?n=N        "id,name,note\n", then N rows: 1,name 1,"a ""quoted"", note 1"\n
+ *     /ndjson?n=N     {"id":1,"name":"name 1"}\n … N lines
+ *     /text?text=T    T, percent-decoded
+ *     /file/PATH      a file below the root (config.root, --root)
+ *     /data/NAME      what origin_put() gave for NAME
+ *     /echo           the request's own body (POST), as it came
+ *     /request        the request's head, as it came
+ *     /silence        reads the request and never answers
+ *     /_stats         the counters as JSON
+ *     /_release?name=NAME    see hold
  *
- * PARAMETERS (they compose; "body bytes" are bytes of the body as it is framed or not, encoded or
- * not, without chunk headers) Framing: framing=length|chunked|close (length; chunked if endless),
- * chunk=SIZE (4096), length=+K|-K (Content-Length is wrong by K; the connection closes after the
- * true body), dup_length=same|other (two Content-Length), te_cl=1 (Content-Length and chunked),
- *   close=1 (Connection: close), trailer=1 (a trailer field after the last chunk),
- *   http10=1 (HTTP/1.0 status line, closes).
- *  Cuts: cut=K (closes after K body bytes), reset=K (RST after K), stall=K (K, then silence until
- * the client goes), bad_chunk=K (after K bytes a chunk size that is none), no_final_chunk=1,
- * no_final_crlf=1
- *   ("0\r\n" and a close), notify=0|1 (TLS: whether a close is announced by close_notify; 0 for the
- * cuts, 1 for the rest). Time: slow_head=MS (before the head), head_drip=MS (the head, a byte each
- * MS), drip=MS,SIZE (SIZE body bytes each MS), hold=NAME (nothing is sent until NAME is released),
- * hold_at=K (…but the head and K body bytes). Head: status=NNN (a 204 or 304 has no body),
- * info=NNN[,COUNT] (COUNT 1xx heads first), header=NAME:VALUE (repeatable), type=MIME,
- * header_flood=N (N more header lines), huge_header=SIZE (one of SIZE), endless_head=1, head_cut=K
- * (closes after K bytes of the head; 0: an empty reply), head_reset=K, no_status_line=1,
- * bad_status=1, http09=1 (no head at all), garbage=1 (binary rubbish, then close). Redirects:
- * redirect=URL (302 unless status= says), redirects=N (N hops, then the body), loop=1. Encoding:
- * gzip=1 (Content-Encoding), gzip=2 (in two members), gzip=crc (a wrong checksum). Validators:
- * etag=strong|weak|none|change (change: another one each time), modified=1|0|change,
- *   digest=sha256|wrong (Repr-Digest and Content-Digest, RFC 9530).
- *  Ranges (to a request with Range: bytes=…):
- * range=ok|ignore|shift|short|othertotal|otheretag|nocr|416 (ok: If-Range is honoured. ignore: 200.
- * shift: starts a byte later, and says so. short: ends half-way, and says so. othertotal,
- * otheretag: Content-Range's total or the ETag differs. nocr: 206 without Content-Range. 416).
- *  Again and again: id=ID (counts requests under ID rather than under the path), first=N (cuts,
- * holds and delays apply to the id's first N requests only), cut_first=K (cut=K for the first
- * request alone), flaky=N (the first N requests get flaky_status=NNN, 503), retry_after=SECONDS
- * (with any 4xx or 5xx). */
+ * Parameters compose. "Body bytes" are those between the frames: after Content-Encoding, without chunk
+ * headers. What is marked * is a fault, which first=N limits to an id's first N requests.
+ *   framing
+ *     framing=length|chunked|close   how the end is told; length, or chunked if it is endless
+ *     chunk=SIZE           of each chunk; 4096
+ *   * length=+K|-K         Content-Length is wrong by K; closes after the body
+ *   * dup_length=same|other   a second Content-Length
+ *   * te_cl=1              Content-Length beside Transfer-Encoding: chunked
+ *     close=1              Connection: close, and does
+ *     trailer=1            a trailer field after the last chunk
+ *     http10=1             answers as HTTP/1.0, and closes
+ *   cuts
+ *   * cut=K                closes after K body bytes
+ *   * reset=K              RST after K body bytes, once the client's kernel has them
+ *   * stall=K              K body bytes, then silence until the client goes
+ *   * bad_chunk=K          after K body bytes a chunk size that is none; closes
+ *   * no_final_chunk=1     closes in place of the last chunk
+ *   * no_final_crlf=1      closes after "0\r\n"
+ *     notify=0|1           TLS: is a close told by close_notify? 0 for the cuts, 1 for the rest
+ *   time
+ *   * slow_head=MS         waits before the head
+ *   * head_drip=MS         the head, a byte each MS
+ *   * drip=MS,SIZE         SIZE body bytes each MS
+ *   * hold=NAME            sends nothing until NAME is released (origin_release, /_release)
+ *   * hold_at=K            …but the head and K body bytes
+ *   head
+ *     status=NNN           a 1xx, 204 or 304 has no body
+ *   * info=NNN[,COUNT]     COUNT 1xx heads first
+ *     header=NAME:VALUE    one more header; repeatable
+ *     type=MIME            Content-Type
+ *   * header_flood=N       N more headers
+ *   * huge_header=SIZE     one header with a value of SIZE bytes
+ *   * endless_head=1       headers without an end
+ *   * head_cut=K           closes after K bytes of the head; 0: an empty reply
+ *   * head_reset=K         RST after K bytes of the head
+ *   * no_status_line=1     the head begins with its headers
+ *   * bad_status=1         "HTTP/1.1 abc"
+ *   * http09=1             the body without a head, then closes
+ *   * garbage=1            512 bytes of rubbish, then closes
+ *   redirects
+ *     redirect=URL         Location, with 302 unless status says otherwise
+ *     redirects=N          N hops to the same path, then the body
+ *     loop=1               redirects to itself for ever
+ *   encoding, validators, ranges
+ *     gzip=1|2|crc         Content-Encoding: gzip; in two members; with a wrong checksum
+ *     etag=strong|weak|none|change   change: another one each time; strong unless told
+ *     modified=1|0|change  Last-Modified; 1
+ *     digest=sha256|wrong  Repr-Digest and Content-Digest (RFC 9530)
+ *     range=HOW            the answer to a Range: ok (If-Range is honoured), ignore (200), shift (a byte
+ *                          later, and says so), short (half of it, and says so), othertotal, otheretag,
+ *                          nocr (206 without Content-Range), 416
+ *   again and again
+ *     id=ID                counts the requests under ID, not under the path
+ *     first=N              what is marked * is for the id's first N requests alone
+ *     cut_first=K          cut=K for the id's first request
+ *     flaky=N              the id's first N requests get flaky_status=NNN (503)
+ *     retry_after=VALUE    Retry-After, with a status of 400 and more */
+// clang-format on
 #ifndef TESTS_SUPPORT_ORIGIN_H
 #define TESTS_SUPPORT_ORIGIN_H
 

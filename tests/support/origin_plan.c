@@ -1,0 +1,554 @@
+/* From a request to a response: status, head, framing, ranges and faults. */
+#include "support/origin_response.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define GENERATED_MODIFIED 1735689600 /* 2025-01-01, for what has no date of its own */
+
+struct plan {
+    struct response *response;
+    const struct request *request;
+    uint64_t seq;
+    int status;
+    bool ranged;
+    uint64_t range_start, range_end, range_total; /* as Content-Range will say; end is inclusive */
+    const char *location;
+    char *location_owned;
+    char etag[96], modified[40];
+    char digest[64]; /* base64 of the SHA-256; "" for none */
+};
+
+/* --- what the body is ---------------------------------------------------------------------------
+ */
+
+static int generated(struct content *content, const struct request *request, struct error *err)
+{
+    const struct content_rows *const rows[] = {&content_lines, &content_csv, &content_ndjson};
+    bool endless = request_is(request, "endless", "1");
+    uint64_t n = request_number(request, "n", CONTENT_ENDLESS);
+    if (!endless && !request_param(request, "n"))
+        return error_set(err, -EINVAL, "%s needs n=N or endless=1", request->path);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strcmp(request->path, rows[i]->path) == 0) {
+            content_set_rows(content, rows[i], endless ? CONTENT_ENDLESS : n);
+            return 0;
+        }
+    }
+    content->kind = strcmp(request->path, "/bytes") == 0 ? CONTENT_BYTES : CONTENT_ZEROS;
+    content->type = "application/octet-stream";
+    content->size = endless || n > CONTENT_ENDLESS ? CONTENT_ENDLESS : n;
+    return 0;
+}
+
+static bool path_is_generated(const char *path)
+{
+    static const char *const paths[] = {"/bytes", "/zeros", "/lines", "/csv", "/ndjson"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        if (strcmp(path, paths[i]) == 0)
+            return true;
+    return false;
+}
+
+static int special(struct content *content, const struct request *request,
+                   const struct response_origin *origin, struct error *err)
+{
+    struct buf data = BUF_INIT;
+    int r = origin->special ? origin->special(origin->arg, request, &data) : -ENOENT;
+    if (r == 0)
+        r = content_set_memory(content, data.data, data.len);
+    buf_deinit(&data);
+    return r == -ENOENT ? error_set(err, r, "there is no %s here", request->path) : r;
+}
+
+int response_content(struct content *content, const struct request *request,
+                     const struct response_origin *origin, struct error *err)
+{
+    const char *path = request->path;
+    const char *type = request_param(request, "type");
+    int r;
+    content->type = "text/plain";
+    if (path_is_generated(path)) {
+        r = generated(content, request, err);
+    } else if (strcmp(path, "/text") == 0) {
+        const char *text = request_param(request, "text");
+        r = content_set_memory(content, text ? text : "", text ? strlen(text) : 0);
+    } else if (strcmp(path, "/echo") == 0) {
+        r = content_set_memory(content, request->body.data, request->body.len);
+    } else if (strcmp(path, "/request") == 0) {
+        r = content_set_memory(content, request->text, strlen(request->text));
+    } else if (strcmp(path, "/silence") == 0) {
+        r = content_set_memory(content, "", 0);
+    } else if (strncmp(path, "/file/", 6) == 0 && origin->root) {
+        r = content_set_file(content, origin->root, path + 6);
+        if (r < 0)
+            error_set(err, r, "%s can't be read: %s", path, strerror(-r));
+    } else {
+        r = special(content, request, origin, err);
+    }
+    if (r == 0 && type)
+        content->type = type;
+    return r;
+}
+
+static int replace_content(struct response *response, const char *text)
+{
+    content_deinit(&response->content);
+    response->content.type = "text/plain";
+    return content_set_memory(&response->content, text, strlen(text));
+}
+
+/* --- status, redirects
+ * ---------------------------------------------------------------------------- */
+
+/* The request's own target with one hop less. */
+static char *one_hop_less(const struct request *request, uint64_t hops)
+{
+    struct buf b = BUF_INIT;
+    const char *start = strchr(request->text, ' ') + 1;
+    const char *end = strchr(start, ' ');
+    const char *number = strstr(start, "redirects=");
+    if (!number || number > end)
+        return strndup(start, (size_t)(end - start));
+    number += strlen("redirects=");
+    size_t digits = strcspn(number, "& ");
+    buf_put(&b, start, (size_t)(number - start));
+    buf_printf(&b, "%llu", (unsigned long long)(hops - 1));
+    buf_put(&b, number + digits, (size_t)(end - number - (ptrdiff_t)digits));
+    return buf_steal(&b);
+}
+
+static int plan_redirect(struct plan *plan)
+{
+    uint64_t hops = request_number(plan->request, "redirects", 0);
+    plan->location = request_param(plan->request, "redirect");
+    if (!plan->location && (hops > 0 || request_is(plan->request, "loop", "1"))) {
+        plan->location_owned = one_hop_less(plan->request, hops > 0 ? hops : 1);
+        plan->location = plan->location_owned;
+        if (!plan->location)
+            return -ENOMEM;
+    }
+    if (!plan->location)
+        return 0;
+    if (!request_param(plan->request, "status"))
+        plan->status = 302;
+    return replace_content(plan->response, "elsewhere\n");
+}
+
+static int plan_status(struct plan *plan)
+{
+    uint64_t flaky = request_number(plan->request, "flaky", 0);
+    plan->status = (int)(request_number(plan->request, "status", 200) % 1000);
+    if (plan->seq > flaky)
+        return plan_redirect(plan);
+    plan->status = (int)(request_number(plan->request, "flaky_status", 503) % 1000);
+    return replace_content(plan->response, "try again\n");
+}
+
+static bool status_has_body(int status)
+{
+    return status >= 200 && status != 204 && status != 304;
+}
+
+/* --- validators, ranges
+ * --------------------------------------------------------------------------- */
+
+static uint64_t hash(uint64_t h, const char *s)
+{
+    for (; s && *s; s++)
+        h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3); /* FNV-1a */
+    return h;
+}
+
+static void plan_validators(struct plan *plan)
+{
+    const struct request *q = plan->request;
+    const struct content *c = &plan->response->content;
+    const char *etag = request_param(q, "etag"), *modified = request_param(q, "modified");
+    bool change = etag && strcmp(etag, "change") == 0;
+    uint64_t h = hash(UINT64_C(0xcbf29ce484222325), q->path);
+    h = hash(hash(h, request_param(q, "gzip")), request_param(q, "text"));
+    if (!etag || strcmp(etag, "none") != 0)
+        snprintf(plan->etag, sizeof plan->etag, "%s\"%llx-%llx-%llx%s%.0llu\"",
+                 etag && strcmp(etag, "weak") == 0 ? "W/" : "", (unsigned long long)h,
+                 (unsigned long long)c->size, (unsigned long long)c->modified, change ? "-" : "",
+                 (unsigned long long)(change ? plan->seq : 0));
+    time_t when = c->modified ? (time_t)c->modified : GENERATED_MODIFIED;
+    if (modified && strcmp(modified, "change") == 0)
+        when += (time_t)plan->seq;
+    struct tm tm;
+    if (!modified || strcmp(modified, "0") != 0)
+        strftime(plan->modified, sizeof plan->modified, "%a, %d %b %Y %H:%M:%S GMT",
+                 gmtime_r(&when, &tm));
+}
+
+/* RFC 9110, 13.1.5: strong comparison, or the exact date. */
+static bool if_range_holds(const struct plan *plan)
+{
+    const char *want = plan->request->if_range;
+    return *want == '\0' || (strncmp(want, "W/", 2) != 0 && strcmp(want, plan->etag) == 0) ||
+           strcmp(want, plan->modified) == 0;
+}
+
+/* One range of bytes. False: not understood, so it is to be ignored (RFC 9110, 14.2). */
+static bool parse_range(const char *text, uint64_t size, uint64_t *ret_start, uint64_t *ret_end)
+{
+    unsigned long long a, b;
+    char extra;
+    if (sscanf(text, "bytes=-%llu%c", &b, &extra) == 1) {
+        *ret_start = b < size ? size - b : 0;
+        *ret_end = size - 1;
+        return b > 0;
+    }
+    int n = sscanf(text, "bytes=%llu-%llu%c", &a, &b, &extra);
+    if ((n != 1 && n != 2) || strchr(text, ',') || (n == 2 && b < a))
+        return false;
+    *ret_start = a;
+    *ret_end = n == 2 && b < size ? b : size - 1;
+    return true;
+}
+
+static int plan_unsatisfiable(struct plan *plan)
+{
+    plan->status = 416;
+    plan->range_total = plan->response->content.size;
+    return replace_content(plan->response, "no such range\n");
+}
+
+static int plan_range(struct plan *plan)
+{
+    const struct request *q = plan->request;
+    uint64_t size = plan->response->content.size, start, end;
+    if (!*q->range || plan->status != 200 || size == CONTENT_ENDLESS || !if_range_holds(plan) ||
+        request_is(q, "range", "ignore") || !parse_range(q->range, size, &start, &end))
+        return 0;
+    if (request_is(q, "range", "416") || start >= size)
+        return plan_unsatisfiable(plan);
+    if (request_is(q, "range", "shift") && start < end)
+        start++;
+    if (request_is(q, "range", "short"))
+        end = start + (end - start) / 2;
+    if (request_is(q, "range", "otheretag"))
+        snprintf(plan->etag, sizeof plan->etag, "\"other\"");
+    plan->status = 206;
+    plan->ranged = true;
+    plan->range_start = start;
+    plan->range_end = end;
+    plan->range_total = request_is(q, "range", "othertotal") ? size + 1 : size;
+    plan->response->from = start;
+    plan->response->size = end - start + 1;
+    return 0;
+}
+
+static int plan_digest(struct plan *plan)
+{
+    unsigned char md[32];
+    if (!request_param(plan->request, "digest"))
+        return 0;
+    int r = content_sha256(&plan->response->content, md);
+    if (r < 0)
+        return r == -EFBIG ? 0 : r;
+    if (request_is(plan->request, "digest", "wrong"))
+        md[0] ^= 1;
+    EVP_EncodeBlock((unsigned char *)plan->digest, md, sizeof md);
+    return 0;
+}
+
+/* --- the head
+ * ------------------------------------------------------------------------------------- */
+
+static void put_length(struct plan *plan, struct buf *b)
+{
+    const struct request *q = plan->request;
+    const char *wrong = request_param(q, "length"), *again = request_param(q, "dup_length");
+    uint64_t length = plan->response->size, by = 0;
+    if (wrong) {
+        request_size(wrong + 1, &by);
+        length = *wrong == '+' ? length + by : by < length ? length - by : 0;
+    }
+    buf_printf(b, "Content-Length: %llu\r\n", (unsigned long long)length);
+    if (again)
+        buf_printf(b, "Content-Length: %llu\r\n",
+                   (unsigned long long)(length + (strcmp(again, "other") == 0)));
+}
+
+static void put_framing(struct plan *plan, struct buf *b)
+{
+    const struct response *r = plan->response;
+    bool both = request_is(plan->request, "te_cl", "1");
+    if (!status_has_body(plan->status))
+        return;
+    if (r->framing == FRAMING_LENGTH || both)
+        put_length(plan, b);
+    if (r->framing == FRAMING_CHUNKED || both)
+        buf_puts(b, "Transfer-Encoding: chunked\r\n");
+    if (r->framing == FRAMING_CHUNKED && r->trailer)
+        buf_puts(b, "Trailer: X-Trailer\r\n");
+    buf_printf(b, "Content-Type: %s\r\n", r->content.type);
+}
+
+static void put_selection(struct plan *plan, struct buf *b)
+{
+    unsigned long long total = plan->range_total;
+    if (*plan->etag)
+        buf_printf(b, "ETag: %s\r\n", plan->etag);
+    if (*plan->modified)
+        buf_printf(b, "Last-Modified: %s\r\n", plan->modified);
+    if (plan->ranged && !request_is(plan->request, "range", "nocr"))
+        buf_printf(b, "Content-Range: bytes %llu-%llu/%llu\r\n",
+                   (unsigned long long)plan->range_start, (unsigned long long)plan->range_end,
+                   total);
+    if (plan->status == 416)
+        buf_printf(b, "Content-Range: bytes */%llu\r\n", total);
+    if (request_param(plan->request, "gzip") && !plan->location && plan->status < 300)
+        buf_puts(b, "Content-Encoding: gzip\r\n");
+    if (*plan->digest)
+        buf_printf(b, "Repr-Digest: sha-256=:%s:\r\n", plan->digest);
+    if (*plan->digest && !plan->ranged)
+        buf_printf(b, "Content-Digest: sha-256=:%s:\r\n", plan->digest);
+}
+
+static void put_extras(struct plan *plan, struct buf *b)
+{
+    const struct request *q = plan->request;
+    const char *value;
+    if (plan->location)
+        buf_printf(b, "Location: %s\r\n", plan->location);
+    if (plan->status >= 400 && (value = request_param(q, "retry_after")))
+        buf_printf(b, "Retry-After: %s\r\n", value);
+    for (size_t i = 0; (value = request_param_at(q, "header", i)); i++) {
+        const char *colon = strchr(value, ':');
+        buf_printf(b, "%.*s: %s\r\n", (int)(colon ? colon - value : 0), value,
+                   colon ? colon + 1 : "");
+    }
+    for (uint64_t i = 0, n = request_number(q, "header_flood", 0); i < n && !b->failed; i++)
+        buf_printf(b, "X-Flood-%llu: 0123456789012345678901234567890123456789\r\n",
+                   (unsigned long long)i);
+    uint64_t huge = request_number(q, "huge_header", 0);
+    if (huge > 0) {
+        buf_puts(b, "X-Huge: ");
+        for (uint64_t i = 0; i < huge && !b->failed; i++)
+            buf_putc(b, (char)('a' + i % 26));
+        buf_puts(b, "\r\n");
+    }
+    if (plan->response->close)
+        buf_puts(b, "Connection: close\r\n");
+}
+
+static void put_informational(struct plan *plan, struct buf *b)
+{
+    const char *info = request_param(plan->request, "info");
+    unsigned code = 100, count = 1;
+    if (!info)
+        return;
+    sscanf(info, "%u,%u", &code, &count);
+    while (count-- > 0 && !b->failed)
+        buf_printf(b, "HTTP/1.1 %03u Wait\r\n%s\r\n", code % 1000,
+                   code == 103 ? "Link: </x>; rel=preload\r\n" : "");
+}
+
+static const char *reason(int status)
+{
+    return status == 200   ? "OK"
+           : status == 206 ? "Partial Content"
+           : status < 300  ? "Fine"
+           : status < 400  ? "Elsewhere"
+           : status < 500  ? "Your fault"
+                           : "My fault";
+}
+
+static int put_head(struct plan *plan)
+{
+    const struct request *q = plan->request;
+    struct buf *b = &plan->response->head;
+    if (request_is(q, "http09", "1") || request_is(q, "garbage", "1"))
+        return 0;
+    put_informational(plan, b);
+    if (request_is(q, "bad_status", "1"))
+        buf_puts(b, "HTTP/1.1 abc\r\n");
+    else if (!request_is(q, "no_status_line", "1"))
+        buf_printf(b, "HTTP/1.%d %03d %s\r\n", request_is(q, "http10", "1") ? 0 : 1, plan->status,
+                   reason(plan->status));
+    put_framing(plan, b);
+    put_selection(plan, b);
+    put_extras(plan, b);
+    if (!plan->response->endless_head)
+        buf_puts(b, "\r\n");
+    return b->failed ? -ENOMEM : 0;
+}
+
+/* --- faults and framing
+ * ----------------------------------------------------------------------------- */
+
+static void plan_stop(struct plan *plan)
+{
+    static const struct {
+        const char *name;
+        enum response_step step;
+    } stops[] = {{"cut", RESPONSE_CUT},
+                 {"reset", RESPONSE_RESET},
+                 {"stall", RESPONSE_STALL},
+                 {"bad_chunk", RESPONSE_CUT}};
+    struct response *r = plan->response;
+    r->stop_at = RESPONSE_NEVER;
+    for (size_t i = 0; i < sizeof stops / sizeof stops[0]; i++) {
+        uint64_t at = request_number(plan->request, stops[i].name, RESPONSE_NEVER);
+        if (at < r->stop_at) {
+            r->stop_at = at;
+            r->stop = stops[i].step;
+            r->bad_chunk = strcmp(stops[i].name, "bad_chunk") == 0;
+        }
+    }
+    uint64_t cut_first = request_number(plan->request, "cut_first", RESPONSE_NEVER);
+    if (plan->seq == 1 && cut_first < r->stop_at) {
+        r->stop_at = cut_first;
+        r->stop = RESPONSE_CUT;
+        r->bad_chunk = false;
+    }
+}
+
+static void plan_head_fault(struct plan *plan)
+{
+    struct response *r = plan->response;
+    uint64_t cut = request_number(plan->request, "head_cut", RESPONSE_NEVER);
+    uint64_t reset = request_number(plan->request, "head_reset", RESPONSE_NEVER);
+    bool silent = strcmp(plan->request->path, "/silence") == 0;
+    r->head_stop = silent ? 0 : cut < reset ? cut : reset;
+    r->head_fault = silent ? RESPONSE_STALL : cut < reset ? RESPONSE_CUT : RESPONSE_RESET;
+    r->endless_head = request_is(plan->request, "endless_head", "1");
+}
+
+static void plan_times(struct plan *plan)
+{
+    struct response *r = plan->response;
+    const char *drip = request_param(plan->request, "drip");
+    r->slow_head = (unsigned)request_number(plan->request, "slow_head", 0);
+    r->head_drip = (unsigned)request_number(plan->request, "head_drip", 0);
+    if (drip) {
+        char *comma;
+        r->drip = (unsigned)strtoul(drip, &comma, 10);
+        r->drip_size = 1;
+        if (*comma == ',')
+            request_size(comma + 1, &r->drip_size);
+        if (r->drip_size == 0)
+            r->drip_size = 1;
+    }
+    r->hold = request_param(plan->request, "hold");
+    r->hold_at = request_number(plan->request, "hold_at", RESPONSE_NEVER);
+}
+
+static void plan_framing(struct plan *plan)
+{
+    const struct request *q = plan->request;
+    struct response *r = plan->response;
+    bool endless = r->size >= CONTENT_ENDLESS - r->from;
+    r->framing = endless ? FRAMING_CHUNKED : FRAMING_LENGTH;
+    if (request_is(q, "framing", "length"))
+        r->framing = FRAMING_LENGTH;
+    else if (request_is(q, "framing", "chunked") || request_is(q, "te_cl", "1"))
+        r->framing = FRAMING_CHUNKED;
+    else if (request_is(q, "framing", "close") || request_is(q, "http09", "1"))
+        r->framing = FRAMING_CLOSE;
+    r->chunk = (size_t)request_number(q, "chunk", 4096);
+    if (r->chunk == 0)
+        r->chunk = 1;
+    r->no_final_chunk = request_is(q, "no_final_chunk", "1");
+    r->no_final_crlf = request_is(q, "no_final_crlf", "1") && r->framing == FRAMING_CHUNKED;
+    r->trailer = request_is(q, "trailer", "1");
+    r->notify = request_param(q, "notify") ? request_is(q, "notify", "1") : -1;
+    r->close = !q->keep_alive || r->framing == FRAMING_CLOSE || request_is(q, "close", "1") ||
+               request_is(q, "http10", "1") || request_param(q, "length") ||
+               request_param(q, "dup_length") || request_is(q, "te_cl", "1");
+}
+
+/* A body that is no HTTP at all. */
+static int plan_garbage(struct plan *plan)
+{
+    char rubbish[512];
+    if (!request_is(plan->request, "garbage", "1"))
+        return 0;
+    for (size_t i = 0; i < sizeof rubbish; i++)
+        rubbish[i] = (char)(0x80 | (i * 37 + 11));
+    content_deinit(&plan->response->content);
+    return content_set_memory(&plan->response->content, rubbish, sizeof rubbish);
+}
+
+static void plan_bodyless(struct plan *plan)
+{
+    if (!status_has_body(plan->status) || plan->request->head_only) {
+        plan->response->size = 0;
+        plan->response->framing = FRAMING_LENGTH;
+        plan->response->no_final_chunk = plan->response->no_final_crlf = false;
+    }
+}
+
+static int plan_all(struct plan *plan)
+{
+    struct response *r = plan->response;
+    const char *gzip = request_param(plan->request, "gzip");
+    int n = plan_garbage(plan);
+    if (n == 0 && gzip)
+        n = content_gzip(&r->content, gzip);
+    if (n == 0)
+        n = plan_status(plan);
+    if (n < 0)
+        return n;
+    plan_validators(plan);
+    r->size = r->content.size;
+    n = plan_range(plan);
+    if (!plan->ranged)
+        r->size = r->content.size;
+    if (n == 0)
+        n = plan_digest(plan);
+    if (n < 0)
+        return n;
+    plan_framing(plan);
+    plan_stop(plan);
+    plan_head_fault(plan);
+    plan_times(plan);
+    if (request_is(plan->request, "garbage", "1")) {
+        r->framing = FRAMING_CLOSE;
+        r->close = true;
+    }
+    n = put_head(plan);
+    plan_bodyless(plan);
+    return n;
+}
+
+int response_plan_error(struct response *response, int status, const char *text)
+{
+    response_deinit(response);
+    int r = content_set_memory(&response->content, text, strlen(text));
+    if (r < 0)
+        return r;
+    response->size = strlen(text);
+    response->head_stop = response->stop_at = RESPONSE_NEVER;
+    response->close = true;
+    response->notify = -1;
+    return buf_printf(&response->head,
+                      "HTTP/1.1 %03d %s\r\nContent-Type: text/plain\r\n"
+                      "Content-Length: %zu\r\nConnection: close\r\n\r\n",
+                      status, reason(status), strlen(text));
+}
+
+int response_plan(struct response *response, const struct request *request, uint64_t seq,
+                  const struct response_origin *origin)
+{
+    struct error err = {""};
+    struct plan plan = {.response = response, .request = request, .seq = seq};
+    *response = (struct response){0};
+    int r = response_content(&response->content, request, origin, &err);
+    if (r == 0) {
+        r = plan_all(&plan);
+        free(plan.location_owned);
+    }
+    if (r == -ENOENT || r == -EINVAL || r == -EFBIG || r == -EIO || r == -EACCES)
+        return response_plan_error(response, r == -EINVAL ? 400 : 404,
+                                   *err.text ? err.text : strerror(-r));
+    if (r < 0)
+        response_deinit(response);
+    return r;
+}
