@@ -1,0 +1,293 @@
+#include "control/control.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "control/listener.h"
+#include "control/reply.h"
+#include "control/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define MAX_CLIENTS  1024
+#define ACCEPT_TURNS 64   /* accepts in one wake-up: others want their turn */
+#define PAUSE_MS     1000 /* after an accept that failed */
+#define LINGER_MS    1000 /* for clients to take their last answers */
+
+struct control {
+    struct session_host host;
+    struct listener listener;
+    uv_poll_t accept_poll;
+    uv_timer_t timer; /* ends a pause of accepting; later, the clients' patience */
+    uv_idle_t idle;   /* runs while `woken` has sessions */
+    struct list sessions, woken;
+    unsigned clients; /* sessions with an open descriptor */
+    unsigned alive;   /* sessions that are not freed */
+    unsigned max_clients;
+    unsigned handles; /* of ours that are not closed */
+    bool paused;      /* accepting, for want of descriptors */
+    bool told_pause, told_full;
+    bool ending;
+    uint64_t refused; /* clients beyond max_clients */
+    void (*closed)(void *arg);
+    void *closed_arg;
+};
+
+static void on_accept(uv_poll_t *poll, int status, int events);
+static void on_timer(uv_timer_t *timer);
+
+static void free_if_over(struct control *c)
+{
+    if (c->handles > 0 || c->alive > 0)
+        return;
+    void (*closed)(void *arg) = c->closed;
+    void *arg = c->closed_arg;
+    listener_close(&c->listener);
+    free(c);
+    if (closed)
+        closed(arg);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct control *c = handle->data;
+    c->handles--;
+    free_if_over(c);
+}
+
+static void close_handles(struct control *c)
+{
+    uv_close((uv_handle_t *)&c->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&c->idle, on_handle_closed);
+}
+
+static void resume_accepting(struct control *c)
+{
+    if (!c->paused)
+        return;
+    c->paused = false;
+    uv_timer_stop(&c->timer);
+    if (c->listener.fd >= 0 && uv_poll_start(&c->accept_poll, UV_READABLE, on_accept) < 0)
+        log_error("control: the socket can't be watched any more");
+}
+
+static void pause_accepting(struct control *c, int error)
+{
+    if (!c->told_pause)
+        log_warning("control: no client can be accepted: %s; trying again when one leaves, or "
+                    "after a second",
+                    strerror(error));
+    c->told_pause = true;
+    c->paused = true;
+    uv_poll_stop(&c->accept_poll);
+    uv_timer_start(&c->timer, on_timer, PAUSE_MS, 0);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct control *c = timer->data;
+    if (!c->ending) {
+        resume_accepting(c);
+        return;
+    }
+    list_for_each(e, &c->sessions) session_close(container_of(e, struct session, link));
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    struct control *c = idle->data;
+    struct list now;
+    /* What is woken by these pumps waits for the next turn. */
+    list_init(&now);
+    list_add_head(&c->woken, &now);
+    list_del(&c->woken);
+    uv_idle_stop(idle);
+    struct list *e;
+    while ((e = list_pop(&now)) != NULL)
+        session_pump(container_of(e, struct session, wake_link));
+}
+
+static void wake(struct session *s)
+{
+    struct control *c = s->host->arg;
+    if (!list_empty(&s->wake_link))
+        return;
+    list_add_tail(&c->woken, &s->wake_link);
+    uv_idle_start(&c->idle, on_idle);
+}
+
+static void session_closed(struct session *s)
+{
+    struct control *c = s->host->arg;
+    c->clients--;
+    c->told_full = false;
+    resume_accepting(c);
+}
+
+static void session_gone(struct session *s)
+{
+    struct control *c = s->host->arg;
+    list_del(&s->link);
+    list_del(&s->wake_link);
+    c->alive--;
+    if (c->ending && c->alive == 0)
+        close_handles(c);
+}
+
+static void refuse(struct control *c, int fd)
+{
+    struct buf b = BUF_INIT;
+    char message[96];
+    c->refused++;
+    if (!c->told_full)
+        log_warning("control: more than %u clients: further ones are refused "
+                    "(control.max_clients)",
+                    c->max_clients);
+    c->told_full = true;
+    snprintf(message, sizeof message, "%u clients are connected: control.max_clients",
+             c->max_clients);
+    reply_error(&b, "null", JOBS_UNAVAILABLE, message, NULL);
+    buf_putc(&b, '\n');
+    if (!b.failed && send(fd, b.data, b.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        (void)0; /* it has gone already */
+    buf_deinit(&b);
+    fd_close(&fd);
+}
+
+static void admit(struct control *c, int fd)
+{
+    struct session *s;
+    c->told_pause = false;
+    if (c->clients >= c->max_clients) {
+        refuse(c, fd);
+        return;
+    }
+    int r = session_new(&c->host, fd, &s);
+    if (r < 0) {
+        fd_close(&fd);
+        pause_accepting(c, -r);
+        return;
+    }
+    list_add_tail(&c->sessions, &s->link);
+    c->clients++;
+    c->alive++;
+}
+
+static void on_accept(uv_poll_t *poll, int status, int events)
+{
+    struct control *c = poll->data;
+    for (int i = 0; i < ACCEPT_TURNS && !c->paused; i++) {
+        int fd = accept4(c->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0)
+            admit(c, fd);
+        else if (errno == EAGAIN)
+            return;
+        else if (errno != EINTR && errno != ECONNABORTED)
+            pause_accepting(c, errno);
+    }
+}
+
+static void add_stats(void *arg, json_t *result)
+{
+    struct control *c = arg;
+    json_object_set_new(result, "control",
+                        json_pack("{s:i,s:i,s:I}", "clients", (int)c->clients, "max_clients",
+                                  (int)c->max_clients, "refused", (json_int_t)c->refused));
+}
+
+static int init_handles(struct control *c, uv_loop_t *loop)
+{
+    int r = uv_poll_init(loop, &c->accept_poll, c->listener.fd);
+    if (r < 0)
+        return r;
+    c->handles = 3;
+    uv_timer_init(loop, &c->timer);
+    uv_idle_init(loop, &c->idle);
+    c->accept_poll.data = c->timer.data = c->idle.data = c;
+    r = uv_poll_start(&c->accept_poll, UV_READABLE, on_accept);
+    return r;
+}
+
+static struct control *control_alloc(const struct control_config *config)
+{
+    struct control *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    list_init(&c->sessions);
+    list_init(&c->woken);
+    c->max_clients = config->max_clients ? config->max_clients : MAX_CLIENTS;
+    c->host = (struct session_host){
+        .loop = config->loop,
+        .rpc = {.jobs = config->jobs,
+                .version = config->version,
+                .instance = config->instance,
+                .stats = add_stats,
+                .arg = c},
+        .wake = wake,
+        .closed = session_closed,
+        .gone = session_gone,
+        .arg = c,
+    };
+    return c;
+}
+
+int control_new(const struct control_config *config, struct control **ret_control,
+                struct error *err)
+{
+    struct listener_config listen = {.path = config->path,
+                                     .mode = config->mode,
+                                     .group = config->group,
+                                     .dir_mode = config->dir_mode,
+                                     .inherited_fd = config->inherited_fd};
+    struct control *c = control_alloc(config);
+    if (!c)
+        return error_set(err, -ENOMEM, "out of memory");
+    int r = listener_open(&c->listener, &listen, err);
+    if (r < 0) {
+        free(c);
+        return r;
+    }
+    r = init_handles(c, config->loop);
+    if (r < 0) {
+        error_set(err, r, "control: %s", uv_strerror(r));
+        if (c->handles > 0)
+            control_free(c, NULL, NULL);
+        else
+            free_if_over(c);
+        return r;
+    }
+    *ret_control = c;
+    return 0;
+}
+
+void control_stop_accepting(struct control *control)
+{
+    if (control->listener.fd < 0)
+        return;
+    control->paused = false;
+    uv_timer_stop(&control->timer);
+    uv_close((uv_handle_t *)&control->accept_poll, on_handle_closed);
+    listener_stop(&control->listener);
+}
+
+void control_free(struct control *control, void (*closed)(void *arg), void *arg)
+{
+    control_stop_accepting(control);
+    control->ending = true;
+    control->closed = closed;
+    control->closed_arg = arg;
+    if (control->alive == 0) {
+        close_handles(control);
+        return;
+    }
+    uv_timer_start(&control->timer, on_timer, LINGER_MS, 0);
+    list_for_each(e, &control->sessions) session_finish(container_of(e, struct session, link));
+}
+
+unsigned control_clients(const struct control *control)
+{
+    return control->clients;
+}

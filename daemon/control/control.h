@@ -1,0 +1,52 @@
+/* The control socket: listens, and gives every client a session. All on the control loop.
+ *
+ * Too many clients (max_clients): the next one gets an error and is closed. No descriptor or memory
+ * for another: clients wait in the kernel's queue until a session has closed, or for a second; told
+ * once. */
+#ifndef PENSTOCK_CONTROL_CONTROL_H
+#define PENSTOCK_CONTROL_CONTROL_H
+
+#include "base/error.h"
+#include "job/jobs.h"
+
+#include <sys/types.h>
+#include <uv.h>
+
+struct control;
+
+/* Strings are borrowed: path and group until control_new returns, the others for the control's
+ * life. */
+struct control_config {
+    uv_loop_t *loop;
+    struct jobs *jobs;
+    const char *path;  /* control.socket */
+    mode_t mode;       /* control.mode */
+    const char *group; /* control.group, a name or a number; NULL: leave it */
+    mode_t
+        dir_mode; /* for a default path: makes the parent directory with it; 0: it must be there */
+    int inherited_fd; /* a listening socket from the service manager (taken over on success), or -1
+                       */
+    unsigned max_clients; /* 0 for 1,024 */
+    const char *instance;
+    const char *version;
+};
+
+/* Listens from its return on. 0, or a negative errno and a sentence with path and remedy;
+ * -EADDRINUSE: another daemon lives there. */
+int control_new(const struct control_config *config, struct control **ret_control,
+                struct error *err);
+
+/* No new connections: the socket is closed and (if it is ours) unlinked. Those that are there go
+ * on. The lock is held until control_free, so that no second daemon starts meanwhile. Idempotent.
+ */
+void control_stop_accepting(struct control *control);
+
+/* Ends: waits for nothing, abandons the calls under way, gives each client up to a second to take
+ * what has been answered. `closed` runs once every call has come back and all is freed: until then
+ * jobs must live, and its calls must be answered. */
+void control_free(struct control *control, void (*closed)(void *arg), void *arg);
+
+/* Connections now. */
+unsigned control_clients(const struct control *control);
+
+#endif

@@ -1,0 +1,345 @@
+#include "control/rpc.h"
+
+#include "control/message.h"
+#include "control/reply.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Of the requests of an array: the answer's line is begun only once all have answered, unless the
+ * budget forbids to wait for them. So events may pass while one of them takes long. */
+struct batch {
+    unsigned unanswered;
+    unsigned refs;
+};
+
+struct request {
+    struct list link;
+    struct rpc *rpc;
+    struct message message;
+    struct batch *batch;        /* or NULL */
+    const char *before, *after; /* the glue around its answer: "", "[" or ",", and "\n" or "]\n" */
+    bool answered;
+    bool held;    /* the stream waits for its answer to leave */
+    bool submits; /* the stream waits for its result */
+    size_t bytes; /* its share of rpc->bytes */
+    struct buf text;
+    struct jobs_call call;
+};
+
+void rpc_init(struct rpc *rpc, const struct rpc_host *host, const struct jobs_peer *peer,
+              struct stream *stream, void (*answered)(struct rpc *rpc))
+{
+    *rpc = (struct rpc){.host = host, .peer = *peer, .stream = stream, .answered = answered};
+    list_init(&rpc->queue);
+    list_init(&rpc->unbegun);
+}
+
+static void batch_unref(struct batch *batch)
+{
+    if (batch && --batch->refs == 0)
+        free(batch);
+}
+
+static void request_free(struct request *r)
+{
+    r->rpc->bytes -= r->bytes;
+    list_del(&r->link);
+    if (r->held)
+        stream_release(r->rpc->stream);
+    batch_unref(r->batch);
+    message_deinit(&r->message);
+    buf_deinit(&r->text);
+    free(r);
+}
+
+static struct request *request_new(struct rpc *rpc, struct batch *batch)
+{
+    struct request *r = calloc(1, sizeof *r);
+    if (!r)
+        return NULL;
+    r->rpc = rpc;
+    r->before = "";
+    r->after = "\n";
+    r->batch = batch;
+    if (batch) {
+        batch->refs++;
+        batch->unanswered++;
+    }
+    list_add_tail(&rpc->unbegun, &r->link);
+    return r;
+}
+
+/* From here on rpc->bytes has what it really takes. */
+static void settle(struct request *r)
+{
+    struct rpc *rpc = r->rpc;
+    r->answered = true;
+    if (r->batch)
+        r->batch->unanswered--;
+    if (r->text.failed)
+        rpc->failed = true;
+    rpc->bytes -= r->bytes;
+    r->bytes = r->text.len;
+    rpc->bytes += r->bytes;
+}
+
+static void answer_error(struct request *r, int code, const char *message, const char *field)
+{
+    if (r->message.id)
+        reply_error(&r->text, r->message.id, code, message, field);
+    settle(r);
+}
+
+/* `result` is taken over; NULL: there was no memory for it. */
+static void answer_result(struct request *r, json_t *result)
+{
+    if (!result)
+        r->text.failed = true;
+    else if (r->message.id)
+        reply_result(&r->text, r->message.id, result);
+    json_decref(result);
+    settle(r);
+}
+
+static void on_answer(struct jobs_call *call, json_t *result, int code, const struct error *error,
+                      const char *field)
+{
+    struct request *r = container_of(call, struct request, call);
+    struct rpc *rpc = r->rpc;
+
+    rpc->calls--;
+    if (r->submits)
+        stream_submitted(rpc->stream, result);
+    if (rpc->abandoned) {
+        json_decref(result);
+        request_free(r);
+    } else if (code != 0) {
+        json_decref(result);
+        answer_error(r, code, error ? error->text : "", field);
+    } else {
+        if (call->method == JOBS_SUBMIT)
+            reply_complete_errors(result);
+        if (call->method == JOBS_STATS && rpc->host->stats)
+            rpc->host->stats(rpc->host->arg, result);
+        answer_result(r, result);
+    }
+    rpc->answered(rpc);
+}
+
+static void begin_ping(struct request *r)
+{
+    const struct rpc_host *host = r->rpc->host;
+    answer_result(r, json_pack("{s:b,s:s,s:s,s:i}", "pong", 1, "version", host->version, "instance",
+                               host->instance, "pid", (int)getpid()));
+}
+
+static void begin_follow(struct request *r)
+{
+    struct error err = {""};
+    const char *field = NULL;
+    json_t *result = NULL;
+
+    r->held = true;
+    stream_hold(r->rpc->stream);
+    int code = stream_follow(r->rpc->stream, r->message.params, &result, &err, &field);
+    if (code != 0)
+        answer_error(r, code, err.text, field);
+    else
+        answer_result(r, result);
+}
+
+static int begin_submit_follow(struct request *r)
+{
+    struct error err = {""};
+    int code = stream_submit(r->rpc->stream, &err);
+    if (code != 0) {
+        answer_error(r, code, err.text, "follow");
+        return code;
+    }
+    stream_hold(r->rpc->stream);
+    r->held = true;
+    r->submits = true;
+    r->call.follower = &r->rpc->stream->follower;
+    return 0;
+}
+
+static void begin_call(struct request *r)
+{
+    struct rpc *rpc = r->rpc;
+    r->call.method = r->message.method->call;
+    r->call.params = r->message.params;
+    r->call.peer = rpc->peer;
+    r->call.answer = on_answer;
+    if (r->message.follow && begin_submit_follow(r) != 0)
+        return;
+    rpc->calls++;
+    jobs_call(rpc->host->jobs, &r->call);
+}
+
+static void begin(struct request *r)
+{
+    list_del(&r->link);
+    list_add_tail(&r->rpc->queue, &r->link);
+    r->bytes = message_reserve(&r->message);
+    r->rpc->bytes += r->bytes;
+    if (r->message.code != 0)
+        answer_error(r, r->message.code, r->message.error.text, r->message.field);
+    else if (r->message.method->kind == MESSAGE_PING)
+        begin_ping(r);
+    else if (r->message.method->kind == MESSAGE_FOLLOW)
+        begin_follow(r);
+    else
+        begin_call(r);
+}
+
+/* One may always begin, however much it reserves: else a large one would wait for ever. */
+static void begin_more(struct rpc *rpc)
+{
+    while (!list_empty(&rpc->unbegun) && !rpc->failed) {
+        struct request *r = container_of(rpc->unbegun.next, struct request, link);
+        bool fits =
+            rpc->calls < RPC_CALLS && rpc->bytes + message_reserve(&r->message) <= RPC_BYTES;
+        if (!fits && !list_empty(&rpc->queue))
+            return;
+        begin(r);
+    }
+}
+
+static int add_one(struct rpc *rpc, struct batch *batch, json_t *value)
+{
+    struct request *r = request_new(rpc, batch);
+    return r ? message_read(value, &r->message) : -ENOMEM;
+}
+
+/* The answers to an array make one array; which of them there will be is known from the ids. */
+static void glue(struct list *first, struct list *end)
+{
+    struct request *last = NULL;
+    for (struct list *e = first; e != end; e = e->next) {
+        struct request *r = container_of(e, struct request, link);
+        if (!r->message.id)
+            continue;
+        r->before = last ? "," : "[";
+        r->after = "";
+        last = r;
+    }
+    if (last)
+        last->after = "]\n";
+}
+
+static int add_batch(struct rpc *rpc, json_t *array)
+{
+    struct batch *batch = calloc(1, sizeof *batch);
+    if (!batch)
+        return -ENOMEM;
+    batch->refs = 1;
+    struct list *before = rpc->unbegun.prev;
+    int r = 0;
+    for (size_t i = 0; i < json_array_size(array) && r == 0; i++)
+        r = add_one(rpc, batch, json_array_get(array, i));
+    glue(before->next, &rpc->unbegun);
+    batch_unref(batch);
+    return r;
+}
+
+int rpc_refuse(struct rpc *rpc, int code, const char *message)
+{
+    struct request *r = request_new(rpc, NULL);
+    if (!r)
+        return -ENOMEM;
+    r->message.id = strdup("null");
+    if (!r->message.id)
+        return -ENOMEM;
+    r->message.code = code;
+    error_set(&r->message.error, code, "%s", message);
+    begin_more(rpc);
+    return 0;
+}
+
+static bool is_blank(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (text[i] != ' ' && text[i] != '\t' && text[i] != '\r')
+            return false;
+    return true;
+}
+
+int rpc_line(struct rpc *rpc, const char *text, size_t len)
+{
+    if (is_blank(text, len))
+        return 0;
+    struct error err = {""};
+    json_t *root = NULL;
+    int r = message_parse(text, len, &root, &err);
+    if (r == -ENOMEM)
+        return r;
+    if (r < 0)
+        return rpc_refuse(rpc, r, err.text);
+    r = json_is_array(root) ? add_batch(rpc, root) : add_one(rpc, NULL, root);
+    json_decref(root);
+    if (r < 0)
+        return r;
+    begin_more(rpc);
+    return rpc->failed ? -ENOMEM : 0;
+}
+
+bool rpc_wants(const struct rpc *rpc)
+{
+    return list_empty(&rpc->unbegun) && rpc->calls < RPC_CALLS && rpc->bytes < RPC_BYTES;
+}
+
+static bool may_leave(const struct rpc *rpc, const struct request *r)
+{
+    if (!r->answered)
+        return false;
+    bool begins_line = r->before[0] == '[';
+    return !begins_line || r->batch->unanswered == 0 || !list_empty(&rpc->unbegun);
+}
+
+static void leave(struct rpc *rpc, struct request *r, struct buf *out)
+{
+    if (r->message.id) {
+        buf_puts(out, r->before);
+        buf_put(out, r->text.data, r->text.len);
+        buf_puts(out, r->after);
+        rpc->mid_line = r->after[0] == '\0';
+    }
+    request_free(r);
+}
+
+int rpc_take(struct rpc *rpc, struct buf *out, size_t want)
+{
+    for (;;) {
+        begin_more(rpc);
+        if (rpc->failed || out->failed)
+            return -ENOMEM;
+        if (list_empty(&rpc->queue) || out->len >= want)
+            return 0;
+        struct request *r = container_of(rpc->queue.next, struct request, link);
+        if (!may_leave(rpc, r))
+            return 0;
+        leave(rpc, r, out);
+    }
+}
+
+bool rpc_idle(const struct rpc *rpc)
+{
+    return list_empty(&rpc->queue) && list_empty(&rpc->unbegun);
+}
+
+void rpc_abandon(struct rpc *rpc)
+{
+    rpc->abandoned = true;
+    list_for_each(e, &rpc->unbegun) request_free(container_of(e, struct request, link));
+    list_for_each(e, &rpc->queue)
+    {
+        struct request *r = container_of(e, struct request, link);
+        if (r->answered)
+            request_free(r);
+        else
+            jobs_call_abandon(rpc->host->jobs, &r->call);
+    }
+}

@@ -1,0 +1,283 @@
+#include "control/session.h"
+
+#include "base/fd.h"
+#include "control/reply.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define READ_SIZE  ((size_t)64 << 10)
+#define OUT_SIZE   ((size_t)256 << 10) /* answers gathered for one send */
+#define OUT_KEEP   ((size_t)256 << 10) /* a larger buffer is given back when it is empty */
+#define SEND_TURNS 16                  /* sends in one pump: others want their turn */
+#define MAX_FDS    16                  /* descriptors in one message, to be closed */
+
+static void free_if_over(struct session *s)
+{
+    if (s->fd >= 0 || !s->handle_closed || !rpc_idle(&s->rpc))
+        return;
+    s->host->gone(s);
+    stream_deinit(&s->stream);
+    buf_deinit(&s->out);
+    jsonl_deinit(&s->in);
+    free(s);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct session *s = handle->data;
+    s->handle_closed = true;
+    free_if_over(s);
+}
+
+void session_close(struct session *session)
+{
+    if (session->fd < 0)
+        return;
+    uv_poll_stop(&session->poll); /* before the descriptor goes: epoll must not keep it */
+    uv_close((uv_handle_t *)&session->poll, on_handle_closed);
+    fd_close(&session->fd);
+    stream_shut(&session->stream);
+    buf_deinit(&session->out);
+    jsonl_deinit(&session->in);
+    rpc_abandon(&session->rpc);
+    session->host->closed(session);
+}
+
+/* A client may pass descriptors; none of our methods takes one. */
+static void close_received(struct msghdr *msg)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < n; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            fd_close(&fd);
+        }
+    }
+}
+
+static ssize_t receive(int fd, char *data, size_t size)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int) * MAX_FDS)];
+    } control;
+    struct iovec iov = {.iov_base = data, .iov_len = size};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof control};
+    ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (n < 0)
+        return -errno;
+    close_received(&msg);
+    return n;
+}
+
+/* 0, or negative: the connection is of no use any more. */
+static int read_input(struct session *s)
+{
+    char data[READ_SIZE];
+    ssize_t n = receive(s->fd, data, sizeof data);
+    if (n == -EAGAIN || n == -EINTR)
+        return 0;
+    if (n < 0)
+        return (int)n;
+    if (n > 0)
+        return jsonl_feed(&s->in, data, (size_t)n);
+    s->eof = true;
+    return 0;
+}
+
+static int next_line(struct session *s, char **ret_line, size_t *ret_len)
+{
+    int r = jsonl_next(&s->in, ret_line, ret_len);
+    if (r != 0 || !s->eof)
+        return r;
+    r = jsonl_last(&s->in, ret_line, ret_len);
+    s->in_done = true;
+    return r;
+}
+
+/* Takes the lines that are there while the conversation wants them. 1: it took any; 0: none;
+ * negative: as above. */
+static int take_lines(struct session *s)
+{
+    int took = 0;
+    while (!s->in_done && !s->finishing && rpc_wants(&s->rpc)) {
+        char *line;
+        size_t len;
+        int r = next_line(s, &line, &len);
+        if (r == 0)
+            break;
+        if (r == 1)
+            r = rpc_line(&s->rpc, line, len);
+        else if (r == -EMSGSIZE)
+            r = rpc_refuse(&s->rpc, REPLY_INVALID_REQUEST,
+                           "a line of more than 1 MiB: send several lines");
+        if (r < 0)
+            return r;
+        took = 1;
+    }
+    return took;
+}
+
+/* Gathers answers, then events: these only between whole lines. */
+static int fill_output(struct session *s)
+{
+    if (s->sent < s->out.len)
+        return 0;
+    s->sent = 0;
+    if (s->out.size > OUT_KEEP)
+        buf_deinit(&s->out);
+    buf_reset(&s->out);
+    int r = s->finishing ? 0 : rpc_take(&s->rpc, &s->out, OUT_SIZE);
+    if (r == 0 && !s->rpc.mid_line)
+        stream_take(&s->stream, &s->out);
+    if (s->stream.overflowed && s->stream.lines.len == 0)
+        s->finishing = true;
+    return s->out.failed ? -ENOMEM : r;
+}
+
+/* 1: some was written; 0: the client's socket is full, or there is nothing; negative: as above. */
+static int write_output(struct session *s)
+{
+    if (s->sent == s->out.len)
+        return 0;
+    ssize_t n =
+        send(s->fd, s->out.data + s->sent, s->out.len - s->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0)
+        return errno == EAGAIN ? 0 : errno == EINTR ? 1 : -errno;
+    s->sent += (size_t)n;
+    return 1;
+}
+
+static bool is_over(const struct session *s)
+{
+    if (s->sent < s->out.len || stream_pending(&s->stream))
+        return false;
+    return s->finishing || (s->in_done && rpc_idle(&s->rpc) && !stream_following(&s->stream));
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+/* While nothing is to be read, UV_PRIORITIZED is watched instead: no data of ours comes that way,
+ * but with it epoll tells when the client has gone altogether (UV_DISCONNECT would also tell,
+ * without end, of one that has only finished sending). */
+static void watch(struct session *s)
+{
+    bool reads = !s->eof && !s->finishing && rpc_wants(&s->rpc);
+    int events = reads ? UV_READABLE : UV_PRIORITIZED;
+    if (s->sent < s->out.len)
+        events |= UV_WRITABLE;
+    if (events == s->watched)
+        return;
+    if (uv_poll_start(&s->poll, events, on_poll) < 0)
+        session_close(s);
+    else
+        s->watched = events;
+}
+
+void session_pump(struct session *session)
+{
+    if (session->fd < 0) {
+        free_if_over(session);
+        return;
+    }
+    int turns = 0;
+    for (;; turns++) {
+        int took = take_lines(session);
+        int r = took < 0 ? took : fill_output(session);
+        if (r == 0 && turns < SEND_TURNS)
+            r = write_output(session);
+        if (r < 0) {
+            session_close(session);
+            return;
+        }
+        if (r == 0 && (took == 0 || turns >= SEND_TURNS))
+            break;
+    }
+    if (is_over(session)) {
+        session_close(session);
+        return;
+    }
+    if (turns >= SEND_TURNS)
+        session->host->wake(session);
+    watch(session);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct session *s = poll->data;
+    /* PRIORITIZED: the client is gone (or sends out-of-band data, which is none of this protocol).
+     */
+    int r = status < 0 || (events & UV_PRIORITIZED) ? -ECONNRESET : 0;
+    if (r == 0 && (events & UV_READABLE))
+        r = read_input(s);
+    if (r < 0)
+        session_close(s);
+    else
+        session_pump(s);
+}
+
+void session_finish(struct session *session)
+{
+    if (session->fd < 0)
+        return;
+    int r = session->sent < session->out.len ? 0 : fill_output(session);
+    session->finishing = true;
+    if (r < 0)
+        session_close(session);
+    else
+        session_pump(session);
+}
+
+static void on_answered(struct rpc *rpc)
+{
+    struct session *s = container_of(rpc, struct session, rpc);
+    s->host->wake(s);
+}
+
+static void on_stream_ready(struct stream *stream)
+{
+    struct session *s = container_of(stream, struct session, stream);
+    s->host->wake(s);
+}
+
+static struct jobs_peer peer_of(int fd)
+{
+    struct ucred cred = {.uid = (uid_t)-1, .gid = (gid_t)-1};
+    socklen_t len = sizeof cred;
+    /* It can't fail on a connected unix socket; if it did, nobody's ids are the safe answer. */
+    (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
+    return (struct jobs_peer){.uid = cred.uid, .gid = cred.gid, .pid = cred.pid};
+}
+
+int session_new(const struct session_host *host, int fd, struct session **ret_session)
+{
+    struct session *s = calloc(1, sizeof *s);
+    if (!s)
+        return -ENOMEM;
+    int r = uv_poll_init(host->loop, &s->poll, fd);
+    if (r < 0) {
+        free(s);
+        return r;
+    }
+    s->host = host;
+    s->fd = fd;
+    s->poll.data = s;
+    list_init(&s->link);
+    list_init(&s->wake_link);
+    jsonl_init(&s->in, SESSION_MAX_LINE);
+    stream_init(&s->stream, host->rpc.jobs, on_stream_ready);
+    struct jobs_peer peer = peer_of(fd);
+    rpc_init(&s->rpc, &host->rpc, &peer, &s->stream, on_answered);
+    *ret_session = s;
+    host->wake(s);
+    return 0;
+}

@@ -1,0 +1,357 @@
+#include "control/stream.h"
+
+#include "control/reply.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A verdict that found no room: its line without the newline. */
+struct kept {
+    struct list link;
+    size_t len;
+    char text[];
+};
+
+static bool has_room(const struct stream *s, size_t len)
+{
+    return s->lines.len == 0 || s->lines.len + len <= s->max_lines;
+}
+
+/* 0 or -ENOMEM, and then nothing was put: a torn line must not go out. */
+static int put_notification(struct stream *s, const char *method, const char *params, size_t len)
+{
+    int r = buf_reserve(&s->lines, reply_notify_size(method) + len + 1);
+    if (r < 0) {
+        s->lines.failed = false;
+        return r;
+    }
+    reply_notify(&s->lines, method, params, len);
+    return buf_putc(&s->lines, '\n');
+}
+
+static void drop_kept(struct stream *s)
+{
+    struct list *e;
+    while ((e = list_pop(&s->kept)) != NULL) {
+        free(container_of(e, struct kept, link));
+        s->missed++;
+    }
+    s->kept_bytes = 0;
+}
+
+static void overflow(struct stream *s)
+{
+    drop_kept(s);
+    s->missed++; /* the one that did not fit */
+    char params[256];
+    int n =
+        snprintf(params, sizeof params,
+                 "{\"lines\":%llu,\"message\":\"verdicts among them could not be kept: ask for the "
+                 "jobs' state by list, and read faster\"}",
+                 (unsigned long long)s->missed);
+    put_notification(s, "overflow", params, (size_t)n);
+    s->overflowed = true;
+}
+
+static void keep(struct stream *s, const char *text, size_t len)
+{
+    struct kept *kept = NULL;
+    if (s->kept_bytes + len <= s->max_verdicts)
+        kept = malloc(sizeof *kept + len);
+    if (!kept) {
+        overflow(s);
+        return;
+    }
+    kept->len = len;
+    memcpy(kept->text, text, len);
+    list_add_tail(&s->kept, &kept->link);
+    s->kept_bytes += len;
+}
+
+static int tell_missed(struct stream *s)
+{
+    char params[48];
+    int n = snprintf(params, sizeof params, "{\"lines\":%llu}", (unsigned long long)s->missed);
+    if (s->missed == 0)
+        return 0;
+    if (!has_room(s, reply_notify_size("missed") + (size_t)n))
+        return -EAGAIN;
+    int r = put_notification(s, "missed", params, (size_t)n);
+    if (r == 0)
+        s->missed = 0;
+    return r;
+}
+
+/* What could not go in order of arrival: first how much was lost, then the verdicts, then the end.
+ */
+static void flush(struct stream *s)
+{
+    if (s->overflowed || tell_missed(s) < 0)
+        return;
+    list_for_each(e, &s->kept)
+    {
+        struct kept *kept = container_of(e, struct kept, link);
+        if (!has_room(s, reply_notify_size("event") + kept->len + 1) ||
+            put_notification(s, "event", kept->text, kept->len) < 0)
+            return;
+        list_del(e);
+        s->kept_bytes -= kept->len;
+        free(kept);
+    }
+    if (s->end_due && put_notification(s, "end", "{}", 2) == 0)
+        s->end_due = false;
+}
+
+static void add_line(struct stream *s, enum event event, const char *text, size_t len)
+{
+    if (len > 0 && text[len - 1] == '\n')
+        len--;
+    flush(s);
+    if (s->overflowed)
+        return;
+    bool in_order = list_empty(&s->kept) && s->missed == 0;
+    if (in_order && has_room(s, reply_notify_size("event") + len + 1) &&
+        put_notification(s, "event", text, len) == 0)
+        return;
+    if (event == EVENT_VERDICT)
+        keep(s, text, len);
+    else
+        s->missed++;
+}
+
+static void check_end(struct stream *s)
+{
+    if (!s->ending || s->open.count > 0 || s->submits > 0)
+        return;
+    s->ending = false;
+    s->end_due = true;
+    flush(s);
+    s->ready(s);
+}
+
+/* An id that can't be noted (no memory) only delays `end` for ever: the verdict itself has been
+ * sent. */
+static void note_verdict(struct stream *s, uint64_t job)
+{
+    if (idset_remove(&s->open, job))
+        s->ending = true;
+    else if (s->submits > 0)
+        (void)idset_add(&s->early, job);
+    check_end(s);
+}
+
+static void on_line(struct follower *f, enum event event, uint64_t job, const char *text,
+                    size_t len)
+{
+    struct stream *s = container_of(f, struct stream, follower);
+    if (s->shut || s->overflowed)
+        return;
+    if (s->events & event)
+        add_line(s, event, text, len);
+    if (event == EVENT_VERDICT)
+        note_verdict(s, job);
+    s->ready(s);
+}
+
+void stream_init(struct stream *stream, struct jobs *jobs, void (*ready)(struct stream *stream))
+{
+    *stream = (struct stream){.jobs = jobs,
+                              .ready = ready,
+                              .max_lines = STREAM_LINES,
+                              .max_verdicts = STREAM_VERDICTS,
+                              .events = EVENT_ALL};
+    stream->follower.line = on_line;
+    stream->follower.events = EVENT_ALL;
+    list_init(&stream->follower.link);
+    list_init(&stream->kept);
+}
+
+void stream_shut(struct stream *stream)
+{
+    stream->shut = true;
+    drop_kept(stream);
+    buf_deinit(&stream->lines);
+    stream->end_due = false;
+}
+
+void stream_deinit(struct stream *stream)
+{
+    stream_shut(stream);
+    if (stream->mode != STREAM_IDLE)
+        jobs_unfollow(&stream->follower);
+    stream->mode = STREAM_IDLE;
+    idset_deinit(&stream->open);
+    idset_deinit(&stream->early);
+}
+
+/* The events that the client wants, as a mask; what is no list of names is left to jobs_follow to
+ * refuse. */
+static unsigned wanted_events(const json_t *params)
+{
+    const json_t *list = json_object_get(params, "events");
+    if (!json_is_array(list))
+        return EVENT_ALL;
+    unsigned mask = 0;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        enum event event;
+        if (name && event_parse(name, &event) == 0)
+            mask |= event;
+    }
+    return mask;
+}
+
+/* `params`, with verdicts among the events: how else would the stream know that an id has ended? */
+static json_t *with_verdicts(const json_t *params, unsigned events)
+{
+    json_t *copy = params ? json_copy((json_t *)params) : json_object();
+    if (!copy || events == EVENT_ALL || (events & EVENT_VERDICT))
+        return copy;
+    json_t *list = json_copy(json_object_get(params, "events"));
+    if (!list || json_array_append_new(list, json_string("verdict")) < 0) {
+        json_decref(list);
+        json_decref(copy);
+        return NULL;
+    }
+    if (json_object_set_new(copy, "events", list) < 0) {
+        json_decref(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+static int open_ids(struct stream *s, const json_t *ids)
+{
+    for (size_t i = 0; i < json_array_size(ids); i++) {
+        int r = idset_add(&s->open, (uint64_t)json_integer_value(json_array_get(ids, i)));
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int check_follow(const struct stream *s, const json_t *ids, struct error *err,
+                        const char **ret_field)
+{
+    if (s->mode != STREAM_IDLE)
+        return error_set(err, JOBS_CONFLICT,
+                         "this connection follows already: open another one for it");
+    if (!ids)
+        return 0;
+    *ret_field = "ids";
+    if (!json_is_array(ids) || json_array_size(ids) == 0)
+        return error_set(err, JOBS_INVALID_PARAMS, "ids: an array of at least one job id");
+    for (size_t i = 0; i < json_array_size(ids); i++)
+        if (json_integer_value(json_array_get(ids, i)) <= 0)
+            return error_set(err, JOBS_INVALID_PARAMS, "ids[%zu]: must be a positive integer", i);
+    *ret_field = NULL;
+    return 0;
+}
+
+static int follow_code(int r, struct error *err)
+{
+    if (r == -ENOENT)
+        return JOBS_NOT_FOUND;
+    if (r == -EINVAL)
+        return JOBS_INVALID_PARAMS;
+    if (err->text[0] == '\0')
+        error_set(err, r, "follow: %s", strerror(-r));
+    return JOBS_INTERNAL;
+}
+
+int stream_follow(struct stream *stream, const json_t *params, json_t **ret_result,
+                  struct error *err, const char **ret_field)
+{
+    const json_t *ids = json_object_get(params, "ids");
+    int code = check_follow(stream, ids, err, ret_field);
+    if (code != 0)
+        return code;
+    unsigned events = wanted_events(params);
+    json_t *asked = with_verdicts(params, ids ? events : EVENT_ALL);
+    json_t *result = json_pack("{s:b}", "following", 1);
+    int r = !result || !asked ? -ENOMEM : open_ids(stream, ids);
+    if (r == 0)
+        r = jobs_follow(stream->jobs, &stream->follower, asked, err);
+    json_decref(asked);
+    if (r < 0) {
+        json_decref(result);
+        idset_deinit(&stream->open);
+        return follow_code(r, err);
+    }
+    stream->events = events;
+    stream->mode = ids ? STREAM_IDS : STREAM_SELECT;
+    *ret_result = result;
+    return 0;
+}
+
+int stream_submit(struct stream *stream, struct error *err)
+{
+    if (stream->mode != STREAM_IDLE && stream->mode != STREAM_SUBMITS)
+        return error_set(err, JOBS_CONFLICT,
+                         "follow: this connection follows others already: submit on another one");
+    stream->mode = STREAM_SUBMITS;
+    stream->submits++;
+    return 0;
+}
+
+static void open_submitted(struct stream *s, const json_t *item)
+{
+    json_int_t id = json_integer_value(json_object_get(item, "id"));
+    if (id <= 0)
+        return;
+    if (idset_has(&s->early, (uint64_t)id))
+        s->ending = true;
+    else
+        (void)idset_add(&s->open, (uint64_t)id);
+}
+
+void stream_submitted(struct stream *stream, const json_t *result)
+{
+    for (size_t i = 0; i < json_array_size(result); i++)
+        open_submitted(stream, json_array_get(result, i));
+    open_submitted(stream, result);
+    stream->submits--;
+    if (stream->submits == 0)
+        idset_deinit(&stream->early);
+    if (!stream->shut)
+        check_end(stream);
+}
+
+void stream_hold(struct stream *stream)
+{
+    stream->holds++;
+}
+
+void stream_release(struct stream *stream)
+{
+    stream->holds--;
+    if (stream->holds == 0 && !stream->shut)
+        stream->ready(stream);
+}
+
+bool stream_pending(const struct stream *stream)
+{
+    return stream->holds == 0 && stream->lines.len > 0;
+}
+
+void stream_take(struct stream *stream, struct buf *out)
+{
+    if (!stream_pending(stream))
+        return;
+    if (out->len == 0) {
+        struct buf taken = stream->lines;
+        stream->lines = *out;
+        *out = taken;
+    } else if (buf_put(out, stream->lines.data, stream->lines.len) == 0) {
+        buf_reset(&stream->lines);
+    }
+    flush(stream);
+}
+
+bool stream_following(const struct stream *stream)
+{
+    return stream->mode == STREAM_SELECT || stream->open.count > 0 || stream->submits > 0 ||
+           stream->end_due || stream->lines.len > 0 || !list_empty(&stream->kept);
+}

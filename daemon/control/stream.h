@@ -1,0 +1,87 @@
+/* The stream of a connection that follows jobs: lines of the log in, `event` notifications out. No
+ * I/O.
+ *
+ * Memory is bounded, and the daemon never waits for a follower:
+ *   - up to STREAM_LINES bytes of notifications wait here (a single longer one fits into an empty
+ * stream);
+ *   - what comes while they are full is dropped and counted (`missed` tells how many lines, as soon
+ * as there is room), but a verdict is kept, up to STREAM_VERDICTS bytes of them;
+ *   - beyond that the stream ends with `overflow`, and the connection with it.
+ *
+ * Nothing leaves while a request that follows has not been answered (stream_hold): the answer comes
+ * first. All functions: the control loop. */
+#ifndef PENSTOCK_CONTROL_STREAM_H
+#define PENSTOCK_CONTROL_STREAM_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/list.h"
+#include "control/idset.h"
+#include "job/jobs.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STREAM_LINES    ((size_t)4 << 20)
+#define STREAM_VERDICTS ((size_t)64 << 20)
+
+enum stream_mode {
+    STREAM_IDLE,    /* follows nothing */
+    STREAM_SUBMITS, /* jobs that this connection submits with `follow` */
+    STREAM_IDS,     /* the ids of a `follow` */
+    STREAM_SELECT   /* whatever a `follow` selects: it has no end */
+};
+
+struct stream {
+    struct follower follower;
+    struct jobs *jobs;
+    void (*ready)(struct stream *stream); /* stream_take has something; may be called often */
+    size_t max_lines, max_verdicts;       /* STREAM_…; tests set less */
+    enum stream_mode mode;
+    unsigned holds;   /* requests that follow and whose answer has not left yet */
+    unsigned submits; /* submits that follow and are under way */
+    unsigned events;  /* which the client wants; the follower may get verdicts beside them */
+    bool shut;        /* takes nothing more: the connection is going */
+    bool overflowed;
+    bool ending, end_due; /* the last id may have ended; `end` is to be told */
+    struct buf lines;     /* notifications, whole, in order */
+    struct list kept;     /* verdicts that found no room */
+    size_t kept_bytes;
+    uint64_t missed;    /* lines dropped and not told yet */
+    struct idset open;  /* ids that are followed and have not ended */
+    struct idset early; /* ids that ended while a submit that may have made them was under way */
+};
+
+void stream_init(struct stream *stream, struct jobs *jobs, void (*ready)(struct stream *stream));
+
+/* Unsubscribes and frees what is left. No submit that follows is under way. */
+void stream_deinit(struct stream *stream);
+
+/* Lines are refused from now on, what waits is dropped. */
+void stream_shut(struct stream *stream);
+
+/* A `follow` with its params (may be NULL). 0 and *ret_result, or an error code of the protocol, a
+ * sentence and perhaps a field. */
+int stream_follow(struct stream *stream, const json_t *params, json_t **ret_result,
+                  struct error *err, const char **ret_field);
+
+/* A submit that follows begins: 0, or an error code and a sentence. Then stream_submitted once it
+ * is answered, with its result or NULL. */
+int stream_submit(struct stream *stream, struct error *err);
+void stream_submitted(struct stream *stream, const json_t *result);
+
+void stream_hold(struct stream *stream);
+void stream_release(struct stream *stream);
+
+/* Is there something that stream_take would give? */
+bool stream_pending(const struct stream *stream);
+
+/* Moves what waits to the end of `out` (whole lines), and fills up from what was kept. */
+void stream_take(struct stream *stream, struct buf *out);
+
+/* Does it still have a reason to keep a client that sends nothing more? */
+bool stream_following(const struct stream *stream);
+
+#endif
