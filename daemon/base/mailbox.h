@@ -20,7 +20,8 @@ typedef void mail_handler(struct mail *mail);
 struct mail {
     _Atomic(struct mail *) next;
     atomic_bool queued;
-    mail_handler *handler; /* runs on the mailbox's thread; may post the same mail again, or free it */
+    mail_handler
+        *handler; /* runs on the mailbox's thread; may post the same mail again, or free it */
 };
 
 struct mailbox {
@@ -36,8 +37,8 @@ void mail_init(struct mail *mail, mail_handler *handler);
 /* The loop's thread. 0 or a negative errno. */
 int mailbox_init(struct mailbox *box, uv_loop_t *loop);
 
-/* Delivers what is queued, then closes; `closed` (may be NULL) runs from the close callback on, when
- * the mailbox's memory is free to use again. Nobody may post any more. The loop's thread. */
+/* Delivers what is queued, then closes; `closed` (may be NULL) runs from the close callback on,
+ * when the mailbox's memory is free to use again. Nobody may post any more. The loop's thread. */
 void mailbox_close(struct mailbox *box, void (*closed)(void *arg), void *arg);
 
 /* Queues the mail unless it is queued already. True if it was queued now. Any thread. */

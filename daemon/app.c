@@ -1,0 +1,605 @@
+/* Read this first. The daemon is built bottom up, each part knowing only those below it:
+ *
+ *   settings, registry, policy     what the config says; immutable, replaced as a whole by a reload
+ *   sink                           a thread: lines to stdout and files
+ *   store                          where jobs live
+ *   pool                           the workers: threads, one blocking parser each
+ *   fetch                          the fetch loops: threads, a uv loop and a curl multi each
+ *   jobs                           admission, attempts, the gate: on the control loop, which is
+ * main's thread control                        the socket and its clients, on the control loop
+ *
+ * and torn down in the opposite order once the last attempt has ended. */
+#include "app.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mailbox.h"
+#include "control/control.h"
+#include "fetch/fetch.h"
+#include "job/jobs.h"
+#include "job/settings.h"
+#include "parse/foreground.h"
+#include "parse/pool.h"
+#include "parse/registry.h"
+#include "record/line.h"
+#include "record/sink.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+enum { SIGNAL_TERM, SIGNAL_INT, SIGNAL_HUP, SIGNAL_COUNT };
+
+struct app {
+    const struct app_options *options;
+    struct settings *settings; /* as it started: what only a restart changes is read from here */
+    struct settings *current;  /* as last reloaded */
+    struct registry *registry;
+    struct policy *policy;
+    char instance[33];
+    uv_loop_t loop;
+    struct mailbox mailbox;
+    struct sink *sink;
+    struct store *store;
+    struct pool *pool;
+    struct fetch *fetch;
+    struct jobs *jobs;
+    struct control *control;
+    uv_signal_t signals[SIGNAL_COUNT];
+    uv_timer_t drain_timer;
+    struct mail stdout_mail;
+    bool mailbox_open, stopping;
+    unsigned stuck; /* abandoned workers that never came back */
+    int status;
+};
+
+/* --- settings
+ * --------------------------------------------------------------------------------------- */
+
+#define DEFAULT_CONFIG PENSTOCK_SYSCONFDIR "/penstockd.conf"
+
+static int load_config(const struct app_options *options, struct config *config, struct error *err)
+{
+    int r = config_read(options->config ? options->config : DEFAULT_CONFIG, config, err);
+    if (r == -ENOENT && !options->config)
+        r = 0; /* it runs on its defaults */
+    for (size_t i = 0; r == 0 && i < options->set_count; i++)
+        r = config_set(config, options->sets[i], err);
+    return r;
+}
+
+static int load_settings(const struct app_options *options, struct settings **ret,
+                         struct error *err)
+{
+    struct config config = {0};
+    int r = load_config(options, &config, err);
+    if (r == 0)
+        r = settings_load(&config, ret, err);
+    config_deinit(&config);
+    return r;
+}
+
+static int add_parser(struct registry *registry, const struct settings_parser *p, struct error *err)
+{
+    struct parse_pair *pairs = calloc(p->option_count + 1, sizeof *pairs);
+    if (!pairs)
+        return error_set(err, -ENOMEM, "no memory for parser %s", p->name);
+    for (size_t i = 0; i < p->option_count; i++)
+        pairs[i] = (struct parse_pair){.name = p->options[i].name, .value = p->options[i].value};
+    int r = registry_add(registry, p->name, p->type, pairs, p->option_count, p->file, err);
+    free(pairs);
+    return r;
+}
+
+static int make_registry(const struct settings *s, struct registry **ret, struct error *err)
+{
+    struct registry *registry = registry_new();
+    if (!registry)
+        return error_set(err, -ENOMEM, "no memory for the parsers");
+    for (size_t i = 0; i < s->parser_count; i++) {
+        const struct settings_parser *p = &s->parsers[i];
+        struct error why;
+        if (!p->type)
+            continue; /* settings for a parser that has its name already */
+        int r = add_parser(registry, p, &why);
+        if (r < 0) {
+            registry_unref(registry);
+            return error_set(err, r, "%s:%u: parser \"%s\": %s", p->file, p->line, p->name,
+                             why.text);
+        }
+    }
+    *ret = registry;
+    return 0;
+}
+
+static int make_policy(const struct settings *s, struct policy **ret, struct error *err)
+{
+    return policy_new((const char *const *)s->allow.items, s->allow.count,
+                      (const char *const *)s->deny.items, s->deny.count, ret, err);
+}
+
+static int check_sinks(const struct settings *s, struct error *err)
+{
+    for (size_t i = 0; i < s->sink_count; i++)
+        if (s->sinks[i].type == SINK_FILE && !s->sinks[i].path)
+            return error_set(err, -EINVAL, "sink \"%s\": type = file needs a path",
+                             s->sinks[i].name);
+    return 0;
+}
+
+static int load_all(const struct app_options *options, struct settings **ret_settings,
+                    struct registry **ret_registry, struct policy **ret_policy, struct error *err)
+{
+    struct settings *settings = NULL;
+    struct registry *registry = NULL;
+    int r = load_settings(options, &settings, err);
+    if (r == 0)
+        r = check_sinks(settings, err);
+    if (r == 0)
+        r = make_registry(settings, &registry, err);
+    if (r == 0)
+        r = make_policy(settings, ret_policy, err);
+    if (r < 0) {
+        registry_unref(registry);
+        settings_free(settings);
+        return r;
+    }
+    *ret_settings = settings;
+    *ret_registry = registry;
+    return 0;
+}
+
+/* --- bottom up
+ * ---------------------------------------------------------------------------------------- */
+
+static void on_stdout_gone(void *arg)
+{
+    struct app *app = arg;
+    mailbox_post(&app->mailbox, &app->stdout_mail);
+}
+
+static void on_sink_trouble(void *arg, const char *target, int error)
+{
+    struct app *app = arg;
+    if (error)
+        log_error("sink %s: %s; it is tried again every second, and no new job starts until then",
+                  target, strerror(error));
+    else
+        log_info("sink %s: works again", target);
+    if (app->jobs)
+        jobs_sink_changed(app->jobs);
+}
+
+static void on_lines_written(void *arg, struct sink_chunk *chunk)
+{
+    struct app *app = arg;
+    jobs_lines_written(app->jobs, chunk);
+}
+
+/* With no [sink] everything goes to standard output. The sink gets a private duplicate, and
+ * descriptor 1 becomes standard error, so that a stray printf of somebody's library tears no line.
+ */
+static int private_stdout(struct error *err)
+{
+    int fd = fd_dup(STDOUT_FILENO);
+    if (fd < 0)
+        return error_set(err, fd, "standard output is not usable: %s", strerror(-fd));
+    if (dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+        int r = -errno;
+        close(fd);
+        return error_set(err, r, "standard error is not usable: %s", strerror(-r));
+    }
+    return fd;
+}
+
+static int make_sink(struct app *app, struct error *err)
+{
+    const struct settings *s = app->settings;
+    size_t count = s->sink_count > 0 ? s->sink_count : 1;
+    struct sink_target *targets = calloc(count, sizeof *targets);
+    if (!targets)
+        return error_set(err, -ENOMEM, "no memory for the sinks");
+    int out = private_stdout(err);
+    int r = out < 0 ? out : 0;
+    bool used = s->sink_count == 0;
+    targets[0] =
+        (struct sink_target){.name = "stdout", .type = SINK_STDOUT, .fd = out, .events = EVENT_ALL};
+    for (size_t i = 0; r == 0 && i < s->sink_count; i++) {
+        const struct settings_sink *sink = &s->sinks[i];
+        bool is_stdout = sink->type == SINK_STDOUT;
+        if (is_stdout && used)
+            r = error_set(err, -EINVAL, "sink \"%s\": standard output has a sink already",
+                          sink->name);
+        used |= is_stdout;
+        targets[i] = (struct sink_target){.name = sink->name,
+                                          .type = sink->type,
+                                          .path = sink->path,
+                                          .fd = is_stdout ? out : -1,
+                                          .events = sink->events};
+    }
+    if (r == 0) {
+        struct sink_config config = {.targets = targets,
+                                     .target_count = count,
+                                     .record_bytes = s->max_record,
+                                     .stdout_gone = on_stdout_gone,
+                                     .trouble = on_sink_trouble,
+                                     .tap = on_lines_written,
+                                     .arg = app};
+        r = sink_new(&config, &app->sink, err);
+    }
+    if (out >= 0 && (r < 0 || !used))
+        close(out);
+    free(targets);
+    return r;
+}
+
+static int make_store(struct app *app, struct error *err)
+{
+    const struct settings *s = app->settings;
+    struct store_config config = {.path = s->store_path,
+                                  .max_jobs = s->max_jobs,
+                                  .keep_finished_us = (int64_t)(s->keep_finished / 1000)};
+    return store_memory_new(&config, &app->mailbox, &app->store, err);
+}
+
+static int make_workers(struct app *app, struct error *err)
+{
+    const struct settings *s = app->settings;
+    int r = pool_new((unsigned)s->workers, (unsigned)s->max_abandoned, &app->pool);
+    if (r < 0)
+        return error_set(err, r, "no memory for the workers");
+    struct fetch_config config = {.threads = (unsigned)s->fetch_threads};
+    return fetch_new(&config, &app->fetch, err);
+}
+
+static int make_jobs(struct app *app, struct error *err)
+{
+    struct jobs_config config = {.loop = &app->loop,
+                                 .mailbox = &app->mailbox,
+                                 .settings = app->settings,
+                                 .fetch = app->fetch,
+                                 .pool = app->pool,
+                                 .store = app->store,
+                                 .sink = app->sink,
+                                 .registry = app->registry,
+                                 .policy = app->policy,
+                                 .instance = app->instance};
+    return jobs_new(&config, &app->jobs, err);
+}
+
+static int make_control(struct app *app, struct error *err)
+{
+    const struct settings *s = app->settings;
+    struct control_config config = {.loop = &app->loop,
+                                    .jobs = app->jobs,
+                                    .path = s->socket,
+                                    .mode = s->socket_mode,
+                                    .group = s->socket_group,
+                                    .dir_mode = geteuid() == 0 ? 0755 : 0700,
+                                    .inherited_fd = -1,
+                                    .max_clients = (unsigned)s->max_clients,
+                                    .instance = app->instance,
+                                    .version = PENSTOCK_VERSION};
+    return control_new(&config, &app->control, err);
+}
+
+/* --- lines about the daemon itself
+ * ---------------------------------------------------------------------- */
+
+static void taken_once(struct sink_line *line)
+{
+    buf_deinit(&line->text);
+    free(line);
+}
+
+static void post_line(struct app *app, enum event event)
+{
+    struct sink_line *line = calloc(1, sizeof *line);
+    if (!line)
+        return; /* the daemon's own lines carry nothing that was acknowledged */
+    list_init(&line->link);
+    line->event = event;
+    line->taken = taken_once;
+    line_begin(&line->text, clock_real_us(), event);
+    line_str(&line->text, "instance", app->instance);
+    line_str(&line->text, "version", PENSTOCK_VERSION);
+    if (event == EVENT_START)
+        line_str(&line->text, "ids", app->store->engine->keeps ? "kept" : "restarted");
+    line_end(&line->text);
+    sink_post(app->sink, line);
+}
+
+/* --- top down
+ * ------------------------------------------------------------------------------------------ */
+
+static void on_jobs_closed(void *arg)
+{
+    struct app *app = arg;
+    app->jobs = NULL;
+    app->store->engine->free(app->store);
+    app->store = NULL;
+    fetch_free(app->fetch);
+    app->fetch = NULL;
+    app->stuck = pool_free(app->pool);
+    app->pool = NULL;
+    post_line(app, EVENT_STOP);
+    size_t lost = sink_free(app->sink, app->settings->drain);
+    if (lost > 0)
+        log_error("%zu lines could not be written before the end", lost);
+    app->sink = NULL;
+    mailbox_close(&app->mailbox, NULL, NULL);
+}
+
+static void on_control_closed(void *arg)
+{
+    struct app *app = arg;
+    app->control = NULL;
+    jobs_close(app->jobs, on_jobs_closed, app);
+}
+
+static void on_drained(void *arg)
+{
+    struct app *app = arg;
+    for (int i = 0; i < SIGNAL_COUNT; i++)
+        uv_close((uv_handle_t *)&app->signals[i], NULL);
+    uv_close((uv_handle_t *)&app->drain_timer, NULL);
+    control_free(app->control, on_control_closed, app);
+}
+
+static void on_drain_over(uv_timer_t *timer)
+{
+    struct app *app = timer->data;
+    log_info("the drain is over: running jobs are stopped");
+    jobs_stop(app->jobs);
+}
+
+static void stop(struct app *app, const char *why)
+{
+    if (app->stopping) {
+        log_info("%s, again: running jobs are stopped", why);
+        jobs_stop(app->jobs);
+        return;
+    }
+    unsigned running;
+    uint64_t pending;
+    app->stopping = true;
+    jobs_figures(app->jobs, &running, &pending);
+    log_info("%s: no new jobs; %u running ones have up to %llu s", why, running,
+             (unsigned long long)(app->current->drain / NS_PER_SEC));
+    sd_notify(0, "STOPPING=1");
+    uv_timer_start(&app->drain_timer, on_drain_over, app->current->drain / NS_PER_MS, 0);
+    jobs_drain(app->jobs, on_drained, app);
+}
+
+static void on_stdout_mail(struct mail *mail)
+{
+    struct app *app = container_of(mail, struct app, stdout_mail);
+    app->status = 1;
+    if (!app->stopping)
+        stop(app, "nobody reads standard output any more");
+}
+
+/* --- reload
+ * --------------------------------------------------------------------------------------------- */
+
+/* What only a restart changes, by name, so that nobody wonders why nothing happens. */
+static void name_restarts(const struct settings *a, const struct settings *b)
+{
+    const struct {
+        const char *name;
+        bool changed;
+    } keys[] = {
+        {"control.socket", strcmp(a->socket, b->socket) != 0},
+        {"control.mode", a->socket_mode != b->socket_mode},
+        {"store.engine", strcmp(a->store_engine, b->store_engine) != 0},
+        {"fetch.threads", a->fetch_threads != b->fetch_threads},
+        {"fetch.max_header", a->max_header != b->max_header},
+        {"flow.pipe_size", a->pipe_size != b->pipe_size},
+        {"parse.max_record", a->max_record != b->max_record},
+        {"sink", a->sink_count != b->sink_count},
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (keys[i].changed)
+            log_warning("%s has changed: that needs a restart", keys[i].name);
+}
+
+static void reload(struct app *app)
+{
+    struct error err;
+    struct settings *settings;
+    struct registry *registry;
+    struct policy *policy;
+    if (load_all(app->options, &settings, &registry, &policy, &err) < 0) {
+        log_error("reload: %s; nothing has changed", err.text);
+        return;
+    }
+    name_restarts(app->settings, settings);
+    jobs_reconfigure(app->jobs, settings, registry, policy);
+    log_set_level(settings->log_level);
+    registry_unref(registry);
+    policy_unref(policy);
+    if (app->current != app->settings)
+        settings_free(app->current);
+    app->current = settings;
+    log_info("reload: done");
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    struct app *app = signal->data;
+    if (number != SIGHUP) {
+        stop(app, number == SIGTERM ? "SIGTERM" : "SIGINT");
+        return;
+    }
+    sink_reopen(app->sink);
+    sd_notify(0, "RELOADING=1");
+    reload(app);
+    sd_notify(0, "READY=1");
+}
+
+/* --- run
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static int watch_signals(struct app *app, struct error *err)
+{
+    static const int numbers[SIGNAL_COUNT] = {SIGTERM, SIGINT, SIGHUP};
+    int r = uv_timer_init(&app->loop, &app->drain_timer);
+    app->drain_timer.data = app;
+    for (int i = 0; r == 0 && i < SIGNAL_COUNT; i++) {
+        r = uv_signal_init(&app->loop, &app->signals[i]);
+        app->signals[i].data = app;
+        if (r == 0)
+            r = uv_signal_start(&app->signals[i], on_signal, numbers[i]);
+    }
+    return r < 0 ? error_set(err, r, "signals cannot be watched: %s", uv_strerror(r)) : 0;
+}
+
+static int make_loop(struct app *app, struct error *err)
+{
+    unsigned char random[16];
+    if (getrandom(random, sizeof random, 0) != sizeof random)
+        return error_set(err, -EIO, "no random numbers: %s", strerror(errno));
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(app->instance + 2 * i, 3, "%02x", random[i]);
+    int r = uv_loop_init(&app->loop);
+    if (r == 0)
+        r = mailbox_init(&app->mailbox, &app->loop);
+    app->mailbox_open = r == 0;
+    mail_init(&app->stdout_mail, on_stdout_mail);
+    return r < 0 ? error_set(err, r, "the loop cannot be made: %s", uv_strerror(r)) : 0;
+}
+
+static int start(struct app *app, struct error *err)
+{
+    int r = load_all(app->options, &app->settings, &app->registry, &app->policy, err);
+    if (r < 0)
+        return r;
+    app->current = app->settings;
+    log_set_level(app->settings->log_level);
+    r = make_loop(app, err);
+    if (r == 0)
+        r = make_sink(app, err);
+    if (r == 0)
+        r = make_store(app, err);
+    if (r == 0)
+        r = make_workers(app, err);
+    if (r == 0)
+        r = make_jobs(app, err);
+    if (r == 0)
+        r = make_control(app, err);
+    if (r == 0)
+        r = watch_signals(app, err);
+    return r;
+}
+
+static void free_settings(struct app *app)
+{
+    registry_unref(app->registry);
+    policy_unref(app->policy);
+    if (app->current != app->settings)
+        settings_free(app->current);
+    settings_free(app->settings);
+}
+
+int app_run(const struct app_options *options)
+{
+    struct app app = {.options = options};
+    struct error err = {""};
+
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of write(2), and is told as one */
+    /* A thread that has run keeps its arena: few of them keep a thousand waiting downloads small.
+     */
+    mallopt(M_ARENA_MAX, 4);
+    if (fd_raise_limit() < 0)
+        log_warning("the limit of descriptors could not be raised");
+    if (start(&app, &err) < 0) {
+        /* Nothing has been acknowledged, and the process ends: what was built goes with it. */
+        log_error("%s", err.text);
+        return 1;
+    }
+    post_line(&app, EVENT_START);
+    log_info("penstockd " PENSTOCK_VERSION " listens on %s", app.settings->socket);
+    sd_notify(0, "READY=1");
+    uv_run(&app.loop, UV_RUN_DEFAULT);
+    int r = uv_loop_close(&app.loop);
+    if (r < 0)
+        log_error("the control loop did not close clean: %s", uv_strerror(r));
+    if (app.stuck > 0) {
+        /* Their threads still hold what we would free. */
+        log_warning("%u parsers never returned; they end with the process", app.stuck);
+        _exit(app.status);
+    }
+    free_settings(&app);
+    return app.status;
+}
+
+int app_check(const struct app_options *options)
+{
+    struct error err;
+    struct settings *settings;
+    struct registry *registry;
+    struct policy *policy;
+    if (load_all(options, &settings, &registry, &policy, &err) < 0) {
+        fprintf(stderr, "penstockd: %s\n", err.text);
+        return 1;
+    }
+    registry_unref(registry);
+    policy_unref(policy);
+    settings_free(settings);
+    return 0;
+}
+
+/* --- one parser in the foreground
+ * --------------------------------------------------------------------------- */
+
+static int split_options(const struct app_parse *parse, struct parse_pair *pairs)
+{
+    for (size_t i = 0; i < parse->option_count; i++) {
+        char *copy = strdup(parse->options[i]);
+        char *equals = copy ? strchr(copy, '=') : NULL;
+        if (!equals) {
+            fprintf(stderr, "penstockd: --option %s: NAME=VALUE is wanted\n", parse->options[i]);
+            free(copy);
+            return -EINVAL;
+        }
+        *equals = '\0';
+        pairs[i] = (struct parse_pair){.name = copy, .value = equals + 1};
+    }
+    return 0;
+}
+
+int app_parse(const struct app_options *options, const struct app_parse *parse)
+{
+    struct error err;
+    struct settings *settings;
+    struct registry *registry;
+    struct policy *policy;
+    int status = 2;
+    signal(SIGPIPE, SIG_IGN);
+    if (load_all(options, &settings, &registry, &policy, &err) < 0) {
+        fprintf(stderr, "penstockd: %s\n", err.text);
+        return 2;
+    }
+    struct parse_pair *pairs = calloc(parse->option_count + 1, sizeof *pairs);
+    if (pairs && split_options(parse, pairs) == 0)
+        status = foreground_run(registry, parse->parser, pairs, parse->option_count, parse->path,
+                                parse->cut, stdout);
+    for (size_t i = 0; pairs && i < parse->option_count; i++)
+        free((char *)pairs[i].name);
+    free(pairs);
+    registry_unref(registry);
+    policy_unref(policy);
+    settings_free(settings);
+    return status;
+}

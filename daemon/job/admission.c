@@ -1,0 +1,349 @@
+/* Admission: which job runs next.
+ *
+ * A job runs when a worker permit and a slot of its host can be had together, in one step, here on
+ * the control loop; both are kept through redirects and given back together, so nothing can wait in
+ * a circle. One exception to "together": a redirect to another host gives the old slot back first
+ * and then waits for the new one with its permit. Whoever holds a slot needs nothing more, so that
+ * wait ends.
+ *
+ * Hosts take turns, one job each, so ten thousand jobs for one host do not hold up the one job for
+ * another. A host keeps a window of its next jobs in memory; the others stay in the store. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "job/job.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WINDOW 64
+/* Jobs that have ended but whose lines or rows are not written yet: beyond that nothing starts, so
+ * that a slow sink or store bounds memory as well. */
+#define ENDING_MAX 1024
+
+static uint64_t host_limit(const struct jobs *jobs, const char *name)
+{
+    const struct settings_host *section;
+    for (size_t i = 0; (section = settings_host_match(jobs->settings, name, i)); i++)
+        if (section->connections > 0)
+            return section->connections;
+    return jobs->settings->host_connections;
+}
+
+struct host *host_get(struct jobs *jobs, const char *name)
+{
+    struct host *host = NULL;
+    HASH_FIND_STR(jobs->hosts, name, host);
+    if (host)
+        return host;
+    host = calloc(1, sizeof *host);
+    if (!host || !(host->name = strdup(name))) {
+        free(host);
+        return NULL;
+    }
+    host->jobs = jobs;
+    host->limit = (unsigned)host_limit(jobs, name);
+    list_init(&host->ready_link);
+    list_init(&host->window);
+    list_init(&host->hops);
+    HASH_ADD_KEYPTR(hh, jobs->hosts, host->name, strlen(host->name), host);
+    return host;
+}
+
+void host_put_if_idle(struct host *host)
+{
+    if (host->running > 0 || host->more || host->loading || host->next_due ||
+        !list_empty(&host->window) || !list_empty(&host->hops))
+        return;
+    HASH_DELETE(hh, host->jobs->hosts, host);
+    list_del(&host->ready_link);
+    free(host->name);
+    free(host);
+}
+
+static void make_ready(struct host *host)
+{
+    if (host->ready_link.next == &host->ready_link)
+        list_add_tail(&host->jobs->ready, &host->ready_link);
+}
+
+void admission_poke(struct jobs *jobs)
+{
+    mailbox_post(jobs->config.mailbox, &jobs->admit_mail);
+}
+
+/* --- windows -------------------------------------------------------------------------------------
+ */
+
+static bool runs_before(const struct job *a, const struct job *b)
+{
+    if (a->row->priority != b->row->priority)
+        return a->row->priority > b->row->priority;
+    return a->id < b->id;
+}
+
+static void window_insert(struct host *host, struct job *job)
+{
+    struct list *at = host->window.prev;
+    while (at != &host->window && runs_before(job, container_of(at, struct job, link)))
+        at = at->prev;
+    list_add_head(at, &job->link);
+    job->host = host;
+    job->place = PLACE_WINDOW;
+    host->window_len++;
+    make_ready(host);
+}
+
+/* A row that cannot be read any more (its parser is gone from the config) ends as `unexpected`: it
+ * was acknowledged, so it has a verdict. */
+static void admit_row(struct host *host, struct store_job *row)
+{
+    struct error err = {""};
+    struct jobs *jobs = host->jobs;
+    if (job_find(jobs, row->id)) {
+        store_job_free(row);
+        return;
+    }
+    struct job *job = job_new(jobs, row, NULL, &err);
+    if (!job) {
+        log_error("no memory for a job of host %s; it stays in the store", host->name);
+        host->more = true;
+    } else if (!job->spec) {
+        struct cause cause = {.kind = KIND_UNEXPECTED};
+        memcpy(cause.message, err.text, sizeof err.text);
+        job_finish(job, JOB_FAILED, &cause);
+    } else {
+        window_insert(host, job);
+    }
+}
+
+static void on_loaded(struct mail *mail)
+{
+    struct host *host = container_of(mail, struct host, load.call.mail);
+    struct jobs *jobs = host->jobs;
+    struct store_window *load = &host->load;
+
+    host->loading = false;
+    free(host->skip);
+    host->skip = NULL;
+    if (load->call.result < 0) {
+        log_error("the queue of host %s could not be read: %s", host->name, load->call.error.text);
+        admission_due(jobs, host->name, clock_real_us() + 1000000);
+        return;
+    }
+    host->more = load->count == load->limit || host->stale;
+    if (load->next_due && (!host->next_due || load->next_due < host->next_due))
+        admission_due(jobs, host->name, load->next_due);
+    for (size_t i = 0; i < load->count; i++)
+        admit_row(host, load->jobs[i]);
+    free(load->jobs);
+    if (list_empty(&host->window) && !host->more)
+        host_put_if_idle(host);
+    else
+        make_ready(host);
+    admission_poke(jobs);
+    jobs_drain_step(jobs);
+}
+
+/* Rows of this host that are in memory although the store still calls them runnable. */
+static size_t collect_skip(struct host *host)
+{
+    size_t n = 0;
+    struct job *job, *tmp;
+    HASH_ITER(hh, host->jobs->active, job, tmp)
+    n += job->place != PLACE_RUNNING;
+    host->skip = n > 0 ? calloc(n, sizeof *host->skip) : NULL;
+    if (!host->skip)
+        return 0;
+    n = 0;
+    HASH_ITER(hh, host->jobs->active, job, tmp)
+    if (job->place != PLACE_RUNNING && strcmp(job->row->host, host->name) == 0)
+        host->skip[n++] = job->id;
+    return n;
+}
+
+static void window_load(struct host *host)
+{
+    struct store *store = host->jobs->config.store;
+    host->loading = true;
+    host->stale = false;
+    host->load = (struct store_window){.host = host->name,
+                                       .now = clock_real_us(),
+                                       .skip_count = collect_skip(host),
+                                       .limit = WINDOW};
+    host->load.skip = host->skip;
+    mail_init(&host->load.call.mail, on_loaded);
+    store->engine->window(store, &host->load);
+}
+
+void admission_queue(struct job *job)
+{
+    struct host *host = host_get(job->jobs, job->row->host);
+    if (!host) {
+        job_free(job); /* the row stays in the store and is found at the next load of its host */
+        return;
+    }
+    if (!host->loading && !host->more && host->window_len < WINDOW) {
+        window_insert(host, job);
+    } else {
+        host->more = host->stale = true;
+        make_ready(host);
+        job_free(job);
+    }
+    admission_poke(host->jobs);
+}
+
+void admission_due(struct jobs *jobs, const char *name, int64_t due)
+{
+    struct host *host = host_get(jobs, name);
+    if (!host)
+        return;
+    if (!host->next_due || due < host->next_due)
+        host->next_due = due;
+    int64_t wait = due - clock_real_us();
+    jobs_set_timer(jobs, clock_now() + (wait > 0 ? (uint64_t)wait * 1000 : 0));
+}
+
+int64_t admission_check_due(struct jobs *jobs, int64_t now_us)
+{
+    int64_t next = 0;
+    struct host *host, *tmp;
+    HASH_ITER(hh, jobs->hosts, host, tmp)
+    {
+        if (!host->next_due)
+            continue;
+        if (host->next_due <= now_us) {
+            host->next_due = 0;
+            host->more = host->stale = true;
+            make_ready(host);
+            admission_poke(jobs);
+        } else if (!next || host->next_due < next) {
+            next = host->next_due;
+        }
+    }
+    return next;
+}
+
+/* --- permits and slots
+ * ------------------------------------------------------------------------------ */
+
+static void take_slot(struct host *host, struct job *job)
+{
+    host->running++;
+    job->host = host;
+    job->has_slot = true;
+}
+
+void admission_slot_free(struct host *host)
+{
+    host->running--;
+    struct list *waiting = host->running < host->limit ? list_pop(&host->hops) : NULL;
+    if (waiting) {
+        struct job *job = container_of(waiting, struct job, hop_link);
+        take_slot(host, job);
+        job_continue(job);
+        return;
+    }
+    make_ready(host);
+    host_put_if_idle(host);
+}
+
+bool admission_take_hop(struct job *job, const char *host_name)
+{
+    struct host *old = job->host;
+    struct host *host = host_get(job->jobs, host_name);
+    if (!host) {
+        attempt_abort(job->attempt, KIND_RESOURCES, "no memory for a redirect");
+        return false;
+    }
+    job->host = NULL;
+    job->has_slot = false;
+    if (host->running < host->limit) {
+        take_slot(host, job);
+        admission_slot_free(old);
+        return true;
+    }
+    job->place = PLACE_HOPPING;
+    job->host = host;
+    list_add_tail(&host->hops, &job->hop_link);
+    admission_slot_free(old);
+    return false;
+}
+
+static bool may_start(const struct jobs *jobs)
+{
+    return !jobs->draining && jobs->permits_used < jobs->settings->workers &&
+           jobs->ending_count < ENDING_MAX && !sink_failing(jobs->config.sink);
+}
+
+/* One job of this host, if it can. False: the host has nothing to start now. */
+static bool start_one(struct host *host)
+{
+    if (host->window_len <= WINDOW / 4 && host->more && !host->loading)
+        window_load(host);
+    if (host->running >= host->limit || host->window_len == 0)
+        return false;
+    struct job *job = container_of(list_pop(&host->window), struct job, link);
+    host->window_len--;
+    host->jobs->permits_used++;
+    take_slot(host, job);
+    job_start(job);
+    return true;
+}
+
+void admission_run(struct jobs *jobs)
+{
+    while (!list_empty(&jobs->ready) && may_start(jobs)) {
+        struct host *host = container_of(jobs->ready.next, struct host, ready_link);
+        list_del(&host->ready_link);
+        if (start_one(host))
+            make_ready(host); /* behind the others */
+        else
+            host_put_if_idle(host);
+    }
+}
+
+void admission_limit_changed(struct host *host)
+{
+    host->limit = (unsigned)host_limit(host->jobs, host->name);
+    make_ready(host);
+}
+
+/* --- at start
+ * --------------------------------------------------------------------------------------- */
+
+struct initial {
+    struct store_hosts call;
+    struct jobs *jobs;
+};
+
+static void on_hosts(struct mail *mail)
+{
+    struct initial *initial = container_of(mail, struct initial, call.call.mail);
+    struct jobs *jobs = initial->jobs;
+    if (initial->call.call.result < 0)
+        log_error("the queue could not be read: %s", initial->call.call.error.text);
+    for (size_t i = 0; i < initial->call.count; i++) {
+        struct host *host = host_get(jobs, initial->call.hosts[i].host);
+        if (host) {
+            host->more = host->stale = true;
+            make_ready(host);
+        }
+        free(initial->call.hosts[i].host);
+    }
+    free(initial->call.hosts);
+    free(initial);
+    admission_poke(jobs);
+}
+
+void admission_load(struct jobs *jobs)
+{
+    struct initial *initial = calloc(1, sizeof *initial);
+    if (!initial) {
+        log_error("no memory to read the queue");
+        return;
+    }
+    initial->jobs = jobs;
+    mail_init(&initial->call.call.mail, on_hosts);
+    jobs->config.store->engine->hosts(jobs->config.store, &initial->call);
+}

@@ -1,0 +1,247 @@
+/* The control loop's side of an attempt, and its lifetime. */
+#include "job/attempt.h"
+
+#include "base/clock.h"
+#include "base/list.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct attempt *attempt_ref(struct attempt *a)
+{
+    atomic_fetch_add_explicit(&a->refs, 1, memory_order_relaxed);
+    return a;
+}
+
+void attempt_unref(struct attempt *a)
+{
+    if (!a || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    body_unref(a->body);
+    digest_free(a->digest);
+    registry_unref(a->registry);
+    policy_unref(a->policy);
+    free(a->headers);
+    free(a->url);
+    free(a->host);
+    free(a->redirect);
+    free(a->retry_after);
+    free(a->facts);
+    free(a);
+}
+
+/* --- the cause ---------------------------------------------------------------------------------
+ */
+
+/* The winner fills it in and publishes it; NULL for everybody else. */
+static struct cause *cause_claim(struct attempt *a)
+{
+    if (atomic_exchange_explicit(&a->cause_claimed, true, memory_order_acq_rel))
+        return NULL;
+    return &a->first_cause;
+}
+
+static void cause_publish(struct attempt *a, struct cause *cause)
+{
+    atomic_store_explicit(&a->cause, cause, memory_order_release);
+}
+
+bool attempt_fail(struct attempt *a, enum error_kind kind, const char *fmt, ...)
+{
+    struct cause *cause = cause_claim(a);
+    if (!cause)
+        return false;
+    cause->kind = kind;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(cause->message, sizeof cause->message, fmt, ap);
+    va_end(ap);
+    cause_publish(a, cause);
+    return true;
+}
+
+/* --- ending --------------------------------------------------------------------------------------
+ */
+
+static void end_if_over(struct attempt *a)
+{
+    enum attempt_parser parser = atomic_load_explicit(&a->parser, memory_order_acquire);
+    if (a->ended || !a->over || parser == PARSER_RUNNING)
+        return;
+    a->ended = true;
+    a->ops->ended(a);
+}
+
+static void on_parsed(struct mail *mail)
+{
+    struct attempt *a = container_of(mail, struct attempt, parsed_mail);
+    end_if_over(a);
+    attempt_unref(a); /* the worker's */
+}
+
+void attempt_parsed(struct attempt *a)
+{
+    enum attempt_parser running = PARSER_RUNNING;
+    if (atomic_compare_exchange_strong_explicit(&a->parser, &running, PARSER_RETURNED,
+                                                memory_order_acq_rel, memory_order_acquire))
+        mailbox_post(a->env->control, &a->parsed_mail);
+    else
+        attempt_unref(a); /* abandoned: nobody waits for it, and the control loop may be gone */
+}
+
+static void on_over(struct mail *mail)
+{
+    struct attempt *a = container_of(mail, struct attempt, over_mail);
+    a->loop = NULL;
+    if (a->redirect && !attempt_cause(a)) {
+        a->ops->redirected(a, a->redirect);
+        return;
+    }
+    a->over = true;
+    if (attempt_cause(a) &&
+        atomic_load_explicit(&a->parser, memory_order_acquire) == PARSER_RUNNING) {
+        sink_shut(a->env->sink, &a->task.source); /* what it still says is a consequence */
+        a->ops->aborted(a);
+    }
+    end_if_over(a);
+}
+
+bool attempt_abandon(struct attempt *a)
+{
+    enum attempt_parser running = PARSER_RUNNING;
+    if (!atomic_compare_exchange_strong_explicit(&a->parser, &running, PARSER_ABANDONED,
+                                                 memory_order_acq_rel, memory_order_acquire))
+        return false;
+    pool_abandon(a->env->pool, &a->pool_job);
+    /* `ended` comes by mail, as if the parser had returned; the worker will find itself abandoned
+     * and drop its own reference. */
+    attempt_ref(a);
+    mailbox_post(a->env->control, &a->parsed_mail);
+    return true;
+}
+
+/* The cause is set: stops whatever runs. */
+static void stop(struct attempt *a)
+{
+    if (attempt_engaged(a))
+        sink_shut(a->env->sink, &a->task.source);
+    if (a->loop)
+        attempt_fetch_abort(a);
+    else
+        mailbox_post(a->env->control, &a->over_mail); /* between two hops: nothing runs */
+}
+
+bool attempt_abort(struct attempt *a, enum error_kind kind, const char *message)
+{
+    if (!attempt_fail(a, kind, "%s", message))
+        return false;
+    stop(a);
+    return true;
+}
+
+bool attempt_cancel(struct attempt *a, bool interrupted, const char *message)
+{
+    struct cause *cause = cause_claim(a);
+    if (!cause)
+        return false;
+    cause->cancelled = !interrupted;
+    cause->interrupted = interrupted;
+    snprintf(cause->message, sizeof cause->message, "%s", message);
+    cause_publish(a, cause);
+    stop(a);
+    return true;
+}
+
+/* --- beginning
+ * ------------------------------------------------------------------------------------- */
+
+/* Another origin must not get what was meant for the first: the job's own headers go to the first
+ * hop's origin alone (RFC 9110, 15.4). */
+static bool same_origin(const char *a, const char *b)
+{
+    const char *path_a = strpbrk(strstr(a, "://") ? strstr(a, "://") + 3 : a, "/?#");
+    const char *path_b = strpbrk(strstr(b, "://") ? strstr(b, "://") + 3 : b, "/?#");
+    size_t len_a = path_a ? (size_t)(path_a - a) : strlen(a);
+    size_t len_b = path_b ? (size_t)(path_b - b) : strlen(b);
+    return len_a == len_b && strncasecmp(a, b, len_a) == 0;
+}
+
+/* 303 always becomes GET, 301 and 302 do for POST as browsers have it; 307 and 308 keep the method
+ * (RFC 9110, 15.4). */
+static void next_method(struct attempt *a)
+{
+    if (a->status == 303 || a->status == 301 || a->status == 302)
+        a->method = "GET";
+}
+
+int attempt_hop(struct attempt *a, const char *url, const char *host)
+{
+    char *url_copy = strdup(url), *host_copy = strdup(host);
+    if (!url_copy || !host_copy) {
+        free(url_copy);
+        free(host_copy);
+        return -ENOMEM;
+    }
+    if (a->hops++ > 0) {
+        next_method(a);
+        if (!same_origin(a->url, url))
+            a->header_count = 0;
+    } else {
+        a->started = clock_now();
+    }
+    free(a->url);
+    free(a->host);
+    a->url = url_copy;
+    a->host = host_copy;
+    free(a->redirect); /* `url` may point there */
+    a->redirect = NULL;
+    a->loop = fetch_loop_for(a->env->fetch, a->host);
+    attempt_fetch_start(a);
+    return 0;
+}
+
+int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, void *user,
+                const struct spec *spec, struct registry *registry, struct policy *policy,
+                uint64_t job, uint32_t number, struct attempt **ret_attempt)
+{
+    struct attempt *a = calloc(1, sizeof *a);
+    if (!a)
+        return -ENOMEM;
+    atomic_init(&a->refs, 1);
+    a->env = env;
+    a->ops = ops;
+    a->user = user;
+    a->spec = spec;
+    a->registry = registry_ref(registry);
+    a->policy = policy_ref(policy);
+    a->job = job;
+    a->number = number;
+    a->method = spec->method;
+    mail_init(&a->over_mail, on_over);
+    mail_init(&a->parsed_mail, on_parsed);
+    atomic_init(&a->length, -1);
+    attempt_fetch_init(a);
+    if (spec->headers.count > 0) {
+        a->headers = calloc(spec->headers.count, sizeof *a->headers);
+        if (!a->headers)
+            goto nomem;
+        for (size_t i = 0; i < spec->headers.count; i++)
+            a->headers[i] = spec->headers.items[i];
+        a->header_count = spec->headers.count;
+    }
+    if (spec->effective.digest) {
+        char algorithm[16];
+        snprintf(algorithm, sizeof algorithm, "%.*s", (int)strcspn(spec->effective.digest, ":"),
+                 spec->effective.digest);
+        if (digest_new(algorithm, &a->digest) < 0)
+            goto nomem;
+    }
+    *ret_attempt = a;
+    return 0;
+nomem:
+    attempt_unref(a);
+    return -ENOMEM;
+}

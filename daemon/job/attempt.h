@@ -1,0 +1,173 @@
+/* An attempt: one try at a job, over three threads.
+ *
+ *   control loop   makes it, sends it from hop to hop, aborts it, and learns that it ended
+ *   fetch loop     its transfer and the writer side of its body pipe (attempt_fetch.c)
+ *   worker         its parser, from the body's first byte on
+ *
+ * Each part of the struct belongs to one of them; what crosses over is atomic or comes by mail. The
+ * attempt has ended once nothing of it runs on the fetch loop (`over`) and its parser has returned,
+ * was never engaged, or was abandoned (invariant 4). Reference counted: the control loop's
+ * reference, one of the worker's while it runs, one for each abort under way to the fetch loop.
+ *
+ * The first cause wins: whoever finds out first why the attempt cannot succeed sets it, once, by
+ * compare-exchange, and only then aborts the body. So what a parser says after an abort is never
+ * taken for the cause. */
+#ifndef PENSTOCK_JOB_ATTEMPT_H
+#define PENSTOCK_JOB_ATTEMPT_H
+
+#include "base/mailbox.h"
+#include "fetch/transfer.h"
+#include "flow/body_pipe.h"
+#include "flow/digest.h"
+#include "job/spec.h"
+#include "parse/pool.h"
+#include "parse/task.h"
+#include "record/sink.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Why an attempt did not succeed. */
+struct cause {
+    enum error_kind kind;
+    bool cancelled;   /* somebody cancelled the job: the verdict is `cancelled`, not `failed` */
+    bool interrupted; /* the daemon stops: no verdict at all, the job runs again */
+    char message[768];
+};
+
+/* What all attempts share. Outlives them. */
+struct attempt_env {
+    struct mailbox *control;
+    struct fetch *fetch;
+    struct pool *pool;
+    struct sink *sink;
+    size_t pipe_size;
+    size_t max_record;
+    uint64_t max_header;
+    const char *ca_file, *proxy; /* or NULL */
+};
+
+struct attempt;
+/* All on the control loop. */
+struct attempt_ops {
+    /* The origin answered with a redirect, and nothing of the attempt runs now: go on with
+     * attempt_hop, or attempt_abort. `url` is absolute and lives as long as the hop. */
+    void (*redirected)(struct attempt *a, const char *url);
+    /* The download has failed and the parser has not returned yet: it has EIO now, and should. At
+     * most once, not after an abort by the control loop. */
+    void (*aborted)(struct attempt *a);
+    /* Exactly once, last. Never from within a call of the control loop's into the attempt. */
+    void (*ended)(struct attempt *a);
+};
+
+enum attempt_parser { PARSER_IDLE, PARSER_RUNNING, PARSER_RETURNED, PARSER_ABANDONED };
+enum attempt_mode {
+    MODE_HEAD,    /* no response yet */
+    MODE_STREAM,  /* the body goes to the parser */
+    MODE_EXCERPT, /* an answer that no parser sees: its first bytes go into the message */
+};
+
+#define ATTEMPT_EXCERPT 512
+
+struct attempt {
+    atomic_int refs;
+    /* Set by attempt_new, immutable. */
+    const struct attempt_env *env;
+    const struct attempt_ops *ops;
+    void *user;
+    const struct spec *spec; /* the job's; valid until `ended` */
+    struct registry *registry;
+    struct policy *policy;
+    uint64_t job;
+    uint32_t number;
+
+    /* Control loop's. */
+    struct fetch_loop *loop; /* of the hop under way */
+    uint64_t started;
+    unsigned hops;
+    bool over, ended;
+    struct mail over_mail, parsed_mail;
+
+    /* Fetch loop's while a transfer is under way; read by the control loop once it is over. */
+    struct transfer transfer;
+    struct transfer_request request;
+    const char **headers;
+    size_t header_count;
+    char *url, *host; /* of this hop */
+    const char *method;
+    struct transfer_result end;
+    enum attempt_mode mode;
+    int status;
+    char *redirect, *retry_after; /* or NULL */
+    char excerpt[ATTEMPT_EXCERPT + 1];
+    size_t excerpt_len;
+    struct body_pipe pipe;
+    bool pipe_open, pipe_closing, transferring;
+    struct digest *digest; /* or NULL */
+    char digest_hex[DIGEST_HEX_SIZE];
+    enum verified_by verified;
+    uint64_t pipe_full_ns, read_wait_ns;
+    struct mail abort_mail;
+
+    /* Shared. */
+    atomic_bool cause_claimed; /* by whoever came first, who then fills in and publishes `cause` */
+    struct cause first_cause;
+    _Atomic(struct cause *) cause;
+    _Atomic enum attempt_parser parser;
+    _Atomic uint64_t bytes; /* of the body, taken */
+    _Atomic int64_t length; /* Content-Length, -1 if not told */
+    atomic_bool paused;     /* the pipe is full */
+    atomic_bool engaged;    /* task is valid: parse_task_busy may be asked */
+
+    /* Worker's, from the engagement on. */
+    struct body *body;
+    struct parse_task task;
+    struct pool_job pool_job;
+    void *facts; /* one block that holds what task.facts points at */
+};
+
+/* Control loop. 0 and a reference, or -ENOMEM. `extra` goes into each record's line (sink_source).
+ */
+int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, void *user,
+                const struct spec *spec, struct registry *registry, struct policy *policy,
+                uint64_t job, uint32_t number, struct attempt **ret_attempt);
+struct attempt *attempt_ref(struct attempt *a);
+void attempt_unref(struct attempt *a); /* any thread; takes NULL */
+
+/* Sends it to `url` on `host`: the first hop, or the next after `redirected`. 0 or -ENOMEM. Control
+ * loop. */
+int attempt_hop(struct attempt *a, const char *url, const char *host);
+
+/* Ends it with this cause unless it has one. True if this cause is the one. Control loop; `ended`
+ * follows once its parser returns. */
+bool attempt_abort(struct attempt *a, enum error_kind kind, const char *message);
+bool attempt_cancel(struct attempt *a, bool interrupted, const char *message);
+
+/* Its parser has not returned although it should: gives the worker up. After attempt_abort. True if
+ * it was abandoned: `ended` follows. False if the parser had returned. Control loop. */
+bool attempt_abandon(struct attempt *a);
+
+/* Sets the cause. True if it is the first. Any thread that has a reference. Does not stop anything.
+ */
+bool attempt_fail(struct attempt *a, enum error_kind kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* After `ended`: NULL if it succeeded. */
+static inline const struct cause *attempt_cause(const struct attempt *a)
+{
+    return atomic_load_explicit(&((struct attempt *)a)->cause, memory_order_acquire);
+}
+
+static inline bool attempt_engaged(const struct attempt *a)
+{
+    return atomic_load_explicit(&((struct attempt *)a)->engaged, memory_order_acquire);
+}
+
+/* attempt_fetch.c, for attempt.c alone. */
+void attempt_fetch_init(struct attempt *a);
+void attempt_fetch_start(struct attempt *a); /* control loop */
+void attempt_fetch_abort(struct attempt *a); /* control loop: posts; takes a reference until done */
+void attempt_parsed(struct attempt *a); /* worker: the parser has returned; drops its reference */
+
+#endif

@@ -1,0 +1,475 @@
+/* The fetch loop's side of an attempt: from the response's head to the last byte in the pipe.
+ *
+ * A hop ends in exactly one over_mail to the control loop, which is the fetch loop's last touch:
+ * after on_end without a pipe, or once the pipe's handle is closed. */
+#include "job/attempt.h"
+
+#include "base/fd.h"
+#include "base/list.h"
+#include "base/clock.h"
+#include "fetch/fetch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static struct attempt *of(struct transfer *t)
+{
+    return t->user;
+}
+
+static void hop_over(struct attempt *a)
+{
+    mailbox_post(a->env->control, &a->over_mail);
+}
+
+/* --- the body pipe -------------------------------------------------------------------------------
+ */
+
+static void on_pipe_closed(struct body_pipe *pipe)
+{
+    struct attempt *a = pipe->user;
+    a->pipe_open = false;
+    hop_over(a);
+}
+
+/* The transfer is over and nothing more goes into the pipe. */
+static void close_pipe(struct attempt *a)
+{
+    if (a->pipe_closing)
+        return;
+    a->pipe_closing = true;
+    a->pipe_full_ns = body_pipe_full_time(&a->pipe, clock_now());
+    body_pipe_close(&a->pipe, on_pipe_closed);
+}
+
+static void on_drained(struct body_pipe *pipe)
+{
+    struct attempt *a = pipe->user;
+    atomic_store_explicit(&a->paused, false, memory_order_relaxed);
+    if (a->transferring)
+        transfer_resume(&a->transfer);
+}
+
+static void on_reader_gone(struct body_pipe *pipe)
+{
+    struct attempt *a = pipe->user;
+    if (a->transferring)
+        transfer_cancel(&a->transfer); /* the parser's verdict says what it means */
+}
+
+static void on_finished(struct body_pipe *pipe)
+{
+    close_pipe(pipe->user);
+}
+
+static const struct body_pipe_ops pipe_ops = {
+    .drained = on_drained, .reader_gone = on_reader_gone, .finished = on_finished};
+
+/* --- the parser
+ * ------------------------------------------------------------------------------------ */
+
+static int emit_record(struct parse_task *task, const char *json, size_t len)
+{
+    struct attempt *a = container_of(task, struct attempt, task);
+    return sink_emit(a->env->sink, &task->source, json, len);
+}
+
+/* Worker's thread: what the parser's end means, before anyone else hears of it. */
+static void on_parser_done(struct parse_task *task)
+{
+    struct attempt *a = container_of(task, struct attempt, task);
+    if (task->result != PENSTOCK_FAILED)
+        return;
+    const char *message = task->message[0] ? task->message : "the parser gave no reason";
+    enum error_kind kind = task->kind == KIND_NONE ? KIND_PARSER_FAILED : task->kind;
+    if (task->line > 0)
+        attempt_fail(a, kind, "line %llu: %s", (unsigned long long)task->line, message);
+    else if (task->offset != PENSTOCK_NO_OFFSET)
+        attempt_fail(a, kind, "byte %llu: %s", (unsigned long long)task->offset, message);
+    else
+        attempt_fail(a, kind, "%s", message);
+}
+
+static void run_parser(struct pool_job *job)
+{
+    struct attempt *a = container_of(job, struct attempt, pool_job);
+    parse_task_run(&a->task);
+    attempt_parsed(a);
+}
+
+/* Copies what the parser may ask about into one block: an abandoned worker keeps it when the job
+ * and the response are long gone. */
+static size_t pairs_text(const struct parse_pair *pairs, size_t count)
+{
+    size_t text = 0;
+    for (size_t i = 0; i < count; i++)
+        text += strlen(pairs[i].name) + strlen(pairs[i].value) + 2;
+    return text;
+}
+
+/* Copies pairs behind one another; their strings go to *end. Returns where the next pair goes. */
+static struct parse_pair *copy_pairs(struct parse_pair *to, const struct parse_pair *from,
+                                     size_t count, char **end)
+{
+    for (size_t i = 0; i < count; i++, to++) {
+        to->name = *end;
+        *end = stpcpy(*end, from[i].name) + 1;
+        to->value = *end;
+        *end = stpcpy(*end, from[i].value) + 1;
+    }
+    return to;
+}
+
+_Static_assert(sizeof(struct parse_pair) == sizeof(struct transfer_header) &&
+                   sizeof(struct parse_pair) == sizeof(struct settings_pair),
+               "all three are a name and a value");
+
+static int keep_facts(struct attempt *a, const struct transfer_response *response)
+{
+    const struct spec *spec = a->spec;
+    struct parse_facts *facts = &a->task.facts;
+    const struct parse_pair *headers = (const struct parse_pair *)response->headers;
+    const struct parse_pair *labels = (const struct parse_pair *)spec->labels;
+    struct parse_pair *options, *pair;
+    size_t option_count;
+
+    if (registry_merge_options(spec->parser, (const struct parse_pair *)spec->options,
+                               spec->option_count, &options, &option_count) < 0)
+        return -ENOMEM;
+    size_t pairs = response->header_count + option_count + spec->label_count;
+    size_t text = strlen(spec->shown_url) + 1 + pairs_text(headers, response->header_count) +
+                  pairs_text(options, option_count) + pairs_text(labels, spec->label_count);
+    a->facts = pair = malloc(pairs * sizeof *pair + text);
+    if (!pair) {
+        free(options);
+        return -ENOMEM;
+    }
+    char *end = (char *)(pair + pairs);
+    *facts = (struct parse_facts){.url = end,
+                                  .status = response->status,
+                                  .header_count = response->header_count,
+                                  .option_count = option_count,
+                                  .label_count = spec->label_count};
+    end = stpcpy(end, spec->shown_url) + 1;
+    facts->headers = pair;
+    facts->options = pair = copy_pairs(pair, headers, response->header_count, &end);
+    facts->labels = pair = copy_pairs(pair, options, option_count, &end);
+    copy_pairs(pair, labels, spec->label_count, &end);
+    free(options);
+    return 0;
+}
+
+static int fail_resources(struct attempt *a, const char *what, int r)
+{
+    attempt_fail(a, KIND_RESOURCES, "%s: %s", what, strerror(-r));
+    return r;
+}
+
+/* The body's first byte is here, or its end without one: makes the pipe and engages a worker. */
+static int engage(struct attempt *a)
+{
+    int read_fd;
+    a->body = body_new();
+    if (!a->body)
+        return fail_resources(a, "no memory for the body", -ENOMEM);
+    int r = body_pipe_open(&a->pipe, fetch_loop_uv(a->loop), a->body, a->env->pipe_size, &pipe_ops,
+                           a, &read_fd);
+    if (r < 0)
+        return fail_resources(a, "no pipe could be made for the body", r);
+    a->pipe_open = true;
+    struct parse_task *task = &a->task;
+    task->parser = a->spec->parser->impl;
+    task->body = a->body;
+    task->read_fd = read_fd;
+    task->emit = emit_record;
+    task->record_bytes = a->env->max_record;
+    task->drain_after_enough = a->digest && strchr(a->spec->effective.digest, ':');
+    task->done = on_parser_done;
+    task->source.job = a->job;
+    task->source.attempt = a->number;
+    task->source.extra = "";
+    a->pool_job.work = run_parser;
+    attempt_ref(a);
+    atomic_store_explicit(&a->parser, PARSER_RUNNING, memory_order_release);
+    atomic_store_explicit(&a->engaged, true, memory_order_release);
+    r = pool_run(a->env->pool, &a->pool_job);
+    if (r < 0) {
+        atomic_store_explicit(&a->parser, PARSER_IDLE, memory_order_release);
+        atomic_store_explicit(&a->engaged, false, memory_order_release);
+        attempt_unref(a);
+        fd_close(&read_fd);
+        return fail_resources(a, "no thread could be had for the parser", r);
+    }
+    return 0;
+}
+
+/* --- the response -------------------------------------------------------------------------------
+ */
+
+static const char *find_header(const struct transfer_response *r, const char *name)
+{
+    const char *value = NULL;
+    for (size_t i = 0; i < r->header_count; i++)
+        if (strcasecmp(r->headers[i].name, name) == 0)
+            value = r->headers[i].value;
+    return value;
+}
+
+static bool is_redirect(int status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/* "text/csv", "text/" followed by *, compared without case and without parameters. */
+static bool type_matches(const char *type, const char *wanted)
+{
+    size_t len = type ? strcspn(type, "; \t") : 0, want = strlen(wanted);
+    if (want > 0 && wanted[want - 1] == '*')
+        return len >= want - 1 && strncasecmp(type, wanted, want - 1) == 0;
+    return len == want && strncasecmp(type, wanted, want) == 0;
+}
+
+/* Is this an answer that the job wants a parser to see? 0, or a negative errno with the cause set.
+ */
+static int accept_head(struct attempt *a, const struct transfer_response *r)
+{
+    const struct job_params *p = &a->spec->effective;
+    const char *type = find_header(r, "Content-Type");
+    const char *encoding = find_header(r, "Content-Encoding");
+    if (p->expect_type && !type_matches(type, p->expect_type)) {
+        attempt_fail(a, KIND_UNEXPECTED, "expect_type: the origin sent %s, %s was expected",
+                     type ? type : "no Content-Type", p->expect_type);
+        return -EINVAL;
+    }
+    if (encoding && encoding[0] && strcasecmp(encoding, "identity") != 0) {
+        attempt_fail(a, KIND_DECODE_ERROR,
+                     "the origin sent Content-Encoding: %s, which was not asked for", encoding);
+        return -EINVAL;
+    }
+    if (p->max_body > 0 && r->content_length > 0 && (uint64_t)r->content_length > p->max_body) {
+        attempt_fail(a, KIND_LIMIT_EXCEEDED,
+                     "max_body: the origin announces %lld bytes, %llu are allowed",
+                     (long long)r->content_length, (unsigned long long)p->max_body);
+        return -EFBIG;
+    }
+    return 0;
+}
+
+static int on_response(struct transfer *t, const struct transfer_response *r)
+{
+    struct attempt *a = of(t);
+    a->status = r->status;
+    if (is_redirect(r->status) && r->location) {
+        a->redirect = strdup(r->location);
+        if (!a->redirect)
+            attempt_fail(a, KIND_RESOURCES, "no memory for a redirect");
+        return -ECANCELED;
+    }
+    const char *retry_after = find_header(r, "Retry-After");
+    if (retry_after)
+        a->retry_after = strdup(retry_after); /* a hint: without memory it is not taken */
+    if (!spec_status_accepted(&a->spec->effective, r->status)) {
+        a->mode = MODE_EXCERPT;
+        return 0;
+    }
+    int result = accept_head(a, r);
+    if (result == 0) {
+        a->mode = MODE_STREAM;
+        atomic_store_explicit(&a->length, r->content_length, memory_order_relaxed);
+        if (keep_facts(a, r) < 0)
+            result = fail_resources(a, "no memory for the response's head", -ENOMEM);
+    }
+    return result;
+}
+
+static int take_excerpt(struct attempt *a, const char *data, size_t len)
+{
+    size_t room = ATTEMPT_EXCERPT - a->excerpt_len;
+    size_t n = len < room ? len : room;
+    memcpy(a->excerpt + a->excerpt_len, data, n);
+    a->excerpt_len += n;
+    return a->excerpt_len == ATTEMPT_EXCERPT ? -ECANCELED : TRANSFER_TAKEN;
+}
+
+static int on_data(struct transfer *t, const char *data, size_t len)
+{
+    struct attempt *a = of(t);
+    if (a->mode == MODE_EXCERPT)
+        return take_excerpt(a, data, len);
+    uint64_t bytes = atomic_load_explicit(&a->bytes, memory_order_relaxed);
+    uint64_t max = a->spec->effective.max_body;
+    if (max > 0 && bytes + len > max) {
+        attempt_fail(a, KIND_LIMIT_EXCEEDED, "max_body: more than %llu bytes came",
+                     (unsigned long long)max);
+        return -EFBIG;
+    }
+    if (!a->pipe_open) {
+        int r = engage(a);
+        if (r < 0)
+            return r;
+    }
+    int r = body_pipe_write(&a->pipe, data, len);
+    if (r == BODY_PIPE_FULL) {
+        atomic_store_explicit(&a->paused, true, memory_order_relaxed);
+        return TRANSFER_PAUSE;
+    }
+    if (r == -EPIPE)
+        return r; /* the parser left: its verdict says what that means */
+    if (r < 0)
+        return fail_resources(a, "the body's pipe", r);
+    atomic_store_explicit(&a->bytes, bytes + len, memory_order_relaxed);
+    if (a->digest && digest_update(a->digest, data, len) < 0) {
+        attempt_fail(a, KIND_INTERNAL, "the digest could not be computed");
+        return -EIO;
+    }
+    return TRANSFER_TAKEN;
+}
+
+/* --- the end -------------------------------------------------------------------------------------
+ */
+
+static void fail_status(struct attempt *a)
+{
+    for (size_t i = 0; i < a->excerpt_len; i++)
+        if ((unsigned char)a->excerpt[i] < 0x20 || a->excerpt[i] == 0x7f)
+            a->excerpt[i] = ' ';
+    a->excerpt[a->excerpt_len] = '\0';
+    attempt_fail(a, KIND_HTTP_STATUS, "the origin answered %d%s%s", a->status,
+                 a->excerpt_len > 0 ? ": " : "", a->excerpt);
+}
+
+/* 0, or -EINVAL with the cause set. May raise `verified`. */
+static int check_digest(struct attempt *a)
+{
+    const char *asked = a->spec->effective.digest;
+    if (!a->digest)
+        return 0;
+    if (digest_final(a->digest, a->digest_hex) < 0) {
+        attempt_fail(a, KIND_INTERNAL, "the digest could not be computed");
+        return -EINVAL;
+    }
+    const char *wanted = strchr(asked, ':');
+    if (!wanted)
+        return 0;
+    if (strcasecmp(wanted + 1, a->digest_hex) != 0) {
+        attempt_fail(a, KIND_DIGEST_MISMATCH, "digest: %.*s:%s was demanded, the body has %s",
+                     (int)(wanted - asked), asked, wanted + 1, a->digest_hex);
+        return -EINVAL;
+    }
+    if (a->verified == VERIFIED_NONE)
+        a->verified = VERIFIED_DIGEST;
+    return 0;
+}
+
+/* The response ended as far as HTTP can tell. Is the body whole, and what was asked for? */
+static int check_whole(struct attempt *a)
+{
+    const struct job_params *p = &a->spec->effective;
+    uint64_t bytes = atomic_load_explicit(&a->bytes, memory_order_relaxed);
+    a->verified = a->end.verified;
+    if (check_digest(a) < 0)
+        return -EINVAL;
+    if (a->verified == VERIFIED_NONE && p->unverified == UNVERIFIED_FAIL) {
+        attempt_fail(
+            a, KIND_UNVERIFIED_END,
+            "the connection's close ended the body (%llu bytes), and nobody can tell whether it is "
+            "whole; `unverified = accept` takes it as it is, `digest` would check it",
+            (unsigned long long)bytes);
+        return -EINVAL;
+    }
+    if (bytes < p->min_bytes) {
+        attempt_fail(a, KIND_UNEXPECTED,
+                     "min_bytes: the body has %llu bytes, at least %llu were expected",
+                     (unsigned long long)bytes, (unsigned long long)p->min_bytes);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static void abandon_body(struct attempt *a)
+{
+    if (!a->pipe_open) {
+        hop_over(a);
+        return;
+    }
+    body_pipe_abort(&a->pipe);
+    close_pipe(a);
+}
+
+static void on_end(struct transfer *t, const struct transfer_result *result)
+{
+    struct attempt *a = of(t);
+    a->transferring = false;
+    a->end = *result;
+    bool aborted = attempt_cause(a) != NULL;
+    if (a->redirect && !aborted) {
+        hop_over(a);
+        return;
+    }
+    if (a->mode == MODE_EXCERPT && !aborted)
+        fail_status(a);
+    else if (result->kind != KIND_NONE && !result->stopped)
+        attempt_fail(a, result->kind, "%s", result->message);
+    else if (!result->stopped && !aborted && check_whole(a) == 0 &&
+             (a->pipe_open || engage(a) == 0)) {
+        body_pipe_complete(&a->pipe);
+        return;
+    }
+    abandon_body(a);
+}
+
+static const struct transfer_ops transfer_ops = {
+    .on_response = on_response, .on_data = on_data, .on_end = on_end};
+
+/* The control loop has set a cause. */
+static void on_abort(struct mail *mail)
+{
+    struct attempt *a = container_of(mail, struct attempt, abort_mail);
+    if (a->transferring)
+        transfer_cancel(&a->transfer); /* on_end does the rest */
+    else if (a->pipe_open && !a->pipe_closing)
+        abandon_body(a); /* the carry was being written out */
+    attempt_unref(a);
+}
+
+void attempt_fetch_abort(struct attempt *a)
+{
+    attempt_ref(a);
+    fetch_loop_post(a->loop, &a->abort_mail);
+}
+
+void attempt_fetch_init(struct attempt *a)
+{
+    a->pipe.fd = -1;
+    mail_init(&a->abort_mail, on_abort);
+}
+
+void attempt_fetch_start(struct attempt *a)
+{
+    const struct job_params *p = &a->spec->effective;
+    bool post = strcmp(a->method, "POST") == 0;
+    a->mode = MODE_HEAD;
+    a->status = 0;
+    a->transferring = true;
+    a->request = (struct transfer_request){
+        .url = a->url,
+        .host = a->host,
+        .method = a->method,
+        .body = post ? a->spec->body : NULL,
+        .body_len = post ? a->spec->body_len : 0,
+        .headers = a->headers,
+        .header_count = a->header_count,
+        .user_agent = p->user_agent,
+        .proxy = a->env->proxy,
+        .ca_file = a->env->ca_file,
+        .policy = a->policy,
+        .connect_ms = (uint32_t)(p->connect_timeout / NS_PER_MS),
+        .first_byte_ms = (uint32_t)(p->first_byte_timeout / NS_PER_MS),
+        .stall_ms = (uint32_t)(p->stall_timeout / NS_PER_MS),
+        .max_header_bytes = a->env->max_header,
+    };
+    transfer_start(&a->transfer, a->loop, &a->request, &transfer_ops, a);
+}

@@ -1,0 +1,196 @@
+/* How a job leaves memory: by its verdict (the gate), or back to the store to wait for another
+ * attempt.
+ *
+ * The order is always: permit and slot are given back; the lines go to the sink; once it has them
+ * the row is changed in the store; once that stands, followers and waiters are told and the job is
+ * freed. A crash in between leaves a row that runs again, never a row that ended without its line.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "job/job.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void forget(struct job *job)
+{
+    struct jobs *jobs = job->jobs;
+    jobs->ending_count--;
+    job_free(job);
+    calls_unpark(jobs);
+    admission_poke(jobs);
+    jobs_drain_step(jobs);
+}
+
+static void on_committed(struct mail *mail)
+{
+    struct job *job = container_of(mail, struct job, call.finish.call.mail);
+    struct jobs *jobs = job->jobs;
+    struct store_call *call = &job->call.finish.call;
+    uint64_t id = job->id;
+
+    if (call->result < 0)
+        log_error("job %llu: its end could not be stored: %s", (unsigned long long)id,
+                  call->error.text);
+    if (job->ending == ENDING_RETRY)
+        admission_due(jobs, job->row->host, job->row->due);
+    if (job->ending == ENDING_FINAL) {
+        follow_ended(jobs, id, job->verdict_line.text.data, job->verdict_line.text.len);
+        calls_job_ended(jobs, id);
+    }
+    forget(job);
+}
+
+static void commit(struct job *job)
+{
+    struct store *store = job->jobs->config.store;
+    if (job->ending == ENDING_FINAL) {
+        struct buf *line = &job->verdict_line.text;
+        if (line->len > 0 && line->data[line->len - 1] == '\n')
+            line->data[--line->len] = '\0';
+        job->call.finish = (struct store_finish){.id = job->id,
+                                                 .attempt = job->row->attempt,
+                                                 .state = job->final,
+                                                 .error = job->error,
+                                                 .verdict = line->data,
+                                                 .finished = clock_real_us()};
+        mail_init(&job->call.finish.call.mail, on_committed);
+        store->engine->finish(store, &job->call.finish);
+    } else {
+        job->call.postpone = (struct store_postpone){
+            .id = job->id, .attempt = job->row->attempt, .due = job->row->due};
+        mail_init(&job->call.postpone.call.mail, on_committed);
+        store->engine->postpone(store, &job->call.postpone);
+    }
+}
+
+static void on_lines_taken(struct mail *mail)
+{
+    commit(container_of(mail, struct job, taken_mail));
+}
+
+/* Gives back what the job holds and sends its lines. */
+static void send_off(struct job *job, enum job_ending ending)
+{
+    struct jobs *jobs = job->jobs;
+    struct host *host = job->host;
+    bool had_slot = job->has_slot;
+
+    if (job->place != PLACE_WINDOW && job->place != PLACE_ENDING)
+        jobs->permits_used--;
+    if (job->place == PLACE_WINDOW && host)
+        host->window_len--;
+    list_del(&job->link);
+    list_del(&job->hop_link);
+    list_add_tail(&jobs->ending, &job->link);
+    jobs->ending_count++;
+    job->place = PLACE_ENDING;
+    job->ending = ending;
+    job->host = NULL;
+    job->has_slot = false;
+    if (host && had_slot)
+        admission_slot_free(host);
+    else if (host)
+        host_put_if_idle(host);
+    mail_init(&job->taken_mail, on_lines_taken);
+    job->lines_out = (job->attempt_line.text.len > 0) + (job->verdict_line.text.len > 0);
+    if (job->attempt_line.text.len > 0)
+        sink_post(jobs->config.sink, &job->attempt_line);
+    if (job->verdict_line.text.len > 0)
+        sink_post(jobs->config.sink, &job->verdict_line);
+    if (job->lines_out == 0)
+        mailbox_post(jobs->config.mailbox, &job->taken_mail);
+    admission_poke(jobs);
+}
+
+static const char *outcome_name(enum job_state state)
+{
+    return state == JOB_DONE ? "done" : state == JOB_FAILED ? "failed" : "cancelled";
+}
+
+void job_finish(struct job *job, enum job_state state, const struct cause *cause)
+{
+    if (job->place == PLACE_ENDING)
+        return;
+    struct jobs *jobs = job->jobs;
+    job->final = state;
+    job->error = state == JOB_FAILED && cause ? cause->kind : KIND_NONE;
+    if (job->attempt)
+        attempt_line(&job->attempt_line.text, job, outcome_name(state), cause, -1);
+    verdict_line(&job->verdict_line.text, job, cause);
+    if (job->verdict_line.text.failed) /* the verdict outweighs its details */
+        log_error("job %llu: no memory for all of its verdict", (unsigned long long)job->id);
+    jobs->verdicts[state]++;
+    jobs->kinds[job->error]++;
+    job_set_state(job, state);
+    send_off(job, ENDING_FINAL);
+}
+
+static void count_attempt(struct job *job)
+{
+    struct attempt *a = job->attempt;
+    job->jobs->attempts++;
+    job->jobs->bytes += atomic_load_explicit(&a->bytes, memory_order_relaxed);
+    job->jobs->records += a->task.source.seq;
+}
+
+/* The checks that need both sides. NULL, or why the attempt failed after all. */
+static const struct cause *last_checks(struct job *job)
+{
+    struct attempt *a = job->attempt;
+    const struct job_params *p = &job->spec->effective;
+    bool enough = a->task.result == PENSTOCK_ENOUGH;
+    if (attempt_cause(a))
+        return attempt_cause(a);
+    if (!attempt_engaged(a) || (a->task.result != PENSTOCK_OK && !enough) ||
+        (!enough && !a->task.body_ended))
+        attempt_fail(a, KIND_INTERNAL, "the parser ended without a result");
+    else if (a->task.source.seq < p->min_records)
+        attempt_fail(a, KIND_UNEXPECTED, "min_records: %llu records, at least %llu were expected",
+                     (unsigned long long)a->task.source.seq, (unsigned long long)p->min_records);
+    return attempt_cause(a);
+}
+
+static void retry(struct job *job, const struct cause *cause)
+{
+    int64_t now = clock_real_us();
+    int64_t wait = retry_delay(job->row->attempt, job->attempt->retry_after, now);
+    job->row->due = now + wait;
+    job->jobs->retries++;
+    attempt_line(&job->attempt_line.text, job, "retry", cause, wait);
+    job_set_state(job, JOB_WAITING);
+    send_off(job, ENDING_RETRY);
+}
+
+static void interrupt(struct job *job, const struct cause *cause)
+{
+    job->row->due = 0;
+    attempt_line(&job->attempt_line.text, job, "interrupted", cause, -1);
+    job_set_state(job, JOB_QUEUED);
+    send_off(job, ENDING_INTERRUPTED);
+}
+
+void job_attempt_ended(struct job *job)
+{
+    const struct job_params *p = &job->spec->effective;
+    struct jobs *jobs = job->jobs;
+
+    if (attempt_engaged(job->attempt))
+        sink_shut(jobs->config.sink, &job->attempt->task.source);
+    count_attempt(job);
+    const struct cause *cause = last_checks(job);
+    if (!cause)
+        job_finish(job, JOB_DONE, NULL);
+    else if (cause->cancelled)
+        job_finish(job, JOB_CANCELLED, cause);
+    else if (cause->interrupted && jobs->config.store->engine->keeps)
+        interrupt(job, cause);
+    else if (cause->interrupted)
+        job_finish(job, JOB_CANCELLED, cause);
+    else if (retry_wanted(cause->kind, job->attempt->status) &&
+             job->row->attempt < p->max_attempts && !jobs->draining)
+        retry(job, cause);
+    else
+        job_finish(job, JOB_FAILED, cause);
+}

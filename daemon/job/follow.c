@@ -1,0 +1,337 @@
+/* Followers: who gets which line.
+ *
+ * The sink hands over each chunk it has written, on its own thread, while anybody follows. The
+ * chunks queue here, bounded: when the control loop is late, records are dropped (and counted),
+ * verdicts are not. The control loop takes the queue, and gives each line to the followers that
+ * want it; how much a single slow follower may hold is its owner's business (control/). */
+#include "job/job.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TAP_BYTES (8u << 20)
+
+struct follow_tap {
+    pthread_mutex_t lock; /* guards the three below; held for moments only */
+    struct list chunks;
+    size_t bytes;
+    uint64_t missed;
+};
+
+struct followed {
+    uint64_t id;
+    bool told; /* its verdict was given */
+    UT_hash_handle hh;
+};
+
+struct follow_filter {
+    bool by_id;
+    struct followed *ids;
+    json_t *params; /* holds the strings of `select` */
+    struct store_select select;
+};
+
+/* --- the sink's thread
+ * ------------------------------------------------------------------------------ */
+
+/* Leaves only what must not be lost. Returns how many lines went. */
+static uint64_t drop_records(struct sink_chunk *chunk)
+{
+    uint64_t dropped = 0;
+    size_t kept = 0;
+    for (size_t i = 0; i < chunk->mark_count; i++) {
+        if (chunk->marks[i].event == EVENT_RECORD)
+            dropped++;
+        else
+            chunk->marks[kept++] = chunk->marks[i];
+    }
+    chunk->mark_count = kept;
+    return dropped;
+}
+
+void jobs_lines_written(struct jobs *jobs, struct sink_chunk *chunk)
+{
+    struct follow_tap *tap = jobs->tap;
+    pthread_mutex_lock(&tap->lock);
+    if (tap->bytes > TAP_BYTES)
+        tap->missed += drop_records(chunk);
+    bool keep = chunk->mark_count > 0;
+    if (keep) {
+        tap->bytes += chunk->size;
+        list_add_tail(&tap->chunks, &chunk->link);
+    }
+    pthread_mutex_unlock(&tap->lock);
+    if (!keep)
+        sink_chunk_free(chunk);
+    mailbox_post(jobs->config.mailbox, &jobs->tap_mail);
+}
+
+/* --- the control loop
+ * --------------------------------------------------------------------------------- */
+
+static bool wants_id(struct follower *f, uint64_t id, bool verdict)
+{
+    struct followed *followed = NULL;
+    HASH_FIND(hh, f->filter->ids, &id, sizeof id, followed);
+    if (!followed || followed->told)
+        return false;
+    followed->told = verdict;
+    return true;
+}
+
+static bool wants(struct follower *f, const struct job *job, const struct sink_mark *mark)
+{
+    if (!(f->events & mark->event))
+        return f->filter->by_id && mark->event == EVENT_VERDICT &&
+               (wants_id(f, mark->job, true), false);
+    if (f->filter->by_id)
+        return wants_id(f, mark->job, mark->event == EVENT_VERDICT);
+    if (!f->filter->params)
+        return true;
+    return job && store_select_match(&f->filter->select, job->row);
+}
+
+static void distribute(struct jobs *jobs, const struct sink_chunk *chunk)
+{
+    for (size_t i = 0; i < chunk->mark_count; i++) {
+        const struct sink_mark *mark = &chunk->marks[i];
+        const struct job *job = mark->job ? job_find(jobs, mark->job) : NULL;
+        list_for_each(e, &jobs->followers)
+        {
+            struct follower *f = container_of(e, struct follower, link);
+            if (wants(f, job, mark))
+                f->line(f, mark->event, mark->job, chunk->data + mark->start, mark->len);
+        }
+    }
+}
+
+static void on_tap(struct mail *mail)
+{
+    struct jobs *jobs = container_of(mail, struct jobs, tap_mail);
+    struct follow_tap *tap = jobs->tap;
+    struct list *e;
+    for (;;) {
+        pthread_mutex_lock(&tap->lock);
+        uint64_t missed = tap->missed;
+        tap->missed = 0;
+        e = list_pop(&tap->chunks);
+        if (e)
+            tap->bytes -= container_of(e, struct sink_chunk, link)->size;
+        pthread_mutex_unlock(&tap->lock);
+        if (missed > 0)
+            list_for_each(l, &jobs->followers)
+            {
+                struct follower *f = container_of(l, struct follower, link);
+                if (f->missed)
+                    f->missed(f, missed);
+            }
+        if (!e)
+            return;
+        struct sink_chunk *chunk = container_of(e, struct sink_chunk, link);
+        distribute(jobs, chunk);
+        sink_chunk_free(chunk);
+    }
+}
+
+void follow_ended(struct jobs *jobs, uint64_t id, const char *verdict, size_t len)
+{
+    list_for_each(e, &jobs->followers)
+    {
+        struct follower *f = container_of(e, struct follower, link);
+        if (f->filter->by_id && wants_id(f, id, true) && (f->events & EVENT_VERDICT))
+            f->line(f, EVENT_VERDICT, id, verdict, len);
+    }
+}
+
+/* --- a job that may have ended before it was followed
+ * -------------------------------------------------- */
+
+struct late {
+    struct store_get get;
+    struct jobs *jobs;
+};
+
+static void on_late(struct mail *mail)
+{
+    struct late *late = container_of(mail, struct late, get.call.mail);
+    const struct store_job *row = late->get.job;
+    if (row && row->verdict)
+        follow_ended(late->jobs, row->id, row->verdict, strlen(row->verdict));
+    if (late->get.call.result == -ENOENT)
+        list_for_each(e, &late->jobs->followers)
+        {
+            struct follower *f = container_of(e, struct follower, link);
+            if (f->filter->by_id && wants_id(f, late->get.id, true) && f->unknown)
+                f->unknown(f, late->get.id);
+        }
+    late->jobs->calls_out--;
+    store_job_free(late->get.job);
+    struct jobs *jobs = late->jobs;
+    free(late);
+    jobs_drain_step(jobs);
+}
+
+static int look_up(struct jobs *jobs, uint64_t id)
+{
+    struct late *late = calloc(1, sizeof *late);
+    if (!late)
+        return -ENOMEM;
+    late->jobs = jobs;
+    late->get.id = id;
+    jobs->calls_out++;
+    mail_init(&late->get.call.mail, on_late);
+    jobs->config.store->engine->get(jobs->config.store, &late->get);
+    return 0;
+}
+
+/* --- subscribing
+ * ---------------------------------------------------------------------------------------- */
+
+static int subscribe(struct jobs *jobs, struct follower *f)
+{
+    if (f->filter)
+        return 0;
+    f->filter = calloc(1, sizeof *f->filter);
+    if (!f->filter)
+        return -ENOMEM;
+    f->jobs = jobs;
+    list_add_tail(&jobs->followers, &f->link);
+    sink_tap(jobs->config.sink, true);
+    return 0;
+}
+
+static int add_id(struct follower *f, uint64_t id)
+{
+    struct followed *followed = NULL;
+    HASH_FIND(hh, f->filter->ids, &id, sizeof id, followed);
+    if (followed)
+        return 0;
+    followed = calloc(1, sizeof *followed);
+    if (!followed)
+        return -ENOMEM;
+    followed->id = id;
+    f->filter->by_id = true;
+    HASH_ADD(hh, f->filter->ids, id, sizeof followed->id, followed);
+    return 0;
+}
+
+bool follow_add_id(struct follower *f, struct jobs *jobs, uint64_t id)
+{
+    if (subscribe(jobs, f) < 0 || add_id(f, id) < 0)
+        return false;
+    return look_up(jobs, id) == 0; /* a known key may name a job that has ended */
+}
+
+static int parse_events(const json_t *events, unsigned *ret_mask, struct error *err)
+{
+    unsigned mask = 0;
+    size_t i;
+    json_t *item;
+    if (!events)
+        return 0;
+    if (!json_is_array(events) || json_array_size(events) == 0)
+        return error_set(err, -EINVAL, "events: an array of event names is wanted");
+    json_array_foreach(events, i, item)
+    {
+        enum event event;
+        if (!json_is_string(item) || event_parse(json_string_value(item), &event) < 0)
+            return error_set(err, -EINVAL,
+                             "events[%zu]: one of start, record, attempt, verdict, stop is wanted",
+                             i);
+        mask |= event;
+    }
+    *ret_mask = mask;
+    return 0;
+}
+
+static int follow_ids(struct jobs *jobs, struct follower *f, const json_t *ids, struct error *err)
+{
+    size_t i;
+    json_t *id;
+    if (!json_is_array(ids) || json_array_size(ids) == 0 || json_array_size(ids) > 10000)
+        return error_set(err, -EINVAL, "ids: an array of 1 to 10000 positive integers is wanted");
+    json_array_foreach(ids, i, id)
+    {
+        if (!json_is_integer(id) || json_integer_value(id) <= 0)
+            return error_set(err, -EINVAL, "ids[%zu]: a positive integer is wanted", i);
+        if (!follow_add_id(f, jobs, (uint64_t)json_integer_value(id)))
+            return error_set(err, -ENOMEM, "no memory to follow these jobs");
+    }
+    return 0;
+}
+
+static int follow_select(struct follower *f, const json_t *params, struct error *err)
+{
+    static const char *const also[] = {"events", NULL};
+    const char *field;
+    size_t members = json_object_size(params) - (json_object_get(params, "events") ? 1 : 0);
+    if (members == 0)
+        return 0;
+    f->filter->params = json_deep_copy(params);
+    if (!f->filter->params)
+        return error_set(err, -ENOMEM, "no memory to follow these jobs");
+    return select_parse(f->filter->params, also, &f->filter->select, err, &field);
+}
+
+int jobs_follow(struct jobs *jobs, struct follower *f, const json_t *params, struct error *err)
+{
+    const json_t *ids = json_object_get(params, "ids");
+    int r = parse_events(json_object_get(params, "events"), &f->events, err);
+    if (r == 0 && ids && json_object_size(params) > (json_object_get(params, "events") ? 2u : 1u))
+        r = error_set(err, -EINVAL, "ids: nothing else selects beside it");
+    if (r == 0 && subscribe(jobs, f) < 0)
+        r = error_set(err, -ENOMEM, "no memory to follow");
+    if (r == 0)
+        r = ids ? follow_ids(jobs, f, ids, err) : follow_select(f, params, err);
+    if (r < 0)
+        jobs_unfollow(f);
+    return r;
+}
+
+void jobs_unfollow(struct follower *f)
+{
+    struct followed *followed, *tmp;
+    if (!f->filter)
+        return;
+    HASH_ITER(hh, f->filter->ids, followed, tmp)
+    {
+        HASH_DELETE(hh, f->filter->ids, followed);
+        free(followed);
+    }
+    json_decref(f->filter->params);
+    free(f->filter);
+    f->filter = NULL;
+    list_del(&f->link);
+    if (list_empty(&f->jobs->followers))
+        sink_tap(f->jobs->config.sink, false);
+}
+
+/* --- life
+ * ---------------------------------------------------------------------------------------------- */
+
+int follow_init(struct jobs *jobs)
+{
+    jobs->tap = calloc(1, sizeof *jobs->tap);
+    if (!jobs->tap)
+        return -ENOMEM;
+    pthread_mutex_init(&jobs->tap->lock, NULL);
+    list_init(&jobs->tap->chunks);
+    mail_init(&jobs->tap_mail, on_tap);
+    return 0;
+}
+
+void follow_deinit(struct jobs *jobs)
+{
+    struct list *e;
+    if (!jobs->tap)
+        return;
+    while ((e = list_pop(&jobs->tap->chunks)))
+        sink_chunk_free(container_of(e, struct sink_chunk, link));
+    pthread_mutex_destroy(&jobs->tap->lock);
+    free(jobs->tap);
+    jobs->tap = NULL;
+}

@@ -1,0 +1,240 @@
+/* The inside of the job layer: what a job is while it is in memory, and the object that holds them
+ * all. Everything here belongs to the control loop. Other layers see job/jobs.h.
+ *
+ * A job is in memory only while it is active: in its host's window (about to run), running, or
+ * ending. All others are rows of the store.
+ *
+ *              submit, or a window is loaded                      claimed                 attempt
+ * ended (store) ------------------------------> window --admission--> running
+ * ------------------------> ending ^                                       | | | +--- cancel
+ * ------------------------------------------>|
+ *      +---- postponed: an attempt line is in the sink, the row is `waiting` again <-- retry
+ * ----------+
+ *      +---- finished: the verdict is in the sink, then in the store, then told <--------- the gate
+ * ---+
+ */
+#ifndef PENSTOCK_JOB_JOB_H
+#define PENSTOCK_JOB_JOB_H
+
+#include "job/attempt.h"
+#include "job/jobs.h"
+#include "job/spec.h"
+#include "store/store.h"
+
+#include <uthash.h>
+#include <uv.h>
+
+struct host;
+
+/* Where an active job stands; `state` of its row is what the outside sees. */
+enum job_place {
+    PLACE_WINDOW,   /* in its host's window; queued */
+    PLACE_CLAIMING, /* holds permit and slot; its claim is on the way to the store */
+    PLACE_RUNNING,  /* holds permit and slot; an attempt is under way */
+    PLACE_HOPPING,  /* as running, but waits for a slot of the host it was redirected to */
+    PLACE_ENDING,   /* has given permit and slot back; lines and store calls are on their way */
+};
+
+/* Why a job leaves memory. */
+enum job_ending { ENDING_NONE, ENDING_FINAL, ENDING_RETRY, ENDING_INTERRUPTED };
+
+struct job {
+    struct jobs *jobs;
+    uint64_t id;
+    UT_hash_handle hh;    /* jobs->active */
+    struct list link;     /* the list of its place: a window, jobs->running or jobs->ending */
+    struct list hop_link; /* PLACE_HOPPING: host->hops */
+    enum job_place place;
+    enum job_ending ending;
+    struct store_job *row; /* its own copy; row->state is changed by job_set_state alone */
+    struct spec *spec;
+    struct registry *registry; /* spec->parser lives there */
+    struct host *host;         /* whose window or slot it is in; NULL while ending */
+    bool has_slot;
+    struct attempt *attempt;
+    uint64_t queued_at, started_at; /* clock_now; of this stay in memory */
+    uint64_t deadline;              /* of the attempt's time-out; clock_now */
+    uint64_t abandon_at;            /* when an aborted parser is given up; 0: not aborted */
+    char *hop_url;                  /* PLACE_HOPPING */
+    char *cancel_reason;            /* cancelled while its claim was on the way */
+
+    /* The verdict. */
+    enum job_state final;
+    enum error_kind error;
+    struct sink_line attempt_line, verdict_line;
+    unsigned lines_out; /* lines that the sink has not taken yet */
+    struct mail taken_mail;
+    _Atomic unsigned lines_taken;
+    union {
+        struct store_claim claim;
+        struct store_finish finish;
+        struct store_postpone postpone;
+    } call;
+};
+
+struct jobs {
+    struct jobs_config config;
+    struct attempt_env env;
+    const struct settings *settings;
+    struct registry *registry;
+    struct policy *policy;
+
+    struct job *active;  /* uthash by id */
+    struct host *hosts;  /* uthash by name */
+    struct list ready;   /* hosts that may have something to start, in turn */
+    struct list running; /* jobs: claiming, running, hopping */
+    struct list ending;
+    unsigned permits_used, ending_count;
+
+    uv_timer_t timer;  /* deadlines of running jobs and the next due row */
+    uint64_t timer_at; /* clock_now; 0: not set */
+    struct mail admit_mail, trouble_mail;
+
+    struct list followers, waits, parked; /* parked: bulk calls that wait for `ending` to shrink */
+    struct mail tap_mail;
+    struct follow_tap *tap; /* follow.c */
+
+    bool draining, stopped, drained_told;
+    unsigned cancelling; /* drain: pages of queued rows being cancelled */
+    unsigned calls_out;  /* calls that wait for the store */
+    void (*drained)(void *arg);
+    void *drained_arg;
+    void (*closed)(void *arg);
+    void *closed_arg;
+
+    uint64_t submitted, attempts, retries, verdicts[JOB_STATE_COUNT_], kinds[KIND_COUNT_], bytes,
+        records;
+    int64_t started_us;
+};
+
+/* --- job.c
+ * ------------------------------------------------------------------------------------------ */
+
+/* A row becomes an active job, in no list yet. Takes row and spec over, whatever comes of it.
+ * Without a spec the row's is read; if that cannot be (a parser was removed from the config),
+ * job->spec is NULL and *err tells why: the caller ends the job. NULL: out of memory. */
+struct job *job_new(struct jobs *jobs, struct store_job *row, struct spec *spec, struct error *err);
+void job_free(struct job *job);
+struct job *job_find(struct jobs *jobs, uint64_t id);
+void job_set_state(struct job *job, enum job_state state);
+
+/* --- finish.c: how jobs leave memory
+ * -------------------------------------------------------------------- */
+
+/* THE GATE: ends a job, once; later calls do nothing. The attempt, if there was one, has ended. The
+ * verdict goes to the sink, then to the store, then to whoever waits; then the job is freed. */
+void job_finish(struct job *job, enum job_state state, const struct cause *cause);
+
+/* The attempt has ended: decides between verdict, retry and interruption. */
+void job_attempt_ended(struct job *job);
+
+/* --- run.c: from a permit to the attempt's end
+ * ------------------------------------------------------------- */
+void job_start(struct job *job);                      /* has permit and slot */
+void job_continue(struct job *job);                   /* PLACE_HOPPING, and the slot is there */
+bool job_cancel(struct job *job, const char *reason); /* false: it is ending already */
+void job_interrupt(struct job *job);                  /* the daemon stops */
+void jobs_check_clocks(struct jobs *jobs, uint64_t now);
+void jobs_set_timer(struct jobs *jobs, uint64_t at);
+
+/* --- admission.c
+ * --------------------------------------------------------------------------------------- */
+struct host {
+    UT_hash_handle hh;
+    char *name;
+    struct jobs *jobs;
+    struct list ready_link;
+    struct list window; /* jobs in the order they run */
+    struct list hops;   /* jobs redirected here that wait for a slot */
+    size_t window_len;
+    unsigned running, limit;
+    bool more;           /* the store has runnable rows that are not in the window */
+    bool loading, stale; /* a load is under way; something was queued meanwhile */
+    int64_t next_due;    /* CLOCK_REALTIME µs; 0: none */
+    uint64_t *skip;
+    struct store_window load;
+};
+struct host *host_get(struct jobs *jobs, const char *name); /* NULL: out of memory */
+void host_put_if_idle(struct host *host);
+void admission_queue(struct job *job); /* a new job that may run now: window or store */
+void admission_due(struct jobs *jobs, const char *host, int64_t due); /* a row falls due then */
+void admission_slot_free(struct host *host);
+bool admission_take_hop(struct job *job, const char *host_name); /* a slot now, or PLACE_HOPPING */
+void admission_run(struct jobs *jobs);
+void admission_poke(struct jobs *jobs); /* run soon, from the loop */
+void admission_limit_changed(struct host *host);
+void admission_load(struct jobs *jobs);                         /* at start: what the store holds */
+int64_t admission_check_due(struct jobs *jobs, int64_t now_us); /* returns the next due, 0: none */
+
+/* --- verdict.c
+ * --------------------------------------------------------------------------------------- */
+void verdict_line(struct buf *b, const struct job *job, const struct cause *cause);
+void attempt_line(struct buf *b, const struct job *job, const char *outcome,
+                  const struct cause *cause, int64_t retry_in_us);
+
+/* --- retry.c: which kinds are tried again, and when
+ * ----------------------------------------------------- */
+bool retry_wanted(enum error_kind kind, int status);
+/* Microseconds to wait before attempt `number` + 1: exponential back-off with full jitter, or what
+ * the origin's Retry-After says (seconds or an HTTP date), both capped. */
+int64_t retry_delay(uint32_t number, const char *retry_after, int64_t now_us);
+
+/* --- view.c: JSON for show and list
+ * --------------------------------------------------------------------- */
+json_t *view_job(struct jobs *jobs, const struct store_job *row); /* NULL: out of memory */
+json_t *view_stats(struct jobs *jobs);
+json_t *view_parsers(const struct registry *registry);
+
+/* --- follow.c
+ * ------------------------------------------------------------------------------------------- */
+struct follow_tap;
+int follow_init(struct jobs *jobs);
+void follow_deinit(struct jobs *jobs);
+bool follow_add_id(struct follower *follower, struct jobs *jobs, uint64_t id);
+/* A job's end stands in the store: followers by id that have not had its verdict get it. */
+void follow_ended(struct jobs *jobs, uint64_t id, const char *verdict, size_t len);
+/* The sink's thread: a written chunk; takes it over. */
+void follow_chunk(struct jobs *jobs, struct sink_chunk *chunk);
+
+/* --- calls.c, and a file for each operation that is more than a look-up
+ * ------------------------------ */
+
+/* Answers, from the loop: exactly one of them, once a call. `result` is taken over. */
+void call_reply(struct jobs_call *call, json_t *result); /* NULL: out of memory */
+void call_fail(struct jobs_call *call, int code, const char *field, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void call_fail_store(struct jobs_call *call, const struct store_call *failed);
+/* {"ids":[…]} or {"id":N}: 1 and the ids (the caller's); 0: neither member is there; negative:
+ * answered. */
+int call_ids(struct jobs_call *call, uint64_t **ret_ids, size_t *ret_count);
+/* SELECT members of params, `allowed` others beside them (NULL-ended). 0 or negative: answered. */
+int call_select(struct jobs_call *call, const char *const *allowed, struct store_select *ret);
+
+/* select.c. Strings are borrowed from params. 0, or -EINVAL, a sentence and the member's name. */
+int select_parse(const json_t *params, const char *const *allowed, struct store_select *ret,
+                 struct error *err, const char **ret_field);
+
+void call_submit(struct jobs_call *call);
+void call_bulk(struct jobs_call *call); /* cancel, retry */
+void call_wait(struct jobs_call *call);
+void wait_abandon(struct jobs_call *call);
+
+void calls_job_ended(struct jobs *jobs, uint64_t id); /* wakes `wait`s */
+void calls_unpark(struct jobs *jobs); /* bulk operations go on when `ending` has shrunk */
+void waits_fail(struct jobs *jobs);   /* the daemon ends */
+void drain_cancel_queued(struct jobs *jobs);
+void jobs_drain_step(struct jobs *jobs); /* jobs.c: is the drain over? */
+
+/* submit.c: makes the row of a job from its JSON. 0, or a negative errno, a sentence and a field.
+ */
+struct submission {
+    const json_t *json;
+    struct jobs_peer peer;
+    uint64_t retry_of;
+};
+int submission_row(struct jobs *jobs, const struct submission *s, struct store_job **ret_row,
+                   struct spec **ret_spec, struct error *err, const char **ret_field);
+/* The store has it: it may run. Takes row and spec over. */
+void submission_queue(struct jobs *jobs, struct store_job *row, struct spec *spec);
+
+#endif

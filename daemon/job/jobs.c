@@ -1,0 +1,203 @@
+/* The object that holds all jobs: its making, its clock, its end. */
+#include "job/jobs.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "job/job.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- the timer: deadlines of running jobs, rows that fall due
+ * -------------------------------------- */
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct jobs *jobs = timer->data;
+    jobs->timer_at = 0;
+    jobs_check_clocks(jobs, clock_now());
+    int64_t now_us = clock_real_us();
+    int64_t due = admission_check_due(jobs, now_us);
+    if (due)
+        jobs_set_timer(jobs, clock_now() + (uint64_t)(due - now_us) * 1000);
+}
+
+void jobs_set_timer(struct jobs *jobs, uint64_t at)
+{
+    uint64_t now = clock_now();
+    if ((jobs->timer_at && jobs->timer_at <= at) || uv_is_closing((uv_handle_t *)&jobs->timer))
+        return;
+    jobs->timer_at = at;
+    uv_update_time(jobs->config.loop);
+    /* Rounded up, and never 0: libuv 1.44 runs a 0 ms timer that is set in its own callback at
+     * once. */
+    uint64_t ms = at > now ? (at - now + NS_PER_MS - 1) / NS_PER_MS : 1;
+    uv_timer_start(&jobs->timer, on_timer, ms > 0 ? ms : 1, 0);
+}
+
+/* --- mails
+ * ------------------------------------------------------------------------------------------ */
+
+static void on_admit(struct mail *mail)
+{
+    admission_run(container_of(mail, struct jobs, admit_mail));
+}
+
+void jobs_sink_changed(struct jobs *jobs)
+{
+    mailbox_post(jobs->config.mailbox, &jobs->trouble_mail);
+}
+
+static void on_trouble(struct mail *mail)
+{
+    struct jobs *jobs = container_of(mail, struct jobs, trouble_mail);
+    admission_run(jobs); /* it asks the sink itself whether it may */
+}
+
+/* --- life
+ * ------------------------------------------------------------------------------------------- */
+
+/* Fixed for the daemon's life: the fetch loops read it without a lock. What it holds needs a
+ * restart. */
+static void set_env(struct jobs *jobs)
+{
+    const struct settings *s = jobs->settings;
+    jobs->env = (struct attempt_env){
+        .control = jobs->config.mailbox,
+        .fetch = jobs->config.fetch,
+        .pool = jobs->config.pool,
+        .sink = jobs->config.sink,
+        .pipe_size = s->pipe_size,
+        .max_record = s->max_record,
+        .max_header = s->max_header,
+        .ca_file = s->ca_file,
+        .proxy = s->proxy && strcmp(s->proxy, "none") != 0 ? s->proxy : NULL,
+    };
+}
+
+int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct error *err)
+{
+    struct jobs *jobs = calloc(1, sizeof *jobs);
+    if (!jobs)
+        return error_set(err, -ENOMEM, "no memory for the jobs");
+    jobs->config = *config;
+    jobs->settings = config->settings;
+    jobs->registry = registry_ref(config->registry);
+    jobs->policy = policy_ref(config->policy);
+    jobs->started_us = clock_real_us();
+    list_init(&jobs->ready);
+    list_init(&jobs->running);
+    list_init(&jobs->ending);
+    list_init(&jobs->followers);
+    list_init(&jobs->waits);
+    list_init(&jobs->parked);
+    mail_init(&jobs->admit_mail, on_admit);
+    mail_init(&jobs->trouble_mail, on_trouble);
+    set_env(jobs);
+    int r = follow_init(jobs);
+    if (r == 0)
+        r = uv_timer_init(config->loop, &jobs->timer);
+    if (r < 0) {
+        follow_deinit(jobs);
+        registry_unref(jobs->registry);
+        policy_unref(jobs->policy);
+        free(jobs);
+        return error_set(err, r, "the jobs cannot be set up: %s", strerror(-r));
+    }
+    jobs->timer.data = jobs;
+    admission_load(jobs);
+    *ret_jobs = jobs;
+    return 0;
+}
+
+void jobs_reconfigure(struct jobs *jobs, const struct settings *settings, struct registry *registry,
+                      struct policy *policy)
+{
+    struct host *host, *tmp;
+    jobs->settings = settings;
+    registry_unref(jobs->registry);
+    jobs->registry = registry_ref(registry);
+    policy_unref(jobs->policy);
+    jobs->policy = policy_ref(policy);
+    pool_set_workers(jobs->config.pool, (unsigned)settings->workers);
+    HASH_ITER(hh, jobs->hosts, host, tmp)
+    admission_limit_changed(host);
+    admission_poke(jobs);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct jobs *jobs = handle->data;
+    void (*closed)(void *) = jobs->closed;
+    void *arg = jobs->closed_arg;
+    struct host *host, *tmp;
+    HASH_ITER(hh, jobs->hosts, host, tmp)
+    {
+        struct list *e;
+        while ((e = list_pop(&host->window)))
+            job_free(container_of(e, struct job, link));
+        host->window_len = 0;
+        host->more = false;
+        host->next_due = 0;
+        host_put_if_idle(host);
+    }
+    follow_deinit(jobs);
+    registry_unref(jobs->registry);
+    policy_unref(jobs->policy);
+    free(jobs);
+    if (closed)
+        closed(arg);
+}
+
+void jobs_close(struct jobs *jobs, void (*closed)(void *arg), void *arg)
+{
+    jobs->closed = closed;
+    jobs->closed_arg = arg;
+    uv_close((uv_handle_t *)&jobs->timer, on_closed);
+}
+
+/* --- drain
+ * -------------------------------------------------------------------------------------------- */
+
+void jobs_drain(struct jobs *jobs, void (*drained)(void *arg), void *arg)
+{
+    if (jobs->draining)
+        return;
+    jobs->draining = true;
+    jobs->drained = drained;
+    jobs->drained_arg = arg;
+    if (!jobs->config.store->engine->keeps)
+        drain_cancel_queued(jobs); /* they would be lost: each gets its verdict */
+    admission_poke(jobs);
+    jobs_drain_step(jobs);
+}
+
+void jobs_stop(struct jobs *jobs)
+{
+    jobs->stopped = true;
+    list_for_each(e, &jobs->running) job_interrupt(container_of(e, struct job, link));
+}
+
+static bool loading(const struct jobs *jobs)
+{
+    struct host *host, *tmp;
+    HASH_ITER(hh, jobs->hosts, host, tmp)
+    if (host->loading)
+        return true;
+    return false;
+}
+
+void jobs_drain_step(struct jobs *jobs)
+{
+    if (!jobs->draining || jobs->drained_told)
+        return;
+    if (!list_empty(&jobs->running) || !list_empty(&jobs->ending) || jobs->cancelling > 0 ||
+        loading(jobs))
+        return;
+    waits_fail(jobs);
+    if (jobs->calls_out > 0)
+        return;
+    jobs->drained_told = true;
+    jobs->drained(jobs->drained_arg);
+}

@@ -1,0 +1,71 @@
+/* Which failures are worth another attempt. The table is the documentation (control/PROTOCOL.md,
+ * "Retries"): what may be otherwise the next time is tried again; what the job, the policy or the
+ * parser said is not. */
+#include "job/job.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define BACKOFF_FIRST_US INT64_C(1000000)
+#define BACKOFF_MAX_US   INT64_C(300000000)
+#define RETRY_AFTER_MAX  INT64_C(3600000000)
+
+static const bool again[KIND_COUNT_] = {
+    [KIND_DNS] = true,
+    [KIND_CONNECT] = true,
+    [KIND_CONNECT_TIMEOUT] = true,
+    [KIND_PROTOCOL] = true,
+    [KIND_FIRST_BYTE_TIMEOUT] = true,
+    [KIND_STALLED] = true,
+    [KIND_TRUNCATED] = true,
+    [KIND_DIGEST_MISMATCH] = true,
+    [KIND_RESOURCES] = true,
+};
+
+bool retry_wanted(enum error_kind kind, int status)
+{
+    if (kind != KIND_HTTP_STATUS)
+        return again[kind];
+    if (status == 408 || status == 425 || status == 429)
+        return true;
+    return status >= 500 && status != 501 && status != 505;
+}
+
+/* Uniform in [0, bound). Jitter needs no secrecy, but this costs nothing and cannot be seeded
+ * alike. */
+static int64_t random_below(int64_t bound)
+{
+    uint64_t r = 0;
+    if (getrandom(&r, sizeof r, GRND_NONBLOCK) != sizeof r)
+        r = (uint64_t)random();
+    return (int64_t)(r % (uint64_t)bound);
+}
+
+/* RFC 9110, 10.2.3: seconds, or a date. -1: neither. */
+static int64_t retry_after_us(const char *text, int64_t now_us)
+{
+    char *end;
+    long long seconds = strtoll(text, &end, 10);
+    if (end != text && *end == '\0' && seconds >= 0)
+        return seconds > RETRY_AFTER_MAX / 1000000 ? RETRY_AFTER_MAX : seconds * 1000000;
+    time_t at = curl_getdate(text, NULL);
+    if (at == (time_t)-1)
+        return -1;
+    int64_t wait = (int64_t)at * 1000000 - now_us;
+    if (wait < 0)
+        return 0;
+    return wait > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : wait;
+}
+
+int64_t retry_delay(uint32_t number, const char *retry_after, int64_t now_us)
+{
+    unsigned doublings = number > 0 ? number - 1 : 0;
+    int64_t bound = doublings < 9 ? BACKOFF_FIRST_US << doublings : BACKOFF_MAX_US;
+    if (bound > BACKOFF_MAX_US)
+        bound = BACKOFF_MAX_US;
+    int64_t wait = random_below(bound);
+    int64_t asked = retry_after ? retry_after_us(retry_after, now_us) : -1;
+    return asked > wait ? asked : wait;
+}

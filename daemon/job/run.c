@@ -1,0 +1,267 @@
+/* A running job: claim, attempt, hops, clocks, cancel. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "job/job.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void on_redirected(struct attempt *a, const char *url);
+
+/* An abort was sent: from now on the parser has so long to return. */
+static void expect_return(struct job *job)
+{
+    if (job->abandon_at)
+        return;
+    job->abandon_at = clock_now() + job->jobs->settings->abort_grace;
+    jobs_set_timer(job->jobs, job->abandon_at);
+}
+
+static void on_aborted(struct attempt *a)
+{
+    expect_return(a->user);
+}
+
+static void on_ended(struct attempt *a)
+{
+    job_attempt_ended(a->user);
+}
+
+static const struct attempt_ops attempt_ops = {
+    .redirected = on_redirected, .aborted = on_aborted, .ended = on_ended};
+
+/* Before an attempt runs there is nobody to abort: ends the job at once. */
+static void fail_now(struct job *job, enum error_kind kind, const char *message)
+{
+    struct cause cause = {.kind = kind};
+    snprintf(cause.message, sizeof cause.message, "%s", message);
+    job_finish(job, JOB_FAILED, &cause);
+}
+
+static void launch(struct job *job)
+{
+    struct jobs *jobs = job->jobs;
+    const struct job_params *p = &job->spec->effective;
+    int r = attempt_new(&jobs->env, &attempt_ops, job, job->spec, job->registry, jobs->policy,
+                        job->id, job->row->attempt, &job->attempt);
+    if (r == 0)
+        r = attempt_hop(job->attempt, job->spec->url, job->spec->host);
+    if (r < 0) {
+        fail_now(job, KIND_RESOURCES, "no memory for the attempt");
+        return;
+    }
+    job->place = PLACE_RUNNING;
+    job->started_at = job->started_at ? job->started_at : clock_now();
+    if (p->timeout > 0) {
+        job->deadline = job->attempt->started + p->timeout;
+        jobs_set_timer(jobs, job->deadline);
+    }
+    if (p->parse_timeout > 0)
+        jobs_set_timer(jobs, job->attempt->started + p->parse_timeout);
+}
+
+/* The claim did not come about: gives permit and slot back and forgets the job; its row is the
+ * store's. */
+static void unclaim(struct job *job, int64_t again)
+{
+    struct jobs *jobs = job->jobs;
+    struct host *host = job->host;
+    jobs->permits_used--;
+    if (again)
+        admission_due(jobs, host->name, again);
+    job_free(job);
+    admission_slot_free(host);
+    admission_poke(jobs);
+    jobs_drain_step(jobs);
+}
+
+static void on_claimed(struct mail *mail)
+{
+    struct job *job = container_of(mail, struct job, call.claim.call.mail);
+    const struct store_call *call = &job->call.claim.call;
+
+    if (call->result == -ENOENT || call->result == -ESTALE) {
+        unclaim(job, 0); /* ended meanwhile */
+    } else if (call->result < 0) {
+        log_error("job %llu: cannot be claimed, tried again in 1 s: %s",
+                  (unsigned long long)job->id, call->error.text);
+        unclaim(job, clock_real_us() + 1000000);
+    } else {
+        job->row->attempt = job->call.claim.attempt;
+        job_set_state(job, JOB_RUNNING);
+        if (!job->cancel_reason) {
+            launch(job);
+            return;
+        }
+        struct cause cause = {.cancelled = true};
+        snprintf(cause.message, sizeof cause.message, "%s", job->cancel_reason);
+        job_finish(job, JOB_CANCELLED, &cause);
+    }
+}
+
+void job_start(struct job *job)
+{
+    struct jobs *jobs = job->jobs;
+    struct store *store = jobs->config.store;
+    job->place = PLACE_CLAIMING;
+    list_del(&job->link);
+    list_add_tail(&jobs->running, &job->link);
+    job->started_at = clock_now();
+    job->call.claim = (struct store_claim){.id = job->id};
+    mail_init(&job->call.claim.call.mail, on_claimed);
+    store->engine->claim(store, &job->call.claim);
+}
+
+/* --- redirects -----------------------------------------------------------------------------------
+ */
+
+static void hop(struct job *job, const char *url, const char *host)
+{
+    job->place = PLACE_RUNNING;
+    if (attempt_hop(job->attempt, url, host) < 0)
+        attempt_abort(job->attempt, KIND_RESOURCES, "no memory for a redirect");
+}
+
+static void on_redirected(struct attempt *a, const char *url)
+{
+    struct job *job = a->user;
+    struct error err;
+    char *host;
+
+    if (a->hops > job->spec->effective.max_redirects) {
+        char text[128];
+        snprintf(text, sizeof text, "max_redirects: more than %llu redirects",
+                 (unsigned long long)job->spec->effective.max_redirects);
+        attempt_abort(a, KIND_REDIRECTS, text);
+        return;
+    }
+    if (spec_url_host(url, &host, &err) < 0) {
+        attempt_abort(a, KIND_POLICY, err.text);
+        return;
+    }
+    if (strcmp(host, a->host) == 0) {
+        hop(job, url, host);
+    } else {
+        free(job->hop_url);
+        job->hop_url = strdup(url);
+        if (!job->hop_url)
+            attempt_abort(a, KIND_RESOURCES, "no memory for a redirect");
+        else if (admission_take_hop(job, host))
+            job_continue(job);
+    }
+    free(host);
+}
+
+void job_continue(struct job *job)
+{
+    char *url = job->hop_url;
+    job->hop_url = NULL;
+    hop(job, url, job->host->name);
+    free(url);
+}
+
+/* --- cancel and stop
+ * --------------------------------------------------------------------------------- */
+
+static void set_cancel_reason(struct job *job, const char *reason)
+{
+    if (!job->cancel_reason)
+        job->cancel_reason = strdup(reason);
+}
+
+bool job_cancel(struct job *job, const char *reason)
+{
+    struct cause cause = {.cancelled = true};
+    snprintf(cause.message, sizeof cause.message, "%s", reason);
+    switch (job->place) {
+    case PLACE_WINDOW:
+        job_finish(job, JOB_CANCELLED, &cause);
+        return true;
+    case PLACE_CLAIMING:
+        set_cancel_reason(job, reason);
+        return true;
+    case PLACE_RUNNING:
+    case PLACE_HOPPING:
+        expect_return(job);
+        return attempt_cancel(job->attempt, false, reason);
+    case PLACE_ENDING:
+        break;
+    }
+    return false;
+}
+
+void job_interrupt(struct job *job)
+{
+    if (job->place == PLACE_CLAIMING)
+        set_cancel_reason(job, "the daemon stops");
+    if (job->place != PLACE_RUNNING && job->place != PLACE_HOPPING)
+        return;
+    expect_return(job);
+    attempt_cancel(job->attempt, true, "the daemon stops");
+}
+
+/* --- clocks
+ * ---------------------------------------------------------------------------------------- */
+
+/* The least of what is still to come; 0 is none. */
+static void sooner(uint64_t *next, uint64_t at)
+{
+    if (at > 0 && (*next == 0 || at < *next))
+        *next = at;
+}
+
+static void give_up(struct job *job)
+{
+    if (attempt_abandon(job->attempt))
+        log_warning("job %llu: its parser did not return after its body was aborted; its worker is "
+                    "given up",
+                    (unsigned long long)job->id);
+    job->abandon_at = 0;
+}
+
+static void check_parser(struct job *job, uint64_t now, uint64_t *next)
+{
+    uint64_t limit = job->spec->effective.parse_timeout;
+    if (limit == 0)
+        return;
+    uint64_t busy = attempt_engaged(job->attempt) ? parse_task_busy(&job->attempt->task, now) : 0;
+    if (busy < limit) {
+        /* Its clock cannot run faster than ours. */
+        sooner(next, now + limit - busy);
+        return;
+    }
+    if (attempt_abort(job->attempt, KIND_PARSER_TIMEOUT,
+                      "parse_timeout: the parser has used up its own time"))
+        expect_return(job);
+}
+
+static void check_job(struct job *job, uint64_t now, uint64_t *next)
+{
+    if (job->place != PLACE_RUNNING && job->place != PLACE_HOPPING)
+        return;
+    if (job->abandon_at) {
+        if (now >= job->abandon_at)
+            give_up(job);
+        sooner(next, job->abandon_at);
+        return;
+    }
+    if (job->deadline && now >= job->deadline) {
+        if (attempt_abort(job->attempt, KIND_JOB_TIMEOUT, "timeout: the job has used up its time"))
+            expect_return(job);
+        job->deadline = 0;
+    } else {
+        sooner(next, job->deadline);
+        check_parser(job, now, next);
+    }
+    sooner(next, job->abandon_at);
+}
+
+void jobs_check_clocks(struct jobs *jobs, uint64_t now)
+{
+    uint64_t next = 0;
+    list_for_each(e, &jobs->running) check_job(container_of(e, struct job, link), now, &next);
+    if (next)
+        jobs_set_timer(jobs, next);
+}

@@ -1,0 +1,120 @@
+/* The lines about a job: what its attempt came to, and its verdict. */
+#include "base/clock.h"
+#include "job/job.h"
+#include "record/line.h"
+
+#include <string.h>
+
+static void put_error(struct buf *b, const struct cause *cause)
+{
+    if (!cause || cause->kind == KIND_NONE)
+        return;
+    buf_puts(b, ",\"error\":{\"kind\":\"");
+    buf_puts(b, kind_name(cause->kind));
+    buf_puts(b, "\",\"message\":");
+    json_put_string(b, cause->message, strlen(cause->message));
+    buf_putc(b, '}');
+}
+
+void attempt_line(struct buf *b, const struct job *job, const char *outcome,
+                  const struct cause *cause, int64_t retry_in_us)
+{
+    line_begin(b, clock_real_us(), EVENT_ATTEMPT);
+    line_u64(b, "job", job->id);
+    line_u64(b, "attempt", job->row->attempt);
+    line_str(b, "outcome", outcome);
+    put_error(b, cause);
+    if (retry_in_us >= 0)
+        line_seconds(b, "retry_in", (uint64_t)retry_in_us * 1000);
+    if (job->attempt) {
+        const struct attempt *a = job->attempt;
+        if (a->status > 0)
+            line_u64(b, "status", (uint64_t)a->status);
+        line_u64(b, "bytes", atomic_load_explicit(&a->bytes, memory_order_relaxed));
+        line_u64(b, "records", a->task.source.seq);
+        line_str(b, "address", a->end.address[0] ? a->end.address : NULL);
+    }
+    line_end(b);
+}
+
+static void put_seconds(struct buf *b, const struct job *job, uint64_t now)
+{
+    const struct attempt *a = job->attempt;
+    uint64_t queued = (job->started_at ? job->started_at : now) - job->queued_at;
+    uint64_t sink = atomic_load_explicit(&a->task.source.wait, memory_order_relaxed);
+    uint64_t parser = a->pipe_full_ns;
+    uint64_t origin = a->body ? body_read_wait(a->body, now) : 0;
+
+    /* While the parser waits for the sink the pipe is full as well: that time is the sink's. */
+    parser = parser > sink ? parser - sink : 0;
+    buf_puts(b, ",\"seconds\":{");
+    size_t start = b->len;
+    line_seconds(b, "total", now - job->queued_at);
+    line_seconds(b, "queued", queued);
+    line_seconds(b, "connect", a->end.connect_ns);
+    line_seconds(b, "first_byte", a->end.first_byte_ns);
+    line_seconds(b, "wait_origin", a->end.first_byte_ns + origin);
+    line_seconds(b, "wait_parser", parser);
+    line_seconds(b, "wait_sink", sink);
+    if (!b->failed) { /* the first member's comma */
+        memmove(b->data + start, b->data + start + 1, b->len - start);
+        b->len--;
+    }
+    buf_putc(b, '}');
+}
+
+static enum verified_by verified(const struct attempt *a)
+{
+    if (a->task.result == PENSTOCK_ENOUGH && a->verified == VERIFIED_NONE)
+        return VERIFIED_ENOUGH;
+    return a->verified;
+}
+
+static void put_attempt(struct buf *b, const struct job *job, uint64_t now)
+{
+    const struct attempt *a = job->attempt;
+    if (a->status > 0)
+        line_u64(b, "status", (uint64_t)a->status);
+    line_u64(b, "bytes", atomic_load_explicit(&a->bytes, memory_order_relaxed));
+    line_u64(b, "records", a->task.source.seq);
+    if (job->final == JOB_DONE)
+        line_str(b, "verified_by", verified_name(verified(a)));
+    if (a->digest_hex[0]) {
+        char name[16];
+        const char *asked = job->spec->effective.digest;
+        size_t len = strcspn(asked, ":");
+        memcpy(name, asked, len);
+        name[len] = '\0';
+        line_str(b, name, a->digest_hex);
+    }
+    if (a->hops > 1)
+        line_u64(b, "redirects", a->hops - 1);
+    line_u64(b, "resumes", 0);
+    put_seconds(b, job, now);
+}
+
+void verdict_line(struct buf *b, const struct job *job, const struct cause *cause)
+{
+    const struct store_job *row = job->row;
+    uint64_t now = clock_now();
+    line_begin(b, clock_real_us(), EVENT_VERDICT);
+    line_u64(b, "job", job->id);
+    line_u64(b, "attempt", row->attempt);
+    line_str(b, "state", job_state_name(job->final));
+    if (job->spec)
+        line_str(b, "url", job->spec->shown_url);
+    line_str(b, "parser", row->parser);
+    put_error(b, cause);
+    if (cause && cause->kind == KIND_NONE && cause->message[0])
+        line_str(b, "reason", cause->message);
+    if (job->attempt) {
+        put_attempt(b, job, now);
+    } else {
+        line_u64(b, "bytes", 0);
+        line_u64(b, "records", 0);
+    }
+    if (row->retry_of)
+        line_u64(b, "retry_of", row->retry_of);
+    line_raw(b, "labels", row->labels ? row->labels : "{}", row->labels ? strlen(row->labels) : 2);
+    line_end(b);
+}

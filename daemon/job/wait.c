@@ -1,0 +1,166 @@
+/* wait: answers once all the jobs it names have ended. */
+#include "job/job.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct wait;
+
+struct wait_item {
+    struct store_get get;
+    struct wait *wait;
+    json_t *view;   /* once it has ended */
+    bool asking;    /* the store was asked */
+    bool ask_again; /* it ended meanwhile: what the store says may be old */
+};
+
+struct wait {
+    struct list link;
+    struct jobs_call *call;
+    struct wait_item *items;
+    size_t count, ended, asking;
+    bool over; /* answered; it is freed when the store owes nothing more */
+};
+
+static void ask(struct wait_item *item);
+
+static void wait_free(struct wait *w)
+{
+    list_del(&w->link);
+    for (size_t i = 0; i < w->count; i++)
+        json_decref(w->items[i].view);
+    free(w->items);
+    free(w);
+}
+
+static void answer(struct wait *w)
+{
+    json_t *jobs = json_array();
+    for (size_t i = 0; i < w->count; i++)
+        json_array_append(jobs, w->items[i].view);
+    w->over = true;
+    w->call->wait = NULL;
+    call_reply(w->call, json_pack("{s:o}", "jobs", jobs));
+}
+
+static void end(struct wait *w, int code, const char *text)
+{
+    if (w->over)
+        return;
+    w->over = true;
+    w->call->wait = NULL;
+    call_fail(w->call, code, NULL, "%s", text);
+}
+
+static void on_got(struct mail *mail)
+{
+    struct wait_item *item = container_of(mail, struct wait_item, get.call.mail);
+    struct wait *w = item->wait;
+    const struct store_call *call = &item->get.call;
+
+    item->asking = false;
+    w->asking--;
+    if (!w->over && call->result == -ENOENT) {
+        w->over = true;
+        w->call->wait = NULL;
+        call_fail(w->call, JOBS_NOT_FOUND, "ids", "there is no job %llu",
+                  (unsigned long long)item->get.id);
+    } else if (!w->over && call->result < 0) {
+        end(w, JOBS_UNAVAILABLE, call->error.text);
+    } else if (!w->over && job_state_final(item->get.job->state)) {
+        item->view = view_job(w->call->jobs, item->get.job);
+        w->ended++;
+    } else if (!w->over && item->ask_again) {
+        store_job_free(item->get.job);
+        ask(item);
+        return;
+    }
+    store_job_free(item->get.job);
+    if (!w->over && w->ended == w->count)
+        answer(w);
+    if (w->over && w->asking == 0)
+        wait_free(w);
+}
+
+static void ask(struct wait_item *item)
+{
+    struct store *store = item->wait->call->jobs->config.store;
+    uint64_t id = item->get.id;
+    item->get = (struct store_get){.id = id};
+    item->asking = true;
+    item->ask_again = false;
+    item->wait->asking++;
+    mail_init(&item->get.call.mail, on_got);
+    store->engine->get(store, &item->get);
+}
+
+void calls_job_ended(struct jobs *jobs, uint64_t id)
+{
+    list_for_each(e, &jobs->waits)
+    {
+        struct wait *w = container_of(e, struct wait, link);
+        for (size_t i = 0; i < w->count && !w->over; i++) {
+            struct wait_item *item = &w->items[i];
+            if (item->get.id != id || item->view)
+                continue;
+            if (item->asking)
+                item->ask_again = true;
+            else
+                ask(item);
+        }
+    }
+}
+
+void waits_fail(struct jobs *jobs)
+{
+    list_for_each(e, &jobs->waits)
+    {
+        struct wait *w = container_of(e, struct wait, link);
+        end(w, JOBS_DRAINING, "the daemon stops before these jobs have ended");
+        if (w->asking == 0)
+            wait_free(w);
+    }
+}
+
+void wait_abandon(struct jobs_call *call)
+{
+    struct wait *w = call->wait;
+    if (!w)
+        return;
+    end(w, JOBS_INTERNAL, "the caller has gone");
+    if (w->asking == 0)
+        wait_free(w);
+}
+
+void call_wait(struct jobs_call *call)
+{
+    uint64_t *ids = NULL;
+    struct wait *w = calloc(1, sizeof *w);
+    if (!w) {
+        call_reply(call, NULL);
+        return;
+    }
+    list_init(&w->link);
+    w->call = call;
+    int r = call_ids(call, &ids, &w->count);
+    if (r == 0)
+        call_fail(call, JOBS_INVALID_PARAMS, "ids", "ids: an array of positive integers is wanted");
+    if (r > 0)
+        w->items = calloc(w->count, sizeof *w->items);
+    if (r > 0 && !w->items)
+        call_reply(call, NULL);
+    if (!w->items) {
+        free(ids);
+        free(w);
+        return;
+    }
+    call->wait = w;
+    list_add_tail(&call->jobs->waits, &w->link);
+    for (size_t i = 0; i < w->count; i++) {
+        w->items[i].wait = w;
+        w->items[i].get.id = ids[i];
+    }
+    free(ids);
+    for (size_t i = 0; i < w->count; i++)
+        ask(&w->items[i]);
+}

@@ -1,0 +1,142 @@
+/* penstockd's command line. */
+#include "app.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: penstockd [--config FILE] [--set SECTION.KEY=VALUE]... [--check]\n"
+    "       penstockd --parse NAME [--option K=V]... [--cut N] [FILE|-]\n"
+    "\n"
+    "Downloads URLs and streams each body, under backpressure, into a parser. Runs in the "
+    "foreground\n"
+    "until SIGTERM; writes what the parsers find to its log, standard output unless told "
+    "otherwise,\n"
+    "as JSON lines. Jobs are submitted with penstockctl(1).\n"
+    "\n"
+    "  --config FILE            the configuration; else " PENSTOCK_SYSCONFDIR
+    "/penstockd.conf, if it is there\n"
+    "  --set SECTION.KEY=VALUE  as if it stood at the configuration's end; may be repeated\n"
+    "  --check                  checks the configuration, says what is wrong, and ends\n"
+    "  --parse NAME             runs one parser on a file or standard input, without a daemon\n"
+    "  --option K=V             for that parser; may be repeated\n"
+    "  --cut N                  breaks the body off at byte N, as a cut download would\n"
+    "  --version, --help        print and end\n"
+    "\n"
+    "SIGTERM: no new jobs; running ones go on for up to daemon.drain. A second one stops at once.\n"
+    "SIGHUP: reopens the log's files and reads the configuration again, all or nothing.\n"
+    "Exit: 0 all well, 1 it could not start, the configuration is wrong or the parse failed, 2 "
+    "usage.\n";
+
+enum { OPT_CONFIG = 1, OPT_SET, OPT_CHECK, OPT_VERSION, OPT_HELP, OPT_PARSE, OPT_OPTION, OPT_CUT };
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, OPT_CONFIG},
+    {"set", required_argument, NULL, OPT_SET},
+    {"check", no_argument, NULL, OPT_CHECK},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, OPT_HELP},
+    {"parse", required_argument, NULL, OPT_PARSE},
+    {"option", required_argument, NULL, OPT_OPTION},
+    {"cut", required_argument, NULL, OPT_CUT},
+    {NULL, 0, NULL, 0},
+};
+
+struct command_line {
+    struct app_options app;
+    struct app_parse parse;
+    const char **sets, **options;
+    bool check;
+};
+
+static int refuse(const char *text, const char *arg)
+{
+    fprintf(stderr, "penstockd: %s%s\n%s", text, arg, "See penstockd --help.\n");
+    return 2;
+}
+
+static int parse_cut(const char *text, long long *ret)
+{
+    char *end;
+    long long n = strtoll(text, &end, 10);
+    if (end == text || *end || n < 0)
+        return -1;
+    *ret = n;
+    return 0;
+}
+
+/* -1: go on; else the exit status. */
+static int read_options(int argc, char **argv, struct command_line *cl)
+{
+    int c;
+    while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+        switch (c) {
+        case OPT_CONFIG:
+            cl->app.config = optarg;
+            break;
+        case OPT_SET:
+            cl->sets[cl->app.set_count++] = optarg;
+            break;
+        case OPT_CHECK:
+            cl->check = true;
+            break;
+        case OPT_PARSE:
+            cl->parse.parser = optarg;
+            break;
+        case OPT_OPTION:
+            cl->options[cl->parse.option_count++] = optarg;
+            break;
+        case OPT_CUT:
+            if (parse_cut(optarg, &cl->parse.cut) < 0)
+                return refuse("--cut: a number of bytes is wanted, not ", optarg);
+            break;
+        case OPT_VERSION:
+            puts("penstockd " PENSTOCK_VERSION);
+            return 0;
+        case OPT_HELP:
+            fputs(usage, stdout);
+            return 0;
+        default:
+            fputs("See penstockd --help.\n", stderr);
+            return 2;
+        }
+    }
+    return -1;
+}
+
+static int dispatch(int argc, char **argv, struct command_line *cl)
+{
+    cl->app.sets = cl->sets;
+    cl->parse.options = cl->options;
+    if (cl->parse.parser) {
+        if (argc - optind > 1)
+            return refuse("--parse: one file at most, also given: ", argv[optind + 1]);
+        cl->parse.path = optind < argc && strcmp(argv[optind], "-") != 0 ? argv[optind] : NULL;
+        return app_parse(&cl->app, &cl->parse);
+    }
+    if (optind < argc)
+        return refuse("not understood: ", argv[optind]);
+    if (cl->parse.option_count > 0 || cl->parse.cut >= 0)
+        return refuse("--option and --cut go with --parse", "");
+    return cl->check ? app_check(&cl->app) : app_run(&cl->app);
+}
+
+int main(int argc, char **argv)
+{
+    struct command_line cl = {.parse.cut = -1};
+    cl.sets = calloc((size_t)argc, sizeof *cl.sets);
+    cl.options = calloc((size_t)argc, sizeof *cl.options);
+    int status = 1;
+    if (!cl.sets || !cl.options) {
+        fputs("penstockd: no memory\n", stderr);
+    } else {
+        status = read_options(argc, argv, &cl);
+        if (status < 0)
+            status = dispatch(argc, argv, &cl);
+    }
+    free(cl.sets);
+    free(cl.options);
+    return status;
+}
