@@ -121,16 +121,16 @@ install -m 644 "$sample" "$dir/www/$name" || exit 3
 size=$(stat -c %s "$dir/www/$name")
 
 # --- the origin, on a port of the kernel's choice, and the daemon ---------------------------------------------
-mkfifo -m 644 "$dir/port"
-setsid "${as[@]}" test-origin --root "$dir/www" </dev/null >"$dir/port" 2>"$dir/origin.err" &
+mkfifo -m 644 "$dir/base"
+setsid "${as[@]}" test-origin --root "$dir/www" </dev/null >"$dir/base" 2>"$dir/origin.err" &
 origin=$!
-if ! read -r -t 10 port <"$dir/port"; then
+if ! read -r -t 10 base <"$dir/base"; then
     complain "the test origin did not start"
     cat "$dir/origin.err" >&2
     exit 3
 fi
-rm -f "$dir/port"
-sample_url=http://127.0.0.1:$port/file/$name
+rm -f "$dir/base"
+sample_url=$base/file/$name
 : "${url:=$sample_url}"
 [[ $url == "$sample_url" ]] && : "${parser:=$sample_parser}"
 : "${parser:=lines}"
@@ -169,7 +169,7 @@ half="$sample_url?cut=$((size / 2))"
 printf '\nNow %s, whose connection dies half-way.\n' "$name"
 run "wc -l <$(printf %q "$dir/www/$name")"
 run "curl -s '$half' | wc -l   # wrong, and nobody is told"
-run "penstockctl submit '$half' --parser $sample_parser --wait"
+run "penstockctl submit '$half' --parser $sample_parser --max-attempts 1 --wait"
 run "tail -n 1 $(printf %q "$log")"
 
 if [[ -n $keep ]]; then
