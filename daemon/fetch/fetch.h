@@ -13,12 +13,14 @@ struct fetch_config {
     unsigned threads;      /* 0 for 1 */
     unsigned max_connects; /* idle connections kept, a loop; 0 for 64 */
     size_t receive_buffer; /* SO_RCVBUF of each socket; 0: the kernel's way */
+    const char *ca_file;   /* for requests that name none; NULL: the system's */
 };
 
 /* Starts the loops. 0, or a negative errno and a sentence. curl_global_init is done here, once. */
 int fetch_new(const struct fetch_config *config, struct fetch **ret_fetch, struct error *err);
 
-/* Every transfer has ended: stops the loops, joins, frees. */
+/* Every transfer has ended, and handles of others on the loops are closed: stops the loops, joins,
+ * frees. Takes NULL. */
 void fetch_free(struct fetch *fetch);
 
 struct fetch_loop_stats {
@@ -26,7 +28,7 @@ struct fetch_loop_stats {
     uint64_t connections; /* made */
     uint64_t bytes;       /* of bodies */
     unsigned running;
-    uint64_t ticks_ns;    /* clock_now of the last turn: for the watchdog */
+    uint64_t ticks_ns; /* clock_now of its last sign of life, at least two a second */
 };
 size_t fetch_loop_count(const struct fetch *fetch);
 void fetch_loop_stats(const struct fetch *fetch, size_t i, struct fetch_loop_stats *ret_stats);

@@ -1,8 +1,9 @@
-/* A transfer: one libcurl easy handle feeding one consumer, on one fetch loop. It follows no redirect and
- * never retries: each is a new transfer, and the consumer's business.
+/* A transfer: one libcurl easy handle feeding one consumer, on one fetch loop. It follows no
+ * redirect and never retries: each is a new transfer, and the consumer's business.
  *
- * The struct is embedded in its attempt and may be used again after on_end. Calls into it are marked by
- * thread; the callbacks all run on the loop's thread, never from within transfer_start or _cancel. */
+ * The struct is embedded in its attempt and may be used again after on_end. Calls into it are
+ * marked by thread; the callbacks all run on the loop's thread, never from within transfer_start or
+ * _cancel. */
 #ifndef PENSTOCK_FETCH_TRANSFER_H
 #define PENSTOCK_FETCH_TRANSFER_H
 
@@ -10,6 +11,7 @@
 #include "fetch/policy.h"
 #include "record/kind.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,16 +22,17 @@ struct fetch_loop;
 
 /* What to fetch; borrowed until on_end. Times in milliseconds, 0 for none. */
 struct transfer_request {
-    const char *url;  /* http or https, without user-info */
-    const char *host; /* as in the URL, lower case, without brackets and port: for policy and sharding */
+    const char *url; /* http or https, without user-info */
+    const char
+        *host; /* as in the URL, lower case, without brackets and port: for policy and sharding */
     const char *method; /* "GET" or "POST" */
     const void *body;   /* POST's */
     size_t body_len;
     const char *const *headers; /* "Name: value", checked: no CR, LF or NUL */
     size_t header_count;
     const char *user_agent;
-    const char *proxy;    /* NULL or "" for none */
-    const char *ca_file;  /* NULL: the system's */
+    const char *proxy;     /* NULL or "" for none */
+    const char *ca_file;   /* NULL: the system's */
     struct policy *policy; /* a reference of the caller's */
     uint32_t connect_ms, first_byte_ms, stall_ms;
     uint64_t max_header_bytes; /* of one response; 0 for 256 KiB */
@@ -54,18 +57,18 @@ struct transfer_response {
 
 /* How it ended. */
 struct transfer_result {
-    /* KIND_NONE: the response ended, as well as HTTP can tell: `verified` says how (VERIFIED_NONE: closed
-     * by the peer, nobody can tell). KIND_INTERNAL with stopped = true: transfer_cancel or a callback ended
-     * it. Else why it failed. */
+    /* KIND_NONE: the response ended, as well as HTTP can tell: `verified` says how (VERIFIED_NONE:
+     * closed by the peer, nobody can tell). KIND_INTERNAL with stopped = true: transfer_cancel or a
+     * callback ended it. Else why it failed. */
     enum error_kind kind;
     char message[256]; /* one line, no secret; "" if kind is KIND_NONE */
     bool stopped;
     enum verified_by verified;
-    uint64_t bytes;        /* of the body, as given to on_data and taken */
-    bool got_response;     /* on_response was called */
+    uint64_t bytes;    /* of the body, as given to on_data and taken */
+    bool got_response; /* on_response was called */
     bool connection_reused;
     uint64_t connect_ns, first_byte_ns; /* from the start; 0 if not reached */
-    char address[64];      /* connected to, "" if never */
+    char address[64];                   /* connected to, "" if never */
 };
 
 #define TRANSFER_TAKEN 0
@@ -73,11 +76,11 @@ struct transfer_result {
 
 struct transfer;
 struct transfer_ops {
-    /* The head is here. 0: go on with the body; negative: stop (the transfer ends `stopped`). Always called
-     * before on_data, and for a response without a body too. */
+    /* The head is here. 0: go on with the body; negative: stop (the transfer ends `stopped`).
+     * Always called before on_data, and for a response without a body too. */
     int (*on_response)(struct transfer *t, const struct transfer_response *response);
-    /* A piece of the body, at most 16 KiB. TRANSFER_TAKEN: all of it; TRANSFER_PAUSE: none of it, give it
-     * again after transfer_resume; negative: stop. */
+    /* A piece of the body, at most 16 KiB. TRANSFER_TAKEN: all of it; TRANSFER_PAUSE: none of it,
+     * give it again after transfer_resume; negative: stop. */
     int (*on_data)(struct transfer *t, const char *data, size_t len);
     /* Exactly once and last: the handle is gone, the struct may be freed or started again. */
     void (*on_end)(struct transfer *t, const struct transfer_result *result);
@@ -89,10 +92,12 @@ struct transfer {
     void *user;
     struct fetch_loop *loop;
     struct mail start_mail, cancel_mail;
+    atomic_int phase;           /* enum transfer_phase, transfer.c's; 0 in a zeroed struct */
     struct transfer_impl *impl; /* transfer.c's: the easy handle and its clocks; loop's thread */
 };
 
-/* The loop that serves this host: by a hash of its name, so that connections are reused. Any thread. */
+/* The loop that serves this host: by a hash of its name, so that connections are reused. Any
+ * thread. */
 struct fetch_loop *fetch_loop_for(struct fetch *fetch, const char *host);
 /* Its uv loop, for handles that live beside a transfer (body pipes). The loop's thread. */
 uv_loop_t *fetch_loop_uv(struct fetch_loop *loop);
@@ -104,12 +109,14 @@ void transfer_start(struct transfer *t, struct fetch_loop *loop,
                     const struct transfer_request *request, const struct transfer_ops *ops,
                     void *user);
 
-/* Ends it soon, with on_end(stopped), unless that is on its way. Any thread; idempotent; only between
- * transfer_start and on_end's return. */
+/* Ends it soon, with on_end(stopped), unless that is on its way. Any thread; idempotent. Harmless
+ * before transfer_start and after on_end, as long as the struct is there (zeroed, if it was never
+ * started); nothing refers to the struct any more once on_end was called. */
 void transfer_cancel(struct transfer *t);
 
-/* After TRANSFER_PAUSE: delivers on. May call on_data before it returns. The loop's thread. No-op if not
- * paused. While a transfer is paused its stall clock stands still. */
+/* After TRANSFER_PAUSE: delivers on. May call on_data before it returns, never on_end. The loop's
+ * thread, but not from within another transfer's on_response or on_data. No-op if not paused. While
+ * a transfer is paused its stall clock stands still. */
 void transfer_resume(struct transfer *t);
 
 #endif

@@ -1,0 +1,250 @@
+/* What curl calls while a transfer runs. Nothing is torn down in here: a callback settles the
+ * result and gives curl the error that ends the transfer. */
+#include "fetch/transfer_impl.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "fetch/address.h"
+#include "fetch/loop.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* --- connecting --- */
+
+static void note_address(struct transfer_impl *impl, const struct sockaddr *addr, socklen_t len)
+{
+    struct address address;
+    int port;
+    char text[ADDRESS_TEXT_SIZE];
+    if (address_from_sockaddr(addr, len, &address, &port) < 0)
+        return;
+    address_print(&address, text);
+    snprintf(impl->result.address, sizeof impl->result.address, "%s", text);
+}
+
+/* A connection died before its request was answered, and curl tries another: back to the first
+ * clock. */
+static void note_connecting(struct transfer_impl *impl, curl_socket_t fd)
+{
+    impl->opened = true;
+    impl->fd = fd;
+    if (impl->stage == STAGE_SENT)
+        clocks_enter(impl, STAGE_CONNECT);
+}
+
+static int make_socket(struct transfer_impl *impl, const struct curl_sockaddr *addr)
+{
+    int fd = socket(addr->family, addr->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, addr->protocol);
+    if (fd < 0)
+        return -errno;
+    int size = (int)impl->loop->receive_buffer;
+    if (size > 0) /* a wish: the kernel's limit may be lower */
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    int r = multi_socket_opened(&impl->loop->multi, fd);
+    if (r < 0)
+        fd_close(&fd);
+    return r < 0 ? r : fd;
+}
+
+/* A refused address fails alone: curl goes on to the name's next one. */
+static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
+{
+    struct transfer_impl *impl = arg;
+    const struct policy *policy = impl->t->request->policy;
+    struct error err = {{0}};
+    if (policy && !impl->proxied &&
+        policy_check(policy, impl->host, &addr->addr, addr->addrlen, &err) < 0) {
+        if (!impl->refusal.text[0])
+            impl->refusal = err;
+        return CURL_SOCKET_BAD;
+    }
+    int fd = make_socket(impl, addr);
+    if (fd < 0) {
+        /* A machine without IPv6 is no shortage; the other addresses will do. */
+        if (fd != -EAFNOSUPPORT && fd != -EPROTONOSUPPORT)
+            impl->open_errno = -fd;
+        return CURL_SOCKET_BAD;
+    }
+    note_address(impl, &addr->addr, addr->addrlen);
+    note_connecting(impl, fd);
+    return fd;
+}
+
+/* The address of a connection that is about to be used, which a reused one has not shown to
+ * on_open. */
+static bool connected_address(const char *text, int port, struct sockaddr_storage *ret,
+                              socklen_t *ret_len)
+{
+    struct sockaddr_in *in = (struct sockaddr_in *)ret;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
+    memset(ret, 0, sizeof *ret);
+    if (inet_pton(AF_INET, text, &in->sin_addr) == 1) {
+        in->sin_family = AF_INET;
+        in->sin_port = htons((uint16_t)port);
+        *ret_len = sizeof *in;
+        return true;
+    }
+    if (inet_pton(AF_INET6, text, &in6->sin6_addr) != 1)
+        return false;
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons((uint16_t)port);
+    *ret_len = sizeof *in6;
+    return true;
+}
+
+static int check_connected(struct transfer_impl *impl, const char *ip, int port)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = 0;
+    struct error err = {{0}};
+    if (!impl->t->request->policy || impl->proxied)
+        return 0;
+    if (!connected_address(ip, port, &addr, &len)) {
+        impl_fail(impl, KIND_POLICY, "%s is connected to an address that cannot be judged",
+                  impl->host);
+        return -1;
+    }
+    if (policy_check(impl->t->request->policy, impl->host, (struct sockaddr *)&addr, len, &err) <
+        0) {
+        impl_fail(impl, KIND_POLICY, "%s", err.text);
+        return -1;
+    }
+    return 0;
+}
+
+/* Connected, TLS and all; the request goes out next. */
+static int on_connected(void *arg, char *remote_ip, char *local_ip, int remote_port, int local_port)
+{
+    struct transfer_impl *impl = arg;
+    snprintf(impl->result.address, sizeof impl->result.address, "%s", remote_ip);
+    if (check_connected(impl, remote_ip, remote_port) < 0)
+        return CURL_PREREQFUNC_ABORT;
+    impl->result.connection_reused = !impl->opened;
+    if (impl->opened)
+        atomic_fetch_add_explicit(&impl->loop->connections, 1, memory_order_relaxed);
+    impl->result.connect_ns = clock_now() - impl->started;
+    clocks_enter(impl, STAGE_SENT);
+    return CURL_PREREQFUNC_OK;
+}
+
+/* --- the head --- */
+
+/* RFC 9110 §10.2.2. Other schemes are given too: whose hop it is refuses them. NULL: cannot be
+ * parsed. */
+static char *resolve_location(struct transfer_impl *impl)
+{
+    const char *location = head_get(&impl->head, "Location");
+    char *resolved = NULL;
+    if (!location || impl->head.status / 100 != 3)
+        return NULL;
+    CURLU *url = curl_url_dup(impl->url);
+    if (!url)
+        return NULL;
+    if (curl_url_set(url, CURLUPART_URL, location,
+                     CURLU_URLENCODE | CURLU_ALLOW_SPACE | CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK)
+        curl_url_get(url, CURLUPART_URL, &resolved, 0);
+    curl_url_cleanup(url);
+    return resolved;
+}
+
+static int tell_response(struct transfer_impl *impl)
+{
+    const struct head *head = &impl->head;
+    char *location = resolve_location(impl);
+    struct transfer_response response = {
+        .status = head->status,
+        .http_version = head->version,
+        .headers = head->headers,
+        .header_count = head->field_count,
+        .content_length = head->content_length,
+        .chunked = head->transfer_encodings > 0,
+        .location = location,
+    };
+    clocks_enter(impl, STAGE_BODY);
+    impl->result.got_response = true;
+    int r = impl->t->ops->on_response(impl->t, &response);
+    curl_free(location);
+    if (r < 0)
+        impl_stop(impl);
+    return r < 0 ? -1 : 0;
+}
+
+static void fail_head(struct transfer_impl *impl, int r)
+{
+    if (r == -ENOMEM)
+        impl_fail(impl, KIND_RESOURCES, "out of memory for the response's head");
+    else if (r == -EMSGSIZE)
+        impl_fail(impl, KIND_LIMIT_EXCEEDED, "%s (%s): %s (%llu bytes)", impl->host,
+                  impl->result.address, impl->head.error, (unsigned long long)impl->head.max);
+    else
+        impl_fail(impl, KIND_PROTOCOL, "%s (%s): %s", impl->host, impl->result.address,
+                  impl->head.error);
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *arg)
+{
+    struct transfer_impl *impl = arg;
+    size_t len = size * count;
+    if (impl->settled)
+        return 0;
+    int r = head_line(&impl->head, line, len);
+    if (r < 0) {
+        fail_head(impl, r);
+        return 0;
+    }
+    if (impl->stage < STAGE_HEAD && impl->head.status >= 200) {
+        impl->result.first_byte_ns = clock_now() - impl->started;
+        clocks_enter(impl, STAGE_HEAD);
+    }
+    impl->last_byte = clock_now();
+    impl->overdue = false;
+    if (r == HEAD_DONE && tell_response(impl) < 0)
+        return 0;
+    return len;
+}
+
+/* --- the body --- */
+
+static size_t on_body(char *data, size_t size, size_t count, void *arg)
+{
+    struct transfer_impl *impl = arg;
+    size_t len = size * count;
+    if (impl->settled)
+        return 0;
+    if (!impl->head.done) { /* what curl takes for a body has no head that we know */
+        impl_fail(impl, KIND_PROTOCOL, "%s (%s) sent a body without a head", impl->host,
+                  impl->result.address);
+        return 0;
+    }
+    impl->last_byte = clock_now();
+    impl->overdue = false;
+    int r = impl->t->ops->on_data(impl->t, data, len);
+    if (r == TRANSFER_PAUSE) {
+        impl->paused = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    if (r < 0) {
+        impl_stop(impl);
+        return 0;
+    }
+    impl->result.bytes += len;
+    atomic_fetch_add_explicit(&impl->loop->bytes, len, memory_order_relaxed);
+    return len;
+}
+
+void impl_set_callbacks(struct transfer_impl *impl)
+{
+    curl_easy_setopt(impl->easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+    curl_easy_setopt(impl->easy, CURLOPT_OPENSOCKETDATA, impl);
+    curl_easy_setopt(impl->easy, CURLOPT_PREREQFUNCTION, on_connected);
+    curl_easy_setopt(impl->easy, CURLOPT_PREREQDATA, impl);
+    curl_easy_setopt(impl->easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(impl->easy, CURLOPT_HEADERDATA, impl);
+    curl_easy_setopt(impl->easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(impl->easy, CURLOPT_WRITEDATA, impl);
+}

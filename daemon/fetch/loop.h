@@ -1,0 +1,37 @@
+/* One fetch loop, for the files of this layer. */
+#ifndef PENSTOCK_FETCH_LOOP_H
+#define PENSTOCK_FETCH_LOOP_H
+
+#include "base/list.h"
+#include "base/mailbox.h"
+#include "fetch/multi.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct fetch_loop {
+    unsigned index;
+    uv_loop_t uv;
+    struct mailbox mailbox;
+    struct multi multi;
+    uv_timer_t tick;
+    pthread_t thread;
+    struct mail stop_mail;
+    struct list spares; /* struct transfer_impl without a transfer */
+    size_t spare_count;
+    size_t receive_buffer;
+    char *ca_file; /* NULL: none is known */
+    /* Written by the loop's thread, read by any. */
+    _Atomic uint64_t transfers, connections, bytes, ticks_ns;
+    atomic_uint running;
+};
+
+/* Reads the CA bundle into the multi's cache, which takes some 30 ms of CPU, so that the first TLS
+ * connection doesn't stop the loop for it. Without any network. What goes wrong shows when a
+ * connection is made. */
+void warm_ca(CURLM *multi, const char *ca_file);
+
+#endif

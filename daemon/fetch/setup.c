@@ -1,0 +1,272 @@
+/* A request as curl's options. Each handle is reset first, so all that must not be left to curl's
+ * defaults (they read the environment, follow schemes, trust a CA directory without caching it) is
+ * set here every time. */
+#include "fetch/transfer_impl.h"
+
+#include "fetch/loop.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define DEFAULT_MAX_HEADER (256 * 1024)
+
+/* --- the URL --- */
+
+static int url_fails(struct transfer_impl *impl, CURLUcode code)
+{
+    if (code == CURLUE_OUT_OF_MEMORY)
+        impl_fail(impl, KIND_RESOURCES, "out of memory");
+    else if (code == CURLUE_USER_NOT_ALLOWED)
+        impl_fail(impl, KIND_POLICY, "the URL has a user name in it: use `credential`");
+    else if (code == CURLUE_UNSUPPORTED_SCHEME)
+        impl_fail(impl, KIND_POLICY, "the URL is neither http nor https");
+    else
+        impl_fail(impl, KIND_PROTOCOL, "the URL cannot be used: %s", curl_url_strerror(code));
+    return -1;
+}
+
+static int check_scheme(struct transfer_impl *impl)
+{
+    char *scheme = NULL;
+    CURLUcode code = curl_url_get(impl->url, CURLUPART_SCHEME, &scheme, 0);
+    if (code)
+        return url_fails(impl, code);
+    bool good = strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0;
+    curl_free(scheme);
+    return good ? 0 : url_fails(impl, CURLUE_UNSUPPORTED_SCHEME);
+}
+
+/* The host as curl understands it, and not as somebody else did: 0x7f.1 is 127.0.0.1 here already.
+ */
+static int take_host(struct transfer_impl *impl)
+{
+    char *host = NULL, *port = NULL;
+    CURLUcode code = curl_url_get(impl->url, CURLUPART_HOST, &host, 0);
+    if (!code)
+        code = curl_url_get(impl->url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+    if (!code) {
+        size_t len = strlen(host), skip = *host == '[' && len >= 2;
+        len -= 2 * skip;
+        if (len < sizeof impl->host) {
+            memcpy(impl->host, host + skip, len);
+            impl->host[len] = '\0';
+            impl->port = (int)strtol(port, NULL, 10);
+        } else {
+            code = CURLUE_BAD_HOSTNAME;
+        }
+    }
+    curl_free(host);
+    curl_free(port);
+    return code ? url_fails(impl, code) : 0;
+}
+
+static int set_url(struct transfer_impl *impl)
+{
+    const struct transfer_request *request = impl->t->request;
+    CURLUcode code = curl_url_set(impl->url, CURLUPART_URL, request->url, CURLU_DISALLOW_USER);
+    if (code)
+        return url_fails(impl, code);
+    if (check_scheme(impl) < 0 || take_host(impl) < 0)
+        return -1;
+    struct error err = {{0}};
+    if (request->policy && policy_check_host(request->policy, impl->host, impl->port, &err) < 0) {
+        impl_fail(impl, KIND_POLICY, "%s", err.text);
+        return -1;
+    }
+    return 0;
+}
+
+/* --- headers --- */
+
+static int no_memory(struct transfer_impl *impl)
+{
+    impl_fail(impl, KIND_RESOURCES, "out of memory");
+    return -1;
+}
+
+static int add_line(struct transfer_impl *impl, const char *line)
+{
+    struct curl_slist *list = curl_slist_append(impl->headers, line);
+    if (!list)
+        return no_memory(impl);
+    impl->headers = list;
+    return 0;
+}
+
+/* To curl `Name:` means "don't send it"; a header without a value is written `Name;`. */
+static int add_empty(struct transfer_impl *impl, const char *line, size_t name_len)
+{
+    char *text = NULL;
+    if (asprintf(&text, "%.*s;", (int)name_len, line) < 0)
+        return no_memory(impl);
+    int r = add_line(impl, text);
+    free(text);
+    return r;
+}
+
+static int refuse_breaks(struct transfer_impl *impl, const char *what, const char *text)
+{
+    if (!strpbrk(text, "\r\n"))
+        return 0;
+    impl_fail(impl, KIND_INTERNAL, "%s has a line break in it", what);
+    return -1;
+}
+
+static int add_header(struct transfer_impl *impl, const char *line)
+{
+    if (refuse_breaks(impl, "a request header", line) < 0)
+        return -1;
+    const char *colon = strchr(line, ':');
+    if (!colon || colon == line) {
+        impl_fail(impl, KIND_INTERNAL, "a request header has no name");
+        return -1;
+    }
+    if (!colon[1 + strspn(colon + 1, " \t")])
+        return add_empty(impl, line, (size_t)(colon - line));
+    return add_line(impl, line);
+}
+
+static bool has_header(const struct transfer_request *request, const char *name)
+{
+    size_t len = strlen(name);
+    for (size_t i = 0; i < request->header_count; i++)
+        if (strncasecmp(request->headers[i], name, len) == 0 && request->headers[i][len] == ':')
+            return true;
+    return false;
+}
+
+/* The range goes as plain headers: with its own option, curl takes a 416 and a few wrong answers
+ * for success without a byte. */
+static int add_range(struct transfer_impl *impl)
+{
+    const struct transfer_request *request = impl->t->request;
+    char line[64];
+    if (!request->range_from)
+        return 0;
+    snprintf(line, sizeof line, "Range: bytes=%" PRIu64 "-", request->range_from);
+    if (add_line(impl, line) < 0)
+        return -1;
+    if (!request->if_range)
+        return 0;
+    char *text = NULL;
+    if (refuse_breaks(impl, "the validator of If-Range", request->if_range) < 0)
+        return -1;
+    if (asprintf(&text, "If-Range: %s", request->if_range) < 0)
+        return no_memory(impl);
+    int r = add_line(impl, text);
+    free(text);
+    return r;
+}
+
+static int set_headers(struct transfer_impl *impl)
+{
+    const struct transfer_request *request = impl->t->request;
+    for (size_t i = 0; i < request->header_count; i++)
+        if (add_header(impl, request->headers[i]) < 0)
+            return -1;
+    /* A 417 to curl's own Expect would make it ask twice within one transfer. */
+    if (!has_header(request, "Expect") && add_line(impl, "Expect:") < 0)
+        return -1;
+    return add_range(impl);
+}
+
+/* --- options --- */
+
+/* True if it was set: the only failure left is memory. */
+static bool set_text(struct transfer_impl *impl, CURLoption option, const char *text)
+{
+    return curl_easy_setopt(impl->easy, option, text) == CURLE_OK;
+}
+
+/* No failure possible: constants that this libcurl knows. */
+static void set_behaviour(CURL *easy)
+{
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT,
+                     1L); /* a look-up under way is left, not waited for */
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)CURL_MAX_WRITE_SIZE);
+}
+
+/* Without CAPATH: Debian's default switches curl's CA cache off, 34 ms of CPU a connection. */
+static bool set_trust(struct transfer_impl *impl)
+{
+    const char *ca = impl->t->request->ca_file ? impl->t->request->ca_file : impl->loop->ca_file;
+    return set_text(impl, CURLOPT_CAPATH, NULL) && set_text(impl, CURLOPT_PROXY_CAPATH, NULL) &&
+           (!ca ||
+            (set_text(impl, CURLOPT_CAINFO, ca) && set_text(impl, CURLOPT_PROXY_CAINFO, ca)));
+}
+
+static bool set_texts(struct transfer_impl *impl)
+{
+    const struct transfer_request *request = impl->t->request;
+    const char *proxy = request->proxy ? request->proxy : "";
+    impl->proxied = *proxy != '\0';
+    /* Empty, so that neither http_proxy nor no_proxy of the environment counts: with a proxy the
+     * target's address is not judged, so a way around it must not open. */
+    return set_text(impl, CURLOPT_PROTOCOLS_STR, "http,https") &&
+           set_text(impl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") &&
+           set_text(impl, CURLOPT_PROXY, proxy) && set_text(impl, CURLOPT_NOPROXY, "") &&
+           set_text(impl, CURLOPT_USERAGENT, request->user_agent) && set_trust(impl);
+}
+
+static bool set_method(struct transfer_impl *impl)
+{
+    const struct transfer_request *request = impl->t->request;
+    if (!request->method || strcmp(request->method, "POST") != 0)
+        return true;
+    curl_easy_setopt(impl->easy, CURLOPT_POST, 1L);
+    CURLcode code =
+        curl_easy_setopt(impl->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+    curl_easy_setopt(impl->easy, CURLOPT_POSTFIELDS, request->body ? request->body : "");
+    return code == CURLE_OK;
+}
+
+int impl_setup(struct transfer_impl *impl)
+{
+    const struct transfer_request *request = impl->t->request;
+    uint64_t max = request->max_header_bytes;
+    head_init(&impl->head, max ? max : DEFAULT_MAX_HEADER);
+    if (set_url(impl) < 0 || set_headers(impl) < 0)
+        return -1;
+    if (request->user_agent && refuse_breaks(impl, "the user agent", request->user_agent) < 0)
+        return -1;
+    set_behaviour(impl->easy);
+    if (!set_texts(impl) || !set_method(impl))
+        return no_memory(impl);
+    /* Curl's own limit as well, as it gives each of several addresses its share of it. */
+    if (request->connect_ms)
+        curl_easy_setopt(impl->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_ms);
+    curl_easy_setopt(impl->easy, CURLOPT_CURLU, impl->url);
+    curl_easy_setopt(impl->easy, CURLOPT_HTTPHEADER, impl->headers);
+    curl_easy_setopt(impl->easy, CURLOPT_PRIVATE, impl);
+    curl_easy_setopt(impl->easy, CURLOPT_ERRORBUFFER, impl->curl_error);
+    impl_set_callbacks(impl);
+    return 0;
+}
+
+void impl_reset(struct transfer_impl *impl)
+{
+    curl_easy_reset(impl->easy);
+    curl_slist_free_all(impl->headers);
+    head_deinit(&impl->head);
+    struct transfer_impl *i = impl;
+    i->t = NULL;
+    i->headers = NULL;
+    i->stage = STAGE_CONNECT;
+    i->added = i->paused = i->ended = i->settled = i->proxied = i->overdue = i->opened = false;
+    i->started = i->stage_since = i->last_byte = i->armed = 0;
+    i->fd = CURL_SOCKET_BAD;
+    i->open_errno = 0;
+    i->refusal.text[0] = i->host[0] = i->curl_error[0] = '\0';
+    i->result = (struct transfer_result){.kind = KIND_NONE};
+}

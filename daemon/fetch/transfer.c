@@ -1,0 +1,258 @@
+/* A transfer's life: started and cancelled from any thread by mail, run and ended on its loop's
+ * thread.
+ *
+ *   IDLE -> QUEUED -> RUNNING -> IDLE, then on_end
+ *             |          `-> CANCELLING (the cancel mail is on its way) -> IDLE, then on_end
+ *             `-> CANCELLED (the start mail is on its way) -> IDLE, then on_end
+ *
+ * Each arrow is one compare-exchange, so that on_end is called once, and only when no mail of the
+ * struct's is under way: then nothing refers to it any more. */
+#include "fetch/transfer.h"
+
+#include "base/clock.h"
+#include "fetch/loop.h"
+#include "fetch/transfer_impl.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum transfer_phase { PHASE_IDLE, PHASE_QUEUED, PHASE_RUNNING, PHASE_CANCELLING, PHASE_CANCELLED };
+
+#define SPARES_MAX 64 /* handles kept for reuse by one loop */
+
+static bool phase_move(struct transfer *t, enum transfer_phase from, enum transfer_phase to)
+{
+    int expected = (int)from;
+    return atomic_compare_exchange_strong_explicit(&t->phase, &expected, (int)to,
+                                                   memory_order_acq_rel, memory_order_acquire);
+}
+
+/* --- the pool --- */
+
+static void on_timer_closed(uv_handle_t *h)
+{
+    free(container_of(h, struct transfer_impl, timer));
+}
+
+static void impl_free(struct transfer_impl *impl)
+{
+    curl_easy_cleanup(impl->easy);
+    curl_url_cleanup(impl->url);
+    uv_close((uv_handle_t *)&impl->timer, on_timer_closed);
+}
+
+static struct transfer_impl *impl_new(struct fetch_loop *loop)
+{
+    struct transfer_impl *impl = calloc(1, sizeof *impl);
+    if (!impl)
+        return NULL;
+    list_init(&impl->link);
+    list_init(&impl->report.link);
+    impl->loop = loop;
+    impl->easy = curl_easy_init();
+    impl->url = curl_url();
+    if (!impl->easy || !impl->url) {
+        curl_easy_cleanup(impl->easy);
+        curl_url_cleanup(impl->url);
+        free(impl);
+        return NULL;
+    }
+    uv_timer_init(&loop->uv, &impl->timer);
+    return impl;
+}
+
+static struct transfer_impl *impl_get(struct fetch_loop *loop)
+{
+    struct list *e = list_pop(&loop->spares);
+    if (!e)
+        return impl_new(loop);
+    loop->spare_count--;
+    return container_of(e, struct transfer_impl, link);
+}
+
+static void impl_put(struct transfer_impl *impl)
+{
+    struct fetch_loop *loop = impl->loop;
+    impl_reset(impl);
+    if (loop->spare_count >= SPARES_MAX) {
+        impl_free(impl);
+        return;
+    }
+    list_add_head(&loop->spares, &impl->link);
+    loop->spare_count++;
+}
+
+void transfer_free_spares(struct fetch_loop *loop)
+{
+    struct list *e;
+    while ((e = list_pop(&loop->spares)))
+        impl_free(container_of(e, struct transfer_impl, link));
+    loop->spare_count = 0;
+}
+
+/* --- the end --- */
+
+__attribute__((format(printf, 2, 0))) static void set_message(struct transfer_result *result,
+                                                              const char *fmt, va_list ap)
+{
+    vsnprintf(result->message, sizeof result->message, fmt, ap);
+    for (char *p = result->message; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            *p = '?';
+}
+
+void impl_fail(struct transfer_impl *impl, enum error_kind kind, const char *fmt, ...)
+{
+    if (impl->settled)
+        return;
+    impl->settled = true;
+    impl->result.kind = kind;
+    va_list ap;
+    va_start(ap, fmt);
+    set_message(&impl->result, fmt, ap);
+    va_end(ap);
+}
+
+void impl_stop(struct transfer_impl *impl)
+{
+    if (!impl->settled)
+        impl->result.stopped = true;
+    impl_fail(impl, KIND_INTERNAL, "stopped");
+}
+
+/* Nothing of ours refers to t any more. */
+static void tell_end(struct transfer *t)
+{
+    struct transfer_result result = {
+        .kind = KIND_INTERNAL, .stopped = true, .message = "stopped before it began"};
+    if (t->impl) {
+        result = t->impl->result;
+        impl_put(t->impl);
+        t->impl = NULL;
+    }
+    t->ops->on_end(t, &result);
+}
+
+/* Takes it out of curl's hands; the result is final. */
+static void detach(struct transfer_impl *impl, CURLcode code)
+{
+    impl->ended = true;
+    outcome_fill(impl, code);
+    clocks_stop(impl);
+    list_del(&impl->report.link);
+    if (impl->added)
+        curl_multi_remove_handle(impl->loop->multi.handle, impl->easy);
+    impl->added = false;
+    atomic_fetch_sub_explicit(&impl->loop->running, 1, memory_order_relaxed);
+}
+
+void impl_end(struct transfer_impl *impl, CURLcode code)
+{
+    if (impl->ended)
+        return;
+    struct transfer *t = impl->t;
+    detach(impl, code);
+    if (phase_move(t, PHASE_RUNNING, PHASE_IDLE))
+        tell_end(t);
+}
+
+void transfer_done(struct multi *multi, CURL *easy, CURLcode code)
+{
+    char *impl = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &impl);
+    impl_end((struct transfer_impl *)(void *)impl, code);
+}
+
+/* --- the beginning --- */
+
+static void on_cancel(struct mail *mail)
+{
+    struct transfer *t = container_of(mail, struct transfer, cancel_mail);
+    if (t->impl && !t->impl->ended) {
+        impl_stop(t->impl);
+        detach(t->impl, CURLE_ABORTED_BY_CALLBACK);
+    }
+    if (phase_move(t, PHASE_CANCELLING, PHASE_IDLE))
+        tell_end(t);
+}
+
+static void impl_begin(struct transfer_impl *impl)
+{
+    struct fetch_loop *loop = impl->loop;
+    atomic_fetch_add_explicit(&loop->transfers, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&loop->running, 1, memory_order_relaxed);
+    impl->started = clock_now();
+    impl->fd = CURL_SOCKET_BAD;
+    if (impl_setup(impl) < 0) {
+        impl_end(impl, CURLE_FAILED_INIT);
+        return;
+    }
+    clocks_enter(impl, STAGE_CONNECT);
+    CURLMcode code = curl_multi_add_handle(loop->multi.handle, impl->easy);
+    impl->added = code == CURLM_OK;
+    if (impl->added)
+        return;
+    impl_fail(impl, code == CURLM_OUT_OF_MEMORY ? KIND_RESOURCES : KIND_INTERNAL,
+              "the transfer could not be started: %s", curl_multi_strerror(code));
+    impl_end(impl, CURLE_FAILED_INIT);
+}
+
+static void on_start(struct mail *mail)
+{
+    struct transfer *t = container_of(mail, struct transfer, start_mail);
+    if (!phase_move(t, PHASE_QUEUED, PHASE_RUNNING)) {
+        phase_move(t, PHASE_CANCELLED, PHASE_IDLE);
+        tell_end(t);
+        return;
+    }
+    struct transfer_impl *impl = impl_get(t->loop);
+    if (impl) {
+        t->impl = impl;
+        impl->t = t;
+        impl_begin(impl);
+        return;
+    }
+    static const struct transfer_result no_memory = {
+        .kind = KIND_RESOURCES, .message = "out of memory for another transfer"};
+    if (phase_move(t, PHASE_RUNNING, PHASE_IDLE))
+        t->ops->on_end(t, &no_memory);
+}
+
+void transfer_start(struct transfer *t, struct fetch_loop *loop,
+                    const struct transfer_request *request, const struct transfer_ops *ops,
+                    void *user)
+{
+    t->request = request;
+    t->ops = ops;
+    t->user = user;
+    t->loop = loop;
+    t->impl = NULL;
+    mail_init(&t->start_mail, on_start);
+    mail_init(&t->cancel_mail, on_cancel);
+    atomic_store_explicit(&t->phase, PHASE_QUEUED, memory_order_release);
+    mailbox_post(&loop->mailbox, &t->start_mail);
+}
+
+void transfer_cancel(struct transfer *t)
+{
+    if (phase_move(t, PHASE_QUEUED, PHASE_CANCELLED))
+        return; /* on_start finds it */
+    if (phase_move(t, PHASE_RUNNING, PHASE_CANCELLING))
+        mailbox_post(&t->loop->mailbox, &t->cancel_mail);
+}
+
+void transfer_resume(struct transfer *t)
+{
+    struct transfer_impl *impl = t->impl;
+    if (!impl || impl->ended || !impl->paused)
+        return;
+    impl->paused = false;
+    impl->overdue = false;
+    impl->last_byte = clock_now();
+    CURLcode code = curl_easy_pause(impl->easy, CURLPAUSE_CONT);
+    if (code) /* no completion will come of it; and the caller may be inside of what on_end frees */
+        multi_report(&impl->loop->multi, &impl->report, impl->easy, code);
+    else
+        clocks_arm(impl);
+}

@@ -1,0 +1,86 @@
+/* What is behind a struct transfer while it runs: curl's handle, the clocks, what is known so far.
+ * Pooled by its loop, where it keeps handle and timer. The loop's thread only. */
+#ifndef PENSTOCK_FETCH_TRANSFER_IMPL_H
+#define PENSTOCK_FETCH_TRANSFER_IMPL_H
+
+#include "base/error.h"
+#include "base/list.h"
+#include "fetch/head.h"
+#include "fetch/multi.h"
+#include "fetch/transfer.h"
+
+#include <curl/curl.h>
+
+enum stage {
+    STAGE_CONNECT, /* name, TCP, TLS: connect_ms */
+    STAGE_SENT,    /* connected; no byte of the final head yet: first_byte_ms */
+    STAGE_HEAD,    /* its status line is here: stall_ms */
+    STAGE_BODY,    /* on_response was called: stall_ms, but not while paused */
+};
+
+struct transfer_impl {
+    struct list link; /* among the loop's spares */
+    struct fetch_loop *loop;
+    struct transfer *t; /* NULL for a spare */
+    CURL *easy;
+    CURLU *url;
+    struct curl_slist *headers;
+    uv_timer_t timer;
+    struct multi_report report;
+    struct head head;
+
+    enum stage stage;
+    bool added; /* the multi has the handle */
+    bool paused;
+    bool ended;   /* result is final and the handle is out of the multi */
+    bool settled; /* result.kind and message are: what comes later is a consequence */
+    bool proxied;
+
+    /* Clocks, in ns of clock_now. */
+    uint64_t started, stage_since, last_byte, armed; /* armed: when the timer is due; 0: it isn't */
+    bool overdue; /* the time is up, but what the socket holds has yet to be looked at */
+
+    /* Connecting. */
+    bool opened;          /* a socket was made for this transfer: it reuses no connection */
+    curl_socket_t fd;     /* the latest of them, perhaps closed; for kicks */
+    int open_errno;       /* why one could not be made; 0 */
+    struct error refusal; /* the policy's, of the first address it refused */
+
+    char host[256]; /* as curl reads the URL: normalised, without brackets */
+    int port;
+    char curl_error[CURL_ERROR_SIZE];
+    struct transfer_result result;
+};
+
+/* transfer.c */
+
+/* Settles the result, unless it is. */
+void impl_fail(struct transfer_impl *impl, enum error_kind kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Settles it as stopped. */
+void impl_stop(struct transfer_impl *impl);
+/* curl has completed a handle; for the multi. */
+void transfer_done(struct multi *multi, CURL *easy, CURLcode code);
+/* Frees the handles kept for reuse; the loop ends. */
+void transfer_free_spares(struct fetch_loop *loop);
+/* The end, from outside of curl: on_end follows, now or with the cancel mail that is on its way. */
+void impl_end(struct transfer_impl *impl, CURLcode code);
+
+/* setup.c: the options for this request. 0, or -1 with the result settled. */
+int impl_setup(struct transfer_impl *impl);
+/* Frees what the request brought. */
+void impl_reset(struct transfer_impl *impl);
+
+/* callbacks.c: what curl calls. */
+void impl_set_callbacks(struct transfer_impl *impl);
+
+/* clocks.c */
+void clocks_enter(struct transfer_impl *impl, enum stage stage);
+/* Sees to it that the timer is due no later than the stage's deadline. */
+void clocks_arm(struct transfer_impl *impl);
+void clocks_stop(struct transfer_impl *impl);
+
+/* outcome.c: fills the result from curl's code and all that is known. */
+void outcome_fill(struct transfer_impl *impl, CURLcode code);
+
+#endif
