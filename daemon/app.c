@@ -19,10 +19,7 @@
 #include "control/control.h"
 #include "fetch/fetch.h"
 #include "job/jobs.h"
-#include "job/settings.h"
-#include "parse/foreground.h"
 #include "parse/pool.h"
-#include "parse/registry.h"
 #include "record/line.h"
 #include "record/sink.h"
 #include "store/store.h"
@@ -40,11 +37,10 @@
 enum { SIGNAL_TERM, SIGNAL_INT, SIGNAL_HUP, SIGNAL_COUNT };
 
 struct app {
-    const struct app_options *options;
-    struct settings *settings; /* as it started: what only a restart changes is read from here */
-    struct settings *current;  /* as last reloaded */
-    struct registry *registry;
-    struct policy *policy;
+    const struct load_options *options;
+    struct loaded first;   /* as it started: what only a restart changes is read from here */
+    struct loaded current; /* as last reloaded; what `first` does not own */
+    const struct settings *settings; /* first's */
     char instance[33];
     uv_loop_t loop;
     struct mailbox mailbox;
@@ -62,104 +58,7 @@ struct app {
     int status;
 };
 
-/* --- settings
- * --------------------------------------------------------------------------------------- */
-
-#define DEFAULT_CONFIG PENSTOCK_SYSCONFDIR "/penstockd.conf"
-
-static int load_config(const struct app_options *options, struct config *config, struct error *err)
-{
-    int r = config_read(options->config ? options->config : DEFAULT_CONFIG, config, err);
-    if (r == -ENOENT && !options->config)
-        r = 0; /* it runs on its defaults */
-    for (size_t i = 0; r == 0 && i < options->set_count; i++)
-        r = config_set(config, options->sets[i], err);
-    return r;
-}
-
-static int load_settings(const struct app_options *options, struct settings **ret,
-                         struct error *err)
-{
-    struct config config = {0};
-    int r = load_config(options, &config, err);
-    if (r == 0)
-        r = settings_load(&config, ret, err);
-    config_deinit(&config);
-    return r;
-}
-
-static int add_parser(struct registry *registry, const struct settings_parser *p, struct error *err)
-{
-    struct parse_pair *pairs = calloc(p->option_count + 1, sizeof *pairs);
-    if (!pairs)
-        return error_set(err, -ENOMEM, "no memory for parser %s", p->name);
-    for (size_t i = 0; i < p->option_count; i++)
-        pairs[i] = (struct parse_pair){.name = p->options[i].name, .value = p->options[i].value};
-    int r = registry_add(registry, p->name, p->type, pairs, p->option_count, p->file, err);
-    free(pairs);
-    return r;
-}
-
-static int make_registry(const struct settings *s, struct registry **ret, struct error *err)
-{
-    struct registry *registry = registry_new();
-    if (!registry)
-        return error_set(err, -ENOMEM, "no memory for the parsers");
-    for (size_t i = 0; i < s->parser_count; i++) {
-        const struct settings_parser *p = &s->parsers[i];
-        struct error why;
-        if (!p->type)
-            continue; /* settings for a parser that has its name already */
-        int r = add_parser(registry, p, &why);
-        if (r < 0) {
-            registry_unref(registry);
-            return error_set(err, r, "%s:%u: parser \"%s\": %s", p->file, p->line, p->name,
-                             why.text);
-        }
-    }
-    *ret = registry;
-    return 0;
-}
-
-static int make_policy(const struct settings *s, struct policy **ret, struct error *err)
-{
-    return policy_new((const char *const *)s->allow.items, s->allow.count,
-                      (const char *const *)s->deny.items, s->deny.count, ret, err);
-}
-
-static int check_sinks(const struct settings *s, struct error *err)
-{
-    for (size_t i = 0; i < s->sink_count; i++)
-        if (s->sinks[i].type == SINK_FILE && !s->sinks[i].path)
-            return error_set(err, -EINVAL, "sink \"%s\": type = file needs a path",
-                             s->sinks[i].name);
-    return 0;
-}
-
-static int load_all(const struct app_options *options, struct settings **ret_settings,
-                    struct registry **ret_registry, struct policy **ret_policy, struct error *err)
-{
-    struct settings *settings = NULL;
-    struct registry *registry = NULL;
-    int r = load_settings(options, &settings, err);
-    if (r == 0)
-        r = check_sinks(settings, err);
-    if (r == 0)
-        r = make_registry(settings, &registry, err);
-    if (r == 0)
-        r = make_policy(settings, ret_policy, err);
-    if (r < 0) {
-        registry_unref(registry);
-        settings_free(settings);
-        return r;
-    }
-    *ret_settings = settings;
-    *ret_registry = registry;
-    return 0;
-}
-
-/* --- bottom up
- * ---------------------------------------------------------------------------------------- */
+/* --- bottom up -------------------------------------------------------------------------------- */
 
 static void on_stdout_gone(void *arg)
 {
@@ -186,8 +85,7 @@ static void on_lines_written(void *arg, struct sink_chunk *chunk)
 }
 
 /* With no [sink] everything goes to standard output. The sink gets a private duplicate, and
- * descriptor 1 becomes standard error, so that a stray printf of somebody's library tears no line.
- */
+ * descriptor 1 becomes standard error, so that a stray printf of somebody's library tears no line. */
 static int private_stdout(struct error *err)
 {
     int fd = fd_dup(STDOUT_FILENO);
@@ -270,8 +168,8 @@ static int make_jobs(struct app *app, struct error *err)
                                  .pool = app->pool,
                                  .store = app->store,
                                  .sink = app->sink,
-                                 .registry = app->registry,
-                                 .policy = app->policy,
+                                 .registry = app->first.registry,
+                                 .policy = app->first.policy,
                                  .instance = app->instance};
     return jobs_new(&config, &app->jobs, err);
 }
@@ -292,8 +190,7 @@ static int make_control(struct app *app, struct error *err)
     return control_new(&config, &app->control, err);
 }
 
-/* --- lines about the daemon itself
- * ---------------------------------------------------------------------- */
+/* --- lines about the daemon itself ------------------------------------------------------------ */
 
 static void taken_once(struct sink_line *line)
 {
@@ -318,8 +215,7 @@ static void post_line(struct app *app, enum event event)
     sink_post(app->sink, line);
 }
 
-/* --- top down
- * ------------------------------------------------------------------------------------------ */
+/* --- top down --------------------------------------------------------------------------------- */
 
 static void on_jobs_closed(void *arg)
 {
@@ -374,9 +270,9 @@ static void stop(struct app *app, const char *why)
     app->stopping = true;
     jobs_figures(app->jobs, &running, &pending);
     log_info("%s: no new jobs; %u running ones have up to %llu s", why, running,
-             (unsigned long long)(app->current->drain / NS_PER_SEC));
+             (unsigned long long)(app->current.settings->drain / NS_PER_SEC));
     sd_notify(0, "STOPPING=1");
-    uv_timer_start(&app->drain_timer, on_drain_over, app->current->drain / NS_PER_MS, 0);
+    uv_timer_start(&app->drain_timer, on_drain_over, app->current.settings->drain / NS_PER_MS, 0);
     jobs_drain(app->jobs, on_drained, app);
 }
 
@@ -388,8 +284,7 @@ static void on_stdout_mail(struct mail *mail)
         stop(app, "nobody reads standard output any more");
 }
 
-/* --- reload
- * --------------------------------------------------------------------------------------------- */
+/* --- reload ----------------------------------------------------------------------------------- */
 
 /* What only a restart changes, by name, so that nobody wonders why nothing happens. */
 static void name_restarts(const struct settings *a, const struct settings *b)
@@ -415,21 +310,17 @@ static void name_restarts(const struct settings *a, const struct settings *b)
 static void reload(struct app *app)
 {
     struct error err;
-    struct settings *settings;
-    struct registry *registry;
-    struct policy *policy;
-    if (load_all(app->options, &settings, &registry, &policy, &err) < 0) {
+    struct loaded fresh;
+    if (loaded_read(app->options, &fresh, &err) < 0) {
         log_error("reload: %s; nothing has changed", err.text);
         return;
     }
-    name_restarts(app->settings, settings);
-    jobs_reconfigure(app->jobs, settings, registry, policy);
-    log_set_level(settings->log_level);
-    registry_unref(registry);
-    policy_unref(policy);
-    if (app->current != app->settings)
-        settings_free(app->current);
-    app->current = settings;
+    name_restarts(app->settings, fresh.settings);
+    jobs_reconfigure(app->jobs, fresh.settings, fresh.registry, fresh.policy);
+    log_set_level(fresh.settings->log_level);
+    if (app->current.settings != app->settings)
+        loaded_free(&app->current);
+    app->current = fresh;
     log_info("reload: done");
 }
 
@@ -447,8 +338,7 @@ static void on_signal(uv_signal_t *signal, int number)
 }
 
 /* --- run
- * -------------------------------------------------------------------------------------------------
- */
+ * ------------------------------------------------------------------------------------------------- */
 
 static int watch_signals(struct app *app, struct error *err)
 {
@@ -481,10 +371,11 @@ static int make_loop(struct app *app, struct error *err)
 
 static int start(struct app *app, struct error *err)
 {
-    int r = load_all(app->options, &app->settings, &app->registry, &app->policy, err);
+    int r = loaded_read(app->options, &app->first, err);
     if (r < 0)
         return r;
-    app->current = app->settings;
+    app->current = app->first;
+    app->settings = app->first.settings;
     log_set_level(app->settings->log_level);
     r = make_loop(app, err);
     if (r == 0)
@@ -502,24 +393,14 @@ static int start(struct app *app, struct error *err)
     return r;
 }
 
-static void free_settings(struct app *app)
-{
-    registry_unref(app->registry);
-    policy_unref(app->policy);
-    if (app->current != app->settings)
-        settings_free(app->current);
-    settings_free(app->settings);
-}
-
-int app_run(const struct app_options *options)
+int app_run(const struct load_options *options)
 {
     struct app app = {.options = options};
     struct error err = {""};
 
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of write(2), and is told as one */
-    /* A thread that has run keeps its arena: few of them keep a thousand waiting downloads small.
-     */
+    /* A thread that has run keeps its arena: few of them keep a thousand waiting downloads small. */
     mallopt(M_ARENA_MAX, 4);
     if (fd_raise_limit() < 0)
         log_warning("the limit of descriptors could not be raised");
@@ -540,66 +421,8 @@ int app_run(const struct app_options *options)
         log_warning("%u parsers never returned; they end with the process", app.stuck);
         _exit(app.status);
     }
-    free_settings(&app);
+    if (app.current.settings != app.settings)
+        loaded_free(&app.current);
+    loaded_free(&app.first);
     return app.status;
-}
-
-int app_check(const struct app_options *options)
-{
-    struct error err;
-    struct settings *settings;
-    struct registry *registry;
-    struct policy *policy;
-    if (load_all(options, &settings, &registry, &policy, &err) < 0) {
-        fprintf(stderr, "penstockd: %s\n", err.text);
-        return 1;
-    }
-    registry_unref(registry);
-    policy_unref(policy);
-    settings_free(settings);
-    return 0;
-}
-
-/* --- one parser in the foreground
- * --------------------------------------------------------------------------- */
-
-static int split_options(const struct app_parse *parse, struct parse_pair *pairs)
-{
-    for (size_t i = 0; i < parse->option_count; i++) {
-        char *copy = strdup(parse->options[i]);
-        char *equals = copy ? strchr(copy, '=') : NULL;
-        if (!equals) {
-            fprintf(stderr, "penstockd: --option %s: NAME=VALUE is wanted\n", parse->options[i]);
-            free(copy);
-            return -EINVAL;
-        }
-        *equals = '\0';
-        pairs[i] = (struct parse_pair){.name = copy, .value = equals + 1};
-    }
-    return 0;
-}
-
-int app_parse(const struct app_options *options, const struct app_parse *parse)
-{
-    struct error err;
-    struct settings *settings;
-    struct registry *registry;
-    struct policy *policy;
-    int status = 2;
-    signal(SIGPIPE, SIG_IGN);
-    if (load_all(options, &settings, &registry, &policy, &err) < 0) {
-        fprintf(stderr, "penstockd: %s\n", err.text);
-        return 2;
-    }
-    struct parse_pair *pairs = calloc(parse->option_count + 1, sizeof *pairs);
-    if (pairs && split_options(parse, pairs) == 0)
-        status = foreground_run(registry, parse->parser, pairs, parse->option_count, parse->path,
-                                parse->cut, stdout);
-    for (size_t i = 0; pairs && i < parse->option_count; i++)
-        free((char *)pairs[i].name);
-    free(pairs);
-    registry_unref(registry);
-    policy_unref(policy);
-    settings_free(settings);
-    return status;
 }

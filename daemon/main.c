@@ -1,7 +1,12 @@
 /* penstockd's command line. */
 #include "app.h"
+#include "base/error.h"
+#include "load.h"
+#include "parse/foreground.h"
 
+#include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,10 +49,18 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
+/* --parse and what goes with it. */
+struct parse_line {
+    const char *parser, *path;
+    const char **options; /* K=V */
+    size_t option_count;
+    long long cut; /* -1: none */
+};
+
 struct command_line {
-    struct app_options app;
-    struct app_parse parse;
-    const char **sets, **options;
+    struct load_options app;
+    struct parse_line parse;
+    const char **sets;
     bool check;
 };
 
@@ -86,7 +99,7 @@ static int read_options(int argc, char **argv, struct command_line *cl)
             cl->parse.parser = optarg;
             break;
         case OPT_OPTION:
-            cl->options[cl->parse.option_count++] = optarg;
+            cl->parse.options[cl->parse.option_count++] = optarg;
             break;
         case OPT_CUT:
             if (parse_cut(optarg, &cl->parse.cut) < 0)
@@ -106,30 +119,66 @@ static int read_options(int argc, char **argv, struct command_line *cl)
     return -1;
 }
 
+static int split_options(const struct parse_line *parse, struct parse_pair *pairs)
+{
+    for (size_t i = 0; i < parse->option_count; i++) {
+        char *copy = strdup(parse->options[i]);
+        char *equals = copy ? strchr(copy, '=') : NULL;
+        if (!equals) {
+            fprintf(stderr, "penstockd: --option %s: NAME=VALUE is wanted\n", parse->options[i]);
+            free(copy);
+            return -EINVAL;
+        }
+        *equals = '\0';
+        pairs[i] = (struct parse_pair){.name = copy, .value = equals + 1};
+    }
+    return 0;
+}
+
+static int run_parser(const struct load_options *options, const struct parse_line *parse)
+{
+    struct error err;
+    struct loaded l;
+    int status = 2;
+    signal(SIGPIPE, SIG_IGN);
+    if (loaded_read(options, &l, &err) < 0) {
+        fprintf(stderr, "penstockd: %s\n", err.text);
+        return 2;
+    }
+    struct parse_pair *pairs = calloc(parse->option_count + 1, sizeof *pairs);
+    if (pairs && split_options(parse, pairs) == 0)
+        status = foreground_run(l.registry, parse->parser, pairs, parse->option_count, parse->path,
+                                parse->cut, stdout);
+    for (size_t i = 0; pairs && i < parse->option_count; i++)
+        free((char *)pairs[i].name);
+    free(pairs);
+    loaded_free(&l);
+    return status;
+}
+
 static int dispatch(int argc, char **argv, struct command_line *cl)
 {
     cl->app.sets = cl->sets;
-    cl->parse.options = cl->options;
     if (cl->parse.parser) {
         if (argc - optind > 1)
             return refuse("--parse: one file at most, also given: ", argv[optind + 1]);
         cl->parse.path = optind < argc && strcmp(argv[optind], "-") != 0 ? argv[optind] : NULL;
-        return app_parse(&cl->app, &cl->parse);
+        return run_parser(&cl->app, &cl->parse);
     }
     if (optind < argc)
         return refuse("not understood: ", argv[optind]);
     if (cl->parse.option_count > 0 || cl->parse.cut >= 0)
         return refuse("--option and --cut go with --parse", "");
-    return cl->check ? app_check(&cl->app) : app_run(&cl->app);
+    return cl->check ? load_check(&cl->app) : app_run(&cl->app);
 }
 
 int main(int argc, char **argv)
 {
     struct command_line cl = {.parse.cut = -1};
     cl.sets = calloc((size_t)argc, sizeof *cl.sets);
-    cl.options = calloc((size_t)argc, sizeof *cl.options);
+    cl.parse.options = calloc((size_t)argc, sizeof *cl.parse.options);
     int status = 1;
-    if (!cl.sets || !cl.options) {
+    if (!cl.sets || !cl.parse.options) {
         fputs("penstockd: no memory\n", stderr);
     } else {
         status = read_options(argc, argv, &cl);
@@ -137,6 +186,6 @@ int main(int argc, char **argv)
             status = dispatch(argc, argv, &cl);
     }
     free(cl.sets);
-    free(cl.options);
+    free(cl.parse.options);
     return status;
 }

@@ -1,0 +1,112 @@
+#include "load.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DEFAULT_CONFIG PENSTOCK_SYSCONFDIR "/penstockd.conf"
+
+static int load_config(const struct load_options *options, struct config *config, struct error *err)
+{
+    int r = config_read(options->config ? options->config : DEFAULT_CONFIG, config, err);
+    if (r == -ENOENT && !options->config)
+        r = 0; /* it runs on its defaults */
+    for (size_t i = 0; r == 0 && i < options->set_count; i++)
+        r = config_set(config, options->sets[i], err);
+    return r;
+}
+
+static int load_settings(const struct load_options *options, struct settings **ret,
+                         struct error *err)
+{
+    struct config config = {0};
+    int r = load_config(options, &config, err);
+    if (r == 0)
+        r = settings_load(&config, ret, err);
+    config_deinit(&config);
+    return r;
+}
+
+static int add_parser(struct registry *registry, const struct settings_parser *p, struct error *err)
+{
+    struct parse_pair *pairs = calloc(p->option_count + 1, sizeof *pairs);
+    if (!pairs)
+        return error_set(err, -ENOMEM, "no memory for parser %s", p->name);
+    for (size_t i = 0; i < p->option_count; i++)
+        pairs[i] = (struct parse_pair){.name = p->options[i].name, .value = p->options[i].value};
+    int r = registry_add(registry, p->name, p->type, pairs, p->option_count, p->file, err);
+    free(pairs);
+    return r;
+}
+
+static int make_registry(const struct settings *s, struct registry **ret, struct error *err)
+{
+    struct registry *registry = registry_new();
+    if (!registry)
+        return error_set(err, -ENOMEM, "no memory for the parsers");
+    for (size_t i = 0; i < s->parser_count; i++) {
+        const struct settings_parser *p = &s->parsers[i];
+        struct error why;
+        if (!p->type)
+            continue; /* settings for a parser that has its name already */
+        int r = add_parser(registry, p, &why);
+        if (r < 0) {
+            registry_unref(registry);
+            return error_set(err, r, "%s:%u: parser \"%s\": %s", p->file, p->line, p->name,
+                             why.text);
+        }
+    }
+    *ret = registry;
+    return 0;
+}
+
+static int make_policy(const struct settings *s, struct policy **ret, struct error *err)
+{
+    return policy_new((const char *const *)s->allow.items, s->allow.count,
+                      (const char *const *)s->deny.items, s->deny.count, ret, err);
+}
+
+static int check_sinks(const struct settings *s, struct error *err)
+{
+    for (size_t i = 0; i < s->sink_count; i++)
+        if (s->sinks[i].type == SINK_FILE && !s->sinks[i].path)
+            return error_set(err, -EINVAL, "sink \"%s\": type = file needs a path",
+                             s->sinks[i].name);
+    return 0;
+}
+
+int loaded_read(const struct load_options *options, struct loaded *ret_loaded, struct error *err)
+{
+    struct loaded l = {0};
+    int r = load_settings(options, &l.settings, err);
+    if (r == 0)
+        r = check_sinks(l.settings, err);
+    if (r == 0)
+        r = make_registry(l.settings, &l.registry, err);
+    if (r == 0)
+        r = make_policy(l.settings, &l.policy, err);
+    if (r < 0)
+        loaded_free(&l);
+    else
+        *ret_loaded = l;
+    return r;
+}
+
+void loaded_free(struct loaded *loaded)
+{
+    registry_unref(loaded->registry);
+    policy_unref(loaded->policy);
+    settings_free(loaded->settings);
+}
+
+int load_check(const struct load_options *options)
+{
+    struct error err;
+    struct loaded l;
+    if (loaded_read(options, &l, &err) < 0) {
+        fprintf(stderr, "penstockd: %s\n", err.text);
+        return 1;
+    }
+    loaded_free(&l);
+    return 0;
+}

@@ -1,0 +1,34 @@
+/* From the command line and the config file to what the daemon lives by, all or nothing. */
+#ifndef PENSTOCK_LOAD_H
+#define PENSTOCK_LOAD_H
+
+#include "base/error.h"
+#include "fetch/policy.h"
+#include "job/settings.h"
+#include "parse/registry.h"
+
+#include <stddef.h>
+
+/* What the command line says. Strings are borrowed from argv. */
+struct load_options {
+    const char *config;      /* --config, or NULL for the default path, which may be missing */
+    const char *const *sets; /* --set, in order */
+    size_t set_count;
+};
+
+/* One reading of the config. Immutable. */
+struct loaded {
+    struct settings *settings;
+    struct registry *registry; /* a reference */
+    struct policy *policy;     /* a reference */
+};
+
+/* Reads config, drop-ins and --set and builds from them. 0, or a negative errno and a sentence with
+ * file, line and key; *ret is untouched then. Touches nothing but the files it reads. */
+int loaded_read(const struct load_options *options, struct loaded *ret_loaded, struct error *err);
+void loaded_free(struct loaded *loaded);
+
+/* --check: reads, and prints what is wrong to standard error. The exit status: 0, or 1. */
+int load_check(const struct load_options *options);
+
+#endif
