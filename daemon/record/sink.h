@@ -1,12 +1,15 @@
-/* The sink: a thread that writes the log's lines to every target (stdout, files, the journal), batched,
- * in one order for all, without delay when idle.
+/* The sink: a thread that writes the log's lines to every target (stdout, files, the journal),
+ * batched, in one order for all, without delay when idle.
  *
- * Two ways in. Workers call sink_emit, which blocks while the queue is full: that is the pressure that
- * slows a download down. The control loop calls sink_post, which never blocks: its line is embedded
- * in the object it speaks of (a verdict stays with its job) and handed back once every target has it.
+ * Two ways in. Workers call sink_emit, which blocks while the queue is full: that is the pressure
+ * that slows a download down. The control loop calls sink_post, which never blocks: its line is
+ * embedded in the object it speaks of (a verdict stays with its job) and handed back once every
+ * target has it.
  *
- * Nothing is dropped. A target that fails is tried again every second; a torn line is truncated away
- * (files) before; meanwhile the queue fills, emit blocks, and sink_trouble tells. */
+ * Nothing is dropped. A target that fails is tried again every second; a torn line is truncated
+ * away (files) before; meanwhile the queue fills, emit blocks, and `trouble` tells. The only
+ * exception is a standard output that nobody reads any more: from then on it swallows what is meant
+ * for it. */
 #ifndef PENSTOCK_RECORD_SINK_H
 #define PENSTOCK_RECORD_SINK_H
 
@@ -28,31 +31,36 @@ enum sink_type { SINK_STDOUT, SINK_FILE, SINK_JOURNAL };
 struct sink_target {
     const char *name;
     enum sink_type type;
-    const char *path;    /* SINK_FILE */
-    int fd;              /* SINK_STDOUT: the private duplicate of descriptor 1; taken over */
-    unsigned events;     /* mask of enum event */
+    const char *path; /* SINK_FILE */
+    int fd;           /* SINK_STDOUT: the private duplicate of descriptor 1; taken over */
+    unsigned events;  /* mask of enum event */
 };
 
 /* Where records come from: one attempt. Embedded in the parse task. */
 struct sink_source {
     uint64_t job;
     uint32_t attempt;
-    uint64_t seq;           /* of the last record; the worker's */
-    const char *extra;      /* further members for each line, as `,"schedule":"x"`, or "" */
-    atomic_bool shut;       /* set by sink_shut: emits are refused */
-    _Atomic uint64_t wait;  /* ns spent blocked in sink_emit */
+    uint64_t seq;                /* of the last record; the worker's */
+    const char *extra;           /* further members for each line, as `,"schedule":"x"`, or "" */
+    atomic_bool shut;            /* set by sink_shut: emits are refused */
+    _Atomic uint64_t wait;       /* ns spent blocked in sink_emit; sink_waited reads both */
     _Atomic uint64_t wait_since; /* 0 if not blocked now */
 };
+
+/* Nanoseconds that this source's emits have spent blocked until `now`. At the moment when a wait
+ * ends it may be counted twice, never not at all. Any thread. */
+uint64_t sink_waited(const struct sink_source *source, uint64_t now);
 
 /* A line posted by the control loop. */
 struct sink_line {
     struct list link;
     enum event event;
-    uint64_t job; /* 0: of no job */
+    uint64_t job;    /* 0: of no job */
     struct buf text; /* the whole line with its newline */
-    /* On the sink's thread, after every target has taken the line (and synced it, if it is a file and
-     * syncing is on): usually posts a mail to the control loop. May be NULL. */
+    /* On the sink's thread, after every target has taken the line (and synced it, if it is a file
+     * and syncing is on): usually posts a mail to the control loop. May be NULL. */
     void (*taken)(struct sink_line *line);
+    uint64_t at; /* private: the queue's bytes of records before it */
 };
 
 /* Lines on their way to followers. A chunk holds whole lines, and an index of them. */
@@ -72,40 +80,48 @@ struct sink_chunk {
 struct sink_config {
     const struct sink_target *targets;
     size_t target_count;
-    size_t queue_bytes;   /* emit blocks above it; 0 for 1 MiB */
-    size_t record_bytes;  /* a longer record is refused with -EMSGSIZE; 0 for 1 MiB */
-    uint64_t retry_ns;    /* between tries of a failing target; 0 for 1 s */
-    bool sync;            /* fdatasync a file before `taken` */
+    size_t queue_bytes;  /* emit blocks above it; 0 for 1 MiB */
+    size_t record_bytes; /* a longer record is refused with -EMSGSIZE; 0 for 1 MiB */
+    uint64_t retry_ns;   /* between tries of a failing target; 0 for 1 s */
+    bool sync;           /* fdatasync a file before `taken` */
     /* EPIPE on stdout: nobody reads any more. On the sink's thread, once. */
     void (*stdout_gone)(void *arg);
     /* A target began to fail (error != 0) or works again (0). On the sink's thread. */
     void (*trouble)(void *arg, const char *target, int error);
-    /* While sink_tap is on: a chunk that was written (all lines of it, records and others). On the sink's
-     * thread; ownership passes: free with sink_chunk_free. */
+    /* While sink_tap is on: a chunk that was written (all lines of it, records and others), before
+     * the `taken` of its lines. On the sink's thread; ownership passes: free with sink_chunk_free.
+     */
     void (*tap)(void *arg, struct sink_chunk *chunk);
     void *arg;
 };
 
-/* Opens the targets, starts the thread. 0, or a negative errno and a sentence that names the target,
- * its path and the remedy; then `fd`s stay the caller's. */
+/* Opens the targets, starts the thread. 0, or a negative errno and a sentence that names the
+ * target, its path and the remedy; then `fd`s stay the caller's. */
 int sink_new(const struct sink_config *config, struct sink **ret_sink, struct error *err);
 
-/* Worker thread: one record (a JSON value on one line, valid: the caller has checked). 0; -ECANCELED
- * once the source is shut; -EMSGSIZE. Blocks while the queue is full. seq counts only what was taken. */
+/* Worker thread: one record (a JSON value on one line, valid: the caller has checked). 0;
+ * -ECANCELED once the source is shut; -EMSGSIZE; -ENOMEM. Blocks while the queue is full. seq
+ * counts only what was taken. */
 int sink_emit(struct sink *sink, struct sink_source *source, const char *json, size_t len);
 
-/* Control loop: after it returns, no further record of this source enters the queue, and an emit that
- * is blocked returns -ECANCELED. So what is posted next comes after the source's last record. */
+/* Control loop: after it returns, no further record of this source enters the queue, and an emit
+ * that is blocked returns -ECANCELED. So what is posted next comes after the source's last record.
+ */
 void sink_shut(struct sink *sink, struct sink_source *source);
 
-/* Control loop: queues the line, whatever the queue's size (the lines are bounded by their objects). */
+/* How many records the sink has taken from this source. Any thread, while the source lives. */
+uint64_t sink_source_seq(struct sink *sink, const struct sink_source *source);
+
+/* Control loop: queues the line, whatever the queue's size (the lines are bounded by their
+ * objects). */
 void sink_post(struct sink *sink, struct sink_line *line);
 
 /* Switches the tap on or off. Any thread. */
 void sink_tap(struct sink *sink, bool on);
 void sink_chunk_free(struct sink_chunk *chunk);
 
-/* Reopens the files by their paths (after logrotate), between two lines. Any thread; does not wait. */
+/* Reopens the files by their paths (after logrotate), between two lines. Any thread; does not wait.
+ */
 void sink_reopen(struct sink *sink);
 
 /* True while a target fails: then no new job may start. Any thread. */
@@ -113,8 +129,8 @@ bool sink_failing(struct sink *sink);
 
 struct sink_status {
     char target[64];
-    int error;            /* errno, 0 if it works */
-    int64_t since_us;     /* CLOCK_REALTIME */
+    int error;             /* errno, 0 if it works */
+    int64_t since_us;      /* CLOCK_REALTIME */
     uint64_t lines, bytes; /* written so far */
 };
 /* The state of each target; at most `max` are written. Returns how many there are. Any thread. */
@@ -122,8 +138,10 @@ size_t sink_statuses(struct sink *sink, struct sink_status *ret_statuses, size_t
 /* Bytes waiting in the queue. Any thread. */
 size_t sink_queued(struct sink *sink);
 
-/* Writes out what is queued, waiting for failing targets up to `patience_ns`, then stops the thread and
- * frees. Lines that could not be written are given back by `taken` all the same; returns how many. */
+/* Writes out what is queued, waiting for failing targets (and for a reader that stalls) up to
+ * `patience_ns`, then stops the thread and frees. Lines that could not be written are given back by
+ * `taken` all the same; returns how many (records and others). No emit may be under way. Takes
+ * NULL. */
 size_t sink_free(struct sink *sink, uint64_t patience_ns);
 
 #endif

@@ -1,0 +1,50 @@
+/* What sink.c (the callers' side) and writer.c (the sink's thread) share. */
+#ifndef PENSTOCK_RECORD_SINK_PRIVATE_H
+#define PENSTOCK_RECORD_SINK_PRIVATE_H
+
+#include "record/queue.h"
+#include "record/sink.h"
+#include "record/target.h"
+
+#include <poll.h>
+#include <pthread.h>
+
+/* What the thread does; under the lock. It says when a wake-up is worth its system call. */
+enum writer_mode {
+    WRITER_BUSY,    /* looks at the queue by itself before it sleeps */
+    WRITER_LINGERS, /* looks again in a moment: records need not wake it, posted lines do */
+    WRITER_SLEEPS,  /* anything wakes it */
+};
+
+struct sink {
+    struct sink_config config; /* without targets */
+    struct target *targets;
+    size_t target_count;
+    pthread_t thread;
+    int wake_fd; /* eventfd */
+
+    pthread_mutex_t lock; /* of the queue, of target->status, and of what follows */
+    pthread_cond_t room;  /* an emit that blocks waits here */
+    struct queue queue;
+    size_t waiters;
+    enum writer_mode mode;
+    bool stopping;    /* sink_free was called */
+    uint64_t stop_by; /* clock_now: patience ends */
+    bool stopped;     /* nothing is written any more */
+
+    atomic_bool tap, reopen;
+    atomic_size_t failing;
+
+    /* The thread's own. */
+    struct batch batch;
+    struct pollfd *polled;
+    bool stop_seen;
+    bool linger;           /* a batch was just written */
+    uint64_t tap_retry_at; /* 0, or there was no memory for the tap's chunk */
+    size_t lost;           /* for sink_free, after the thread's end */
+};
+
+void sink_wake(struct sink *s);
+void *sink_writer(void *arg);
+
+#endif
