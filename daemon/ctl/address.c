@@ -1,0 +1,143 @@
+#include "ctl/address.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <libgen.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* A path that does not fit is reached through its directory's descriptor (*ret_dir, -1 if not needed). */
+static int fill(const char *path, struct sockaddr_un *ret_address, int *ret_dir)
+{
+    *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    *ret_dir = -1;
+    size_t max = sizeof ret_address->sun_path;
+    if (strlen(path) < max) {
+        strcpy(ret_address->sun_path, path);
+        return 0;
+    }
+    const char *slash = strrchr(path, '/');
+    char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    if (!dir)
+        return -ENOMEM;
+    int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int code = -errno;
+    free(dir);
+    if (fd < 0)
+        return code;
+    int n =
+        snprintf(ret_address->sun_path, max, "/proc/self/fd/%d/%s", fd, slash ? slash + 1 : path);
+    if (n < 0 || (size_t)n >= max) {
+        close(fd);
+        return -ENAMETOOLONG;
+    }
+    *ret_dir = fd;
+    return 0;
+}
+
+/* The socket or a negative errno. */
+static int try(const char *path)
+{
+    struct sockaddr_un address;
+    int dir, fd, r;
+    if (path[0] == '\0')
+        return -ENOENT;
+    r = fill(path, &address, &dir);
+    if (r < 0)
+        return r;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        r = -errno;
+    else
+        do
+            r = connect(fd, (const struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
+        while (r == -EINTR);
+    if (dir >= 0)
+        close(dir);
+    if (r < 0 && fd >= 0)
+        close(fd);
+    return r < 0 ? r : fd;
+}
+
+static int refuse_access(const char *path, struct error *err)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return error_set(err, -EACCES,
+                         "%s: permission denied on the way there: the group of its directory "
+                         "(penstock, unless configured otherwise) may use it",
+                         path);
+    const struct group *group = getgrgid(st.st_gid);
+    const struct passwd *user = getpwuid(geteuid());
+    const char *group_name = group ? group->gr_name : "?",
+               *user_name = user ? user->pw_name : "USER";
+    if (!(st.st_mode & S_IWGRP))
+        return error_set(err, -EACCES,
+                         "%s: permission denied: only its owner may use it (see control.mode in "
+                         "penstockd.conf)",
+                         path);
+    return error_set(
+        err, -EACCES,
+        "%s: permission denied: group %s may use it: `adduser %s %s` as root, then log "
+        "in again",
+        path, group_name, user_name, group_name);
+}
+
+static int refuse(const char *path, int code, struct error *err)
+{
+    switch (code) {
+    case -EACCES:
+        return refuse_access(path, err);
+    case -ENOENT:
+        return error_set(err, code, "%s: no such socket: is penstockd running?", path);
+    case -ECONNREFUSED:
+        return error_set(err, code, "%s: nobody listens there any more: is penstockd running?",
+                         path);
+    case -ENOTSOCK:
+    case -EPROTOTYPE:
+        return error_set(err, code, "%s: this is no control socket", path);
+    default:
+        return error_set(err, code, "%s: %s", path, strerror(-code));
+    }
+}
+
+static int connect_to(const char *path, char *ret_path, size_t size, struct error *err)
+{
+    snprintf(ret_path, size, "%s", path);
+    int fd = try(path);
+    return fd < 0 ? refuse(path, fd, err) : fd;
+}
+
+int address_connect(const char *path, char *ret_path, size_t size, struct error *err)
+{
+    const char *given = path ? path : getenv("PENSTOCK_SOCKET"), *runtime;
+    char *own = NULL;
+    int fd = -ENOENT;
+    if (path || (given && given[0]))
+        return connect_to(given, ret_path, size, err);
+    runtime = getenv("XDG_RUNTIME_DIR");
+    if (runtime && runtime[0] == '/' && asprintf(&own, "%s/penstock/control.sock", runtime) < 0)
+        return error_set(err, -ENOMEM, "out of memory");
+    if (own)
+        fd = try(own);
+    if (fd >= 0) {
+        snprintf(ret_path, size, "%s", own);
+    } else {
+        /* A daemon of the user's that has died leaves its socket behind: that hides nobody else's. */
+        int system = connect_to(ADDRESS_SYSTEM, ret_path, size, err);
+        if (system >= 0 || fd == -ENOENT || !own)
+            fd = system;
+        else
+            refuse(own, fd, err);
+    }
+    free(own);
+    return fd;
+}

@@ -1,0 +1,191 @@
+#include "ctl/args.h"
+#include "base/config.h"
+#include "base/suggest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int find_option(const char *name, size_t len)
+{
+    for (int i = 0; i < OPT_COUNT_; i++)
+        if (strlen(opt_defs[i].name) == len && memcmp(opt_defs[i].name, name, len) == 0)
+            return i;
+    return -1;
+}
+
+static int unknown_option(const char *name, size_t len, struct error *err)
+{
+    char word[64], hint[96], dashed[OPT_COUNT_][32];
+    struct suggest s;
+    size_t keep = len < sizeof word - 3 ? len : sizeof word - 3;
+    memcpy(word, "--", 2);
+    memcpy(word + 2, name, keep);
+    word[2 + keep] = '\0';
+    suggest_init(&s, word);
+    for (int i = 0; i < OPT_COUNT_; i++) {
+        strcpy(dashed[i], "--");
+        strcat(dashed[i], opt_defs[i].name);
+        suggest_offer(&s, dashed[i]);
+    }
+    return error_set(err, -EINVAL, "there is no option --%.*s%s", (int)keep, name,
+                     suggest_text(&s, hint, sizeof hint));
+}
+
+static int unknown_command(const struct command *commands, const char *name, struct error *err)
+{
+    char hint[96];
+    struct suggest s;
+    suggest_init(&s, name);
+    for (; commands->name; commands++)
+        if (!commands->hidden)
+            suggest_offer(&s, commands->name);
+    return error_set(err, -EINVAL, "there is no command '%.64s'%s", name,
+                     suggest_text(&s, hint, sizeof hint));
+}
+
+static void add_given(struct args *args, enum opt opt, const char *value)
+{
+    args->given[args->given_count++] = (struct given){opt, value};
+}
+
+/* `next` is the following argument or NULL. 1 if it was used as the value, 0 if not. */
+static int parse_option(struct args *args, const char *arg, const char *next, struct error *err)
+{
+    const char *name = arg + 2, *equals = strchr(name, '=');
+    size_t len = equals ? (size_t)(equals - name) : strlen(name);
+    int opt = find_option(name, len);
+    if (opt < 0)
+        return unknown_option(name, len, err);
+    if (!opt_defs[opt].arg) {
+        if (equals)
+            return error_set(err, -EINVAL, "--%s takes no value", opt_defs[opt].name);
+        add_given(args, (enum opt)opt, NULL);
+        return 0;
+    }
+    if (equals) {
+        add_given(args, (enum opt)opt, equals + 1);
+        return 0;
+    }
+    if (!next)
+        return error_set(err, -EINVAL, "--%s needs a value: --%s %s", opt_defs[opt].name,
+                         opt_defs[opt].name, opt_defs[opt].arg);
+    if (strncmp(next, "--", 2) == 0)
+        return error_set(err, -EINVAL, "--%s needs a value; if '%.64s' is meant: --%s=%.64s",
+                         opt_defs[opt].name, next, opt_defs[opt].name, next);
+    add_given(args, (enum opt)opt, next);
+    return 1;
+}
+
+static int take_operand(struct args *args, const struct command *commands, const char *arg,
+                        struct error *err)
+{
+    if (args->command) {
+        args->operands[args->operand_count++] = arg;
+        return 0;
+    }
+    for (const struct command *c = commands; c->name; c++)
+        if (strcmp(c->name, arg) == 0)
+            args->command = c;
+    return args->command ? 0 : unknown_command(commands, arg, err);
+}
+
+static int take_all(struct args *args, const struct command *commands, int argc, char **argv,
+                    struct error *err)
+{
+    bool options = true;
+    for (int i = 1; i < argc; i++) {
+        const char *arg = argv[i];
+        int r;
+        if (options && strcmp(arg, "--") == 0) {
+            options = false;
+            continue;
+        }
+        if (options && strncmp(arg, "--", 2) == 0)
+            r = parse_option(args, arg, i + 1 < argc ? argv[i + 1] : NULL, err);
+        else if (options && strcmp(arg, "-h") == 0)
+            r = (add_given(args, OPT_HELP, NULL), 0);
+        else if (options && arg[0] == '-' && arg[1] != '\0')
+            r = error_set(err, -EINVAL, "there is no option %.64s: options begin with two dashes",
+                          arg);
+        else
+            r = take_operand(args, commands, arg, err);
+        if (r < 0)
+            return r;
+        i += r;
+    }
+    return 0;
+}
+
+/* Do options and operands belong to the command? */
+static int check(const struct args *args, struct error *err)
+{
+    const struct command *c = args->command;
+    if (!c || args_has(args, OPT_HELP) || args_has(args, OPT_VERSION) || !c->run)
+        return 0;
+    for (size_t i = 0; i < args->given_count; i++) {
+        const struct opt_def *def = &opt_defs[args->given[i].opt];
+        if (!(def->groups & (c->groups | GROUP_GLOBAL)))
+            return error_set(err, -EINVAL, "`%s` takes no --%s (see: penstockctl %s --help)",
+                             c->name, def->name, c->name);
+    }
+    if (args->operand_count < c->min)
+        return error_set(err, -EINVAL, "`%s` needs more: penstockctl %s %s", c->name, c->name,
+                         c->synopsis);
+    if (args->operand_count > c->max)
+        return error_set(err, -EINVAL, "'%.64s' is too much: penstockctl %s %s",
+                         args->operands[c->max], c->name, c->synopsis);
+    return 0;
+}
+
+int args_parse(struct args *args, const struct command *commands, int argc, char **argv,
+               struct error *err)
+{
+    *args = (struct args){0};
+    args->operands = calloc((size_t)argc + 1, sizeof *args->operands);
+    args->given = calloc((size_t)argc + 1, sizeof *args->given);
+    if (!args->operands || !args->given)
+        return error_set(err, -ENOMEM, "out of memory");
+    int r = take_all(args, commands, argc, argv, err);
+    return r < 0 ? r : check(args, err);
+}
+
+void args_deinit(struct args *args)
+{
+    free(args->operands);
+    free(args->given);
+    *args = (struct args){0};
+}
+
+const char *args_value(const struct args *args, enum opt opt)
+{
+    for (size_t i = args->given_count; i-- > 0;)
+        if (args->given[i].opt == opt)
+            return args->given[i].value;
+    return NULL;
+}
+
+bool args_has(const struct args *args, enum opt opt)
+{
+    for (size_t i = 0; i < args->given_count; i++)
+        if (args->given[i].opt == opt)
+            return true;
+    return false;
+}
+
+bool args_has_group(const struct args *args, unsigned groups)
+{
+    for (size_t i = 0; i < args->given_count; i++)
+        if (opt_defs[args->given[i].opt].groups & groups)
+            return true;
+    return false;
+}
+
+int args_id(const struct args *args, size_t i, uint64_t *ret_id, struct error *err)
+{
+    struct error ignored;
+    if (parse_u64(args->operands[i], 1, INT64_MAX, ret_id, &ignored) < 0)
+        return error_set(err, -EINVAL, "'%.64s' is not a job's id: those are numbers from 1",
+                         args->operands[i]);
+    return 0;
+}

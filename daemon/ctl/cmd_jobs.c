@@ -1,0 +1,284 @@
+/* list, show, explain, cancel, retry: one request, or a page after another. */
+#include "base/clock.h"
+#include "base/config.h"
+#include "ctl/ask.h"
+#include "ctl/ctl.h"
+#include "ctl/job.h"
+#include "ctl/out.h"
+#include "ctl/slice.h"
+#include "ctl/table.h"
+#include "ctl/text.h"
+#include "ctl/view.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PAGE 100
+
+static void put(struct buf *b)
+{
+    if (b->data)
+        out_put(b->data, b->len);
+    buf_deinit(b);
+}
+
+/* --- show, explain ------------------------------------------------------------------------------ */
+
+static int ask_show(struct ctl *ctl, struct answer *ret_answer)
+{
+    struct error err;
+    uint64_t id;
+    int r = args_id(&ctl->args, 0, &id, &err);
+    if (r < 0)
+        return ctl_fail(r, &err);
+    return ctl_ask(ctl, "show", json_pack("{s:I}", "id", (json_int_t)id), ret_answer);
+}
+
+static int show(struct ctl *ctl, bool in_words)
+{
+    struct answer answer;
+    struct buf text = BUF_INIT;
+    int status = ask_show(ctl, &answer);
+    if (status != 0)
+        return status;
+    if (ctl->json)
+        ctl_put_raw(&answer);
+    else if (in_words)
+        job_put_life(&text, answer.result, clock_real_us());
+    else
+        view_put(&text, answer.result);
+    put(&text);
+    answer_deinit(&answer);
+    return 0;
+}
+
+int cmd_show(struct ctl *ctl)
+{
+    return show(ctl, false);
+}
+
+int cmd_explain(struct ctl *ctl)
+{
+    return show(ctl, true);
+}
+
+/* --- list --------------------------------------------------------------------------------------- */
+
+struct listing {
+    struct ctl *ctl;
+    json_t *select;
+    uint64_t left, before; /* before: 0 for the newest */
+    struct table table;
+};
+
+static void cell_number(struct table *t, int64_t n)
+{
+    char text[32] = "-";
+    if (n >= 0)
+        snprintf(text, sizeof text, "%" PRId64, n);
+    table_cell(t, text);
+}
+
+static void cell_age(struct table *t, const json_t *job, int64_t now_us)
+{
+    struct buf age = BUF_INIT;
+    int64_t us;
+    const char *stamp = json_string_value(json_object_get(job, "created"));
+    if (stamp && clock_parse(stamp, &us) == 0)
+        text_put_age(&age, (double)(now_us - us) / 1e6);
+    table_cell(t, age.data ? age.data : "-");
+    buf_deinit(&age);
+}
+
+static void add_row(struct table *t, const json_t *job)
+{
+    struct job_view view;
+    job_view_read(job, &view);
+    cell_number(t, (int64_t)view.id);
+    table_cell(t, view.state);
+    cell_number(t, view.attempt);
+    table_cell(t, view.parser);
+    cell_age(t, job, clock_real_us());
+    cell_number(t, view.bytes);
+    table_cell(t, view.error_kind[0] ? view.error_kind : "-");
+    table_cell(t, view.url);
+}
+
+static void list_raw(const struct answer *answer)
+{
+    struct slice result, jobs, job;
+    size_t pos = 0;
+    if (!slice_member((struct slice){answer->text, answer->len}, "result", &result) ||
+        !slice_member(result, "jobs", &jobs))
+        return;
+    while (slice_item(jobs, &pos, &job))
+        out_json(job.p, job.len);
+}
+
+static void list_page(struct listing *l, const struct answer *answer)
+{
+    struct buf text = BUF_INIT;
+    size_t i;
+    json_t *job;
+    if (l->ctl->json) {
+        list_raw(answer);
+        return;
+    }
+    json_array_foreach(json_object_get(answer->result, "jobs"), i, job)
+    {
+        add_row(&l->table, job);
+    }
+    table_print(&l->table, out_columns(false), &text);
+    put(&text);
+}
+
+/* One page. 0: there may be more; 1: that was all; or an exit status, negated. */
+static int list_step(struct listing *l)
+{
+    struct answer answer;
+    json_t *params = json_copy(l->select);
+    uint64_t limit = l->left < PAGE ? l->left : PAGE;
+    json_object_set_new(params, "limit", json_integer((json_int_t)limit));
+    if (l->before)
+        json_object_set_new(params, "before", json_integer((json_int_t)l->before));
+    int status = ctl_ask(l->ctl, "list", params, &answer);
+    if (status != 0)
+        return -status;
+    list_page(l, &answer);
+    uint64_t count = json_array_size(json_object_get(answer.result, "jobs"));
+    json_int_t next = json_integer_value(json_object_get(answer.result, "next"));
+    answer_deinit(&answer);
+    l->left -= count < l->left ? count : l->left;
+    /* Pages go downwards: a daemon that repeats itself does not keep us for ever. */
+    bool more = next > 0 && (l->before == 0 || (uint64_t)next < l->before);
+    l->before = (uint64_t)next;
+    return l->left > 0 && more ? 0 : 1;
+}
+
+int cmd_list(struct ctl *ctl)
+{
+    static const char *const head[] = {"ID",  "STATE", "ATTEMPT", "PARSER",
+                                       "AGE", "BYTES", "ERROR",   "URL"};
+    struct listing l = {.ctl = ctl, .left = 50};
+    struct error err, why;
+    const char *limit = args_value(&ctl->args, OPT_LIMIT);
+    if (limit && parse_u64(limit, 1, INT64_MAX, &l.left, &why) < 0)
+        return ctl_fail(error_set(&err, -EINVAL, "--limit: %s", why.text), &err);
+    int r = ask_jobs(&ctl->args, true, &l.select, &err);
+    if (r < 0)
+        return ctl_fail(r, &err);
+    table_init(&l.table, sizeof head / sizeof *head);
+    l.table.right[0] = l.table.right[2] = l.table.right[4] = l.table.right[5] = true;
+    for (size_t i = 0; !ctl->json && i < sizeof head / sizeof *head; i++)
+        table_cell(&l.table, head[i]);
+    do
+        r = list_step(&l);
+    while (r == 0);
+    table_deinit(&l.table);
+    json_decref(l.select);
+    return r < 0 ? -r : 0;
+}
+
+/* --- cancel, retry ------------------------------------------------------------------------------ */
+
+/* The number, or the id in an object. */
+static uint64_t id_of(const json_t *item)
+{
+    json_int_t id = json_integer_value(json_is_object(item) ? json_object_get(item, "id") : item);
+    return id > 0 ? (uint64_t)id : 0;
+}
+
+static void tell_each(const json_t *result, const char *name, const char *what)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(json_object_get(result, name), i, item)
+    {
+        out_printf("%" PRIu64 " %s\n", id_of(item), what);
+    }
+}
+
+static void tell_copies(const json_t *result)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(json_object_get(result, "retried"), i, item)
+    {
+        out_printf("%" PRIu64 " retries %" JSON_INTEGER_FORMAT "\n", id_of(item),
+                   json_integer_value(json_object_get(item, "retry_of")));
+    }
+}
+
+/* What could not be done goes to standard error, and is a refusal. */
+static int tell_refused(const json_t *result, const char *name, const char *why)
+{
+    size_t i;
+    json_t *item, *items = json_object_get(result, name);
+    json_array_foreach(items, i, item)
+    {
+        out_error("%" PRIu64 ": %s", id_of(item), why);
+    }
+    return json_array_size(items) > 0 ? EXIT_REFUSED : EXIT_ALL_WELL;
+}
+
+static int change(struct ctl *ctl, json_t *params)
+{
+    struct answer answer;
+    int status = ctl_ask(ctl, ctl->args.command->name, params, &answer);
+    if (status != 0)
+        return status;
+    if (ctl->json) {
+        ctl_put_raw(&answer);
+    } else {
+        tell_each(answer.result, "cancelled", "cancelled");
+        tell_each(answer.result, "ended", "had ended");
+        tell_copies(answer.result);
+    }
+    status = ctl_worse(tell_refused(answer.result, "missing", "no such job"),
+                       tell_refused(answer.result, "not_ended", "it has not ended yet"));
+    if (json_is_true(json_object_get(answer.result, "more")))
+        out_error("there were more than are named here");
+    answer_deinit(&answer);
+    return status;
+}
+
+/* As many ids at once as the protocol takes. */
+static int change_ids(struct ctl *ctl, const json_t *all)
+{
+    size_t count = json_array_size(all);
+    int status = EXIT_ALL_WELL;
+    for (size_t i = 0; i < count; i += 1000) {
+        json_t *ids = json_array();
+        for (size_t k = i; k < count && k < i + 1000; k++)
+            json_array_append(ids, json_array_get(all, k));
+        status = ctl_worse(status, change(ctl, json_pack("{s:o}", "ids", ids)));
+    }
+    return status;
+}
+
+static int change_jobs(struct ctl *ctl)
+{
+    struct error err;
+    json_t *params;
+    int r = ask_jobs(&ctl->args, false, &params, &err);
+    if (r < 0)
+        return ctl_fail(r, &err);
+    json_t *ids = json_object_get(params, "ids");
+    if (!ids)
+        return change(ctl, params);
+    int status = change_ids(ctl, ids);
+    json_decref(params);
+    return status;
+}
+
+int cmd_cancel(struct ctl *ctl)
+{
+    return change_jobs(ctl);
+}
+
+int cmd_retry(struct ctl *ctl)
+{
+    return change_jobs(ctl);
+}

@@ -1,0 +1,253 @@
+/* submit: jobs out, ids in, and if wanted what becomes of them. */
+#include "ctl/ask.h"
+#include "ctl/ctl.h"
+#include "ctl/follow.h"
+#include "ctl/intr.h"
+#include "ctl/out.h"
+#include "ctl/progress.h"
+#include "ctl/submit.h"
+#include "ctl/wait.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct submission {
+    struct ctl *ctl;
+    struct source source;
+    struct submit submit;
+    struct follow follow;
+    struct progress progress; /* of --follow */
+    bool wait, following;
+    uint64_t *ids; /* of --wait: to be waited for */
+    size_t id_count, id_size;
+    uint64_t accepted, last_id;
+    int status;
+};
+
+/* --- answers ------------------------------------------------------------------------------------ */
+
+static int keep_id(struct submission *s, uint64_t id)
+{
+    if (s->following)
+        return follow_expect(&s->follow, id);
+    if (!s->wait)
+        return 0;
+    if (s->id_count == s->id_size) {
+        size_t size = s->id_size ? s->id_size * 2 : 64;
+        uint64_t *ids = reallocarray(s->ids, size, sizeof *ids);
+        if (!ids)
+            return -ENOMEM;
+        s->ids = ids;
+        s->id_size = size;
+    }
+    s->ids[s->id_count++] = id;
+    return 0;
+}
+
+static void tell_refused(struct submission *s, const struct submit_item *item, const char *why,
+                         const char *raw, size_t raw_len)
+{
+    s->status = ctl_worse(s->status, EXIT_REFUSED);
+    if (item->name)
+        out_error("%s: %s", item->name, why);
+    else
+        out_error("line %" PRIu64 ": %s", item->line, why);
+    if (!s->ctl->json || s->following)
+        return;
+    struct buf b = BUF_INIT;
+    json_t *own = raw_len ? NULL : json_pack("{s:s}", "message", why);
+    char *text = own ? json_dumps(own, JSON_COMPACT) : NULL;
+    buf_puts(&b, "{\"error\":");
+    buf_put(&b, text ? text : raw_len ? raw : "{}", text ? strlen(text) : raw_len ? raw_len : 2);
+    if (!item->name)
+        buf_printf(&b, ",\"line\":%" PRIu64, item->line);
+    buf_putc(&b, '}');
+    if (!b.failed)
+        out_json(b.data, b.len);
+    buf_deinit(&b);
+    free(text);
+    json_decref(own);
+}
+
+static int answered(struct submit *submit, const struct submit_item *item, uint64_t id,
+                    const char *why, const char *raw, size_t raw_len)
+{
+    struct submission *s = submit->arg;
+    if (id == 0) {
+        tell_refused(s, item, why, raw, raw_len);
+        return 0;
+    }
+    s->accepted++;
+    s->last_id = id;
+    if (!s->following) { /* there the lines name their jobs */
+        if (s->ctl->json)
+            out_json(raw, raw_len);
+        else
+            out_printf("%" PRIu64 "\n", id);
+    }
+    return keep_id(s, id);
+}
+
+/* --- the loop ----------------------------------------------------------------------------------- */
+
+static int take_lines(struct submission *s, struct error *err)
+{
+    char *line;
+    size_t len;
+    int r;
+    while ((r = conn_line(&s->ctl->conn, &line, &len)) > 0) {
+        if (s->following)
+            r = follow_line(&s->follow, line, len);
+        else
+            r = 0;
+        if (r == 0)
+            r = submit_answer(&s->submit, line, len, err);
+        else if (r < 0)
+            conn_explain(&s->ctl->conn, r, err);
+        if (r < 0)
+            return r;
+    }
+    return r < 0 ? conn_explain(&s->ctl->conn, r, err) : 0;
+}
+
+static bool over(const struct submission *s)
+{
+    return submit_done(&s->submit) &&
+           (!s->following || s->follow.end || s->follow.pending.count == 0);
+}
+
+/* Waits for the daemon, and for the source if there is room for what it has. */
+static int wait_more(struct submission *s, struct error *err)
+{
+    struct pollfd input = {.fd = -1, .events = POLLIN};
+    if (s->source.fd >= 0 && !s->source.end && submit_has_room(&s->submit))
+        input.fd = s->source.fd;
+    int r = progress_tick(&s->progress, s->accepted == 1 ? s->last_id : ids_any(&s->follow.pending),
+                          s->follow.ended, s->accepted);
+    if (r == 0)
+        r = conn_poll(&s->ctl->conn, &input, 1, progress_timeout(&s->progress));
+    if (r < 0)
+        return conn_explain(&s->ctl->conn, r, err);
+    if (!(input.revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL)))
+        return 0;
+    r = input.revents & POLLNVAL ? -EBADF : source_read(&s->source);
+    return r < 0 ? error_set(err, r, "--from: %s", strerror(-r)) : 0;
+}
+
+/* True if a read of the source would give something now. */
+static bool more_at_once(const struct submission *s)
+{
+    struct pollfd input = {.fd = s->source.fd, .events = POLLIN};
+    return s->source.fd >= 0 && !s->source.end && poll(&input, 1, 0) > 0;
+}
+
+static int run(struct submission *s, struct error *err)
+{
+    int r = 0;
+    while (r == 0) {
+        r = submit_fill(&s->submit, !more_at_once(s), err);
+        if (r == 0)
+            r = take_lines(s, err);
+        if (r < 0 || over(s))
+            break;
+        /* What was just answered may have made room for items that are there already. */
+        if (submit_has_room(&s->submit) && s->source.fd < 0 && !source_done(&s->source))
+            continue;
+        r = wait_more(s, err);
+    }
+    return r;
+}
+
+/* --- the command -------------------------------------------------------------------------------- */
+
+static int finish(struct submission *s, int r, const struct error *err)
+{
+    if (r == -EINTR)
+        return wait_interrupted(s->last_id,
+                                s->following ? s->follow.pending.count : (size_t)s->accepted);
+    if (r < 0)
+        return ctl_worse(s->status, ctl_fail(r, err));
+    out_flush();
+    int status = s->status;
+    if (s->following)
+        status = ctl_worse(status, s->follow.status);
+    if (s->wait && s->id_count > 0)
+        status = ctl_worse(status, wait_for(s->ctl, s->ids, s->id_count));
+    return status;
+}
+
+static int check(const struct ctl *ctl, struct error *err)
+{
+    const struct args *args = &ctl->args;
+    const char *from = args_value(args, OPT_FROM), *body = args_value(args, OPT_BODY);
+    if (from && args->operand_count > 0)
+        return error_set(err, -EINVAL,
+                         "URLs come from the command line or from --from, not from both");
+    if (!from && args->operand_count == 0)
+        return error_set(err, -EINVAL, "`submit` needs a URL: penstockctl submit %s",
+                         args->command->synopsis);
+    if (from && body && strcmp(from, "-") == 0 && strcmp(body, "-") == 0)
+        return error_set(err, -EINVAL, "--from and --body cannot both be standard input");
+    if (args_has(args, OPT_WAIT) && args_has(args, OPT_FOLLOW))
+        return error_set(err, -EINVAL, "--wait and --follow: choose one (--follow waits as well)");
+    if (!args_has(args, OPT_FOLLOW) && args_has_group(args, GROUP_STREAM))
+        return error_set(err, -EINVAL, "--events and --data belong to --follow");
+    return 0;
+}
+
+static int submit_with(struct submission *s)
+{
+    struct error err;
+    int r = s->wait || s->following ? intr_catch() : 0;
+    if (r == 0)
+        r = submit_init(&s->submit);
+    if (r < 0) {
+        error_set(&err, r, "%s", strerror(-r));
+    } else {
+        if (s->following)
+            progress_init(&s->progress, s->ctl->conn.path);
+        r = run(s, &err);
+        progress_deinit(&s->progress);
+    }
+    int status = finish(s, r, &err);
+    submit_deinit(&s->submit);
+    free(s->ids);
+    return status;
+}
+
+int cmd_submit(struct ctl *ctl)
+{
+    const struct args *args = &ctl->args;
+    struct submission s = {.ctl = ctl, .progress = {.conn = {.fd = -1}}};
+    struct error err;
+    json_t *common = NULL;
+    int r = check(ctl, &err), status;
+    s.wait = args_has(args, OPT_WAIT);
+    s.following = args_has(args, OPT_FOLLOW);
+    if (r == 0)
+        r = follow_init(&s.follow, args, &err);
+    if (r < 0)
+        return ctl_fail(r, &err);
+    r = source_init(&s.source, args_value(args, OPT_FROM), args->operands, args->operand_count,
+                    &err);
+    if (r == 0)
+        r = ask_options(args, GROUP_JOB, &common, &err);
+    status = r < 0 ? ctl_fail(-EINVAL, &err) : ctl_connect(ctl);
+    s.follow.track = true;
+    s.submit = (struct submit){.conn = &ctl->conn,
+                               .source = &s.source,
+                               .common = common,
+                               .follow = s.following,
+                               .batch_size = SUBMIT_BATCH,
+                               .answered = answered,
+                               .arg = &s};
+    if (status == 0)
+        status = submit_with(&s);
+    json_decref(common);
+    source_deinit(&s.source);
+    follow_deinit(&s.follow);
+    return status;
+}

@@ -1,0 +1,44 @@
+#include "ctl/ctl.h"
+
+#define MANY ((size_t)-1)
+
+/* clang-format off: a table */
+const struct command commands[] = {
+    {"submit", "URL... [OPTION...] | --from FILE|-", "queue URLs; prints one id a line",
+     "Each id is printed as soon as the daemon has acknowledged the job: from then on it is not "
+     "lost.\n"
+     "With --from each line is a URL or a JSON object with the members of a job (`url`, and the\n"
+     "options' names with _ for -); options given here hold for every line that does not say\n"
+     "otherwise. A bad line is told with its number and stops no other.\n",
+     GROUP_SUBMIT | GROUP_STREAM | GROUP_JOB, 0, MANY, false, cmd_submit},
+    {"list", "[SELECT] [--limit N]", "jobs, newest first", NULL, GROUP_LIST | GROUP_SELECT, 0, 0,
+     false, cmd_list},
+    {"show", "ID", "a job's state and verdict", NULL, 0, 1, 1, false, cmd_show},
+    {"explain", "ID", "a job's life in words", NULL, 0, 1, 1, false, cmd_explain},
+    {"wait", "ID...", "until all have ended; prints how each did",
+     "Ctrl-C ends the waiting, not the jobs.\n", 0, 1, MANY, false, cmd_wait},
+    {"follow", "[ID...|SELECT] [--events LIST] [--data]", "log lines as they come",
+     "With ids: until all of them have ended. Otherwise until Ctrl-C. Lines are printed as they "
+     "stand\n"
+     "in the daemon's log. Whoever reads too slowly is told how many lines were missed.\n",
+     GROUP_STREAM | GROUP_SELECT, 0, MANY, false, cmd_follow},
+    {"cancel", "ID...|SELECT", "end jobs", NULL, GROUP_SELECT, 0, MANY, false, cmd_cancel},
+    {"retry", "ID...|SELECT", "submit copies of jobs",
+     "Prints for each the copy's id and the id that it is a copy of.\n", GROUP_SELECT, 0, MANY,
+     false, cmd_retry},
+    {"ping", "", "does the daemon answer?", NULL, 0, 0, 0, false, cmd_ping},
+    {"stats", "", "what the daemon is doing", NULL, 0, 0, 0, false, cmd_stats},
+    {"parsers", "", "the parsers and their options", NULL, 0, 0, 0, false, cmd_parsers},
+    {"metrics", "", "figures in OpenMetrics format", NULL, 0, 0, 0, true, cmd_generic},
+    {"reload", "", "read the config again", NULL, 0, 0, 0, true, cmd_generic},
+    {"pause", "[all | host NAME | parser NAME | schedule NAME]", "start no more jobs", NULL, 0, 0,
+     2, true, cmd_generic},
+    {"resume", "[all | host NAME | parser NAME | schedule NAME]", "start jobs again", NULL, 0, 0, 2,
+     true, cmd_generic},
+    {"run", "URL [OPTION...] -- COMMAND [ARG...]", "feed a body to your own command", NULL, 0, 0,
+     MANY, true, NULL},
+    {"schedule", "...", "schedules", NULL, 0, 0, MANY, true, NULL},
+    {"top", "", "running jobs on the screen", NULL, 0, 0, MANY, true, NULL},
+    {0},
+};
+/* clang-format on */

@@ -1,0 +1,60 @@
+#include "ctl/ctl.h"
+#include "ctl/out.h"
+#include "ctl/slice.h"
+
+#include <errno.h>
+
+int ctl_fail(int code, const struct error *err)
+{
+    if (code == -EINTR)
+        return EXIT_INTERRUPTED;
+    out_error("%s", err->text);
+    return code == -EINVAL ? EXIT_USAGE : EXIT_REFUSED;
+}
+
+int ctl_connect(struct ctl *ctl)
+{
+    struct error err;
+    int r = conn_open(&ctl->conn, args_value(&ctl->args, OPT_SOCKET), &err);
+    if (r == 0)
+        return 0;
+    out_error("%s", err.text);
+    return EXIT_REFUSED;
+}
+
+int ctl_ask(struct ctl *ctl, const char *method, json_t *params, struct answer *ret_answer)
+{
+    struct error err;
+    struct answer answer;
+    int status = ctl->conn.fd < 0 ? ctl_connect(ctl) : 0;
+    if (status != 0) {
+        json_decref(params);
+        return status;
+    }
+    int r = conn_call(&ctl->conn, method, params, &answer, &err);
+    if (r < 0)
+        return r == -EINTR ? EXIT_INTERRUPTED : (out_error("%s", err.text), EXIT_REFUSED);
+    if (answer.code != 0) {
+        out_error("%s", answer.message);
+        answer_deinit(&answer);
+        return EXIT_REFUSED;
+    }
+    *ret_answer = answer;
+    return 0;
+}
+
+void ctl_put_raw(const struct answer *answer)
+{
+    struct slice result;
+    if (slice_member((struct slice){answer->text, answer->len}, "result", &result))
+        out_json(result.p, result.len);
+}
+
+int ctl_worse(int a, int b)
+{
+    static const int order[] = {EXIT_INTERRUPTED, EXIT_REFUSED, EXIT_USAGE, EXIT_JOB_FAILED};
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+        if (a == order[i] || b == order[i])
+            return order[i];
+    return EXIT_ALL_WELL;
+}

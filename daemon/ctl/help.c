@@ -1,0 +1,65 @@
+#include "ctl/help.h"
+
+#include <stdio.h>
+
+static const struct {
+    unsigned group;
+    const char *title;
+} groups[] = {
+    {GROUP_SUBMIT, "Afterwards, and where from"},
+    {GROUP_LIST, "How many"},
+    {GROUP_STREAM, "Which lines"},
+    {GROUP_JOB, "The job (the same names, with _, in JSON and in the daemon's config)"},
+    {GROUP_SELECT, "SELECT: which jobs"},
+    {GROUP_GLOBAL, "Everywhere"},
+};
+
+static void put_option(struct buf *b, const struct opt_def *def)
+{
+    char left[64];
+    snprintf(left, sizeof left, "--%s%s%s", def->name, def->arg ? " " : "",
+             def->arg ? def->arg : "");
+    buf_printf(b, "  %-28s %s\n", left, def->help);
+}
+
+static void put_group(struct buf *b, unsigned group, const char *title)
+{
+    buf_printf(b, "\n%s\n", title);
+    for (int i = 0; i < OPT_COUNT_; i++)
+        if (opt_defs[i].groups & group)
+            put_option(b, &opt_defs[i]);
+}
+
+void help_put_command(struct buf *b, const struct command *command)
+{
+    buf_printf(b, "usage: penstockctl %s %s\n\n%s.\n", command->name, command->synopsis,
+               command->summary);
+    if (command->more)
+        buf_printf(b, "\n%s", command->more);
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+        if (groups[i].group & (command->groups | GROUP_GLOBAL))
+            put_group(b, groups[i].group, groups[i].title);
+}
+
+void help_put(struct buf *b, const struct command *commands)
+{
+    buf_puts(b, "usage: penstockctl [--socket PATH] [--json] COMMAND [ARG...]\n\n");
+    for (const struct command *c = commands; c->name; c++) {
+        if (c->hidden)
+            continue;
+        char left[64];
+        snprintf(left, sizeof left, "%s %s", c->name, c->synopsis);
+        if (snprintf(NULL, 0, "%s", left) <= 30)
+            buf_printf(b, "  %-31s %s\n", left, c->summary);
+        else
+            buf_printf(b, "  %s\n  %-31s %s\n", left, "", c->summary);
+    }
+    put_group(b, GROUP_SELECT, "SELECT");
+    put_group(b, GROUP_GLOBAL,
+              "Options stand anywhere; `penstockctl COMMAND --help` lists a command's own");
+    buf_puts(b, "\nSocket: --socket, else $PENSTOCK_SOCKET, else "
+                "$XDG_RUNTIME_DIR/penstock/control.sock if\n"
+                "        a daemon answers there, else /run/penstock/control.sock\n"
+                "Exit:   0 all well  1 a job failed or was cancelled  2 usage\n"
+                "        3 daemon unreachable, refused, or lines were missed  130 interrupted\n");
+}

@@ -1,0 +1,32 @@
+/* A job, as the daemon tells of it: the members of `show` that the client makes sentences of. */
+#ifndef PENSTOCK_CTL_JOB_H
+#define PENSTOCK_CTL_JOB_H
+
+#include "base/buf.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Strings are borrowed from the object, and "" where it has none; numbers are -1 then. */
+struct job_view {
+    uint64_t id;
+    int64_t attempt;
+    const char *state, *url, *parser;
+    const char *error_kind, *error_message;
+    const char *verified_by, *waiting_for;
+    int64_t bytes, length, records, status;
+    double seconds; /* total */
+    bool ended, done;
+};
+
+void job_view_read(const json_t *object, struct job_view *ret_view);
+
+/* "42 done 1048576 bytes 9000 records length 0.734 s", "43 failed truncated: MESSAGE", "44 cancelled". For
+ * terminals and pipes: what came from elsewhere is made safe. */
+void job_put_verdict(struct buf *b, const struct job_view *view);
+
+/* The job's life in words, a sentence a line. `now_us`: microseconds since 1970. */
+void job_put_life(struct buf *b, const json_t *object, int64_t now_us);
+
+#endif

@@ -1,0 +1,69 @@
+#include "base/buf.h"
+#include "ctl/ctl.h"
+#include "ctl/help.h"
+#include "ctl/out.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* Else the socket could get a number that others write to. */
+static void fill_standard_descriptors(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) < 0)
+            _exit(EXIT_REFUSED);
+}
+
+static int print_help(const struct args *args)
+{
+    struct buf b = BUF_INIT;
+    if (args->command && args->command->run)
+        help_put_command(&b, args->command);
+    else
+        help_put(&b, commands);
+    if (b.data)
+        out_put(b.data, b.len);
+    buf_deinit(&b);
+    return EXIT_ALL_WELL;
+}
+
+static int usage(const char *message)
+{
+    out_error("%s", message);
+    return EXIT_USAGE;
+}
+
+static int run(struct ctl *ctl, int argc, char **argv)
+{
+    struct error err;
+    int r = args_parse(&ctl->args, commands, argc, argv, &err);
+    if (r < 0)
+        return usage(err.text);
+    if (args_has(&ctl->args, OPT_HELP))
+        return print_help(&ctl->args);
+    if (args_has(&ctl->args, OPT_VERSION)) {
+        out_printf("penstockctl %s\n", PENSTOCK_VERSION);
+        return EXIT_ALL_WELL;
+    }
+    if (!ctl->args.command)
+        return usage("which command? (penstockctl --help lists them)");
+    if (!ctl->args.command->run) {
+        out_error("`%s` is not in this version", ctl->args.command->name);
+        return EXIT_USAGE;
+    }
+    ctl->json = args_has(&ctl->args, OPT_JSON);
+    return ctl->args.command->run(ctl);
+}
+
+int main(int argc, char **argv)
+{
+    struct ctl ctl = {.conn = {.fd = -1}};
+    fill_standard_descriptors();
+    out_init();
+    int status = run(&ctl, argc, argv);
+    out_flush();
+    conn_close(&ctl.conn);
+    args_deinit(&ctl.args);
+    return status;
+}

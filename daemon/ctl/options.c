@@ -1,0 +1,87 @@
+#include "ctl/options.h"
+
+#include <stdio.h>
+
+/* clang-format off: a table */
+const struct opt_def opt_defs[OPT_COUNT_] = {
+    [OPT_SOCKET] = {"socket", "PATH", GROUP_GLOBAL, FORM_NONE, NULL, "the daemon's control socket"},
+    [OPT_JSON] = {"json", NULL, GROUP_GLOBAL, FORM_NONE, NULL,
+                  "answers as JSON, one object a line"},
+    [OPT_HELP] = {"help", NULL, GROUP_GLOBAL, FORM_NONE, NULL, "this text, or a command's"},
+    [OPT_VERSION] = {"version", NULL, GROUP_GLOBAL, FORM_NONE, NULL, "the client's version"},
+
+    [OPT_FROM] = {"from", "FILE|-", GROUP_SUBMIT, FORM_NONE, NULL,
+                  "one URL or one JSON object a line; each is answered in order"},
+    [OPT_WAIT] = {"wait", NULL, GROUP_SUBMIT, FORM_NONE, NULL, "until all have ended; prints how"},
+    [OPT_FOLLOW] = {"follow", NULL, GROUP_SUBMIT, FORM_NONE, NULL,
+                    "print their lines as they come, until all have ended"},
+
+    [OPT_LIMIT] = {"limit", "N", GROUP_LIST, FORM_NONE, NULL, "at most so many; 50 unless told"},
+
+    [OPT_EVENTS] = {"events", "LIST", GROUP_STREAM, FORM_NONE, NULL,
+                    "only these: start record attempt verdict stop"},
+    [OPT_DATA] = {"data", NULL, GROUP_STREAM, FORM_NONE, NULL,
+                  "bare records: what the parser emitted, a value a line"},
+
+    [OPT_PARSER] = {"parser", "NAME", GROUP_JOB | GROUP_SELECT, FORM_TEXT, NULL,
+                    "the parser; a new job's is count unless told"},
+    [OPT_OPTION] = {"option", "K=V", GROUP_JOB, FORM_PAIRS, "options", "an option for the parser"},
+    [OPT_LABEL] = {"label", "K=V", GROUP_JOB | GROUP_SELECT, FORM_PAIRS, "labels",
+                   "a label; a job may have many"},
+    [OPT_CREDENTIAL] = {"credential", "NAME", GROUP_JOB, FORM_TEXT, NULL,
+                        "a credential of the daemon's config; never in a URL"},
+    [OPT_HEADER] = {"header", "'NAME: V'", GROUP_JOB, FORM_LIST, "headers", "a request header"},
+    [OPT_METHOD] = {"method", "GET|POST", GROUP_JOB, FORM_TEXT, NULL,
+                    "GET unless told; POST if there is a body"},
+    [OPT_BODY] = {"body", "FILE|-", GROUP_JOB, FORM_FILE, NULL, "the body of a POST"},
+    [OPT_DELIVER] = {"deliver", "stream|commit", GROUP_JOB, FORM_TEXT, NULL,
+                     "records at once, or all together once done"},
+    [OPT_DIGEST] = {"digest", "ALGO[:HEX]", GROUP_JOB, FORM_TEXT, NULL,
+                    "compute a digest of the body, or demand this one"},
+    [OPT_UNVERIFIED] = {"unverified", "fail|accept", GROUP_JOB, FORM_TEXT, NULL,
+                        "a body whose end nobody can verify"},
+    [OPT_ACCEPT_STATUS] = {"accept-status", "LIST", GROUP_JOB, FORM_TEXT, NULL,
+                           "status codes whose body the parser gets as well: '404 5xx'"},
+    [OPT_EXPECT_TYPE] = {"expect-type", "TYPE", GROUP_JOB, FORM_TEXT, NULL,
+                         "fail unless the body is of this media type"},
+    [OPT_MIN_BYTES] = {"min-bytes", "SIZE", GROUP_JOB, FORM_TEXT, NULL, "fail below"},
+    [OPT_MIN_RECORDS] = {"min-records", "N", GROUP_JOB, FORM_INTEGER, NULL, "fail below"},
+    [OPT_MAX_ATTEMPTS] = {"max-attempts", "N", GROUP_JOB, FORM_INTEGER, NULL, "tries in all"},
+    [OPT_MAX_BODY] = {"max-body", "SIZE", GROUP_JOB, FORM_TEXT, NULL, "fail above"},
+    [OPT_MAX_REDIRECTS] = {"max-redirects", "N", GROUP_JOB, FORM_INTEGER, NULL, "hops followed"},
+    [OPT_TIMEOUT] = {"timeout", "TIME", GROUP_JOB, FORM_TEXT, NULL, "of an attempt as a whole"},
+    [OPT_CONNECT_TIMEOUT] = {"connect-timeout", "TIME", GROUP_JOB, FORM_TEXT, NULL,
+                             "until the connection stands"},
+    [OPT_FIRST_BYTE_TIMEOUT] = {"first-byte-timeout", "TIME", GROUP_JOB, FORM_TEXT, NULL,
+                                "until the response begins"},
+    [OPT_STALL_TIMEOUT] = {"stall-timeout", "TIME", GROUP_JOB, FORM_TEXT, NULL,
+                           "without a byte from the origin"},
+    [OPT_PARSE_TIMEOUT] = {"parse-timeout", "TIME", GROUP_JOB, FORM_TEXT, NULL, "of the parser"},
+    [OPT_USER_AGENT] = {"user-agent", "TEXT", GROUP_JOB, FORM_TEXT, NULL, "sent to the origin"},
+    [OPT_PRIORITY] = {"priority", "N", GROUP_JOB, FORM_INTEGER, NULL, "higher runs first"},
+    [OPT_NOT_BEFORE] = {"not-before", "TIME", GROUP_JOB, FORM_LATER, NULL,
+                        "a time, or a duration from now"},
+    [OPT_KEY] = {"key", "KEY", GROUP_JOB, FORM_TEXT, NULL, "the same key gives the same job"},
+    [OPT_KEEP_BODY] = {"keep-body", "never|failed", GROUP_JOB, FORM_TEXT, NULL,
+                       "keep the body that broke the parser"},
+
+    [OPT_STATE] = {"state", "STATE", GROUP_SELECT, FORM_TEXT, NULL,
+                   "queued, waiting, running, done, failed or cancelled"},
+    [OPT_ERROR] = {"error", "KIND", GROUP_SELECT, FORM_TEXT, NULL, "failed for this reason"},
+    [OPT_SCHEDULE] = {"schedule", "NAME", GROUP_SELECT, FORM_TEXT, NULL, "made by this schedule"},
+    [OPT_HOST] = {"host", "NAME", GROUP_SELECT, FORM_TEXT, NULL, "of this host"},
+    [OPT_SINCE] = {"since", "TIME", GROUP_SELECT, FORM_EARLIER, NULL,
+                   "submitted since then: a time, or a duration ago"},
+};
+/* clang-format on */
+
+const char *opt_json_name(enum opt opt, char *buf, size_t size)
+{
+    if (opt_defs[opt].json)
+        return opt_defs[opt].json;
+    snprintf(buf, size, "%s", opt_defs[opt].name);
+    for (char *p = buf; *p; p++)
+        if (*p == '-')
+            *p = '_';
+    return buf;
+}

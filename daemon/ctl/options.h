@@ -1,0 +1,90 @@
+/* The client's options: one table, from which the parser of arguments, the help texts, the JSON of jobs and
+ * selections, and a test of the man page all follow. */
+#ifndef PENSTOCK_CTL_OPTIONS_H
+#define PENSTOCK_CTL_OPTIONS_H
+
+#include <stddef.h>
+
+enum opt {
+    OPT_SOCKET,
+    OPT_JSON,
+    OPT_HELP,
+    OPT_VERSION,
+    OPT_FROM,
+    OPT_WAIT,
+    OPT_FOLLOW,
+    OPT_LIMIT,
+    OPT_EVENTS,
+    OPT_DATA,
+    OPT_PARSER,
+    OPT_OPTION,
+    OPT_LABEL,
+    OPT_CREDENTIAL,
+    OPT_HEADER,
+    OPT_METHOD,
+    OPT_BODY,
+    OPT_DELIVER,
+    OPT_DIGEST,
+    OPT_UNVERIFIED,
+    OPT_ACCEPT_STATUS,
+    OPT_EXPECT_TYPE,
+    OPT_MIN_BYTES,
+    OPT_MIN_RECORDS,
+    OPT_MAX_ATTEMPTS,
+    OPT_MAX_BODY,
+    OPT_MAX_REDIRECTS,
+    OPT_TIMEOUT,
+    OPT_CONNECT_TIMEOUT,
+    OPT_FIRST_BYTE_TIMEOUT,
+    OPT_STALL_TIMEOUT,
+    OPT_PARSE_TIMEOUT,
+    OPT_USER_AGENT,
+    OPT_PRIORITY,
+    OPT_NOT_BEFORE,
+    OPT_KEY,
+    OPT_KEEP_BODY,
+    OPT_STATE,
+    OPT_ERROR,
+    OPT_SCHEDULE,
+    OPT_HOST,
+    OPT_SINCE,
+    OPT_COUNT_
+};
+
+/* Which commands take an option: each has a mask of these. */
+enum opt_group {
+    GROUP_GLOBAL = 1 << 0,
+    GROUP_SUBMIT = 1 << 1,
+    GROUP_LIST = 1 << 2,
+    GROUP_STREAM = 1 << 3, /* how followed lines are printed */
+    GROUP_JOB = 1 << 4,
+    GROUP_SELECT = 1 << 5,
+};
+
+/* How a value becomes JSON, under the option's name with _ for - or the name given here. */
+enum opt_form {
+    FORM_NONE,    /* not sent */
+    FORM_TEXT,    /* a string */
+    FORM_INTEGER, /* a number */
+    FORM_PAIRS,   /* K=V, gathered in an object */
+    FORM_LIST,    /* gathered in an array of strings */
+    FORM_FILE,    /* the content of a file, or of standard input for - */
+    FORM_LATER,   /* a time, or a duration from now */
+    FORM_EARLIER, /* a time, or a duration ago */
+};
+
+struct opt_def {
+    const char *name;
+    const char *arg; /* what its value is called; NULL: a flag */
+    unsigned groups;
+    enum opt_form form;
+    const char *json; /* NULL: by its name */
+    const char *help;
+};
+
+extern const struct opt_def opt_defs[OPT_COUNT_];
+
+/* The JSON member's name of an option, into a buffer of the caller's. */
+const char *opt_json_name(enum opt opt, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,65 @@
+/* Jobs from a source to the daemon: in batches, several under way at once, answered in order. Memory is bounded by
+ * the window, however long the source is. */
+#ifndef PENSTOCK_CTL_SUBMIT_H
+#define PENSTOCK_CTL_SUBMIT_H
+
+#include "ctl/conn.h"
+#include "ctl/source.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SUBMIT_BATCH  100          /* jobs in a request */
+#define SUBMIT_BYTES  (256 * 1024) /* a batch is sent once it has so many */
+#define SUBMIT_WINDOW 10           /* requests under way */
+
+struct submit_item {
+    uint64_t line; /* 0: it was an argument */
+    char *name;    /* the argument, for messages */
+    char *refused; /* why it was not even sent; NULL: it was */
+};
+
+struct submit_batch {
+    struct submit_item items[SUBMIT_BATCH];
+    size_t count, sent; /* sent: those without `refused` */
+    size_t bytes;
+    json_t *jobs;     /* until it is sent */
+    uint64_t request; /* 0: not sent */
+};
+
+struct submit {
+    struct conn *conn;
+    struct source *source;
+    const json_t *common; /* what the options say, for every job */
+    bool follow;
+    bool stop;         /* take nothing more */
+    size_t batch_size; /* SUBMIT_BATCH at most */
+    /* An item's answer, in the order of the source: the id, or 0 and why not. `raw`: the daemon's own words
+     * as JSON text: the result's object, or the error's (empty if the client itself refused). 0 or a negative
+     * errno. */
+    int (*answered)(struct submit *s, const struct submit_item *item, uint64_t id, const char *why,
+                    const char *raw, size_t raw_len);
+    void *arg;
+    struct submit_batch *window; /* a ring of SUBMIT_WINDOW */
+    size_t first, used;          /* the newest may still be filling */
+};
+
+int submit_init(struct submit *s); /* after the caller has set its members; 0 or -ENOMEM */
+void submit_deinit(struct submit *s);
+
+/* Takes what the source has, and sends what is full; all, if nothing more is to be had at once (`idle`). 0, or a
+ * negative errno and a sentence. */
+int submit_fill(struct submit *s, bool idle, struct error *err);
+
+/* Is there room to read more of the source into? */
+bool submit_has_room(const struct submit *s);
+
+/* A line from the daemon that is an answer. 0, or a negative errno and a sentence. */
+int submit_answer(struct submit *s, const char *line, size_t len, struct error *err);
+
+/* Nothing is under way, and nothing will come. */
+bool submit_done(const struct submit *s);
+
+#endif
