@@ -22,8 +22,7 @@
 #define IO_BLOCKED (-EAGAIN)
 #define IO_CLOSED  (-ECONNRESET)
 
-/* --- sockets
- * --------------------------------------------------------------------------------------- */
+/* --- sockets -------------------------------------------------------------- */
 
 static ssize_t tls_result(struct conn *conn, int n)
 {
@@ -79,8 +78,7 @@ static void conn_sleep(struct conn *conn, uint64_t ns)
     list_add_tail(&conn->origin->sleepers, &conn->sleeper);
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life ----------------------------------------------------------------- */
 
 void conn_new(struct origin *origin, int fd)
 {
@@ -180,8 +178,7 @@ static int conn_reset(struct conn *conn)
     return 1;
 }
 
-/* --- requests
- * ---------------------------------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------- */
 
 static void count_request(struct conn *conn, uint64_t *ret_seq)
 {
@@ -255,8 +252,7 @@ static int take_body(struct conn *conn)
     return n == missing ? begin_response(conn, NULL) : -EAGAIN;
 }
 
-/* --- responses
- * ------------------------------------------------------------------------------------- */
+/* --- responses ------------------------------------------------------------ */
 
 static void count_sent(struct conn *conn, size_t from, size_t to)
 {
@@ -362,8 +358,7 @@ static int next_piece(struct conn *conn)
     return -EINVAL;
 }
 
-/* --- the machine
- * ------------------------------------------------------------------------------------ */
+/* --- the machine ---------------------------------------------------------- */
 
 static int handshake(struct conn *conn)
 {

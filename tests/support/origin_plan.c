@@ -1,5 +1,5 @@
 /* From a request to a response: status, head, framing, ranges and faults. */
-#include "support/origin_response.h"
+#include "support/origin_plan.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -9,21 +9,7 @@
 
 #define GENERATED_MODIFIED 1735689600 /* 2025-01-01, for what has no date of its own */
 
-struct plan {
-    struct response *response;
-    const struct request *request;
-    uint64_t seq;
-    int status;
-    bool ranged;
-    uint64_t range_start, range_end, range_total; /* as Content-Range will say; end is inclusive */
-    const char *location;
-    char *location_owned;
-    char etag[96], modified[40];
-    char digest[64]; /* base64 of the SHA-256; "" for none */
-};
-
-/* --- what the body is ---------------------------------------------------------------------------
- */
+/* --- what the body is ----------------------------------------------------- */
 
 static int generated(struct content *content, const struct request *request, struct error *err)
 {
@@ -101,8 +87,7 @@ static int replace_content(struct response *response, const char *text)
     return content_set_memory(&response->content, text, strlen(text));
 }
 
-/* --- status, redirects
- * ---------------------------------------------------------------------------- */
+/* --- status, redirects ---------------------------------------------------- */
 
 /* The request's own target with one hop less. */
 static char *one_hop_less(const struct request *request, uint64_t hops)
@@ -148,13 +133,7 @@ static int plan_status(struct plan *plan)
     return replace_content(plan->response, "try again\n");
 }
 
-static bool status_has_body(int status)
-{
-    return status >= 200 && status != 204 && status != 304;
-}
-
-/* --- validators, ranges
- * --------------------------------------------------------------------------- */
+/* --- validators, ranges --------------------------------------------------- */
 
 static uint64_t hash(uint64_t h, const char *s)
 {
@@ -257,131 +236,7 @@ static int plan_digest(struct plan *plan)
     return 0;
 }
 
-/* --- the head
- * ------------------------------------------------------------------------------------- */
-
-static void put_length(struct plan *plan, struct buf *b)
-{
-    const struct request *q = plan->request;
-    const char *wrong = request_param(q, "length"), *again = request_param(q, "dup_length");
-    uint64_t length = plan->response->size, by = 0;
-    if (wrong) {
-        request_size(wrong + 1, &by);
-        length = *wrong == '+' ? length + by : by < length ? length - by : 0;
-    }
-    buf_printf(b, "Content-Length: %llu\r\n", (unsigned long long)length);
-    if (again)
-        buf_printf(b, "Content-Length: %llu\r\n",
-                   (unsigned long long)(length + (strcmp(again, "other") == 0)));
-}
-
-static void put_framing(struct plan *plan, struct buf *b)
-{
-    const struct response *r = plan->response;
-    bool both = request_is(plan->request, "te_cl", "1");
-    if (!status_has_body(plan->status))
-        return;
-    if (r->framing == FRAMING_LENGTH || both)
-        put_length(plan, b);
-    if (r->framing == FRAMING_CHUNKED || both)
-        buf_puts(b, "Transfer-Encoding: chunked\r\n");
-    if (r->framing == FRAMING_CHUNKED && r->trailer)
-        buf_puts(b, "Trailer: X-Trailer\r\n");
-    buf_printf(b, "Content-Type: %s\r\n", r->content.type);
-}
-
-static void put_selection(struct plan *plan, struct buf *b)
-{
-    unsigned long long total = plan->range_total;
-    if (*plan->etag)
-        buf_printf(b, "ETag: %s\r\n", plan->etag);
-    if (*plan->modified)
-        buf_printf(b, "Last-Modified: %s\r\n", plan->modified);
-    if (plan->ranged && !request_is(plan->request, "range", "nocr"))
-        buf_printf(b, "Content-Range: bytes %llu-%llu/%llu\r\n",
-                   (unsigned long long)plan->range_start, (unsigned long long)plan->range_end,
-                   total);
-    if (plan->status == 416)
-        buf_printf(b, "Content-Range: bytes */%llu\r\n", total);
-    if (request_param(plan->request, "gzip") && !plan->location && plan->status < 300)
-        buf_puts(b, "Content-Encoding: gzip\r\n");
-    if (*plan->digest)
-        buf_printf(b, "Repr-Digest: sha-256=:%s:\r\n", plan->digest);
-    if (*plan->digest && !plan->ranged)
-        buf_printf(b, "Content-Digest: sha-256=:%s:\r\n", plan->digest);
-}
-
-static void put_extras(struct plan *plan, struct buf *b)
-{
-    const struct request *q = plan->request;
-    const char *value;
-    if (plan->location)
-        buf_printf(b, "Location: %s\r\n", plan->location);
-    if (plan->status >= 400 && (value = request_param(q, "retry_after")))
-        buf_printf(b, "Retry-After: %s\r\n", value);
-    for (size_t i = 0; (value = request_param_at(q, "header", i)); i++) {
-        const char *colon = strchr(value, ':');
-        buf_printf(b, "%.*s: %s\r\n", (int)(colon ? colon - value : 0), value,
-                   colon ? colon + 1 : "");
-    }
-    for (uint64_t i = 0, n = request_number(q, "header_flood", 0); i < n && !b->failed; i++)
-        buf_printf(b, "X-Flood-%llu: 0123456789012345678901234567890123456789\r\n",
-                   (unsigned long long)i);
-    uint64_t huge = request_number(q, "huge_header", 0);
-    if (huge > 0) {
-        buf_puts(b, "X-Huge: ");
-        for (uint64_t i = 0; i < huge && !b->failed; i++)
-            buf_putc(b, (char)('a' + i % 26));
-        buf_puts(b, "\r\n");
-    }
-    if (plan->response->close)
-        buf_puts(b, "Connection: close\r\n");
-}
-
-static void put_informational(struct plan *plan, struct buf *b)
-{
-    const char *info = request_param(plan->request, "info");
-    unsigned code = 100, count = 1;
-    if (!info)
-        return;
-    sscanf(info, "%u,%u", &code, &count);
-    while (count-- > 0 && !b->failed)
-        buf_printf(b, "HTTP/1.1 %03u Wait\r\n%s\r\n", code % 1000,
-                   code == 103 ? "Link: </x>; rel=preload\r\n" : "");
-}
-
-static const char *reason(int status)
-{
-    return status == 200   ? "OK"
-           : status == 206 ? "Partial Content"
-           : status < 300  ? "Fine"
-           : status < 400  ? "Elsewhere"
-           : status < 500  ? "Your fault"
-                           : "My fault";
-}
-
-static int put_head(struct plan *plan)
-{
-    const struct request *q = plan->request;
-    struct buf *b = &plan->response->head;
-    if (request_is(q, "http09", "1") || request_is(q, "garbage", "1"))
-        return 0;
-    put_informational(plan, b);
-    if (request_is(q, "bad_status", "1"))
-        buf_puts(b, "HTTP/1.1 abc\r\n");
-    else if (!request_is(q, "no_status_line", "1"))
-        buf_printf(b, "HTTP/1.%d %03d %s\r\n", request_is(q, "http10", "1") ? 0 : 1, plan->status,
-                   reason(plan->status));
-    put_framing(plan, b);
-    put_selection(plan, b);
-    put_extras(plan, b);
-    if (!plan->response->endless_head)
-        buf_puts(b, "\r\n");
-    return b->failed ? -ENOMEM : 0;
-}
-
-/* --- faults and framing
- * ----------------------------------------------------------------------------- */
+/* --- faults and framing --------------------------------------------------- */
 
 static void plan_stop(struct plan *plan)
 {
@@ -478,7 +333,7 @@ static int plan_garbage(struct plan *plan)
 
 static void plan_bodyless(struct plan *plan)
 {
-    if (!status_has_body(plan->status) || plan->request->head_only) {
+    if (!plan_has_body(plan->status) || plan->request->head_only) {
         plan->response->size = 0;
         plan->response->framing = FRAMING_LENGTH;
         plan->response->no_final_chunk = plan->response->no_final_crlf = false;
@@ -513,7 +368,7 @@ static int plan_all(struct plan *plan)
         r->framing = FRAMING_CLOSE;
         r->close = true;
     }
-    n = put_head(plan);
+    n = plan_head(plan);
     plan_bodyless(plan);
     return n;
 }
@@ -531,7 +386,7 @@ int response_plan_error(struct response *response, int status, const char *text)
     return buf_printf(&response->head,
                       "HTTP/1.1 %03d %s\r\nContent-Type: text/plain\r\n"
                       "Content-Length: %zu\r\nConnection: close\r\n\r\n",
-                      status, reason(status), strlen(text));
+                      status, plan_reason(status), strlen(text));
 }
 
 int response_plan(struct response *response, const struct request *request, uint64_t seq,

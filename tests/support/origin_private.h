@@ -74,7 +74,13 @@ struct conn {
     size_t out_off;
 };
 
-/* --- origin.c */
+/* --- origin_state.c */
+/* Lets the loop look at what `lock` guards. Any thread. */
+void origin_wake(struct origin *origin);
+/* As struct response_origin's. */
+int origin_special(void *arg, const struct request *request, struct buf *ret);
+/* Frees what `lock` guards. */
+void origin_state_deinit(struct origin *origin);
 /* The key's counter, made if need be; NULL: out of memory. Call with the lock held. */
 struct counter *origin_counter(struct origin *origin, const char *key);
 bool origin_is_released(struct origin *origin, const char *name);

@@ -27,8 +27,7 @@
 
 #define fatal(...) fail_msg(__VA_ARGS__)
 
-/* --- files
- * ------------------------------------------------------------------------------------------- */
+/* --- files ---------------------------------------------------------------- */
 
 struct path {
     struct path *next;
@@ -119,8 +118,7 @@ bool test_read_file(const char *path, struct buf *ret)
     return n == 0;
 }
 
-/* --- waiting
- * ------------------------------------------------------------------------------------------- */
+/* --- waiting -------------------------------------------------------------- */
 
 uint64_t test_now_ms(void)
 {
@@ -154,8 +152,7 @@ unsigned test_patience(void)
     return test_sanitized() ? 5 : 1;
 }
 
-/* --- looking at a process
- * ------------------------------------------------------------------------------- */
+/* --- looking at a process ------------------------------------------------- */
 
 static int count_entries(pid_t pid, const char *what)
 {
@@ -208,8 +205,7 @@ uint64_t test_rss_bytes(pid_t pid)
     return rollup(pid, (const char *const[]){"\nRss:", NULL});
 }
 
-/* --- programs
- * ------------------------------------------------------------------------------------------- */
+/* --- programs ------------------------------------------------------------- */
 
 #define MAX_GROUPS 64
 static pid_t groups[MAX_GROUPS]; /* to be killed at exit */
@@ -372,8 +368,7 @@ void test_wait_line(const char *path, const char *needle, unsigned ms, struct bu
         test_nap_(deadline, needle, path, 0);
 }
 
-/* --- digests
- * --------------------------------------------------------------------------------------------- */
+/* --- digests -------------------------------------------------------------- */
 
 void test_sha256(const void *data, size_t len, char ret[TEST_SHA256_SIZE])
 {
@@ -393,8 +388,7 @@ void test_sha256_file(const char *path, char ret[TEST_SHA256_SIZE])
     buf_deinit(&text);
 }
 
-/* --- ports that don't answer
- * ------------------------------------------------------------------------------ */
+/* --- ports that don't answer ---------------------------------------------- */
 
 static int bound_socket(uint16_t *ret_port)
 {
