@@ -25,7 +25,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 
 def layer_of(path, daemon):
     parts = path.relative_to(daemon).parts
-    return parts[0] if len(parts) > 1 else path.stem
+    return parts[0] if len(parts) > 1 else "main" if path.stem == "main" else "app"
 
 
 def faults_in(path, daemon):
@@ -38,7 +38,7 @@ def faults_in(path, daemon):
         if not match:
             continue
         target = match.group(1)
-        if target == "app.h" and layer in ("app", "main") or target == "penstock/parser.h":
+        if target == "penstock/parser.h" or layer in ("app", "main") and (daemon / target).parent == daemon:
             continue
         if layer == "ctl" and target == PIPELINE:
             continue

@@ -284,7 +284,7 @@ class Follow(penstock_test.Case):
             answer = rpc.receive()
             job = answer["result"]["id"]
             events = self.events(rpc)
-        self.assertEqual([e["data"] for e in events if e["event"] == "record"], [f"line {i}" for i in range(1, 1001)])
+        self.assertEqual([e["data"] for e in events if e["event"] == "record"], [{"line": i, "text": f"line {i}"} for i in range(1, 1001)])
         self.assertEqual(events, [e for e in self.penstock.lines() if e.get("job") == job])
 
     def test_follow_all(self):

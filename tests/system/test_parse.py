@@ -23,7 +23,8 @@ class Parse(penstock_test.Case):
         return self.parse(name, data, *options, status=status)[0]
 
     def test_lines(self):
-        self.assertEqual(self.records("lines", "a\nb\r\n\nc"), ["a", "b", "", "c"])
+        found = self.records("lines", "a\nb\r\n\nc")
+        self.assertEqual(found, [{"line": i, "text": t} for i, t in enumerate(["a", "b", "", "c"], 1)])
         self.assertEqual(self.records("lines", ""), [])
 
     def test_count(self):
