@@ -72,8 +72,7 @@ void admission_poke(struct jobs *jobs)
     mailbox_post(jobs->config.mailbox, &jobs->admit_mail);
 }
 
-/* --- windows -------------------------------------------------------------------------------------
- */
+/* --- windows ------------------------------------------------------------------------------------- */
 
 static bool runs_before(const struct job *a, const struct job *b)
 {
@@ -224,8 +223,7 @@ int64_t admission_check_due(struct jobs *jobs, int64_t now_us)
     return next;
 }
 
-/* --- permits and slots
- * ------------------------------------------------------------------------------ */
+/* --- permits and slots ------------------------------------------------------------------------ */
 
 static void take_slot(struct host *host, struct job *job)
 {
@@ -309,8 +307,7 @@ void admission_limit_changed(struct host *host)
     make_ready(host);
 }
 
-/* --- at start
- * --------------------------------------------------------------------------------------- */
+/* --- at start --------------------------------------------------------------------------------- */
 
 struct initial {
     struct store_hosts call;

@@ -29,12 +29,12 @@ void attempt_unref(struct attempt *a)
     free(a->host);
     free(a->redirect);
     free(a->retry_after);
+    resume_deinit(&a->resume);
     free(a->facts);
     free(a);
 }
 
-/* --- the cause ---------------------------------------------------------------------------------
- */
+/* --- the cause --------------------------------------------------------------------------------- */
 
 /* The winner fills it in and publishes it; NULL for everybody else. */
 static struct cause *cause_claim(struct attempt *a)
@@ -63,8 +63,7 @@ bool attempt_fail(struct attempt *a, enum error_kind kind, const char *fmt, ...)
     return true;
 }
 
-/* --- ending --------------------------------------------------------------------------------------
- */
+/* --- ending -------------------------------------------------------------------------------------- */
 
 static void end_if_over(struct attempt *a)
 {
@@ -155,8 +154,7 @@ bool attempt_cancel(struct attempt *a, bool interrupted, const char *message)
     return true;
 }
 
-/* --- beginning
- * ------------------------------------------------------------------------------------- */
+/* --- beginning -------------------------------------------------------------------------------- */
 
 /* Another origin must not get what was meant for the first: the job's own headers go to the first
  * hop's origin alone (RFC 9110, 15.4). */

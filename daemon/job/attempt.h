@@ -19,6 +19,7 @@
 #include "fetch/transfer.h"
 #include "flow/body_pipe.h"
 #include "flow/digest.h"
+#include "job/resume.h"
 #include "job/spec.h"
 #include "parse/pool.h"
 #include "parse/task.h"
@@ -45,6 +46,7 @@ struct attempt_env {
     size_t pipe_size;
     size_t max_record;
     uint64_t max_header;
+    uint64_t resume_delay;       /* ns before the first resume; doubles while they are fruitless */
     const char *ca_file, *proxy; /* or NULL */
 };
 
@@ -104,6 +106,7 @@ struct attempt {
     size_t excerpt_len;
     struct body_pipe pipe;
     bool pipe_open, pipe_closing, transferring;
+    struct resume resume;
     struct digest *digest; /* or NULL */
     char digest_hex[DIGEST_HEX_SIZE];
     enum verified_by verified;
@@ -127,8 +130,7 @@ struct attempt {
     void *facts; /* one block that holds what task.facts points at */
 };
 
-/* Control loop. 0 and a reference, or -ENOMEM. `extra` goes into each record's line (sink_source).
- */
+/* Control loop. 0 and a reference, or -ENOMEM. `extra` goes into each record's line (sink_source). */
 int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, void *user,
                 const struct spec *spec, struct registry *registry, struct policy *policy,
                 uint64_t job, uint32_t number, struct attempt **ret_attempt);
@@ -148,8 +150,7 @@ bool attempt_cancel(struct attempt *a, bool interrupted, const char *message);
  * it was abandoned: `ended` follows. False if the parser had returned. Control loop. */
 bool attempt_abandon(struct attempt *a);
 
-/* Sets the cause. True if it is the first. Any thread that has a reference. Does not stop anything.
- */
+/* Sets the cause. True if it is the first. Any thread that has a reference. Does not stop anything. */
 bool attempt_fail(struct attempt *a, enum error_kind kind, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -167,6 +168,9 @@ static inline bool attempt_engaged(const struct attempt *a)
 /* attempt_fetch.c, for attempt.c alone. */
 void attempt_fetch_init(struct attempt *a);
 void attempt_fetch_start(struct attempt *a); /* control loop */
+/* The value of a response's header, the last of several, or NULL. */
+const char *attempt_header(const struct transfer_response *response, const char *name);
+void attempt_fetch_resume(struct attempt *a, uint64_t from, const char *validator); /* fetch loop */
 void attempt_fetch_abort(struct attempt *a); /* control loop: posts; takes a reference until done */
 void attempt_parsed(struct attempt *a); /* worker: the parser has returned; drops its reference */
 

@@ -20,13 +20,19 @@ static struct attempt *of(struct transfer *t)
     return t->user;
 }
 
-static void hop_over(struct attempt *a)
+static void on_timer_closed(uv_handle_t *handle)
 {
+    struct attempt *a = container_of(handle, struct attempt, resume.timer);
     mailbox_post(a->env->control, &a->over_mail);
 }
 
-/* --- the body pipe -------------------------------------------------------------------------------
- */
+static void hop_over(struct attempt *a)
+{
+    if (!resume_stop(a, on_timer_closed))
+        mailbox_post(a->env->control, &a->over_mail);
+}
+
+/* --- the body pipe ------------------------------------------------------------------------------- */
 
 static void on_pipe_closed(struct body_pipe *pipe)
 {
@@ -45,12 +51,24 @@ static void close_pipe(struct attempt *a)
     body_pipe_close(&a->pipe, on_pipe_closed);
 }
 
+static void abandon_body(struct attempt *a)
+{
+    if (!a->pipe_open) {
+        hop_over(a);
+        return;
+    }
+    body_pipe_abort(&a->pipe);
+    close_pipe(a);
+}
+
 static void on_drained(struct body_pipe *pipe)
 {
     struct attempt *a = pipe->user;
     atomic_store_explicit(&a->paused, false, memory_order_relaxed);
     if (a->transferring)
         transfer_resume(&a->transfer);
+    else
+        resume_drained(a);
 }
 
 static void on_reader_gone(struct body_pipe *pipe)
@@ -58,6 +76,8 @@ static void on_reader_gone(struct body_pipe *pipe)
     struct attempt *a = pipe->user;
     if (a->transferring)
         transfer_cancel(&a->transfer); /* the parser's verdict says what it means */
+    else
+        abandon_body(a); /* a resume was pending */
 }
 
 static void on_finished(struct body_pipe *pipe)
@@ -68,8 +88,7 @@ static void on_finished(struct body_pipe *pipe)
 static const struct body_pipe_ops pipe_ops = {
     .drained = on_drained, .reader_gone = on_reader_gone, .finished = on_finished};
 
-/* --- the parser
- * ------------------------------------------------------------------------------------ */
+/* --- the parser ------------------------------------------------------------------------------- */
 
 static int emit_record(struct parse_task *task, const char *json, size_t len)
 {
@@ -206,15 +225,14 @@ static int engage(struct attempt *a)
     return 0;
 }
 
-/* --- the response -------------------------------------------------------------------------------
- */
+/* --- the response ------------------------------------------------------------------------------- */
 
-static const char *find_header(const struct transfer_response *r, const char *name)
+const char *attempt_header(const struct transfer_response *response, const char *name)
 {
     const char *value = NULL;
-    for (size_t i = 0; i < r->header_count; i++)
-        if (strcasecmp(r->headers[i].name, name) == 0)
-            value = r->headers[i].value;
+    for (size_t i = 0; i < response->header_count; i++)
+        if (strcasecmp(response->headers[i].name, name) == 0)
+            value = response->headers[i].value;
     return value;
 }
 
@@ -232,13 +250,12 @@ static bool type_matches(const char *type, const char *wanted)
     return len == want && strncasecmp(type, wanted, want) == 0;
 }
 
-/* Is this an answer that the job wants a parser to see? 0, or a negative errno with the cause set.
- */
+/* Is this an answer that the job wants a parser to see? 0, or a negative errno with the cause set. */
 static int accept_head(struct attempt *a, const struct transfer_response *r)
 {
     const struct job_params *p = &a->spec->effective;
-    const char *type = find_header(r, "Content-Type");
-    const char *encoding = find_header(r, "Content-Encoding");
+    const char *type = attempt_header(r, "Content-Type");
+    const char *encoding = attempt_header(r, "Content-Encoding");
     if (p->expect_type && !type_matches(type, p->expect_type)) {
         attempt_fail(a, KIND_UNEXPECTED, "expect_type: the origin sent %s, %s was expected",
                      type ? type : "no Content-Type", p->expect_type);
@@ -261,6 +278,8 @@ static int accept_head(struct attempt *a, const struct transfer_response *r)
 static int on_response(struct transfer *t, const struct transfer_response *r)
 {
     struct attempt *a = of(t);
+    if (a->resume.count > 0)
+        return resume_check(a, r);
     a->status = r->status;
     if (is_redirect(r->status) && r->location) {
         a->redirect = strdup(r->location);
@@ -268,7 +287,7 @@ static int on_response(struct transfer *t, const struct transfer_response *r)
             attempt_fail(a, KIND_RESOURCES, "no memory for a redirect");
         return -ECANCELED;
     }
-    const char *retry_after = find_header(r, "Retry-After");
+    const char *retry_after = attempt_header(r, "Retry-After");
     if (retry_after)
         a->retry_after = strdup(retry_after); /* a hint: without memory it is not taken */
     if (!spec_status_accepted(&a->spec->effective, r->status)) {
@@ -278,6 +297,7 @@ static int on_response(struct transfer *t, const struct transfer_response *r)
     int result = accept_head(a, r);
     if (result == 0) {
         a->mode = MODE_STREAM;
+        resume_note(a, r);
         atomic_store_explicit(&a->length, r->content_length, memory_order_relaxed);
         if (keep_facts(a, r) < 0)
             result = fail_resources(a, "no memory for the response's head", -ENOMEM);
@@ -294,11 +314,9 @@ static int take_excerpt(struct attempt *a, const char *data, size_t len)
     return a->excerpt_len == ATTEMPT_EXCERPT ? -ECANCELED : TRANSFER_TAKEN;
 }
 
-static int on_data(struct transfer *t, const char *data, size_t len)
+/* Bytes that the parser does not have yet: all or nothing. */
+static int take(struct attempt *a, const char *data, size_t len)
 {
-    struct attempt *a = of(t);
-    if (a->mode == MODE_EXCERPT)
-        return take_excerpt(a, data, len);
     uint64_t bytes = atomic_load_explicit(&a->bytes, memory_order_relaxed);
     uint64_t max = a->spec->effective.max_body;
     if (max > 0 && bytes + len > max) {
@@ -328,8 +346,22 @@ static int on_data(struct transfer *t, const char *data, size_t len)
     return TRANSFER_TAKEN;
 }
 
-/* --- the end -------------------------------------------------------------------------------------
- */
+static int on_data(struct transfer *t, const char *data, size_t len)
+{
+    struct attempt *a = of(t);
+    if (a->mode == MODE_EXCERPT)
+        return take_excerpt(a, data, len);
+    size_t skip = resume_skip(a, len);
+    if (skip < len) {
+        int r = take(a, data + skip, len - skip);
+        if (r != TRANSFER_TAKEN)
+            return r;
+    }
+    resume_skipped(a, skip);
+    return TRANSFER_TAKEN;
+}
+
+/* --- the end ------------------------------------------------------------------------------------- */
 
 static void fail_status(struct attempt *a)
 {
@@ -370,6 +402,8 @@ static int check_whole(struct attempt *a)
     const struct job_params *p = &a->spec->effective;
     uint64_t bytes = atomic_load_explicit(&a->bytes, memory_order_relaxed);
     a->verified = a->end.verified;
+    if (resume_whole(a) < 0)
+        return -EINVAL;
     if (check_digest(a) < 0)
         return -EINVAL;
     if (a->verified == VERIFIED_NONE && p->unverified == UNVERIFIED_FAIL) {
@@ -389,16 +423,6 @@ static int check_whole(struct attempt *a)
     return 0;
 }
 
-static void abandon_body(struct attempt *a)
-{
-    if (!a->pipe_open) {
-        hop_over(a);
-        return;
-    }
-    body_pipe_abort(&a->pipe);
-    close_pipe(a);
-}
-
 static void on_end(struct transfer *t, const struct transfer_result *result)
 {
     struct attempt *a = of(t);
@@ -409,6 +433,8 @@ static void on_end(struct transfer *t, const struct transfer_result *result)
         hop_over(a);
         return;
     }
+    if (resume_try(a, result))
+        return;
     if (a->mode == MODE_EXCERPT && !aborted)
         fail_status(a);
     else if (result->kind != KIND_NONE && !result->stopped)
@@ -431,7 +457,7 @@ static void on_abort(struct mail *mail)
     if (a->transferring)
         transfer_cancel(&a->transfer); /* on_end does the rest */
     else if (a->pipe_open && !a->pipe_closing)
-        abandon_body(a); /* the carry was being written out */
+        abandon_body(a); /* the carry was being written out, or a resume was pending */
     attempt_unref(a);
 }
 
@@ -445,6 +471,20 @@ void attempt_fetch_init(struct attempt *a)
 {
     a->pipe.fd = -1;
     mail_init(&a->abort_mail, on_abort);
+    resume_init(&a->resume);
+}
+
+static void start(struct attempt *a)
+{
+    a->transferring = true;
+    transfer_start(&a->transfer, a->loop, &a->request, &transfer_ops, a);
+}
+
+void attempt_fetch_resume(struct attempt *a, uint64_t from, const char *validator)
+{
+    a->request.range_from = from;
+    a->request.if_range = validator;
+    start(a);
 }
 
 void attempt_fetch_start(struct attempt *a)
@@ -453,7 +493,6 @@ void attempt_fetch_start(struct attempt *a)
     bool post = strcmp(a->method, "POST") == 0;
     a->mode = MODE_HEAD;
     a->status = 0;
-    a->transferring = true;
     a->request = (struct transfer_request){
         .url = a->url,
         .host = a->host,
@@ -471,5 +510,5 @@ void attempt_fetch_start(struct attempt *a)
         .stall_ms = (uint32_t)(p->stall_timeout / NS_PER_MS),
         .max_header_bytes = a->env->max_header,
     };
-    transfer_start(&a->transfer, a->loop, &a->request, &transfer_ops, a);
+    start(a);
 }

@@ -79,8 +79,7 @@ static void note(json_t *list, uint64_t id)
     json_array_append_new(list, json_integer((json_int_t)id));
 }
 
-/* --- cancel
- * ---------------------------------------------------------------------------------------- */
+/* --- cancel ----------------------------------------------------------------------------------- */
 
 static void cancel_row(struct bulk *b, struct store_job *row)
 {
@@ -111,8 +110,7 @@ static void cancel_row(struct bulk *b, struct store_job *row)
     job_finish(job, JOB_CANCELLED, &cause);
 }
 
-/* --- retry
- * ------------------------------------------------------------------------------------------- */
+/* --- retry ------------------------------------------------------------------------------------ */
 
 static void on_copied(struct mail *mail)
 {
@@ -168,8 +166,7 @@ static bool retry_row(struct bulk *b, struct store_job *row)
     return true;
 }
 
-/* --- the walk
- * ----------------------------------------------------------------------------------------- */
+/* --- the walk --------------------------------------------------------------------------------- */
 
 /* True if the row is dealt with, false if it goes on later. */
 static bool take_row(struct bulk *b, struct store_job *row)

@@ -11,8 +11,7 @@
 #define LIST_DEFAULT 50
 #define LIST_MAX     1000
 
-/* --- answers -------------------------------------------------------------------------------------
- */
+/* --- answers ------------------------------------------------------------------------------------- */
 
 static void on_answer(struct mail *mail)
 {
@@ -58,8 +57,7 @@ void call_fail_store(struct jobs_call *call, const struct store_call *failed)
         call_fail(call, JOBS_UNAVAILABLE, NULL, "the store says: %s", text);
 }
 
-/* --- parameters ----------------------------------------------------------------------------------
- */
+/* --- parameters ---------------------------------------------------------------------------------- */
 
 static bool is_id(const json_t *value)
 {
@@ -115,8 +113,7 @@ int call_select(struct jobs_call *call, const char *const *allowed, struct store
     return r;
 }
 
-/* --- show, list
- * ------------------------------------------------------------------------------------ */
+/* --- show, list ------------------------------------------------------------------------------- */
 
 struct show {
     struct store_get get;
@@ -222,8 +219,7 @@ static void call_list(struct jobs_call *call)
     store->engine->list(store, &l->list);
 }
 
-/* --- dispatch
- * --------------------------------------------------------------------------------------- */
+/* --- dispatch --------------------------------------------------------------------------------- */
 
 void jobs_call(struct jobs *jobs, struct jobs_call *call)
 {

@@ -3,8 +3,7 @@
  *
  * The order is always: permit and slot are given back; the lines go to the sink; once it has them
  * the row is changed in the store; once that stands, followers and waiters are told and the job is
- * freed. A crash in between leaves a row that runs again, never a row that ended without its line.
- */
+ * freed. A crash in between leaves a row that runs again, never a row that ended without its line. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/job.h"
@@ -155,7 +154,8 @@ static const struct cause *last_checks(struct job *job)
 static void retry(struct job *job, const struct cause *cause)
 {
     int64_t now = clock_real_us();
-    int64_t wait = retry_delay(job->row->attempt, job->attempt->retry_after, now);
+    int64_t wait =
+        retry_delay(job->jobs->settings, job->row->attempt, job->attempt->retry_after, now);
     job->row->due = now + wait;
     job->jobs->retries++;
     attempt_line(&job->attempt_line.text, job, "retry", cause, wait);

@@ -35,8 +35,7 @@ struct follow_filter {
     struct store_select select;
 };
 
-/* --- the sink's thread
- * ------------------------------------------------------------------------------ */
+/* --- the sink's thread ------------------------------------------------------------------------ */
 
 /* Leaves only what must not be lost. Returns how many lines went. */
 static uint64_t drop_records(struct sink_chunk *chunk)
@@ -70,8 +69,7 @@ void jobs_lines_written(struct jobs *jobs, struct sink_chunk *chunk)
     mailbox_post(jobs->config.mailbox, &jobs->tap_mail);
 }
 
-/* --- the control loop
- * --------------------------------------------------------------------------------- */
+/* --- the control loop ------------------------------------------------------------------------- */
 
 static bool wants_id(struct follower *f, uint64_t id, bool verdict)
 {
@@ -147,8 +145,7 @@ void follow_ended(struct jobs *jobs, uint64_t id, const char *verdict, size_t le
     }
 }
 
-/* --- a job that may have ended before it was followed
- * -------------------------------------------------- */
+/* --- a job that may have ended before it was followed ----------------------------------------- */
 
 struct late {
     struct store_get get;
@@ -188,8 +185,7 @@ static int look_up(struct jobs *jobs, uint64_t id)
     return 0;
 }
 
-/* --- subscribing
- * ---------------------------------------------------------------------------------------- */
+/* --- subscribing ------------------------------------------------------------------------------ */
 
 static int subscribe(struct jobs *jobs, struct follower *f)
 {
@@ -310,8 +306,7 @@ void jobs_unfollow(struct follower *f)
         sink_tap(f->jobs->config.sink, false);
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int follow_init(struct jobs *jobs)
 {

@@ -11,8 +11,7 @@
  *      +---- postponed: an attempt line is in the sink, the row is `waiting` again <-- retry
  * ----------+
  *      +---- finished: the verdict is in the sink, then in the store, then told <--------- the gate
- * ---+
- */
+ * ---+ */
 #ifndef PENSTOCK_JOB_JOB_H
 #define PENSTOCK_JOB_JOB_H
 
@@ -107,8 +106,7 @@ struct jobs {
     int64_t started_us;
 };
 
-/* --- job.c
- * ------------------------------------------------------------------------------------------ */
+/* --- job.c ------------------------------------------------------------------------------------ */
 
 /* A row becomes an active job, in no list yet. Takes row and spec over, whatever comes of it.
  * Without a spec the row's is read; if that cannot be (a parser was removed from the config),
@@ -118,8 +116,7 @@ void job_free(struct job *job);
 struct job *job_find(struct jobs *jobs, uint64_t id);
 void job_set_state(struct job *job, enum job_state state);
 
-/* --- finish.c: how jobs leave memory
- * -------------------------------------------------------------------- */
+/* --- finish.c: how jobs leave memory ---------------------------------------------------------- */
 
 /* THE GATE: ends a job, once; later calls do nothing. The attempt, if there was one, has ended. The
  * verdict goes to the sink, then to the store, then to whoever waits; then the job is freed. */
@@ -128,8 +125,7 @@ void job_finish(struct job *job, enum job_state state, const struct cause *cause
 /* The attempt has ended: decides between verdict, retry and interruption. */
 void job_attempt_ended(struct job *job);
 
-/* --- run.c: from a permit to the attempt's end
- * ------------------------------------------------------------- */
+/* --- run.c: from a permit to the attempt's end ------------------------------------------------ */
 void job_start(struct job *job);                      /* has permit and slot */
 void job_continue(struct job *job);                   /* PLACE_HOPPING, and the slot is there */
 bool job_cancel(struct job *job, const char *reason); /* false: it is ending already */
@@ -137,8 +133,7 @@ void job_interrupt(struct job *job);                  /* the daemon stops */
 void jobs_check_clocks(struct jobs *jobs, uint64_t now);
 void jobs_set_timer(struct jobs *jobs, uint64_t at);
 
-/* --- admission.c
- * --------------------------------------------------------------------------------------- */
+/* --- admission.c ------------------------------------------------------------------------------ */
 struct host {
     UT_hash_handle hh;
     char *name;
@@ -166,27 +161,24 @@ void admission_limit_changed(struct host *host);
 void admission_load(struct jobs *jobs);                         /* at start: what the store holds */
 int64_t admission_check_due(struct jobs *jobs, int64_t now_us); /* returns the next due, 0: none */
 
-/* --- verdict.c
- * --------------------------------------------------------------------------------------- */
+/* --- verdict.c -------------------------------------------------------------------------------- */
 void verdict_line(struct buf *b, const struct job *job, const struct cause *cause);
 void attempt_line(struct buf *b, const struct job *job, const char *outcome,
                   const struct cause *cause, int64_t retry_in_us);
 
-/* --- retry.c: which kinds are tried again, and when
- * ----------------------------------------------------- */
+/* --- retry.c: which kinds are tried again, and when ------------------------------------------- */
 bool retry_wanted(enum error_kind kind, int status);
 /* Microseconds to wait before attempt `number` + 1: exponential back-off with full jitter, or what
  * the origin's Retry-After says (seconds or an HTTP date), both capped. */
-int64_t retry_delay(uint32_t number, const char *retry_after, int64_t now_us);
+int64_t retry_delay(const struct settings *settings, uint32_t number, const char *retry_after,
+                    int64_t now_us);
 
-/* --- view.c: JSON for show and list
- * --------------------------------------------------------------------- */
+/* --- view.c: JSON for show and list ----------------------------------------------------------- */
 json_t *view_job(struct jobs *jobs, const struct store_job *row); /* NULL: out of memory */
 json_t *view_stats(struct jobs *jobs);
 json_t *view_parsers(const struct registry *registry);
 
-/* --- follow.c
- * ------------------------------------------------------------------------------------------- */
+/* --- follow.c --------------------------------------------------------------------------------- */
 struct follow_tap;
 int follow_init(struct jobs *jobs);
 void follow_deinit(struct jobs *jobs);
@@ -196,8 +188,7 @@ void follow_ended(struct jobs *jobs, uint64_t id, const char *verdict, size_t le
 /* The sink's thread: a written chunk; takes it over. */
 void follow_chunk(struct jobs *jobs, struct sink_chunk *chunk);
 
-/* --- calls.c, and a file for each operation that is more than a look-up
- * ------------------------------ */
+/* --- calls.c, and a file for each operation that is more than a look-up ----------------------- */
 
 /* Answers, from the loop: exactly one of them, once a call. `result` is taken over. */
 void call_reply(struct jobs_call *call, json_t *result); /* NULL: out of memory */
@@ -225,8 +216,7 @@ void waits_fail(struct jobs *jobs);   /* the daemon ends */
 void drain_cancel_queued(struct jobs *jobs);
 void jobs_drain_step(struct jobs *jobs); /* jobs.c: is the drain over? */
 
-/* submit.c: makes the row of a job from its JSON. 0, or a negative errno, a sentence and a field.
- */
+/* submit.c: makes the row of a job from its JSON. 0, or a negative errno, a sentence and a field. */
 struct submission {
     const json_t *json;
     struct jobs_peer peer;

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- the timer: deadlines of running jobs, rows that fall due
- * -------------------------------------- */
+/* --- the timer: deadlines of running jobs, rows that fall due --------------------------------- */
 
 static void on_timer(uv_timer_t *timer)
 {
@@ -36,8 +35,7 @@ void jobs_set_timer(struct jobs *jobs, uint64_t at)
     uv_timer_start(&jobs->timer, on_timer, ms > 0 ? ms : 1, 0);
 }
 
-/* --- mails
- * ------------------------------------------------------------------------------------------ */
+/* --- mails ------------------------------------------------------------------------------------ */
 
 static void on_admit(struct mail *mail)
 {
@@ -55,8 +53,7 @@ static void on_trouble(struct mail *mail)
     admission_run(jobs); /* it asks the sink itself whether it may */
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 /* Fixed for the daemon's life: the fetch loops read it without a lock. What it holds needs a
  * restart. */
@@ -71,6 +68,7 @@ static void set_env(struct jobs *jobs)
         .pipe_size = s->pipe_size,
         .max_record = s->max_record,
         .max_header = s->max_header,
+        .resume_delay = s->resume_delay,
         .ca_file = s->ca_file,
         .proxy = s->proxy && strcmp(s->proxy, "none") != 0 ? s->proxy : NULL,
     };
@@ -157,8 +155,7 @@ void jobs_close(struct jobs *jobs, void (*closed)(void *arg), void *arg)
     uv_close((uv_handle_t *)&jobs->timer, on_closed);
 }
 
-/* --- drain
- * -------------------------------------------------------------------------------------------- */
+/* --- drain ------------------------------------------------------------------------------------ */
 
 void jobs_drain(struct jobs *jobs, void (*drained)(void *arg), void *arg)
 {

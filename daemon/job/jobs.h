@@ -58,8 +58,7 @@ enum jobs_method {
     JOBS_WAIT,    /* {"ids":[…]} -> {"jobs":[{job object}…]} once all have ended */
     JOBS_STATS,   /* {} -> {…} */
     JOBS_PARSERS, /* {} ->
-                     {"parsers":[{"name","summary","type","options":[{"name","default","help"}]}]}
-                   */
+                     {"parsers":[{"name","summary","type","options":[{"name","default","help"}]}]} */
 };
 
 /* A follower gets the lines of the jobs it asked for. The owner embeds it. */
@@ -84,8 +83,7 @@ struct jobs_call {
     enum jobs_method method;
     const json_t *params; /* a reference of the caller's, until the answer; NULL: none were given */
     struct jobs_peer peer;
-    /* JOBS_SUBMIT: subscribe this follower to each job it makes, before the job is queued. Or NULL.
-     */
+    /* JOBS_SUBMIT: subscribe this follower to each job it makes, before the job is queued. Or NULL. */
     struct follower *follower;
     /* Exactly one of result (a new reference, the callee's to keep) and code != 0 is set. `error`
      * names the field and the remedy; `field` (NULL or a literal path as "jobs[3].url") goes into

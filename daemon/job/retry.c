@@ -8,9 +8,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#define BACKOFF_FIRST_US INT64_C(1000000)
-#define BACKOFF_MAX_US   INT64_C(300000000)
-#define RETRY_AFTER_MAX  INT64_C(3600000000)
+#define RETRY_AFTER_MAX INT64_C(3600000000)
 
 static const bool again[KIND_COUNT_] = {
     [KIND_DNS] = true,
@@ -59,13 +57,16 @@ static int64_t retry_after_us(const char *text, int64_t now_us)
     return wait > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : wait;
 }
 
-int64_t retry_delay(uint32_t number, const char *retry_after, int64_t now_us)
+int64_t retry_delay(const struct settings *settings, uint32_t number, const char *retry_after,
+                    int64_t now_us)
 {
-    unsigned doublings = number > 0 ? number - 1 : 0;
-    int64_t bound = doublings < 9 ? BACKOFF_FIRST_US << doublings : BACKOFF_MAX_US;
-    if (bound > BACKOFF_MAX_US)
-        bound = BACKOFF_MAX_US;
-    int64_t wait = random_below(bound);
+    int64_t bound = (int64_t)(settings->retry_delay / 1000);
+    int64_t max = (int64_t)(settings->retry_delay_max / 1000);
+    for (uint32_t i = 1; i < number && bound < max; i++)
+        bound *= 2;
+    if (bound > max)
+        bound = max;
+    int64_t wait = bound > 0 ? random_below(bound) : 0;
     int64_t asked = retry_after ? retry_after_us(retry_after, now_us) : -1;
     return asked > wait ? asked : wait;
 }

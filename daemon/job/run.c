@@ -114,8 +114,7 @@ void job_start(struct job *job)
     store->engine->claim(store, &job->call.claim);
 }
 
-/* --- redirects -----------------------------------------------------------------------------------
- */
+/* --- redirects ----------------------------------------------------------------------------------- */
 
 static void hop(struct job *job, const char *url, const char *host)
 {
@@ -162,8 +161,7 @@ void job_continue(struct job *job)
     free(url);
 }
 
-/* --- cancel and stop
- * --------------------------------------------------------------------------------- */
+/* --- cancel and stop -------------------------------------------------------------------------- */
 
 static void set_cancel_reason(struct job *job, const char *reason)
 {
@@ -202,8 +200,7 @@ void job_interrupt(struct job *job)
     attempt_cancel(job->attempt, true, "the daemon stops");
 }
 
-/* --- clocks
- * ---------------------------------------------------------------------------------------- */
+/* --- clocks ----------------------------------------------------------------------------------- */
 
 /* The least of what is still to come; 0 is none. */
 static void sooner(uint64_t *next, uint64_t at)

@@ -9,8 +9,7 @@
 
 #define SUBMIT_MAX 1000
 
-/* --- one row
- * -------------------------------------------------------------------------------------- */
+/* --- one row ---------------------------------------------------------------------------------- */
 
 static char *labels_text(const struct spec *spec)
 {
@@ -100,8 +99,7 @@ void submission_queue(struct jobs *jobs, struct store_job *row, struct spec *spe
         admission_due(jobs, row->host, clock_real_us() + 1000000);
 }
 
-/* --- the call
- * ---------------------------------------------------------------------------------------- */
+/* --- the call --------------------------------------------------------------------------------- */
 
 struct entry {
     struct spec *spec;

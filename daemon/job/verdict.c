@@ -89,7 +89,7 @@ static void put_attempt(struct buf *b, const struct job *job, uint64_t now)
     }
     if (a->hops > 1)
         line_u64(b, "redirects", a->hops - 1);
-    line_u64(b, "resumes", 0);
+    line_u64(b, "resumes", a->resume.count);
     put_seconds(b, job, now);
 }
 

@@ -93,8 +93,7 @@ json_t *view_job(struct jobs *jobs, const struct store_job *row)
     return view;
 }
 
-/* --- stats
- * ------------------------------------------------------------------------------------------ */
+/* --- stats ------------------------------------------------------------------------------------ */
 
 static json_t *view_states(struct jobs *jobs)
 {
@@ -189,8 +188,7 @@ void jobs_figures(const struct jobs *jobs, unsigned *ret_running, uint64_t *ret_
     *ret_pending = counts.by_state[JOB_QUEUED] + counts.by_state[JOB_WAITING];
 }
 
-/* --- parsers
- * ------------------------------------------------------------------------------------------- */
+/* --- parsers ---------------------------------------------------------------------------------- */
 
 /* The default as this name has it: the config's, else the parser's own. */
 static const char *standard(const struct parser_def *def, const struct penstock_option *option)
