@@ -19,7 +19,7 @@
 #include <stddef.h>
 
 #define RPC_CALLS 1024 /* under way at once */
-#define RPC_BYTES                                                                  \
+#define RPC_BYTES \
     ((size_t)4 << 20) /* of answers that wait, and room reserved for those to come \
                        */
 

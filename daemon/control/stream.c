@@ -70,14 +70,16 @@ static void keep(struct stream *s, const char *text, size_t len)
     s->kept_bytes += len;
 }
 
+/* Only once half of the room is free again: else a reader that is a little too slow would be told
+ * at every other line. */
 static int tell_missed(struct stream *s)
 {
     char params[48];
-    int n = snprintf(params, sizeof params, "{\"lines\":%llu}", (unsigned long long)s->missed);
     if (s->missed == 0)
         return 0;
-    if (!has_room(s, reply_notify_size("missed") + (size_t)n))
+    if (s->lines.len > s->max_lines / 2)
         return -EAGAIN;
+    int n = snprintf(params, sizeof params, "{\"lines\":%llu}", (unsigned long long)s->missed);
     int r = put_notification(s, "missed", params, (size_t)n);
     if (r == 0)
         s->missed = 0;

@@ -13,13 +13,15 @@
 struct jobs {
     struct jobs_call *pending[4096]; /* in order of the calls */
     size_t count;
-    size_t made, abandoned, unfollowed;
+    size_t made, abandoned;
     uint64_t next_id;
     struct follower *follower; /* the last one subscribed */
     json_t *follow_params;     /* as jobs_follow got them */
     int follow_result;         /* what the next jobs_follow returns */
     bool hold;                 /* fake_run answers nothing */
 };
+
+static size_t fake_unfollowed; /* jobs_unfollow knows no jobs */
 
 void jobs_call(struct jobs *jobs, struct jobs_call *call)
 {
@@ -51,6 +53,7 @@ int jobs_follow(struct jobs *jobs, struct follower *follower, const json_t *para
 void jobs_unfollow(struct follower *follower)
 {
     (void)follower;
+    fake_unfollowed++;
 }
 
 static inline struct jobs_call *fake_take(struct jobs *jobs, size_t i)

@@ -1,0 +1,311 @@
+#include "control/stream.h"
+
+#include "fake_jobs.h"
+
+#include <stdio.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#define EVENT_OF(params) "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":" params "}\n"
+#define END              "{\"jsonrpc\":\"2.0\",\"method\":\"end\",\"params\":{}}\n"
+
+struct fixture {
+    struct jobs jobs;
+    struct stream stream;
+    struct buf out;
+};
+
+static void ignore(struct stream *stream)
+{
+}
+
+static void setup(struct fixture *f)
+{
+    memset(f, 0, sizeof *f);
+    stream_init(&f->stream, &f->jobs, ignore);
+}
+
+static void teardown(struct fixture *f)
+{
+    stream_deinit(&f->stream);
+    buf_deinit(&f->out);
+    fake_deinit(&f->jobs);
+}
+
+static int follow(struct fixture *f, const char *params)
+{
+    struct error err = {""};
+    const char *field = NULL;
+    json_t *json = params ? json_loads(params, 0, NULL) : NULL, *result = NULL;
+    int code = stream_follow(&f->stream, json, &result, &err, &field);
+    if (code == 0)
+        assert_true(json_is_true(json_object_get(result, "following")));
+    else
+        assert_true(err.text[0] != '\0');
+    json_decref(result);
+    json_decref(json);
+    return code;
+}
+
+static const char *taken(struct fixture *f)
+{
+    buf_reset(&f->out);
+    stream_take(&f->stream, &f->out);
+    return f->out.len > 0 ? f->out.data : "";
+}
+
+static void test_splices(void **state)
+{
+    struct fixture f;
+    setup(&f);
+    assert_int_equal(follow(&f, NULL), 0);
+    assert_true(json_is_object(f.jobs.follow_params));
+    fake_line(&f.jobs, EVENT_RECORD, 1, "{\"data\":1.00}\n");
+    fake_line(&f.jobs, EVENT_VERDICT, 1, "{\"v\":1}\n");
+    assert_string_equal(taken(&f), EVENT_OF("{\"data\":1.00}") EVENT_OF("{\"v\":1}"));
+    assert_string_equal(taken(&f), "");
+    assert_true(stream_following(&f.stream));
+    teardown(&f);
+}
+
+static void test_end_of_ids(void **state)
+{
+    struct fixture f;
+    setup(&f);
+    assert_int_equal(follow(&f, "{\"ids\":[3,4,3]}"), 0);
+    fake_line(&f.jobs, EVENT_VERDICT, 4, "{\"v\":4}\n");
+    fake_line(&f.jobs, EVENT_VERDICT, 4, "{\"v\":4}\n");
+    assert_string_equal(taken(&f), EVENT_OF("{\"v\":4}") EVENT_OF("{\"v\":4}"));
+    assert_true(stream_following(&f.stream));
+    fake_line(&f.jobs, EVENT_VERDICT, 3, "{\"v\":3}\n");
+    assert_string_equal(taken(&f), EVENT_OF("{\"v\":3}") END);
+    assert_false(stream_following(&f.stream));
+    teardown(&f);
+}
+
+/* Who wants no verdicts is told of the end all the same. */
+static void test_end_without_verdicts(void **state)
+{
+    struct fixture f;
+    setup(&f);
+    assert_int_equal(follow(&f, "{\"ids\":[3],\"events\":[\"record\"]}"), 0);
+    json_t *events = json_object_get(f.jobs.follow_params, "events");
+    assert_int_equal(json_array_size(events), 2);
+    assert_string_equal(json_string_value(json_array_get(events, 1)), "verdict");
+    fake_line(&f.jobs, EVENT_RECORD, 3, "{\"r\":1}\n");
+    fake_line(&f.jobs, EVENT_VERDICT, 3, "{\"v\":3}\n");
+    assert_string_equal(taken(&f), EVENT_OF("{\"r\":1}") END);
+    teardown(&f);
+}
+
+static void test_events_of_a_selection_are_left(void **state)
+{
+    struct fixture f;
+    setup(&f);
+    assert_int_equal(follow(&f, "{\"parser\":\"csv\",\"events\":[\"record\"]}"), 0);
+    assert_int_equal(json_array_size(json_object_get(f.jobs.follow_params, "events")), 1);
+    teardown(&f);
+}
+
+static void test_refusals(void **state)
+{
+    struct fixture f;
+    setup(&f);
+    f.jobs.follow_result = -EINVAL;
+    assert_int_equal(follow(&f, "{\"ids\":[5]}"), JOBS_INVALID_PARAMS);
+    f.jobs.follow_result = -ENOENT;
+    assert_int_equal(follow(&f, "{\"ids\":[5]}"), JOBS_NOT_FOUND);
+    f.jobs.follow_result = -ENOMEM;
+    assert_int_equal(follow(&f, "{}"), JOBS_INTERNAL);
+    f.jobs.follow_result = 0;
+    assert_int_equal(follow(&f, "{\"ids\":7}"), JOBS_INVALID_PARAMS);
+    assert_int_equal(follow(&f, "{\"ids\":[6]}"), 0); /* a refused one has left nothing behind */
+    assert_int_equal(follow(&f, "{}"), JOBS_CONFLICT);
+    struct error err;
+    assert_int_equal(stream_submit(&f.stream, &err), JOBS_CONFLICT);
+    fake_line(&f.jobs, EVENT_VERDICT, 6, "{\"v\":6}\n");
+    assert_string_equal(taken(&f), EVENT_OF("{\"v\":6}") END);
+    teardown(&f);
+}
+
+static void test_hold(void **state)
+{
+    struct fixture f;
+    setup(&f);
+    assert_int_equal(follow(&f, "{}"), 0);
+    stream_hold(&f.stream);
+    fake_line(&f.jobs, EVENT_RECORD, 1, "{}\n");
+    assert_false(stream_pending(&f.stream));
+    assert_string_equal(taken(&f), "");
+    stream_release(&f.stream);
+    assert_string_equal(taken(&f), EVENT_OF("{}"));
+    teardown(&f);
+}
+
+static void submit(struct fixture *f)
+{
+    struct error err;
+    assert_int_equal(stream_submit(&f->stream, &err), 0);
+    f->jobs.follower = &f->stream.follower;
+}
+
+static void submitted(struct fixture *f, const char *result)
+{
+    json_t *json = result ? json_loads(result, 0, NULL) : NULL;
+    stream_submitted(&f->stream, json);
+    json_decref(json);
+}
+
+static void test_submits(void **state)
+{
+    struct fixture f;
+    setup(&f);
+    submit(&f);
+    submit(&f);
+    fake_line(&f.jobs, EVENT_VERDICT, 1, "{\"v\":1}\n"); /* before the submit has answered */
+    submitted(&f, "{\"id\":1}");
+    assert_string_equal(taken(&f), EVENT_OF("{\"v\":1}"));
+    submitted(&f, "[{\"id\":2},{\"error\":{}},{\"id\":3}]");
+    fake_line(&f.jobs, EVENT_VERDICT, 2, "{\"v\":2}\n");
+    assert_string_equal(taken(&f), EVENT_OF("{\"v\":2}"));
+    fake_line(&f.jobs, EVENT_VERDICT, 3, "{\"v\":3}\n");
+    assert_string_equal(taken(&f), EVENT_OF("{\"v\":3}") END);
+    /* a refused one is followed by nothing */
+    submit(&f);
+    submitted(&f, NULL);
+    assert_string_equal(taken(&f), "");
+    assert_false(stream_following(&f.stream));
+    teardown(&f);
+}
+
+/* Lines of 100 bytes, numbered. */
+static void flood(struct fixture *f, enum event event, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        char line[128];
+        snprintf(line, sizeof line, "{\"n\":%-80d}\n", i);
+        fake_line(&f->jobs, event, (uint64_t)i, line);
+    }
+}
+
+static void test_missed(void **state)
+{
+    struct fixture f;
+    setup(&f);
+    f.stream.max_lines = 1000;
+    assert_int_equal(follow(&f, "{}"), 0);
+    flood(&f, EVENT_RECORD, 0, 100);
+    size_t fit = 100 - f.stream.missed;
+    assert_true(fit > 3 && fit < 12);
+    assert_true(f.stream.lines.len <= 1000);
+    /* a verdict finds no room and is kept; a record after it must not pass it */
+    fake_line(&f.jobs, EVENT_VERDICT, 7, "{\"v\":7}\n");
+    flood(&f, EVENT_RECORD, 100, 101);
+    const char *first = taken(&f);
+    assert_null(strstr(first, "missed"));
+    assert_non_null(strstr(first, "\"n\":0 "));
+    char expected[160];
+    snprintf(expected, sizeof expected,
+             "{\"jsonrpc\":\"2.0\",\"method\":\"missed\",\"params\":{\"lines\":%d}}\n%s",
+             101 - (int)fit, EVENT_OF("{\"v\":7}"));
+    assert_string_equal(taken(&f), expected);
+    flood(&f, EVENT_RECORD, 200, 201);
+    assert_non_null(strstr(taken(&f), "\"n\":200 "));
+    teardown(&f);
+}
+
+/* Never a verdict less, however many while nobody reads. */
+static void test_verdicts_are_kept(void **state)
+{
+    struct fixture f;
+    setup(&f);
+    f.stream.max_lines = 1000;
+    assert_int_equal(follow(&f, "{}"), 0);
+    for (int i = 0; i < 500; i++) {
+        flood(&f, EVENT_RECORD, 0, 3);
+        flood(&f, EVENT_VERDICT, 1000 + i, 1001 + i);
+    }
+    int next = 1000;
+    uint64_t missed = 0;
+    for (const char *text = taken(&f); text[0]; text = taken(&f)) {
+        assert_true(strlen(text) <= 1000);
+        for (const char *p = text; (p = strstr(p, "\"n\":")); p += 4)
+            if (atoi(p + 4) >= 1000)
+                assert_int_equal(atoi(p + 4), next++);
+        const char *m = strstr(text, "{\"lines\":");
+        missed += m ? strtoull(m + 9, NULL, 10) : 0;
+    }
+    assert_int_equal(next, 1500);
+    assert_true(missed > 1000 && missed <= 1500);
+    assert_int_equal(f.stream.kept_bytes, 0);
+    teardown(&f);
+}
+
+static void test_overflow(void **state)
+{
+    struct fixture f;
+    setup(&f);
+    f.stream.max_lines = 1000;
+    f.stream.max_verdicts = 5000;
+    assert_int_equal(follow(&f, "{}"), 0);
+    flood(&f, EVENT_VERDICT, 0, 40);
+    assert_false(f.stream.overflowed);
+    flood(&f, EVENT_VERDICT, 40, 100);
+    assert_true(f.stream.overflowed);
+    assert_int_equal(f.stream.kept_bytes, 0);
+    const char *text = taken(&f);
+    assert_non_null(strstr(text, "\"n\":0 "));
+    const char *last =
+        strstr(text, "{\"jsonrpc\":\"2.0\",\"method\":\"overflow\",\"params\":{\"lines\":");
+    assert_non_null(last);
+    assert_null(strstr(last + 10, "jsonrpc"));
+    assert_string_equal(taken(&f), "");
+    teardown(&f);
+}
+
+/* A line larger than the bound passes when it is alone. */
+static void test_large_line(void **state)
+{
+    struct fixture f;
+    setup(&f);
+    f.stream.max_lines = 50;
+    assert_int_equal(follow(&f, "{}"), 0);
+    flood(&f, EVENT_RECORD, 5, 6);
+    assert_non_null(strstr(taken(&f), "\"n\":5 "));
+    teardown(&f);
+}
+
+static void test_shut(void **state)
+{
+    struct fixture f;
+    setup(&f);
+    submit(&f);
+    stream_shut(&f.stream);
+    flood(&f, EVENT_VERDICT, 1, 2);
+    submitted(&f, "{\"id\":1}");
+    assert_false(stream_pending(&f.stream));
+    teardown(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_splices),
+        cmocka_unit_test(test_end_of_ids),
+        cmocka_unit_test(test_end_without_verdicts),
+        cmocka_unit_test(test_events_of_a_selection_are_left),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_hold),
+        cmocka_unit_test(test_submits),
+        cmocka_unit_test(test_missed),
+        cmocka_unit_test(test_verdicts_are_kept),
+        cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_large_line),
+        cmocka_unit_test(test_shut),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
