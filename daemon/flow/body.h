@@ -17,14 +17,14 @@
 enum body_state {
     BODY_OPEN,     /* more may come */
     BODY_COMPLETE, /* every byte is in the pipe, and the end was verified; then the write end closes */
-    BODY_ABORTED,  /* the body will not arrive whole; the reader gets EIO from now on */
+    BODY_ABORTED, /* the body will not arrive whole; the reader gets EIO from now on */
 };
 
 struct body {
     atomic_int refs;
     _Atomic enum body_state state; /* leaves BODY_OPEN once */
-    /* Reader's clock: nanoseconds spent in read(2) on an empty pipe, and since when it does so now (0
-     * if it does not). Written by the reader, read by any thread. */
+    /* Reader's clock: nanoseconds spent in read(2), which is waiting but for the copy, and since when
+     * it is in there now (0 if it is not). Written by the reader, read by any thread. */
     _Atomic uint64_t read_wait;
     _Atomic uint64_t read_wait_since;
     _Atomic uint64_t bytes_read;

@@ -18,10 +18,12 @@ struct body_pipe_ops {
     /* The carry is in the pipe: the transfer may go on. Not called once complete/abort was. */
     void (*drained)(struct body_pipe *pipe);
     /* The reader closed its end (at most once; EPIPE). Its verdict decides what that means. What is
-     * written later is refused. */
+     * written later is refused. From the loop, never from within a call; not after complete, where
+     * `finished` comes instead and `reader_left` tells. */
     void (*reader_gone)(struct body_pipe *pipe);
     /* After body_pipe_complete: the last byte is in the pipe, BODY_COMPLETE is published and the write
-     * end closed. Or, if the reader left or the body was aborted first, it is closed without. Once. */
+     * end closed. Or, if the reader left or the body was aborted first, it is closed without, and the
+     * body is BODY_ABORTED. Once; not after body_pipe_close. */
     void (*finished)(struct body_pipe *pipe);
 };
 
@@ -31,13 +33,19 @@ struct body_pipe {
     struct body *body; /* a reference */
     uv_loop_t *loop;
     uv_poll_t poll;
-    int fd;            /* the write end; -1 once closed */
-    char *carry;       /* allocated when first needed */
+    int fd;      /* the write end; -1 once closed */
+    char *carry; /* allocated by the first write, so that no write can fail half-way */
     size_t carry_size, carry_len, carry_off;
     uint64_t accepted; /* bytes taken, the carry included */
-    uint64_t full_since, full_time; /* ns that a carry has waited: the writer's wait for the reader */
-    bool completing, reader_left, polling, closing;
+    uint64_t full_since,
+        full_time; /* ns that a carry has waited: the writer's wait for the reader */
+    bool completing, reader_left, closing;
+    int polling; /* the events that are polled for; 0: none */
     void (*closed)(struct body_pipe *pipe);
+    /* The poll handle goes together with the descriptor, whose number may be another's a moment
+     * later; if that was long before body_pipe_close, `closed` comes by way of this one. */
+    enum { BODY_PIPE_POLL_OPEN, BODY_PIPE_POLL_CLOSING, BODY_PIPE_POLL_CLOSED } poll_state;
+    uv_idle_t deferred;
 };
 
 /* Makes the pipe: both ends close-on-exec, the write end non-blocking, of `size` bytes if the kernel
@@ -47,7 +55,8 @@ int body_pipe_open(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, s
                    const struct body_pipe_ops *ops, void *user, int *ret_read_fd);
 
 /* All or nothing: 0, the chunk is taken; BODY_PIPE_FULL, none of it is (a carry waits): pause;
- * -EPIPE, the reader is gone; or another negative errno (-ENOMEM for the carry). */
+ * -EPIPE, the reader is gone; -ECANCELED, after complete or abort; or another negative errno
+ * (-ENOMEM for the carry). */
 #define BODY_PIPE_FULL 1
 int body_pipe_write(struct body_pipe *pipe, const char *data, size_t len);
 
@@ -56,7 +65,8 @@ int body_pipe_write(struct body_pipe *pipe, const char *data, size_t len);
 void body_pipe_complete(struct body_pipe *pipe);
 
 /* Publishes BODY_ABORTED (unless settled before) and closes the write end at once; a blocked reader
- * wakes. Idempotent; takes a closed pipe. */
+ * wakes. If the pipe was completing, `finished` is called before this returns. Idempotent; takes a closed
+ * pipe; may be called in any of the callbacks. */
 void body_pipe_abort(struct body_pipe *pipe);
 
 /* True while a carry waits for room. */
@@ -65,7 +75,9 @@ bool body_pipe_full(const struct body_pipe *pipe);
 /* Nanoseconds that a carry has waited so far, now included. */
 uint64_t body_pipe_full_time(const struct body_pipe *pipe, uint64_t now);
 
-/* Aborts if still open, then closes the poll handle; the memory is free to use again from `closed` on. */
+/* Aborts if still open (without `finished`), then closes the handle; the memory is free to use again
+ * from `closed` on, which is never called before this returns. May be called in any of the
+ * callbacks, once. */
 void body_pipe_close(struct body_pipe *pipe, void (*closed)(struct body_pipe *pipe));
 
 #endif

@@ -22,13 +22,15 @@ struct parser_def {
     const char *origin; /* "built-in", or the config's file */
 };
 
-/* The built-in parsers alone. */
+/* The built-in parsers alone. NULL: out of memory. */
 struct registry *registry_new(void);
 struct registry *registry_ref(struct registry *registry);
-void registry_unref(struct registry *registry);
+void registry_unref(struct registry *registry); /* takes NULL */
 
-/* Before it is shared: adds NAME as `type` (a built-in's name) with options. 0, or -EINVAL (unknown type
- * or option, bad value), -EEXIST and a sentence. */
+/* Before it is shared: adds NAME as `type` (a built-in's name; NULL: NAME itself) with options, which
+ * are copied; of one given twice the last counts. A built-in's own name may be given once, to set its
+ * options. 0, or -EINVAL (bad name, unknown type or option, bad value), -EEXIST, -ENOMEM and a
+ * sentence. */
 int registry_add(struct registry *registry, const char *name, const char *type,
                  const struct parse_pair *options, size_t option_count, const char *origin,
                  struct error *err);
@@ -40,9 +42,15 @@ const struct parser_def *registry_find(const struct registry *registry, const ch
 const struct parser_def *registry_at(const struct registry *registry, size_t i);
 
 /* Checks a job's options for a parser: each is known, and impl->check is content with the merged values
- * (job, then definition, then default). 0 or -EINVAL and a sentence that names the option. */
+ * (job, then definition, then default). 0 or -EINVAL and a sentence that names the option. Any
+ * thread. */
 int registry_check_options(const struct parser_def *def, const struct parse_pair *options,
                            size_t option_count, struct error *err);
+
+/* What a run's facts carry as options: the job's and, where it gives none, the definition's; the strings
+ * are borrowed from both. 0 and a newly allocated list (NULL if empty), or -ENOMEM. */
+int registry_merge_options(const struct parser_def *def, const struct parse_pair *options,
+                           size_t option_count, struct parse_pair **ret_options, size_t *ret_count);
 
 /* The built-in parsers, one file each in parse/parsers/. */
 extern const struct penstock_parser parser_count, parser_lines, parser_csv, parser_ndjson;

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct json;
+
 struct parse_pair {
     const char *name, *value;
 };
@@ -40,7 +42,9 @@ struct parse_task {
 
     /* Results, published by `done`. */
     enum penstock_result result;
-    enum error_kind kind;  /* KIND_NONE or why it failed: KIND_PARSER_FAILED, _LIMIT_EXCEEDED, … */
+    /* KIND_NONE or why it failed: KIND_PARSER_FAILED, _LIMIT_EXCEEDED, _RESOURCES; KIND_TRUNCATED if
+     * the body was aborted before (the abort's own cause is the owner's to tell). */
+    enum error_kind kind;
     char message[512];     /* what the parser said, valid UTF-8, one line */
     uint64_t line, offset; /* where; 0 and PENSTOCK_NO_OFFSET if unknown */
     bool body_ended;       /* it (or the drain) has seen the end of a complete body */
@@ -51,12 +55,22 @@ struct parse_task {
     /* Private to task.c. */
     struct penstock_run run;
     struct body_reader reader;
-    bool failed_said;
+    struct json *json; /* made when a plug-in first emits */
+    bool failed_said;  /* `kind` and `message` hold the first cause */
+    bool refused;      /* an emit was refused: records are missing */
 };
 
 /* Runs the parser to its end, on the calling thread; then calls task->done. A body error that the
- * parser overlooked does not make the run a success: after an aborted body the result is never OK. */
+ * parser overlooked does not make the run a success: after an aborted body the result is FAILED whatever
+ * the parser says. Nor is it one if a record was refused. The read end is closed before `done`, after the
+ * results were worked out. `started` and `ended` must be 0 before, and the results are set anew. */
 void parse_task_run(struct parse_task *task);
+
+/* For built-in parsers, in place of run->emit and run->fail: the same, but the text is known to be one JSON
+ * value on one line; and the failure is of a kind. */
+int parse_task_emit(struct penstock_run *run, const char *json, size_t len);
+int parse_task_fail(struct penstock_run *run, enum error_kind kind, uint64_t line, uint64_t offset,
+                    const char *message);
 
 /* Nanoseconds that the parser itself has used: since its start, less the time spent waiting for data
  * and for room in the sink. Any thread, while the task lives. */

@@ -1,0 +1,270 @@
+/* States of the write end: open (fd >= 0, the poll handle is active), closed (fd == -1), and then the
+ * handle's own way through uv_close. The poll handle is closed in the same breath as the descriptor: libuv
+ * would otherwise take the number, which may be another pipe's by then, out of the loop's epoll. */
+#include "flow/body_pipe.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/list.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+/* --- the descriptor and its handle ------------------------------------------------------------- */
+
+static void on_deferred_closed(uv_handle_t *handle)
+{
+    struct body_pipe *pipe = container_of(handle, struct body_pipe, deferred);
+    pipe->closed(pipe);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    struct body_pipe *pipe = container_of(handle, struct body_pipe, poll);
+    pipe->poll_state = BODY_PIPE_POLL_CLOSED;
+    if (pipe->closing)
+        pipe->closed(pipe);
+}
+
+static void stop_full_clock(struct body_pipe *pipe)
+{
+    if (pipe->full_since > 0)
+        pipe->full_time += clock_now() - pipe->full_since;
+    pipe->full_since = 0;
+}
+
+/* Closes the write end: the body's state must have been published. */
+static void close_end(struct body_pipe *pipe)
+{
+    if (pipe->fd < 0)
+        return;
+    uv_close((uv_handle_t *)&pipe->poll, on_poll_closed);
+    pipe->poll_state = BODY_PIPE_POLL_CLOSING;
+    pipe->polling = 0;
+    fd_close(&pipe->fd);
+    stop_full_clock(pipe);
+    free(pipe->carry);
+    pipe->carry = NULL;
+    pipe->carry_size = pipe->carry_len = pipe->carry_off = 0;
+}
+
+/* Changes what is polled for; as good as free when it is that already. Cannot fail on a handle that was
+ * initialised: uv_poll_start refuses only a number that another handle polls, and this one is ours. */
+static void watch(struct body_pipe *pipe, int events)
+{
+    if (pipe->polling != events && uv_poll_start(&pipe->poll, events, on_poll) == 0)
+        pipe->polling = events;
+}
+
+/* F_SETPIPE_SZ takes a share of the user's budget, and fails with EPERM once that is used up: the pipe
+ * then stays as it is. */
+static void resize(int fd, size_t size)
+{
+    int wanted = size > INT_MAX ? INT_MAX : (int)size;
+    if (wanted > 0 && fcntl(fd, F_GETPIPE_SZ) != wanted)
+        (void)fcntl(fd, F_SETPIPE_SZ, wanted);
+}
+
+/* A handle whose descriptor a library closed too early still occupies that number in the loop, and the
+ * kernel has perhaps just given it to us: then take another number. */
+static int init_poll(uv_loop_t *loop, uv_poll_t *poll, int *fd)
+{
+    int spare[8];
+    size_t count = 0;
+    int r;
+    while ((r = uv_poll_init(loop, poll, *fd)) == UV_EEXIST && count < 8) {
+        int other = fd_dup(*fd);
+        if (other < 0) {
+            r = other;
+            break;
+        }
+        spare[count++] = *fd;
+        *fd = other;
+    }
+    while (count > 0)
+        fd_close(&spare[--count]);
+    return r;
+}
+
+int body_pipe_open(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, size_t size,
+                   const struct body_pipe_ops *ops, void *user, int *ret_read_fd)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    *pipe = (struct body_pipe){.ops = ops, .user = user, .loop = loop, .fd = -1};
+    int r = fd_set_nonblock(ends[1], true);
+    if (r == 0) {
+        resize(ends[1], size);
+        r = init_poll(loop, &pipe->poll, &ends[1]);
+    }
+    if (r < 0) {
+        fd_close(&ends[0]);
+        fd_close(&ends[1]);
+        return r;
+    }
+    pipe->fd = ends[1];
+    pipe->body = body_ref(body);
+    watch(pipe, UV_DISCONNECT);
+    *ret_read_fd = ends[0];
+    return 0;
+}
+
+/* --- writing ----------------------------------------------------------------------------------- */
+
+/* One write(2). How many bytes went in, 0 if the pipe is full; or a negative errno. */
+static ssize_t put(struct body_pipe *pipe, const char *data, size_t len)
+{
+    ssize_t n;
+    do
+        n = write(pipe->fd, data, len);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0)
+        return n;
+    return errno == EAGAIN ? 0 : -errno;
+}
+
+static int reserve_carry(struct body_pipe *pipe, size_t len)
+{
+    if (len <= pipe->carry_size)
+        return 0;
+    char *carry = realloc(pipe->carry, len);
+    if (!carry)
+        return -ENOMEM;
+    pipe->carry = carry;
+    pipe->carry_size = len;
+    return 0;
+}
+
+int body_pipe_write(struct body_pipe *pipe, const char *data, size_t len)
+{
+    if (pipe->reader_left)
+        return -EPIPE;
+    if (pipe->fd < 0 || pipe->completing)
+        return -ECANCELED;
+    if (body_pipe_full(pipe))
+        return BODY_PIPE_FULL;
+    int r = reserve_carry(pipe, len);
+    if (r < 0)
+        return r;
+    ssize_t n = put(pipe, data, len);
+    if (n < 0)
+        return (int)n; /* of EPIPE the poll tells as well, from the loop */
+    pipe->accepted += len;
+    if ((size_t)n == len)
+        return 0;
+    pipe->carry_off = 0;
+    pipe->carry_len = len - (size_t)n;
+    memcpy(pipe->carry, data + n, pipe->carry_len);
+    pipe->full_since = clock_now();
+    watch(pipe, UV_WRITABLE | UV_DISCONNECT);
+    return 0;
+}
+
+static void finish(struct body_pipe *pipe, enum body_state state)
+{
+    body_settle(pipe->body, state);
+    close_end(pipe);
+    pipe->ops->finished(pipe);
+}
+
+static void on_reader_gone(struct body_pipe *pipe)
+{
+    pipe->reader_left = true;
+    pipe->carry_len = pipe->carry_off = 0;
+    stop_full_clock(pipe);
+    uv_poll_stop(&pipe->poll);
+    pipe->polling = 0;
+    if (pipe->completing)
+        finish(pipe, BODY_ABORTED);
+    else
+        pipe->ops->reader_gone(pipe);
+}
+
+static void on_writable(struct body_pipe *pipe)
+{
+    ssize_t n = put(pipe, pipe->carry + pipe->carry_off, pipe->carry_len - pipe->carry_off);
+    if (n == -EPIPE) {
+        on_reader_gone(pipe);
+        return;
+    }
+    if (n > 0) /* else (ENOMEM in the kernel, say) once more at the next turn */
+        pipe->carry_off += (size_t)n;
+    if (body_pipe_full(pipe))
+        return;
+    pipe->carry_len = pipe->carry_off = 0;
+    stop_full_clock(pipe);
+    if (pipe->completing) {
+        finish(pipe, BODY_COMPLETE);
+        return;
+    }
+    pipe->ops->drained(pipe);
+    /* Only now, as it often is full again, and each change costs two calls. */
+    if (pipe->fd >= 0 && !pipe->reader_left && !body_pipe_full(pipe))
+        watch(pipe, UV_DISCONNECT);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct body_pipe *pipe = container_of(poll, struct body_pipe, poll);
+    /* The kernel reports a reader that left as POLLERR, which libuv makes UV_EBADF. */
+    if (status < 0 || (events & UV_DISCONNECT))
+        on_reader_gone(pipe);
+    else if (body_pipe_full(pipe))
+        on_writable(pipe);
+}
+
+/* --- the end ----------------------------------------------------------------------------------- */
+
+void body_pipe_complete(struct body_pipe *pipe)
+{
+    if (pipe->completing || pipe->closing)
+        return;
+    pipe->completing = true;
+    if (pipe->fd < 0 || pipe->reader_left)
+        finish(pipe, BODY_ABORTED);
+    else if (!body_pipe_full(pipe))
+        finish(pipe, BODY_COMPLETE);
+}
+
+void body_pipe_abort(struct body_pipe *pipe)
+{
+    if (pipe->fd < 0)
+        return;
+    if (pipe->completing && !pipe->closing) {
+        finish(pipe, BODY_ABORTED);
+        return;
+    }
+    body_settle(pipe->body, BODY_ABORTED);
+    close_end(pipe);
+}
+
+bool body_pipe_full(const struct body_pipe *pipe)
+{
+    return pipe->carry_off < pipe->carry_len;
+}
+
+uint64_t body_pipe_full_time(const struct body_pipe *pipe, uint64_t now)
+{
+    uint64_t since = pipe->full_since;
+    return pipe->full_time + (since > 0 && now > since ? now - since : 0);
+}
+
+void body_pipe_close(struct body_pipe *pipe, void (*closed)(struct body_pipe *pipe))
+{
+    pipe->closing = true;
+    pipe->closed = closed;
+    body_pipe_abort(pipe);
+    body_unref(pipe->body);
+    pipe->body = NULL;
+    if (pipe->poll_state == BODY_PIPE_POLL_CLOSED) {
+        uv_idle_init(pipe->loop, &pipe->deferred);
+        uv_close((uv_handle_t *)&pipe->deferred, on_deferred_closed);
+    }
+}

@@ -1,0 +1,26 @@
+/* Is this text exactly one JSON value? Validation by yajl, which leaves the text as it stands: numbers are
+ * never re-encoded. Besides the grammar (RFC 8259) the text must be UTF-8 (RFC 3629), which yajl sees too
+ * loosely, and nested no deeper than JSON_DEPTH. */
+#ifndef PENSTOCK_PARSE_JSON_H
+#define PENSTOCK_PARSE_JSON_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+
+#define JSON_DEPTH 128
+
+/* Reused from value to value, since setting yajl up costs more than a short value. One thread. */
+struct json;
+
+struct json *json_new(void);       /* NULL: out of memory */
+void json_free(struct json *json); /* takes NULL */
+
+/* 0 and the value without white space around it and without newlines in it (which can only stand between
+ * tokens): within `text`, or a copy that is valid until the next call. -EINVAL: it is no such value,
+ * or -EILSEQ: it is not UTF-8; err tells why, and *ret_offset (may be NULL) about where in the text.
+ * -ENOMEM. */
+int json_check(struct json *json, const char *text, size_t len, const char **ret_value,
+               size_t *ret_len, size_t *ret_offset, struct error *err);
+
+#endif

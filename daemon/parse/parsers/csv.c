@@ -1,0 +1,457 @@
+/* csv: a record for each row; RFC 4180, and what real files do.
+ *
+ * Why not libcsv: it drops the spaces around fields or none of those in quotes, keeps swallowing after
+ * `"a"b`, cannot do without a quote character, knows no lines, and looks at each byte through several
+ * branches. Rows here are those of python's csv module (its excel dialect), which the tests compare:
+ *
+ *   - a quote opens a quoted field at the field's start only; in it, two quotes are one, and delimiters and
+ *     newlines are text. What follows a closing quote up to the delimiter is added to the field.
+ *   - LF, CRLF or CR end a row; rows without any byte are passed over. A byte order mark is no text.
+ *   - an end of the body inside quotes is an error with the line where the quotes were opened.
+ *
+ * header=yes: the first row names the members of the objects that follow; a name that came before gets _2, _3
+ * … A row that is short lacks its last members; the fields of one that is long beyond the header are an
+ * array, "_extra". header=no: every row is an array. ragged=fail refuses both (without a header, a row
+ * of another length than the first). All values are strings. Bytes that are not UTF-8 become U+FFFD.
+ *
+ * A row's JSON is written as its fields end, most of them straight from stdio's buffer; what a block's
+ * end cuts in two waits in `part`. */
+#include "parse/registry.h"
+
+#include "base/error.h"
+#include "parse/block.h"
+#include "parse/columns.h"
+#include "parse/options.h"
+#include "record/line.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define MAX_RECORD ((size_t)64 << 20)
+#define MAX_FIELDS 65536
+
+enum state {
+    ROW_START,   /* nothing of the row has come */
+    FIELD_START, /* a delimiter was the last byte */
+    PLAIN,
+    QUOTED,
+    QUOTE, /* a quote in a quoted field: its end, or the first of two */
+};
+
+struct settings {
+    unsigned char delimiter;
+    int quote; /* -1: none */
+    bool header, ragged_fail;
+    size_t max_record, max_fields;
+};
+
+struct csv {
+    struct settings set;
+    struct penstock_run *run;
+    enum state state;
+    bool stops[256]; /* bytes that may mean something */
+    bool after_cr;   /* an LF now belongs to the row before */
+    uint64_t line;   /* the current one, from 1 */
+    uint64_t row_line, row_offset;
+    uint64_t quote_line, quote_offset;
+    struct buf part;        /* the field's bytes so far */
+    struct buf row;         /* the row's JSON so far */
+    size_t fields;          /* of the row, so far */
+    struct columns columns; /* the header's; behind them `"_extra":` */
+    size_t column_count;
+    bool named;          /* the header has been read */
+    size_t first_fields; /* without a header: of the first row; 0: none yet */
+};
+
+/* --- options ------------------------------------------------------------------------------------ */
+
+/* One byte, or -1 after a fault. */
+static int read_byte(struct options *o, const char *name, bool none_ok)
+{
+    const char *text = o->get(o->arg, name);
+    if (text && none_ok && strcmp(text, "none") == 0)
+        return -1;
+    if (text && (strcmp(text, "tab") == 0 || strcmp(text, "\\t") == 0))
+        return '\t';
+    if (!text || strlen(text) != 1 || text[0] == '\n' || text[0] == '\r' || (text[0] & 0x80)) {
+        option_fault(o, "option \"%s\": \"%.32s\" is not one ASCII character, \"tab\"%s", name,
+                     text ? text : "", none_ok ? " or \"none\"" : "");
+        return -1;
+    }
+    return text[0];
+}
+
+static void read_settings(struct options *o, struct settings *s)
+{
+    static const char *const ragged[] = {"keep", "fail", NULL};
+    int delimiter = read_byte(o, "delimiter", false);
+    s->delimiter = (unsigned char)delimiter;
+    s->quote = read_byte(o, "quote", true);
+    if (delimiter >= 0 && s->quote == delimiter)
+        option_fault(o, "option \"quote\": it is the delimiter as well");
+    s->header = option_yes(o, "header");
+    s->ragged_fail = option_choice(o, "ragged", ragged) == 1;
+    s->max_record = option_bytes(o, "max_record", 1, MAX_RECORD);
+    s->max_fields = option_bytes(o, "max_fields", 1, MAX_FIELDS);
+}
+
+static int check(const char *(*get)(void *arg, const char *name), void *arg, char *message,
+                 size_t size)
+{
+    struct options o;
+    struct settings s;
+    options_init(&o, get, arg, message, size);
+    read_settings(&o, &s);
+    return o.wrong;
+}
+
+/* --- failing ------------------------------------------------------------------------------------ */
+
+static int fail_row(struct csv *c, enum error_kind kind, const struct error *why)
+{
+    parse_task_fail(c->run, kind, c->row_line, c->row_offset, why->text);
+    return -EINVAL;
+}
+
+static int fail_limit(struct csv *c, const char *what, size_t limit, const char *option)
+{
+    struct error why;
+    error_set(&why, 0, "the row has more than %zu %s (option %s)", limit, what, option);
+    return fail_row(c, KIND_LIMIT_EXCEEDED, &why);
+}
+
+static int fail_memory(struct csv *c)
+{
+    parse_task_fail(c->run, KIND_RESOURCES, c->row_line, c->row_offset, "out of memory");
+    return -ENOMEM;
+}
+
+/* --- fields and rows ---------------------------------------------------------------------------- */
+
+/* What stands before a field: a comma or the row's bracket, and in an object the name; fields beyond the
+ * header share one. */
+static void put_separator(struct csv *c)
+{
+    size_t i = c->fields;
+    buf_putc(&c->row, i > 0 ? ',' : c->set.header ? '{' : '[');
+    if (c->set.header && i <= c->column_count) {
+        const struct column *column = c->columns.items[i];
+        buf_put(&c->row, column->key, column->len);
+        if (i == c->column_count)
+            buf_putc(&c->row, '[');
+    }
+}
+
+static int end_field(struct csv *c, const char *text, size_t len)
+{
+    if (c->part.len > 0) {
+        if (len > 0)
+            buf_put(&c->part, text, len);
+        text = c->part.data;
+        len = c->part.len;
+    }
+    if (c->fields == c->set.max_fields)
+        return fail_limit(c, "fields", c->set.max_fields, "max_fields");
+    if (c->part.failed)
+        return fail_memory(c);
+    if (c->set.header && !c->named) {
+        if (columns_add(&c->columns, text, len) < 0)
+            return fail_memory(c);
+    } else {
+        put_separator(c);
+        json_put_string(&c->row, text, len);
+    }
+    c->fields++;
+    buf_reset(&c->part);
+    return 0;
+}
+
+static int check_ragged(struct csv *c)
+{
+    size_t expected = c->set.header ? c->column_count : c->first_fields;
+    struct error why;
+    if (expected == 0)
+        c->first_fields = c->fields;
+    if (expected == 0 || !c->set.ragged_fail || c->fields == expected)
+        return 0;
+    error_set(&why, 0, "the row has %zu fields, %zu were expected", c->fields, expected);
+    return fail_row(c, KIND_PARSER_FAILED, &why);
+}
+
+static int emit_row(struct csv *c)
+{
+    if (check_ragged(c) < 0)
+        return -EINVAL;
+    if (c->set.header && c->fields > c->column_count)
+        buf_putc(&c->row, ']');
+    buf_putc(&c->row, c->set.header ? '}' : ']');
+    if (c->row.failed)
+        return fail_memory(c);
+    return parse_task_emit(c->run, c->row.data, c->row.len);
+}
+
+static int end_header(struct csv *c)
+{
+    c->named = true;
+    c->column_count = c->columns.count;
+    return columns_add(&c->columns, "_extra", strlen("_extra")) < 0 ? fail_memory(c) : 0;
+}
+
+static int check_size(struct csv *c, uint64_t offset)
+{
+    if (c->state == ROW_START || offset - c->row_offset <= c->set.max_record)
+        return 0;
+    return fail_limit(c, "bytes", c->set.max_record, "max_record");
+}
+
+/* `offset`: of the row's end. */
+static int end_row(struct csv *c, uint64_t offset)
+{
+    int r = check_size(c, offset);
+    if (r == 0)
+        r = c->set.header && !c->named ? end_header(c) : emit_row(c);
+    buf_reset(&c->row);
+    c->fields = 0;
+    c->state = ROW_START;
+    return r;
+}
+
+/* --- bytes -------------------------------------------------------------------------------------- */
+
+static void set_stops(struct csv *c)
+{
+    memset(c->stops, 0, sizeof c->stops);
+    c->stops['\n'] = c->stops['\r'] = c->stops[c->set.delimiter] = true;
+    if (c->set.quote >= 0)
+        c->stops[c->set.quote] = true;
+}
+
+/* LF, CRLF and CR each end a line. */
+static void count_line(struct csv *c, char byte)
+{
+    if (byte == '\r' || !c->after_cr)
+        c->line++;
+    c->after_cr = byte == '\r';
+}
+
+static bool is_newline(char byte)
+{
+    return byte == '\n' || byte == '\r';
+}
+
+/* A field's first byte, in state ROW_START or FIELD_START. Returns where its text starts. */
+static const char *start_field(struct csv *c, const char *p, uint64_t offset)
+{
+    if (c->state == ROW_START) {
+        if (is_newline(*p)) { /* an empty row, or the LF of a CRLF */
+            count_line(c, *p);
+            return p + 1;
+        }
+        c->row_line = c->line;
+        c->row_offset = offset;
+    }
+    c->after_cr = false;
+    if ((unsigned char)*p != c->set.quote) {
+        c->state = PLAIN;
+        return p;
+    }
+    c->state = QUOTED;
+    c->quote_line = c->line;
+    c->quote_offset = offset;
+    return p + 1;
+}
+
+/* The delimiter or newline at p ends the field. Returns 0 or a negative errno. */
+static int stop_field(struct csv *c, const char *text, size_t len, const char *p, uint64_t offset)
+{
+    int r = end_field(c, text, len);
+    if (r < 0 || !is_newline(*p)) {
+        c->state = FIELD_START;
+        return r;
+    }
+    count_line(c, *p);
+    return end_row(c, offset);
+}
+
+struct span {
+    const char *p, *end; /* what is left of the block */
+    const char *text;    /* the field's bytes that are not in `part` yet begin here */
+    const char *block;
+    uint64_t offset; /* of block in the body */
+};
+
+static uint64_t offset_of(const struct span *s)
+{
+    return s->offset + (uint64_t)(s->p - s->block);
+}
+
+static void keep_text(struct csv *c, const struct span *s, const char *until)
+{
+    if (until > s->text)
+        buf_put(&c->part, s->text, (size_t)(until - s->text));
+}
+
+static void skip_plain(const struct csv *c, struct span *s)
+{
+    const char *p = s->p;
+    while (p < s->end && !c->stops[(unsigned char)*p])
+        p++;
+    s->p = p;
+}
+
+static int take_plain(struct csv *c, struct span *s)
+{
+    skip_plain(c, s);
+    if (s->p == s->end)
+        return 0;
+    if ((unsigned char)*s->p == c->set.quote) {
+        s->p++; /* text, as it is not at the field's start */
+        return 0;
+    }
+    int r = stop_field(c, s->text, (size_t)(s->p - s->text), s->p, offset_of(s));
+    s->p++;
+    return r;
+}
+
+/* Behind a quote in a quoted field; the text before that quote ends at `until`. */
+static int take_quote(struct csv *c, struct span *s, const char *until)
+{
+    if ((unsigned char)*s->p == c->set.quote) {
+        keep_text(c, s, until);
+        buf_putc(&c->part, *s->p);
+        s->text = ++s->p;
+        c->state = QUOTED;
+    } else if (c->stops[(unsigned char)*s->p]) {
+        int r = stop_field(c, s->text, (size_t)(until - s->text), s->p, offset_of(s));
+        s->p++;
+        return r;
+    } else {
+        keep_text(c, s, until);
+        s->text = s->p;
+        c->state = PLAIN;
+    }
+    return 0;
+}
+
+static int take_quoted(struct csv *c, struct span *s)
+{
+    const char *p;
+    for (;;) {
+        const char *before = s->p;
+        skip_plain(c, s);
+        if (s->p > before)
+            c->after_cr = false;
+        if (s->p == s->end)
+            return 0;
+        p = s->p++;
+        if ((unsigned char)*p == c->set.quote)
+            break;
+        if (is_newline(*p))
+            count_line(c, *p);
+        else
+            c->after_cr = false;
+    }
+    c->after_cr = false;
+    c->state = QUOTE;
+    if (s->p < s->end)
+        return take_quote(c, s, p);
+    keep_text(c, s, p);
+    s->text = s->end;
+    return 0;
+}
+
+static int take_next(struct csv *c, struct span *s)
+{
+    switch (c->state) {
+    case ROW_START:
+    case FIELD_START:
+        s->p = s->text = start_field(c, s->p, offset_of(s));
+        return 0;
+    case PLAIN:
+        return take_plain(c, s);
+    case QUOTED:
+        return take_quoted(c, s);
+    case QUOTE:
+        return take_quote(c, s, s->text);
+    }
+    return 0;
+}
+
+static int take_block(struct csv *c, const struct block *block)
+{
+    struct span s = {.p = block->data,
+                     .end = block->data + block->len,
+                     .text = block->data,
+                     .block = block->data,
+                     .offset = block->offset};
+    while (s.p < s.end) {
+        int r = take_next(c, &s);
+        if (r < 0)
+            return r;
+    }
+    if (c->state == PLAIN || c->state == QUOTED)
+        keep_text(c, &s, s.end);
+    return check_size(c, block->offset + block->len);
+}
+
+/* The body has ended, complete. */
+static int take_end(struct csv *c, uint64_t offset)
+{
+    if (c->state == ROW_START)
+        return 0;
+    if (c->state == QUOTED) {
+        parse_task_fail(c->run, KIND_PARSER_FAILED, c->quote_line, c->quote_offset,
+                        "a quote is opened here and not closed before the end");
+        return -EINVAL;
+    }
+    int r = end_field(c, "", 0);
+    return r < 0 ? r : end_row(c, offset);
+}
+
+static int take_all(struct csv *c, FILE *body)
+{
+    struct block block;
+    block_init(&block, body);
+    block_skip_bom(&block);
+    while (block_next(&block)) {
+        int r = take_block(c, &block);
+        if (r < 0)
+            return r;
+    }
+    return ferror(body) ? -EIO : take_end(c, block.offset);
+}
+
+static int parse(FILE *body, struct penstock_run *run)
+{
+    struct csv c = {.run = run, .line = 1};
+    struct options o;
+    options_of_run(&o, run);
+    read_settings(&o, &c.set);
+    set_stops(&c);
+    int r = take_all(&c, body);
+    columns_deinit(&c.columns);
+    buf_deinit(&c.part);
+    buf_deinit(&c.row);
+    return r < 0 ? PENSTOCK_FAILED : PENSTOCK_OK;
+}
+
+static const struct penstock_option options[] = {
+    {"delimiter", ",", "between fields: one ASCII character, or \"tab\""},
+    {"quote", "\"", "around fields: one ASCII character, or \"none\""},
+    {"header", "yes", "yes: the first row names the members of objects; no: every row is an array"},
+    {"ragged", "keep",
+     "rows of another length: keep (what is missing is absent, more is _extra), or fail"},
+    {"max_record", "512K", "bytes of a row at most; a longer one fails the job (up to 64M)"},
+    {"max_fields", "4096", "fields of a row at most; more fail the job (up to 65536)"},
+    {NULL, NULL, NULL},
+};
+
+const struct penstock_parser parser_csv = {
+    .abi = PENSTOCK_PARSER_ABI,
+    .size = sizeof(struct penstock_parser),
+    .name = "csv",
+    .summary = "a record for each row of a CSV file: an object by the header's names",
+    .options = options,
+    .check = check,
+    .parse = parse,
+};

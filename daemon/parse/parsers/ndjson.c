@@ -1,0 +1,186 @@
+/* ndjson: one JSON value a line (NDJSON, JSON Lines); the value's own text is the record.
+ *
+ * Nothing is re-encoded: a number keeps its digits, an object its order and its duplicates. Lines of white space
+ * alone are passed over. Bytes that are not UTF-8 become U+FFFD first, as everywhere, so in a string they
+ * do no harm, and elsewhere they are an error.
+ *
+ * A line that is no JSON value fails the job, or with on_error=skip is passed over; then the last record is
+ * {"skipped":N,"line":L,"reason":"…"}: how many, and the first of them. */
+#include "parse/registry.h"
+
+#include "base/error.h"
+#include "base/utf8.h"
+#include "parse/json.h"
+#include "parse/lines.h"
+#include "parse/options.h"
+#include "record/line.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define MAX_LINE ((size_t)64 << 20)
+
+struct ndjson {
+    struct penstock_run *run;
+    struct lines lines;
+    struct json *json;
+    struct buf repaired;
+    bool skip;
+    uint64_t skipped, first_skipped;
+    struct error why;
+};
+
+static size_t read_settings(struct options *o, bool *ret_skip)
+{
+    static const char *const choices[] = {"fail", "skip", NULL};
+    *ret_skip = option_choice(o, "on_error", choices) == 1;
+    return option_bytes(o, "max_line", 1, MAX_LINE);
+}
+
+static int check(const char *(*get)(void *arg, const char *name), void *arg, char *message,
+                 size_t size)
+{
+    struct options o;
+    bool skip;
+    options_init(&o, get, arg, message, size);
+    read_settings(&o, &skip);
+    return o.wrong;
+}
+
+/* Length of the maximal ill-formed part at p, where utf8_valid has stopped (Unicode, table 3-7). */
+static size_t ill_formed(const unsigned char *p, size_t left)
+{
+    unsigned char low = 0x80, high = 0xbf;
+    size_t more = p[0] < 0xe0 ? 1 : p[0] < 0xf0 ? 2 : 3, i = 1;
+    if (p[0] < 0xc2 || p[0] > 0xf4)
+        return 1;
+    if (p[0] == 0xe0)
+        low = 0xa0;
+    else if (p[0] == 0xed)
+        high = 0x9f;
+    else if (p[0] == 0xf0)
+        low = 0x90;
+    else if (p[0] == 0xf4)
+        high = 0x8f;
+    for (; i <= more && i < left && p[i] >= low && p[i] <= high; i++) {
+        low = 0x80;
+        high = 0xbf;
+    }
+    return i;
+}
+
+/* A copy with U+FFFD for what is not UTF-8. */
+static int repair(struct ndjson *n, const char **line, size_t *len)
+{
+    struct buf *b = &n->repaired;
+    buf_reset(b);
+    for (size_t i = 0; i < *len;) {
+        size_t good = utf8_valid(*line + i, *len - i);
+        buf_put(b, *line + i, good);
+        i += good;
+        if (i < *len) {
+            buf_puts(b, "\xef\xbf\xbd");
+            i += ill_formed((const unsigned char *)*line + i, *len - i);
+        }
+    }
+    *line = b->data;
+    *len = b->len;
+    return b->failed ? -ENOMEM : 0;
+}
+
+static bool blank(const char *line, size_t len)
+{
+    while (len > 0 && (line[len - 1] == ' ' || line[len - 1] == '\t' || line[len - 1] == '\r'))
+        len--;
+    return len == 0;
+}
+
+/* A line that is no JSON value. */
+static int reject(struct ndjson *n, size_t at, const struct error *why)
+{
+    if (!n->skip) {
+        n->run->fail(n->run, n->lines.number, n->lines.offset + at, why->text);
+        return -EINVAL;
+    }
+    if (n->skipped++ == 0) {
+        n->first_skipped = n->lines.number;
+        n->why = *why;
+    }
+    return 0;
+}
+
+static int take_line(struct ndjson *n, const char *line, size_t len)
+{
+    const char *value;
+    size_t value_len, at;
+    struct error why;
+    int r = json_check(n->json, line, len, &value, &value_len, &at, &why);
+    if (r == -EILSEQ) {
+        r = repair(n, &line, &len);
+        if (r == 0)
+            r = json_check(n->json, line, len, &value, &value_len, &at, &why);
+    }
+    if (r == -EINVAL)
+        return reject(n, at, &why);
+    return r < 0 ? r : parse_task_emit(n->run, value, value_len);
+}
+
+static int emit_skipped(struct ndjson *n)
+{
+    struct buf b = BUF_INIT;
+    buf_printf(&b, "{\"skipped\":%" PRIu64 ",\"line\":%" PRIu64 ",\"reason\":", n->skipped,
+               n->first_skipped);
+    json_put_string(&b, n->why.text, strlen(n->why.text));
+    buf_putc(&b, '}');
+    int r = b.failed ? -ENOMEM : parse_task_emit(n->run, b.data, b.len);
+    buf_deinit(&b);
+    return r;
+}
+
+static int take_all(struct ndjson *n)
+{
+    const char *line;
+    size_t len;
+    int r;
+    while ((r = lines_next(&n->lines, &line, &len)) > 0) {
+        if (blank(line, len))
+            continue;
+        r = take_line(n, line, len);
+        if (r < 0)
+            return r;
+    }
+    return r < 0 || n->skipped == 0 ? r : emit_skipped(n);
+}
+
+static int parse(FILE *body, struct penstock_run *run)
+{
+    struct ndjson n = {.run = run, .json = json_new()};
+    struct options o;
+    options_of_run(&o, run);
+    lines_init(&n.lines, body, read_settings(&o, &n.skip));
+    int r = n.json ? take_all(&n) : -ENOMEM;
+    if (r < 0)
+        lines_fail(&n.lines, run, r);
+    lines_deinit(&n.lines);
+    json_free(n.json);
+    buf_deinit(&n.repaired);
+    return r < 0 ? PENSTOCK_FAILED : PENSTOCK_OK;
+}
+
+static const struct penstock_option options[] = {
+    {"on_error", "fail",
+     "a line that is no JSON value: fail, or skip it and count it in a last record"},
+    {"max_line", "1M", "bytes of a line at most; a longer one fails the job (up to 64M)"},
+    {NULL, NULL, NULL},
+};
+
+const struct penstock_parser parser_ndjson = {
+    .abi = PENSTOCK_PARSER_ABI,
+    .size = sizeof(struct penstock_parser),
+    .name = "ndjson",
+    .summary = "a record for each line, which is one JSON value (NDJSON, JSON Lines)",
+    .options = options,
+    .check = check,
+    .parse = parse,
+};

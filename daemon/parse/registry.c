@@ -1,0 +1,352 @@
+#include "parse/registry.h"
+
+#include "base/suggest.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_MAX_LEN 32
+#define MESSAGE_SIZE 256
+
+/* A definition with what it owns. */
+struct entry {
+    struct parser_def def;
+    char *name, *origin;
+    struct parse_pair *options;
+};
+
+struct registry {
+    atomic_int refs;
+    struct entry **entries; /* in order of names */
+    size_t count;
+};
+
+static const char built_in[] = "built-in";
+
+/* --- definitions -------------------------------------------------------------------------------- */
+
+static void options_free(struct parse_pair *options, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free((char *)options[i].name);
+        free((char *)options[i].value);
+    }
+    free(options);
+}
+
+static void entry_free(struct entry *entry)
+{
+    if (!entry)
+        return;
+    options_free(entry->options, entry->def.option_count);
+    free(entry->name);
+    free(entry->origin);
+    free(entry);
+}
+
+static int entry_copy_options(struct entry *entry, const struct parse_pair *options, size_t count)
+{
+    if (count == 0)
+        return 0;
+    entry->options = calloc(count, sizeof *options);
+    if (!entry->options)
+        return -ENOMEM;
+    entry->def.options = entry->options;
+    for (size_t i = 0; i < count; i++) {
+        struct parse_pair *copy = &entry->options[entry->def.option_count++];
+        copy->name = strdup(options[i].name);
+        copy->value = strdup(options[i].value);
+        if (!copy->name || !copy->value)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static struct entry *entry_new(const char *name, const struct penstock_parser *impl,
+                               const struct parse_pair *options, size_t count, const char *origin)
+{
+    struct entry *entry = calloc(1, sizeof *entry);
+    if (!entry)
+        return NULL;
+    entry->name = strdup(name);
+    entry->origin = strdup(origin);
+    if (!entry->name || !entry->origin || entry_copy_options(entry, options, count) < 0) {
+        entry_free(entry);
+        return NULL;
+    }
+    entry->def.name = entry->name;
+    entry->def.impl = impl;
+    entry->def.origin = entry->origin;
+    return entry;
+}
+
+/* --- the registry ------------------------------------------------------------------------------- */
+
+/* The place of `name`, or where it would go. */
+static size_t place(const struct registry *registry, const char *name)
+{
+    size_t low = 0, high = registry->count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (strcmp(registry->entries[mid]->name, name) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+static int insert(struct registry *registry, struct entry *entry)
+{
+    size_t at = place(registry, entry->name);
+    struct entry **entries =
+        reallocarray(registry->entries, registry->count + 1, sizeof *registry->entries);
+    if (!entries)
+        return -ENOMEM;
+    registry->entries = entries;
+    memmove(entries + at + 1, entries + at, (registry->count - at) * sizeof *entries);
+    entries[at] = entry;
+    registry->count++;
+    return 0;
+}
+
+static int insert_new(struct registry *registry, struct entry *entry)
+{
+    if (entry && insert(registry, entry) == 0)
+        return 0;
+    entry_free(entry);
+    return -ENOMEM;
+}
+
+struct registry *registry_new(void)
+{
+    static const struct penstock_parser *const impls[] = {&parser_count, &parser_lines, &parser_csv,
+                                                          &parser_ndjson};
+    struct registry *registry = calloc(1, sizeof *registry);
+    if (!registry)
+        return NULL;
+    atomic_init(&registry->refs, 1);
+    for (size_t i = 0; i < sizeof impls / sizeof impls[0]; i++)
+        if (insert_new(registry, entry_new(impls[i]->name, impls[i], NULL, 0, built_in)) < 0) {
+            registry_unref(registry);
+            return NULL;
+        }
+    return registry;
+}
+
+struct registry *registry_ref(struct registry *registry)
+{
+    atomic_fetch_add_explicit(&registry->refs, 1, memory_order_relaxed);
+    return registry;
+}
+
+void registry_unref(struct registry *registry)
+{
+    if (!registry || atomic_fetch_sub_explicit(&registry->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (size_t i = 0; i < registry->count; i++)
+        entry_free(registry->entries[i]);
+    free(registry->entries);
+    free(registry);
+}
+
+const struct parser_def *registry_find(const struct registry *registry, const char *name)
+{
+    size_t at = place(registry, name);
+    if (at == registry->count || strcmp(registry->entries[at]->name, name) != 0)
+        return NULL;
+    return &registry->entries[at]->def;
+}
+
+const struct parser_def *registry_at(const struct registry *registry, size_t i)
+{
+    return i < registry->count ? &registry->entries[i]->def : NULL;
+}
+
+/* --- options ------------------------------------------------------------------------------------ */
+
+/* Of one given twice the last counts. */
+static const char *find_last(const struct parse_pair *options, size_t count, const char *name)
+{
+    for (size_t i = count; i-- > 0;)
+        if (strcmp(options[i].name, name) == 0)
+            return options[i].value;
+    return NULL;
+}
+
+struct layers {
+    const struct parser_def *def;
+    const struct parse_pair *options; /* the job's */
+    size_t count;
+};
+
+static const char *merged(const struct layers *layers, const struct penstock_option *option)
+{
+    const char *value = find_last(layers->options, layers->count, option->name);
+    if (!value)
+        value = find_last(layers->def->options, layers->def->option_count, option->name);
+    return value;
+}
+
+static const struct penstock_option *find_option(const struct penstock_parser *impl,
+                                                 const char *name)
+{
+    const struct penstock_option *option = impl->options;
+    for (; option && option->name; option++)
+        if (strcmp(option->name, name) == 0)
+            return option;
+    return NULL;
+}
+
+static const char *get_merged(void *arg, const char *name)
+{
+    const struct layers *layers = arg;
+    const struct penstock_option *option = find_option(layers->def->impl, name);
+    if (!option)
+        return NULL;
+    const char *value = merged(layers, option);
+    return value ? value : option->standard;
+}
+
+static int refuse_option(const struct parser_def *def, const char *name, struct error *err)
+{
+    struct suggest suggest;
+    char hint[128];
+    suggest_init(&suggest, name);
+    char known[MESSAGE_SIZE] = "";
+    for (const struct penstock_option *o = def->impl->options; o && o->name; o++) {
+        suggest_offer(&suggest, o->name);
+        size_t used = strlen(known);
+        if (used + strlen(o->name) + 3 < sizeof known) {
+            strcpy(known + used, used > 0 ? ", " : "");
+            strcat(known, o->name);
+        }
+    }
+    if (!known[0])
+        return error_set(err, -EINVAL, "option \"%s\": the parser \"%s\" has no options", name,
+                         def->name);
+    return error_set(err, -EINVAL,
+                     "option \"%s\": the parser \"%s\" has no such option (it has: %s)%s", name,
+                     def->name, known, suggest_text(&suggest, hint, sizeof hint));
+}
+
+int registry_check_options(const struct parser_def *def, const struct parse_pair *options,
+                           size_t option_count, struct error *err)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if (!find_option(def->impl, options[i].name))
+            return refuse_option(def, options[i].name, err);
+    if (!def->impl->check)
+        return 0;
+    struct layers layers = {def, options, option_count};
+    char message[MESSAGE_SIZE] = "its value will not do";
+    if (def->impl->check(get_merged, &layers, message, sizeof message) == 0)
+        return 0;
+    message[sizeof message - 1] = '\0';
+    return error_set(err, -EINVAL, "parser \"%s\": %s", def->name, message);
+}
+
+int registry_merge_options(const struct parser_def *def, const struct parse_pair *options,
+                           size_t option_count, struct parse_pair **ret_options, size_t *ret_count)
+{
+    struct layers layers = {def, options, option_count};
+    const struct penstock_option *known = def->impl->options;
+    size_t most = 0, n = 0;
+    for (const struct penstock_option *o = known; o && o->name; o++)
+        most++;
+    struct parse_pair *pairs = most > 0 ? calloc(most, sizeof *pairs) : NULL;
+    if (most > 0 && !pairs)
+        return -ENOMEM;
+    for (size_t i = 0; i < most; i++) {
+        const char *value = merged(&layers, &known[i]);
+        if (value)
+            pairs[n++] = (struct parse_pair){known[i].name, value};
+    }
+    if (n == 0) {
+        free(pairs);
+        pairs = NULL;
+    }
+    *ret_options = pairs;
+    *ret_count = n;
+    return 0;
+}
+
+/* --- adding ------------------------------------------------------------------------------------- */
+
+static bool valid_name(const char *name)
+{
+    size_t len = strlen(name);
+    return len > 0 && len <= NAME_MAX_LEN && name[0] >= 'a' && name[0] <= 'z' &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
+}
+
+static const struct parser_def *find_built_in(const struct registry *registry, const char *type)
+{
+    for (size_t i = 0; i < registry->count; i++)
+        if (strcmp(registry->entries[i]->def.impl->name, type) == 0)
+            return &registry->entries[i]->def;
+    return NULL;
+}
+
+static int refuse_type(const struct registry *registry, const char *name, const char *type,
+                       struct error *err)
+{
+    struct suggest suggest;
+    char hint[128];
+    suggest_init(&suggest, type);
+    for (size_t i = 0; i < registry->count; i++)
+        suggest_offer(&suggest, registry->entries[i]->def.impl->name);
+    return error_set(err, -EINVAL, "parser \"%s\": there is no parser of the type \"%s\"%s", name,
+                     type, suggest_text(&suggest, hint, sizeof hint));
+}
+
+/* A built-in parser's own name may be defined once, with options for it. */
+static int check_free(const struct registry *registry, const char *name, const char *type,
+                      struct error *err)
+{
+    const struct parser_def *def = registry_find(registry, name);
+    if (!def)
+        return 0;
+    if (strcmp(def->origin, built_in) != 0)
+        return error_set(err, -EEXIST, "parser \"%s\": defined before, in %s", name, def->origin);
+    if (strcmp(type, name) != 0)
+        return error_set(err, -EEXIST, "parser \"%s\": is a built-in parser's name; choose another",
+                         name);
+    return 0;
+}
+
+int registry_add(struct registry *registry, const char *name, const char *type,
+                 const struct parse_pair *options, size_t option_count, const char *origin,
+                 struct error *err)
+{
+    if (!valid_name(name))
+        return error_set(err, -EINVAL,
+                         "parser \"%s\": a name has up to %d characters: a letter a-z first, then "
+                         "also digits, - and _",
+                         name, NAME_MAX_LEN);
+    if (!type)
+        type = name;
+    int r = check_free(registry, name, type, err);
+    if (r < 0)
+        return r;
+    const struct parser_def *base = find_built_in(registry, type);
+    if (!base)
+        return refuse_type(registry, name, type, err);
+    struct entry *entry = entry_new(name, base->impl, options, option_count, origin);
+    if (!entry)
+        return error_set(err, -ENOMEM, "out of memory");
+    r = registry_check_options(&entry->def, options, option_count, err);
+    if (r < 0) {
+        entry_free(entry);
+        return r;
+    }
+    if (registry_find(registry, name)) {
+        struct entry **old = &registry->entries[place(registry, name)];
+        entry_free(*old);
+        *old = entry;
+        return 0;
+    }
+    return insert_new(registry, entry) < 0 ? error_set(err, -ENOMEM, "out of memory") : 0;
+}
