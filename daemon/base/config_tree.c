@@ -4,16 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Makes room for one more item in an array that grows at powers of two. 0 or -ENOMEM. */
+/* Makes room for one more item in an array (whose pointer is at `array`) that grows at powers of two. 0 or
+ * -ENOMEM. */
 static int grow(void *array, size_t count, size_t item)
 {
-    void **slot = array;
+    void *items;
     if ((count & (count - 1)) != 0)
         return 0;
-    void *bigger = reallocarray(*slot, count ? 2 * count : 1, item);
-    if (!bigger)
+    memcpy(&items, array, sizeof items);
+    items = reallocarray(items, count ? 2 * count : 1, item);
+    if (!items)
         return -ENOMEM;
-    *slot = bigger;
+    memcpy(array, &items, sizeof items);
     return 0;
 }
 

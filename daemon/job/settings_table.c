@@ -1,0 +1,288 @@
+/* Every section and key but the job parameters, which are in params.c. */
+#include "job/settings_table.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "fetch/policy.h"
+#include "job/params.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define DAY (86400 * NS_PER_SEC)
+#define KIB (UINT64_C(1) << 10)
+#define MIB (UINT64_C(1) << 20)
+
+/* --- checks --------------------------------------------------------------------------------------- */
+
+static int check_path(const char *text, struct error *err)
+{
+    if (text[0] == '/')
+        return 0;
+    return error_set(err, -EINVAL, "'%.80s' is not a path from the root, as /var/lib/penstock",
+                     text);
+}
+
+static int check_proxy(const char *text, struct error *err)
+{
+    static const char *const schemes[] = {"http://",   "https://",   "socks4://",
+                                          "socks5://", "socks4a://", "socks5h://"};
+    if (strcmp(text, "none") == 0 || strcmp(text, "env") == 0)
+        return 0;
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
+        if (strncmp(text, schemes[i], strlen(schemes[i])) == 0 && text[strlen(schemes[i])]) {
+            if (!strchr(text, '@'))
+                return 0;
+            return error_set(err, -EINVAL, "a proxy's URL holds no user and password here");
+        }
+    return error_set(err, -EINVAL, "'%.40s' is not none, env or a URL as http://proxy:3128", text);
+}
+
+static int check_engine(const char *text, struct error *err)
+{
+    if (strcmp(text, "sqlite") == 0 || strcmp(text, "memory") == 0)
+        return 0;
+    return error_set(err, -EINVAL, "'%.40s' is not sqlite or memory", text);
+}
+
+/* By the module that will read it, item by item, so that a bad one is told with its place. */
+static int check_policy(const char *text, struct error *err)
+{
+    struct policy *policy = NULL;
+    int r = policy_new(&text, 1, NULL, 0, &policy, err);
+    if (r == 0)
+        policy_unref(policy);
+    return r;
+}
+
+int check_pattern(const char *text, struct error *err)
+{
+    const char *p = strncmp(text, "*.", 2) == 0 ? text + 2 : text;
+    if (strcmp(text, "*") == 0 ||
+        (*p && *p != '.' &&
+         strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:") ==
+             strlen(p)))
+        return 0;
+    return error_set(err, -EINVAL, "'%.80s' is no host; write example.org, *.example.org or *",
+                     text);
+}
+
+/* --- sections ------------------------------------------------------------------------------------- */
+
+static const struct field_choice log_levels[] = {{"error", LOG_LEVEL_ERROR},
+                                                 {"warning", LOG_LEVEL_WARNING},
+                                                 {"info", LOG_LEVEL_INFO},
+                                                 {"debug", LOG_LEVEL_DEBUG},
+                                                 {NULL, 0}};
+static const struct field_choice sink_types[] = {
+    {"file", SINK_FILE}, {"stdout", SINK_STDOUT}, {"journal", SINK_JOURNAL}, {NULL, 0}};
+static const struct field_choice outputs[] = {
+    {"lines", OUTPUT_LINES}, {"json", OUTPUT_JSON}, {NULL, 0}};
+static const struct field_choice credential_types[] = {
+    {"basic", CREDENTIAL_BASIC}, {"bearer", CREDENTIAL_BEARER}, {"header", CREDENTIAL_HEADER},
+    {"query", CREDENTIAL_QUERY}, {"netrc", CREDENTIAL_NETRC},   {NULL, 0}};
+
+#define AT(member) .offset = offsetof(struct settings, member)
+
+static const struct field daemon_fields[] = {
+    {"drain", FIELD_DURATION, AT(drain), "30s", .max = DAY,
+     .help = "How long SIGTERM lets running jobs go on."},
+    {"log_level", FIELD_CHOICE, AT(log_level), "info", .choices = log_levels,
+     .help = "Diagnostics on standard error: error, warning, info or debug."},
+};
+
+static const struct field control_fields[] = {
+    {"socket", FIELD_STRING, AT(socket), "", .shown = "/run/penstock/control.sock",
+     .check = check_path,
+     .help = "Where clients connect. Without this key: control.sock in $RUNTIME_DIRECTORY,\n"
+             "for root in /run/penstock, for others in $XDG_RUNTIME_DIR/penstock."},
+    {"mode", FIELD_MODE, AT(socket_mode), "0660",
+     .help = "The socket's mode and group: who may connect."},
+    {"group", FIELD_STRING, AT(socket_group), "", .check = check_name,
+     .help = "Empty: the group of whoever started the daemon."},
+    {"max_clients", FIELD_U64, AT(max_clients), "1000", .min = 1, .max = 100000,
+     .help = "Connections at once; more wait to be accepted."},
+};
+
+static const struct field store_fields[] = {
+    {"engine", FIELD_STRING, AT(store_engine), "sqlite", .check = check_engine,
+     .help = "sqlite, or memory (lost at exit)."},
+    {"path", FIELD_STRING, AT(store_path), "", .shown = "/var/lib/penstock/penstock.db",
+     .check = check_path,
+     .help = "The database. Without this key: penstock.db in $STATE_DIRECTORY, for root in\n"
+             "/var/lib/penstock, for others in ${XDG_STATE_HOME:-~/.local/state}/penstock."},
+    {"keep_finished", FIELD_DURATION, AT(keep_finished), "7d", .max = 3650 * DAY,
+     .help = "How long jobs that have ended can be shown."},
+};
+
+static const struct field queue_fields[] = {
+    {"max_jobs", FIELD_U64, AT(max_jobs), "1000000", .min = 1, .max = 1000000000,
+     .help = "Jobs that have not ended; further ones are refused."},
+};
+
+static const struct field fetch_fields[] = {
+    {"threads", FIELD_U64, AT(fetch_threads), "1", .min = 1, .max = 64,
+     .help = "Download loops; a host always has the same one."},
+    {"proxy", FIELD_STRING, AT(proxy), "none", .check = check_proxy,
+     .help = "none, env (http_proxy and friends) or a URL."},
+    {"ca_file", FIELD_STRING, AT(ca_file), "", .check = check_path,
+     .help = "Certificates to trust. Empty: the system's."},
+    {"host_connections", FIELD_U64, AT(host_connections), "6", .min = 1, .max = 100000,
+     .help = "Jobs at once from one host that has no section of its own."},
+    {"max_header", FIELD_SIZE, AT(max_header), "256K", .min = KIB, .max = 16 * MIB,
+     .help = "Bytes of one response's header."},
+    {"retry_delay", FIELD_DURATION, AT(retry_delay), "1s", .max = DAY,
+     .help = "Before a second attempt, at most: a random part of it, and twice as much each time."},
+    {"retry_delay_max", FIELD_DURATION, AT(retry_delay_max), "5min", .max = 7 * DAY,
+     .help = "Where that growth ends."},
+    {"resume_delay", FIELD_DURATION, AT(resume_delay), "200ms", .max = DAY,
+     .help = "Before a body that was cut is resumed; twice as much after each that brought nothing."},
+};
+
+static const struct field flow_fields[] = {
+    {"pipe_size", FIELD_SIZE, AT(pipe_size), "64K", .min = 4 * KIB, .max = 64 * MIB,
+     .help = "The pipe between a download and its parser. The kernel may give less."},
+};
+
+static const struct field parse_fields[] = {
+    {"workers", FIELD_U64, AT(workers), "64", .min = 1, .max = 100000,
+     .help = "How many jobs run at once: a worker waits for its origin as well."},
+    {"max_abandoned", FIELD_U64, AT(max_abandoned), "64", .max = 100000,
+     .help = "Parsers that outlived their time and are stuck. Beyond it no job starts."},
+    {"max_record", FIELD_SIZE, AT(max_record), "1M", .min = KIB, .max = 256 * MIB,
+     .help = "Bytes of one record."},
+    {"abort_grace", FIELD_DURATION, AT(abort_grace), "5s", .max = DAY,
+     .help = "What a parser gets to return in, once its body has been aborted."},
+    {"plugin_dir", FIELD_STRING, AT(plugin_dir), PENSTOCK_PLUGINDIR, .shown = "",
+     .check = check_path,
+     .help = "Where plug-ins are. Empty: penstock/parsers in the library directory."},
+};
+
+static const struct field policy_fields[] = {
+    {"allow", FIELD_LIST, AT(allow), "", .check = check_policy,
+     .help = "Private, loopback and link-local addresses are refused unless allowed here:\n"
+             "10.0.0.0/8, [::1]:8080, intranet.example.org, :8080 (a port everywhere)."},
+    {"deny", FIELD_LIST, AT(deny), "", .check = check_policy,
+     .help = "Refused in any case; written in the same way."},
+    {"redact", FIELD_LIST, AT(redact), "token *key sig* X-Amz-* X-Goog-*",
+     .help = "Query parameters whose values print as ***: patterns, without case."},
+};
+
+#undef AT
+#define AT(member) .offset = offsetof(struct settings_sink, member)
+
+static const struct field sink_fields[] = {
+    {"type", FIELD_CHOICE, AT(type), "", .choices = sink_types, .help = "file, stdout or journal."},
+    {"path", FIELD_STRING, AT(path), "", .check = check_path, .help = "Of a file."},
+    {"events", FIELD_EVENTS, AT(events), "all",
+     .help = "What goes there: start record attempt verdict stop, or all."},
+};
+
+#undef AT
+#define AT(member) .offset = offsetof(struct settings_host, member)
+
+static const struct field host_fields[] = {
+    {"connections", FIELD_U64, AT(connections), "", .min = 1, .max = 100000,
+     .help = "Jobs at once, in place of fetch.host_connections."},
+    {"requests_per_second", FIELD_RATE, AT(requests_per_second), "", .max = 1000000,
+     .help = "Requests started a second. Empty: no limit."},
+    {"bytes_per_second", FIELD_SIZE, AT(bytes_per_second), "", .min = KIB,
+     .help = "Bytes of bodies a second. Empty: no limit."},
+};
+
+#undef AT
+#define AT(member) .offset = offsetof(struct settings_credential, member)
+
+static const struct field credential_fields[] = {
+    {"type", FIELD_CHOICE, AT(type), "", .choices = credential_types,
+     .help = "basic, bearer, header, query or netrc."},
+    {"user", FIELD_STRING, AT(user), "", .help = "Of type basic."},
+    {"header", FIELD_STRING, AT(header), "", .check = check_name,
+     .help = "Of type header: its name."},
+    {"query", FIELD_STRING, AT(query), "", .check = check_name,
+     .help = "Of type query: the parameter's name."},
+    {"hosts", FIELD_LIST, AT(hosts), "", .check = check_pattern,
+     .help = "The only hosts it is sent to."},
+    {"secret_file", FIELD_STRING, AT(secret_file), "", .check = check_path,
+     .help = "A file with the secret, mode 0640 or stricter; read at each use."},
+};
+
+#undef AT
+#define AT(member) .offset = offsetof(struct settings_parser, member)
+
+static const struct field parser_fields[] = {
+    {"type", FIELD_STRING, AT(type), "", .check = check_name,
+     .help = "The built-in parser that this is another name of, or exec for a pipeline of\n"
+             "processes. Empty: the built-in of the section's own name."},
+    {"stage", FIELD_LINES, AT(stages), "",
+     .help = "Of type exec: a command, quoted as in systemd's ExecStart. Repeat it for a\n"
+             "pipeline, from first to last."},
+    {"output", FIELD_CHOICE, AT(output), "lines", .choices = outputs,
+     .help = "Of type exec: what a line of the last stage is: lines (text) or json."},
+};
+
+#define FIELDS(array) .fields = (array), .count = sizeof(array) / sizeof(array)[0]
+
+const struct section settings_sections[SECTION_COUNT_] = {
+    [SECTION_DAEMON] = {"daemon", FIELDS(daemon_fields)},
+    [SECTION_CONTROL] = {"control", FIELDS(control_fields)},
+    [SECTION_STORE] = {"store", FIELDS(store_fields)},
+    [SECTION_QUEUE] = {"queue", FIELDS(queue_fields)},
+    [SECTION_FETCH] = {"fetch", FIELDS(fetch_fields)},
+    [SECTION_FLOW] = {"flow", FIELDS(flow_fields)},
+    [SECTION_PARSE] = {"parse", FIELDS(parse_fields)},
+    [SECTION_POLICY] = {"policy", FIELDS(policy_fields)},
+    [SECTION_DEFAULTS] = {"defaults", .takes = TAKES_PARAMS},
+    [SECTION_CEILINGS] = {"ceilings", .takes = TAKES_CEILINGS},
+    [SECTION_SINK] = {"sink", "records", FIELDS(sink_fields)},
+    [SECTION_HOST] = {"host", "*.example.org", FIELDS(host_fields), .takes = TAKES_PARAMS},
+    [SECTION_CREDENTIAL] = {"credential", "example", FIELDS(credential_fields)},
+    [SECTION_PARSER] = {"parser", "fx", FIELDS(parser_fields), .takes = TAKES_OPTIONS},
+};
+
+/* --- rows ----------------------------------------------------------------------------------------- */
+
+static void fill_row(const struct section *section, const struct field *field,
+                     struct settings_row *ret_row)
+{
+    const char *standard = field->shown ? field->shown : field->standard;
+    if (section->takes == TAKES_CEILINGS)
+        standard = field == &params_fields[PARAM_MAX_BODY] ? CEILING_MAX_BODY : "";
+    *ret_row = (struct settings_row){
+        .section = section->kind,
+        .name = section->example,
+        .key = field->name,
+        .standard = standard,
+        .help = field->help,
+    };
+}
+
+/* The i-th row of one section. False past its end, and *left = rows still to skip. */
+static bool row_of(const struct section *section, size_t i, size_t *left,
+                   struct settings_row *ret_row)
+{
+    *left = i - section->count;
+    if (i < section->count) {
+        fill_row(section, &section->fields[i], ret_row);
+        return true;
+    }
+    if (section->example || section->takes == TAKES_FIELDS)
+        return false;
+    for (size_t p = 0; p < PARAM_COUNT_; p++) {
+        if (section->takes == TAKES_CEILINGS && !params_has_ceiling(p))
+            continue;
+        if ((*left)-- == 0) {
+            fill_row(section, &params_fields[p], ret_row);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool settings_row(size_t i, struct settings_row *ret_row)
+{
+    for (size_t s = 0; s < SECTION_COUNT_; s++)
+        if (row_of(&settings_sections[s], i, &i, ret_row))
+            return true;
+    return false;
+}
