@@ -1,0 +1,600 @@
+/* The client against a daemon of paper: what it asks, prints and exits with. */
+#include "fake.h"
+
+#include <fcntl.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static struct fake daemon_;
+static struct test_child child;
+static struct talk talk;
+
+static int setup(void **state)
+{
+    fake_listen(&daemon_, test_path("control.sock"));
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    talk_end(&talk);
+    fake_close(&daemon_);
+    return 0;
+}
+
+/* One request, one answer. */
+static void serve(const char *request, const char *result)
+{
+    fake_accept(&daemon_, &talk);
+    talk_expect(&talk, request);
+    talk_answer(&talk, 1, result);
+}
+
+/* --- single requests ----------------------------------------------------------------------------- */
+
+static void test_ping(void **state)
+{
+    CLIENT(&child, &daemon_, "ping");
+    serve("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}", "{\"version\":\"9.9\\u001b\"}");
+    assert_int_equal(test_finish(&child, PATIENCE), 0);
+    file_has(child.out, "penstockd 9.9\\u001b answers at ");
+}
+
+static void test_show(void **state)
+{
+    CLIENT(&child, &daemon_, "show", "7");
+    serve("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"show\",\"params\":{\"id\":7}}",
+          "{\"id\":7,\"state\":\"done\",\"verdict\":{\"bytes\":3}}");
+    client_ends(&child, 0, "id             7\nstate          done\nverdict.bytes  3\n", NULL);
+}
+
+static void test_json_is_not_encoded_again(void **state)
+{
+    CLIENT(&child, &daemon_, "--json", "show", "7");
+    serve("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"show\",\"params\":{\"id\":7}}",
+          "{ \"b\":1.50,\"a\":1E400}");
+    /* A number that no double holds: the answer is refused, not altered. */
+    assert_int_equal(test_finish(&child, PATIENCE), 3);
+    talk_end(&talk);
+    CLIENT(&child, &daemon_, "show", "7", "--json");
+    serve("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"show\",\"params\":{\"id\":7}}",
+          "{ \"b\":1.50,\"a\":1E4}");
+    client_ends(&child, 0, "{ \"b\":1.50,\"a\":1E4}\n", NULL);
+}
+
+static void test_refusal(void **state)
+{
+    CLIENT(&child, &daemon_, "explain", "7");
+    fake_accept(&daemon_, &talk);
+    talk_hear(&talk);
+    talk_say(&talk, "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32001,\"message\":\"job 7: "
+                    "there is none\\u0007\"}}");
+    client_ends(&child, 3, "", "penstockctl: job 7: there is none\\u0007\n");
+}
+
+static void test_method_of_another_version(void **state)
+{
+    CLIENT(&child, &daemon_, "pause", "host", "example.org");
+    fake_accept(&daemon_, &talk);
+    talk_expect(&talk, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"pause\",\"params\":{\"host\":"
+                       "\"example.org\"}}");
+    talk_say(&talk, "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32601,\"message\":\"method "
+                    "not found\"}}");
+    client_ends(&child, 3, "", "method not found");
+}
+
+static void test_daemon_that_hangs_up(void **state)
+{
+    CLIENT(&child, &daemon_, "ping");
+    fake_accept(&daemon_, &talk);
+    talk_hear(&talk);
+    talk_end(&talk);
+    client_ends(&child, 3, "", "has closed the connection");
+}
+
+static void test_something_else_at_the_socket(void **state)
+{
+    CLIENT(&child, &daemon_, "ping");
+    fake_accept(&daemon_, &talk);
+    talk_say(&talk, "220 mail.example.org ESMTP");
+    client_ends(&child, 3, "", "does not speak penstock's protocol");
+}
+
+static void test_list_pages(void **state)
+{
+    CLIENT(&child, &daemon_, "list", "--state", "done", "--limit", "103");
+    serve("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"list\",\"params\":{\"state\":\"done\","
+          "\"limit\":100}}",
+          "{\"jobs\":[{\"id\":12,\"state\":\"done\",\"attempt\":1,\"parser\":\"csv\",\"url\":"
+          "\"http://a/\\u001b[2J\",\"created\":\"1990-01-01T00:00:00Z\",\"verdict\":{\"bytes\":5}}"
+          "],\"next\":12}");
+    talk_expect(&talk, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"list\",\"params\":{\"state\":"
+                       "\"done\",\"limit\":100,\"before\":12}}");
+    talk_answer(&talk, 2, "{\"jobs\":[{\"id\":3,\"state\":\"done\",\"url\":\"x\"}],\"next\":null}");
+    assert_int_equal(test_finish(&child, PATIENCE), 0);
+    file_has(child.out, "ID  STATE  ATTEMPT  PARSER  AGE  BYTES  ERROR  URL\n");
+    file_has(child.out, "12  done         1  csv     ");
+    file_has(child.out, "y      5  -      http://a/\\u001b[2J\n");
+    file_has(child.out, " 3  done         -");
+}
+
+static void test_list_stops_at_its_limit(void **state)
+{
+    CLIENT(&child, &daemon_, "list", "--limit", "1", "--json");
+    serve("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"list\",\"params\":{\"limit\":1}}",
+          "{\"jobs\":[{\"id\":12, \"x\":1.0}],\"next\":12}");
+    client_ends(&child, 0, "{\"id\":12, \"x\":1.0}\n", NULL);
+}
+
+static void test_cancel_and_retry(void **state)
+{
+    CLIENT(&child, &daemon_, "cancel", "1", "2", "3");
+    serve("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"cancel\",\"params\":{\"ids\":[1,2,3]}}",
+          "{\"cancelled\":[1],\"ended\":[2],\"missing\":[3]}");
+    client_ends(&child, 3, "1 cancelled\n2 had ended\n", "3: no such job");
+    talk_end(&talk);
+    CLIENT(&child, &daemon_, "retry", "--error", "truncated");
+    serve(
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"retry\",\"params\":{\"error\":\"truncated\"}}",
+        "{\"retried\":[{\"id\":9,\"retry_of\":4}],\"not_ended\":[],\"missing\":[]}");
+    client_ends(&child, 0, "9 retries 4\n", NULL);
+}
+
+static void test_parsers(void **state)
+{
+    CLIENT(&child, &daemon_, "parsers");
+    serve("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"parsers\"}",
+          "{\"parsers\":[{\"name\":\"csv\",\"summary\":\"Rows\",\"type\":\"builtin\",\"options\":["
+          "{\"name\":\"delimiter\",\"default\":\",\",\"help\":\"between fields\"}]}]}");
+    client_ends(&child, 0,
+                "NAME, option   TYPE     SUMMARY\n"
+                "csv            builtin  Rows\n"
+                "  delimiter=,           between fields\n",
+                NULL);
+}
+
+/* --- submit ------------------------------------------------------------------------------------- */
+
+static void test_submit(void **state)
+{
+    CLIENT(&child, &daemon_, "submit", "http://a/", "http://b/", "--parser", "csv");
+    serve("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"submit\",\"params\":[{\"url\":\"http://a/\","
+          "\"parser\":\"csv\"},{\"url\":\"http://b/\",\"parser\":\"csv\"}]}",
+          "[{\"id\":5},{\"error\":{\"code\":-32602,\"message\":\"url: no\"}}]");
+    client_ends(&child, 3, "5\n", "penstockctl: http://b/: url: no\n");
+}
+
+static void test_submit_refused_as_a_whole(void **state)
+{
+    CLIENT(&child, &daemon_, "submit", "http://a/", "http://b/", "--json");
+    fake_accept(&daemon_, &talk);
+    talk_hear(&talk);
+    talk_say(&talk, "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32004,\"message\":\"the "
+                    "queue is full\"}}");
+    client_ends(&child, 3,
+                "{\"error\":{\"code\":-32004,\"message\":\"the queue is full\"}}\n"
+                "{\"error\":{\"code\":-32004,\"message\":\"the queue is full\"}}\n",
+                "http://b/: the queue is full");
+}
+
+static void test_submit_from_lines(void **state)
+{
+    static const char lines[] = "http://a/\n\n{\"url\":\"http://b/\",\"priority\":1}\n{oops\n"
+                                "http://c/";
+    test_write_file(test_path("lines"), lines, sizeof lines - 1);
+    CLIENT(&child, &daemon_, "submit", "--from", test_path("lines"), "--priority=7");
+    serve("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"submit\",\"params\":[{\"url\":\"http://a/\","
+          "\"priority\":7},{\"url\":\"http://b/\",\"priority\":1},{\"url\":\"http://c/\","
+          "\"priority\":7}]}",
+          "[{\"id\":5},{\"error\":{\"code\":-32602,\"message\":\"no\"}},{\"id\":6}]");
+    client_ends(&child, 3, "5\n6\n", "line 4: not a JSON object");
+    file_has(child.err, "line 3: no\n");
+}
+
+static void test_submit_bad_lines_only(void **state)
+{
+    static const char lines[] = "a\0b\n\xff\n";
+    test_write_file(test_path("lines"), lines, sizeof lines - 1);
+    CLIENT(&child, &daemon_, "submit", "--json", "--from", test_path("lines"));
+    fake_accept(&daemon_, &talk);
+    assert_null(talk_hear(&talk));
+    client_ends(&child, 3,
+                "{\"error\":{\"message\":\"there is a NUL byte in the line\"},\"line\":1}\n"
+                "{\"error\":{\"message\":\"the URL is not UTF-8\"},\"line\":2}\n",
+                "line 1: there is a NUL byte in the line");
+}
+
+static void test_submit_line_too_long(void **state)
+{
+    struct buf b = BUF_INIT;
+    for (int i = 0; i < 2 << 20; i++)
+        buf_putc(&b, 'x');
+    buf_puts(&b, "\nhttp://a/\n");
+    test_write_file(test_path("lines"), b.data, b.len);
+    buf_deinit(&b);
+    CLIENT(&child, &daemon_, "submit", "--from", test_path("lines"));
+    serve(
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"submit\",\"params\":[{\"url\":\"http://a/\"}]}",
+        "[{\"id\":5}]");
+    client_ends(&child, 3, "5\n", "line 1: the line is longer than 1 MiB");
+}
+
+static void test_submit_answers_a_slow_source_at_once(void **state)
+{
+    struct buf line = BUF_INIT;
+    CLIENT(&child, &daemon_, "submit", "--from", "-");
+    assert_int_equal(fd_write_all(child.in, "http://a/\n", 10), 0);
+    serve(
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"submit\",\"params\":[{\"url\":\"http://a/\"}]}",
+        "[{\"id\":5}]");
+    test_wait_line(child.out, "5", PATIENCE, &line); /* while standard input is still open */
+    assert_int_equal(fd_write_all(child.in, "http://b/", 9), 0);
+    fd_close(&child.in);
+    talk_expect(&talk, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"submit\",\"params\":[{\"url\":"
+                       "\"http://b/\"}]}");
+    talk_answer(&talk, 2, "[{\"id\":6}]");
+    client_ends(&child, 0, "5\n6\n", NULL);
+    buf_deinit(&line);
+}
+
+/* Answers one batch with the ids from *next on. The number of its jobs. */
+static size_t serve_batch(uint64_t *next)
+{
+    json_t *request = talk_hear_json(&talk), *results = json_array();
+    size_t count = json_array_size(json_object_get(request, "params"));
+    for (size_t i = 0; i < count; i++) {
+        char url[32];
+        json_t *job = json_array_get(json_object_get(request, "params"), i);
+        snprintf(url, sizeof url, "http://a/%llu", (unsigned long long)*next);
+        assert_string_equal(json_string_value(json_object_get(job, "url")), url);
+        json_array_append_new(results, json_pack("{s:I}", "id", (json_int_t)(*next)++));
+    }
+    json_t *answer = json_pack("{s:s, s:O, s:o}", "jsonrpc", "2.0", "id",
+                               json_object_get(request, "id"), "result", results);
+    char *text = json_dumps(answer, JSON_COMPACT);
+    talk_say(&talk, text);
+    free(text);
+    json_decref(answer);
+    json_decref(request);
+    return count;
+}
+
+static void test_submit_many_lines(void **state)
+{
+    enum { COUNT = 5000 };
+    struct buf lines = BUF_INIT, ids = BUF_INIT;
+    uint64_t next = 1;
+    for (int i = 1; i <= COUNT; i++) {
+        buf_printf(&lines, "http://a/%d\n", i);
+        buf_printf(&ids, "%d\n", i);
+    }
+    test_write_file(test_path("lines"), lines.data, lines.len);
+    CLIENT(&child, &daemon_, "submit", "--from", test_path("lines"));
+    fake_accept(&daemon_, &talk);
+    /* Nothing is answered yet: it sends what its window has room for, and no more. */
+    fake_wait(talk.fd, POLLIN);
+    while (next <= COUNT)
+        assert_in_range(serve_batch(&next), 1, 100);
+    client_ends(&child, 0, ids.data, NULL);
+    buf_deinit(&lines);
+    buf_deinit(&ids);
+}
+
+static void test_submit_and_wait(void **state)
+{
+    CLIENT(&child, &daemon_, "submit", "http://a/", "http://b/", "--wait");
+    fake_accept(&daemon_, &talk);
+    talk_hear(&talk);
+    talk_answer(&talk, 1, "[{\"id\":5},{\"id\":6}]");
+    talk_expect(&talk,
+                "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"wait\",\"params\":{\"ids\":[5]}}");
+    talk_expect(&talk,
+                "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"wait\",\"params\":{\"ids\":[6]}}");
+    talk_answer(&talk, 2,
+                "{\"jobs\":[{\"id\":5,\"state\":\"done\",\"verdict\":{\"bytes\":3,"
+                "\"records\":1,\"verified_by\":\"length\",\"seconds\":{\"total\":0.1}}}]}");
+    talk_answer(&talk, 3,
+                "{\"jobs\":[{\"id\":6,\"state\":\"failed\",\"verdict\":{\"error\":{"
+                "\"kind\":\"truncated\",\"message\":\"cut\"}}}]}");
+    client_ends(&child, 1,
+                "5\n6\n5 done 3 bytes 1 records length 0.100 s\n6 failed truncated: cut\n", NULL);
+}
+
+static void test_submit_and_follow(void **state)
+{
+    static const char record[] = "{\"event\":\"record\",\"job\":5,\"data\":{\"n\":1.10,\"a\":0}}";
+    static const char verdict[] = "{\"event\":\"verdict\",\"job\":5,\"state\":\"done\"}";
+    struct buf expected = BUF_INIT;
+    CLIENT(&child, &daemon_, "submit", "http://a/", "--follow");
+    serve("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"submit\",\"params\":{\"jobs\":[{\"url\":"
+          "\"http://a/\"}],\"follow\":true}}",
+          "[{\"id\":5}]");
+    talk_event(&talk, record);
+    talk_event(&talk, verdict);
+    buf_printf(&expected, "%s\n%s\n", record, verdict);
+    client_ends(&child, 0, expected.data, NULL);
+    buf_deinit(&expected);
+}
+
+static void test_verdict_before_the_answer(void **state)
+{
+    CLIENT(&child, &daemon_, "submit", "http://a/", "--follow", "--data");
+    fake_accept(&daemon_, &talk);
+    talk_hear(&talk);
+    talk_event(&talk, "{\"event\":\"record\",\"job\":5,\"data\": [1.10 ,2]}");
+    talk_event(&talk, "{\"event\":\"verdict\",\"job\":5,\"state\":\"failed\"}");
+    talk_answer(&talk, 1, "[{\"id\":5}]");
+    client_ends(&child, 1, "[1.10 ,2]\n", NULL);
+}
+
+/* --- follow and wait ------------------------------------------------------------------------------ */
+
+static void follow(const char *request)
+{
+    fake_accept(&daemon_, &talk);
+    talk_expect(&talk, request);
+    talk_answer(&talk, 1, "{\"following\":true}");
+}
+
+static void test_follow_filters_and_still_knows(void **state)
+{
+    CLIENT(&child, &daemon_, "follow", "5", "--events", "attempt,record");
+    follow("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"follow\",\"params\":{\"ids\":[5],"
+           "\"events\":[\"attempt\",\"record\",\"verdict\"]}}");
+    talk_event(&talk, "{\"event\":\"attempt\",\"job\":5}");
+    talk_event(&talk, "{\"event\":\"verdict\",\"job\":5,\"state\":\"cancelled\"}");
+    talk_say(&talk, "{\"jsonrpc\":\"2.0\",\"method\":\"end\",\"params\":{}}");
+    client_ends(&child, 1, "{\"event\":\"attempt\",\"job\":5}\n", NULL);
+}
+
+static void test_follow_missed(void **state)
+{
+    CLIENT(&child, &daemon_, "follow", "5");
+    follow("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"follow\",\"params\":{\"ids\":[5]}}");
+    talk_say(&talk, "{\"jsonrpc\":\"2.0\",\"method\":\"missed\",\"params\":{\"lines\":17}}");
+    talk_event(&talk, "{\"event\":\"verdict\",\"job\":5,\"state\":\"done\"}");
+    talk_say(&talk, "{\"jsonrpc\":\"2.0\",\"method\":\"end\"}");
+    client_ends(&child, 3, "{\"event\":\"verdict\",\"job\":5,\"state\":\"done\"}\n",
+                "17 lines were missed");
+}
+
+static void test_follow_when_the_daemon_goes(void **state)
+{
+    CLIENT(&child, &daemon_, "follow");
+    follow("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"follow\",\"params\":{}}");
+    talk_event(&talk, "{\"event\":\"stop\"}");
+    talk_end(&talk);
+    client_ends(&child, 3, "{\"event\":\"stop\"}\n", "has closed the connection");
+}
+
+static void test_interrupted(void **state)
+{
+    struct buf line = BUF_INIT;
+    CLIENT(&child, &daemon_, "follow", "5");
+    follow("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"follow\",\"params\":{\"ids\":[5]}}");
+    talk_event(&talk, "{\"event\":\"start\"}");
+    test_wait_line(child.out, "start", PATIENCE, &line);
+    test_signal(&child, SIGINT);
+    client_ends(&child, 130, "{\"event\":\"start\"}\n", "interrupted; job 5 goes on");
+    talk_end(&talk);
+    CLIENT(&child, &daemon_, "wait", "5", "6");
+    fake_accept(&daemon_, &talk);
+    talk_hear(&talk);
+    talk_hear(&talk);
+    test_signal(&child, SIGINT);
+    client_ends(&child, 130, "", "interrupted; 2 jobs go on");
+    buf_deinit(&line);
+}
+
+static void test_wait_for_an_unknown_job(void **state)
+{
+    CLIENT(&child, &daemon_, "wait", "5", "6");
+    fake_accept(&daemon_, &talk);
+    talk_hear(&talk);
+    talk_hear(&talk);
+    talk_say(&talk,
+             "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32001,\"message\":\"none\"}}");
+    talk_answer(&talk, 2, "{\"jobs\":[{\"id\":6,\"state\":\"done\"}]}");
+    client_ends(&child, 3, "6 done\n", "5: none");
+}
+
+/* A reader that goes ends the client, even while nothing is to be written. */
+static void test_the_reader_goes(void **state)
+{
+    const char *argv[] = {
+        "sh",        "-c",         "{ \"$0\" --socket \"$1\" follow; echo $? >&2; } | head -n 1",
+        PENSTOCKCTL, daemon_.path, NULL};
+    test_start(&child, argv);
+    follow("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"follow\",\"params\":{}}");
+    talk_event(&talk, "{\"event\":\"start\"}");
+    client_ends(&child, 0, "{\"event\":\"start\"}\n", "141");
+    file_is(child.err, "141\n");
+}
+
+static void test_full_disk(void **state)
+{
+    const char *argv[] = {"sh",        "-c",         "\"$0\" --socket \"$1\" show 1 >/dev/full",
+                          PENSTOCKCTL, daemon_.path, NULL};
+    test_start(&child, argv);
+    serve("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"show\",\"params\":{\"id\":1}}", "{\"id\":1}");
+    client_ends(&child, 3, "", "standard output cannot be written");
+}
+
+/* --- a terminal ----------------------------------------------------------------------------------- */
+
+/* All that appears on the terminal, until `part` is there. */
+static void screen_has(int fd, struct buf *screen, const char *part)
+{
+    char data[4096];
+    while (!screen->data || !strstr(screen->data, part)) {
+        fake_wait(fd, POLLIN);
+        ssize_t n = read(fd, data, sizeof data);
+        if (n <= 0)
+            fail_msg("'%s' lacks '%s'", screen->data ? screen->data : "", part);
+        buf_put(screen, data, (size_t)n);
+    }
+}
+
+static void test_progress_line(void **state)
+{
+    struct buf screen = BUF_INIT;
+    struct winsize size = {.ws_row = 24, .ws_col = 60};
+    struct talk look;
+    int terminal, status;
+    pid_t pid = forkpty(&terminal, NULL, NULL, &size);
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        setenv("TERM", "xterm", 1);
+        execl(PENSTOCKCTL, PENSTOCKCTL, "--socket", daemon_.path, "wait", "5", (char *)NULL);
+        _exit(99);
+    }
+    fake_accept(&daemon_, &talk);
+    fake_accept(&daemon_, &look);
+    talk_hear(&talk);
+    talk_expect(&look, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"show\",\"params\":{\"id\":5}}");
+    talk_answer(&look, 1,
+                "{\"id\":5,\"state\":\"running\",\"running\":{\"bytes\":1024,"
+                "\"records\":2,\"length\":4096}}");
+    screen_has(terminal, &screen, "5 running  1.0 KiB of 4.0 KiB  2 records\033[K");
+    talk_answer(&talk, 1, "{\"jobs\":[{\"id\":5,\"state\":\"done\"}]}");
+    screen_has(terminal, &screen, "\r\033[K5 done\r\n");
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    close(terminal);
+    talk_end(&look);
+    buf_deinit(&screen);
+}
+
+static void test_escapes_do_not_reach_a_terminal(void **state)
+{
+    struct buf screen = BUF_INIT;
+    int terminal, status;
+    pid_t pid = forkpty(&terminal, NULL, NULL, NULL);
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        setenv("TERM", "dumb", 1);
+        execl(PENSTOCKCTL, PENSTOCKCTL, "--socket", daemon_.path, "follow", (char *)NULL);
+        _exit(99);
+    }
+    follow("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"follow\",\"params\":{}}");
+    talk_event(&talk, "{\"event\":\"record\",\"data\":\"\xc2\x9b"
+                      "2J\x7f\"}");
+    screen_has(terminal, &screen, "{\"event\":\"record\",\"data\":\"\\u009b2J\\u007f\"}\r\n");
+    talk_end(&talk);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 3);
+    close(terminal);
+    buf_deinit(&screen);
+}
+
+/* --- finding the daemon --------------------------------------------------------------------------- */
+
+static void run_with(const char *command, int status, const char *err)
+{
+    const char *argv[] = {"sh", "-c", command, PENSTOCKCTL, daemon_.path, test_dir(), NULL};
+    test_start(&child, argv);
+    int code = test_finish(&child, PATIENCE);
+    assert_int_equal(code, status);
+    file_has(child.err, err);
+}
+
+static void test_where_the_daemon_is(void **state)
+{
+    const char *argv[] = {"sh",        "-c",         "PENSTOCK_SOCKET=$1 \"$0\" ping",
+                          PENSTOCKCTL, daemon_.path, NULL};
+    test_start(&child, argv);
+    serve("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}", "{}");
+    assert_int_equal(test_finish(&child, PATIENCE), 0);
+    run_with("exec \"$0\" --socket \"$2/none\" ping", 3, "is penstockd running?");
+    run_with("exec \"$0\" --socket \"$2\" ping", 3, "nobody listens there");
+    test_write_file(test_path("file"), "", 0);
+    run_with("exec \"$0\" --socket \"$2/file\" ping", 3, "nobody listens there");
+}
+
+static void test_the_users_own_daemon(void **state)
+{
+    const char *argv[] = {
+        "sh",        "-c",       "unset PENSTOCK_SOCKET; XDG_RUNTIME_DIR=$1 exec \"$0\" ping",
+        PENSTOCKCTL, test_dir(), NULL};
+    struct fake own;
+    mkdir(test_path("penstock"), 0700);
+    fake_listen(&own, test_path("penstock/control.sock"));
+    test_start(&child, argv);
+    fake_accept(&own, &talk);
+    talk_hear(&talk);
+    talk_answer(&talk, 1, "{}");
+    assert_int_equal(test_finish(&child, PATIENCE), 0);
+    file_has(child.out, "penstock/control.sock");
+    fake_close(&own);
+}
+
+static void test_a_path_that_is_too_long(void **state)
+{
+    char deep[160];
+    memset(deep, 'd', sizeof deep - 1);
+    deep[sizeof deep - 1] = '\0';
+    const char *dir = test_path("%s", deep), *link = test_path("%s/s", deep);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    assert_int_equal(symlink(daemon_.path, link), 0);
+    struct fake far = {.path = link};
+    CLIENT(&child, &far, "ping");
+    serve("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}", "{}");
+    assert_int_equal(test_finish(&child, PATIENCE), 0);
+}
+
+/* With its standard descriptors closed, the socket does not become one of them. */
+static void test_closed_descriptors(void **state)
+{
+    const char *argv[] = {
+        "sh",        "-c",         "exec \"$0\" --socket \"$1\" ping <&- >&- 2>&-",
+        PENSTOCKCTL, daemon_.path, NULL};
+    test_start(&child, argv);
+    serve("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}", "{}");
+    assert_null(talk_hear(&talk));
+    client_ends(&child, 0, "", NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_ping),
+        TEST(test_show),
+        TEST(test_json_is_not_encoded_again),
+        TEST(test_refusal),
+        TEST(test_method_of_another_version),
+        TEST(test_daemon_that_hangs_up),
+        TEST(test_something_else_at_the_socket),
+        TEST(test_list_pages),
+        TEST(test_list_stops_at_its_limit),
+        TEST(test_cancel_and_retry),
+        TEST(test_parsers),
+        TEST(test_submit),
+        TEST(test_submit_refused_as_a_whole),
+        TEST(test_submit_from_lines),
+        TEST(test_submit_bad_lines_only),
+        TEST(test_submit_line_too_long),
+        TEST(test_submit_answers_a_slow_source_at_once),
+        TEST(test_submit_many_lines),
+        TEST(test_submit_and_wait),
+        TEST(test_submit_and_follow),
+        TEST(test_verdict_before_the_answer),
+        TEST(test_follow_filters_and_still_knows),
+        TEST(test_follow_missed),
+        TEST(test_follow_when_the_daemon_goes),
+        TEST(test_interrupted),
+        TEST(test_wait_for_an_unknown_job),
+        TEST(test_the_reader_goes),
+        TEST(test_full_disk),
+        TEST(test_progress_line),
+        TEST(test_escapes_do_not_reach_a_terminal),
+        TEST(test_where_the_daemon_is),
+        TEST(test_the_users_own_daemon),
+        TEST(test_a_path_that_is_too_long),
+        TEST(test_closed_descriptors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
