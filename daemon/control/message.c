@@ -71,7 +71,7 @@ int message_parse(const char *text, size_t len, json_t **ret_root, struct error 
     if (r < 0)
         return r;
     json_error_t why;
-    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
     if (!root) {
         if (json_error_code(&why) == json_error_out_of_memory)
             return -ENOMEM;

@@ -37,7 +37,7 @@ struct message {
     const char *field;
 };
 
-/* The JSON of a line. 0 and *ret_root (an object, or an array of 1 to MESSAGE_MAX_BATCH values); or
+/* The JSON of a line. 0 and *ret_root (if an array, of 1 to MESSAGE_MAX_BATCH values); or
  * an error code of the protocol (REPLY_…, which no errno is) and a sentence; or -ENOMEM. */
 int message_parse(const char *text, size_t len, json_t **ret_root, struct error *err);
 

@@ -24,6 +24,9 @@ struct request {
     bool answered;
     bool held;    /* the stream waits for its answer to leave */
     bool submits; /* the stream waits for its result */
+    json_t *
+        check; /* a `follow` by ids: its answer, until a call of ours says that there are such jobs */
+    json_t *check_params;
     size_t bytes; /* its share of rpc->bytes */
     struct buf text;
     struct jobs_call call;
@@ -51,6 +54,8 @@ static void request_free(struct request *r)
         stream_release(r->rpc->stream);
     batch_unref(r->batch);
     message_deinit(&r->message);
+    json_decref(r->check);
+    json_decref(r->check_params);
     buf_deinit(&r->text);
     free(r);
 }
@@ -104,6 +109,36 @@ static void answer_result(struct request *r, json_t *result)
     settle(r);
 }
 
+static void answer_follow(struct request *r, int code, const struct error *error, const char *field)
+{
+    struct stream *stream = r->rpc->stream;
+    struct error err = {""};
+    /* not_found is what the stream says better: which id */
+    if (code != 0 && code != JOBS_NOT_FOUND) {
+        stream_reset(stream);
+        answer_error(r, code, error ? error->text : "", field);
+        return;
+    }
+    field = NULL;
+    code = stream_checked(stream, &err, &field);
+    if (code != 0) {
+        answer_error(r, code, err.text, field);
+    } else {
+        answer_result(r, r->check);
+        r->check = NULL;
+    }
+}
+
+static void answer_call(struct request *r, json_t *result)
+{
+    const struct rpc_host *host = r->rpc->host;
+    if (r->call.method == JOBS_SUBMIT)
+        reply_complete_errors(result);
+    if (r->call.method == JOBS_STATS && host->stats)
+        host->stats(host->arg, result);
+    answer_result(r, result);
+}
+
 static void on_answer(struct jobs_call *call, json_t *result, int code, const struct error *error,
                       const char *field)
 {
@@ -116,15 +151,14 @@ static void on_answer(struct jobs_call *call, json_t *result, int code, const st
     if (rpc->abandoned) {
         json_decref(result);
         request_free(r);
+    } else if (r->check) {
+        json_decref(result);
+        answer_follow(r, code, error, field);
     } else if (code != 0) {
         json_decref(result);
         answer_error(r, code, error ? error->text : "", field);
     } else {
-        if (call->method == JOBS_SUBMIT)
-            reply_complete_errors(result);
-        if (call->method == JOBS_STATS && rpc->host->stats)
-            rpc->host->stats(rpc->host->arg, result);
-        answer_result(r, result);
+        answer_call(r, result);
     }
     rpc->answered(rpc);
 }
@@ -136,19 +170,47 @@ static void begin_ping(struct request *r)
                                host->instance, "pid", (int)getpid()));
 }
 
+static void call_jobs(struct request *r, enum jobs_method method, const json_t *params)
+{
+    struct rpc *rpc = r->rpc;
+    r->call.method = method;
+    r->call.params = params;
+    r->call.peer = rpc->peer;
+    r->call.answer = on_answer;
+    rpc->calls++;
+    jobs_call(rpc->host->jobs, &r->call);
+}
+
+static void begin_check(struct request *r)
+{
+    const json_t *first = json_array_get(json_object_get(r->message.params, "ids"), 0);
+    r->check_params = json_pack("{s:O}", "id", first);
+    if (r->check_params) {
+        call_jobs(r, JOBS_SHOW, r->check_params);
+        return;
+    }
+    stream_reset(r->rpc->stream);
+    answer_error(r, JOBS_INTERNAL, "out of memory", NULL);
+}
+
 static void begin_follow(struct request *r)
 {
+    struct stream *stream = r->rpc->stream;
     struct error err = {""};
     const char *field = NULL;
     json_t *result = NULL;
 
     r->held = true;
-    stream_hold(r->rpc->stream);
-    int code = stream_follow(r->rpc->stream, r->message.params, &result, &err, &field);
-    if (code != 0)
+    stream_hold(stream);
+    int code = stream_follow(stream, r->message.params, &result, &err, &field);
+    if (code != 0) {
         answer_error(r, code, err.text, field);
-    else
+    } else if (stream_needs_check(stream)) {
+        r->check = result;
+        begin_check(r);
+    } else {
         answer_result(r, result);
+    }
 }
 
 static int begin_submit_follow(struct request *r)
@@ -168,15 +230,9 @@ static int begin_submit_follow(struct request *r)
 
 static void begin_call(struct request *r)
 {
-    struct rpc *rpc = r->rpc;
-    r->call.method = r->message.method->call;
-    r->call.params = r->message.params;
-    r->call.peer = rpc->peer;
-    r->call.answer = on_answer;
     if (r->message.follow && begin_submit_follow(r) != 0)
         return;
-    rpc->calls++;
-    jobs_call(rpc->host->jobs, &r->call);
+    call_jobs(r, r->message.method->call, r->message.params);
 }
 
 static void begin(struct request *r)

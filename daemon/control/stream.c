@@ -102,8 +102,10 @@ static void flush(struct stream *s)
         s->kept_bytes -= kept->len;
         free(kept);
     }
-    if (s->end_due && put_notification(s, "end", "{}", 2) == 0)
+    if (s->end_due && put_notification(s, "end", "{}", 2) == 0) {
         s->end_due = false;
+        s->ended = true;
+    }
 }
 
 static void add_line(struct stream *s, enum event event, const char *text, size_t len)
@@ -125,7 +127,7 @@ static void add_line(struct stream *s, enum event event, const char *text, size_
 
 static void check_end(struct stream *s)
 {
-    if (!s->ending || s->open.count > 0 || s->submits > 0)
+    if (!s->ending || s->open.count > 0 || s->submits > 0 || s->checking)
         return;
     s->ending = false;
     s->end_due = true;
@@ -133,14 +135,13 @@ static void check_end(struct stream *s)
     s->ready(s);
 }
 
-/* An id that can't be noted (no memory) only delays `end` for ever: the verdict itself has been
- * sent. */
+/* For want of memory an id may not be noted: then `end` fails to come should its key be submitted again. */
 static void note_verdict(struct stream *s, uint64_t job)
 {
     if (idset_remove(&s->open, job))
         s->ending = true;
-    else if (s->submits > 0)
-        (void)idset_add(&s->early, job);
+    if (s->mode == STREAM_SUBMITS)
+        (void)idset_add(&s->told, job);
     check_end(s);
 }
 
@@ -157,6 +158,29 @@ static void on_line(struct follower *f, enum event event, uint64_t job, const ch
     s->ready(s);
 }
 
+static void on_missed(struct follower *f, uint64_t lines)
+{
+    struct stream *s = container_of(f, struct stream, follower);
+    if (s->shut || s->overflowed)
+        return;
+    s->missed += lines;
+    flush(s);
+    s->ready(s);
+}
+
+static void on_unknown(struct follower *f, uint64_t id)
+{
+    struct stream *s = container_of(f, struct stream, follower);
+    if (s->shut)
+        return;
+    if (s->checking && s->unknown == 0)
+        s->unknown = id;
+    if (idset_remove(&s->open, id))
+        s->ending = true;
+    if (!s->checking)
+        check_end(s);
+}
+
 void stream_init(struct stream *stream, struct jobs *jobs, void (*ready)(struct stream *stream))
 {
     *stream = (struct stream){.jobs = jobs,
@@ -165,9 +189,33 @@ void stream_init(struct stream *stream, struct jobs *jobs, void (*ready)(struct 
                               .max_verdicts = STREAM_VERDICTS,
                               .events = EVENT_ALL};
     stream->follower.line = on_line;
+    stream->follower.missed = on_missed;
+    stream->follower.unknown = on_unknown;
     stream->follower.events = EVENT_ALL;
     list_init(&stream->follower.link);
     list_init(&stream->kept);
+}
+
+/* The subscription, not what waits to be sent. */
+static void unfollow(struct stream *s)
+{
+    if (s->mode != STREAM_IDLE)
+        jobs_unfollow(&s->follower);
+    s->mode = STREAM_IDLE;
+    s->events = s->follower.events = EVENT_ALL;
+    s->checking = s->ending = s->ended = false;
+    s->unknown = 0;
+    idset_deinit(&s->open);
+    idset_deinit(&s->told);
+}
+
+void stream_reset(struct stream *stream)
+{
+    unfollow(stream);
+    drop_kept(stream);
+    buf_reset(&stream->lines);
+    stream->missed = 0;
+    stream->end_due = false;
 }
 
 void stream_shut(struct stream *stream)
@@ -181,11 +229,7 @@ void stream_shut(struct stream *stream)
 void stream_deinit(struct stream *stream)
 {
     stream_shut(stream);
-    if (stream->mode != STREAM_IDLE)
-        jobs_unfollow(&stream->follower);
-    stream->mode = STREAM_IDLE;
-    idset_deinit(&stream->open);
-    idset_deinit(&stream->early);
+    unfollow(stream);
 }
 
 /* The events that the client wants, as a mask; what is no list of names is left to jobs_follow to
@@ -279,13 +323,32 @@ int stream_follow(struct stream *stream, const json_t *params, json_t **ret_resu
     json_decref(asked);
     if (r < 0) {
         json_decref(result);
-        idset_deinit(&stream->open);
+        unfollow(stream);
         return follow_code(r, err);
     }
     stream->events = events;
     stream->mode = ids ? STREAM_IDS : STREAM_SELECT;
+    stream->checking = ids != NULL;
     *ret_result = result;
     return 0;
+}
+
+bool stream_needs_check(const struct stream *stream)
+{
+    return stream->checking;
+}
+
+int stream_checked(struct stream *stream, struct error *err, const char **ret_field)
+{
+    uint64_t unknown = stream->unknown;
+    stream->checking = false;
+    if (unknown == 0) {
+        check_end(stream);
+        return 0;
+    }
+    stream_reset(stream);
+    *ret_field = "ids";
+    return error_set(err, JOBS_NOT_FOUND, "ids: there is no job %llu", (unsigned long long)unknown);
 }
 
 int stream_submit(struct stream *stream, struct error *err)
@@ -294,6 +357,7 @@ int stream_submit(struct stream *stream, struct error *err)
         return error_set(err, JOBS_CONFLICT,
                          "follow: this connection follows others already: submit on another one");
     stream->mode = STREAM_SUBMITS;
+    stream->ended = false;
     stream->submits++;
     return 0;
 }
@@ -303,7 +367,7 @@ static void open_submitted(struct stream *s, const json_t *item)
     json_int_t id = json_integer_value(json_object_get(item, "id"));
     if (id <= 0)
         return;
-    if (idset_has(&s->early, (uint64_t)id))
+    if (idset_has(&s->told, (uint64_t)id))
         s->ending = true;
     else
         (void)idset_add(&s->open, (uint64_t)id);
@@ -315,8 +379,6 @@ void stream_submitted(struct stream *stream, const json_t *result)
         open_submitted(stream, json_array_get(result, i));
     open_submitted(stream, result);
     stream->submits--;
-    if (stream->submits == 0)
-        idset_deinit(&stream->early);
     if (!stream->shut)
         check_end(stream);
 }
@@ -350,6 +412,9 @@ void stream_take(struct stream *stream, struct buf *out)
         buf_reset(&stream->lines);
     }
     flush(stream);
+    /* Not where `end` was found due: that may be within a callback of the subscription. */
+    if (stream->ended && stream->submits == 0 && stream->open.count == 0)
+        unfollow(stream);
 }
 
 bool stream_following(const struct stream *stream)

@@ -45,13 +45,16 @@ struct stream {
     unsigned events;  /* which the client wants; the follower may get verdicts beside them */
     bool shut;        /* takes nothing more: the connection is going */
     bool overflowed;
+    bool checking;        /* a `follow` by ids is not sure yet that there are such jobs */
+    uint64_t unknown;     /* while checking: an id that there is not; 0 */
     bool ending, end_due; /* the last id may have ended; `end` is to be told */
+    bool ended;           /* `end` has been told: the subscription can go */
     struct buf lines;     /* notifications, whole, in order */
     struct list kept;     /* verdicts that found no room */
     size_t kept_bytes;
-    uint64_t missed;    /* lines dropped and not told yet */
-    struct idset open;  /* ids that are followed and have not ended */
-    struct idset early; /* ids that ended while a submit that may have made them was under way */
+    uint64_t missed;   /* lines dropped and not told yet */
+    struct idset open; /* ids that are followed and have not ended */
+    struct idset told; /* ids whose verdicts have come, for submits: known keys name them again */
 };
 
 void stream_init(struct stream *stream, struct jobs *jobs, void (*ready)(struct stream *stream));
@@ -66,6 +69,15 @@ void stream_shut(struct stream *stream);
  * sentence and perhaps a field. */
 int stream_follow(struct stream *stream, const json_t *params, json_t **ret_result,
                   struct error *err, const char **ret_field);
+
+/* Whether all ids of a `follow` are known is told only after a look into the store (follower.unknown). The
+ * store answers in order: any call made after stream_follow comes back later than that, and then
+ * stream_checked says 0, or JOBS_NOT_FOUND, a sentence and a field; the stream is idle again then. */
+bool stream_needs_check(const struct stream *stream);
+int stream_checked(struct stream *stream, struct error *err, const char **ret_field);
+
+/* Follows nothing any more, forgets what waits. */
+void stream_reset(struct stream *stream);
 
 /* A submit that follows begins: 0, or an error code and a sentence. Then stream_submitted once it
  * is answered, with its result or NULL. */

@@ -117,6 +117,11 @@ static inline void fake_line(struct jobs *jobs, enum event event, uint64_t job, 
     jobs->follower->line(jobs->follower, event, job, text, strlen(text));
 }
 
+static inline void fake_unknown(struct jobs *jobs, uint64_t id)
+{
+    jobs->follower->unknown(jobs->follower, id);
+}
+
 static inline void fake_deinit(struct jobs *jobs)
 {
     json_decref(jobs->follow_params);

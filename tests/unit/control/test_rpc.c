@@ -85,7 +85,9 @@ static const struct {
     /* no JSON */
     {"{", ERROR_OF("null", "-32700", "parse_error", "\"byte ")},
     {"x", ERROR_OF("null", "-32700", "parse_error", "\"byte ")},
-    {"5", ERROR_OF("null", "-32700", "parse_error", "\"byte ")},
+    {"", ""},
+    {"5", ERROR_OF("null", "-32600", "invalid_request", "\"a request is")},
+    {"\"text\"", ERROR_OF("null", "-32600", "invalid_request", "\"a request is")},
     {"{\"jsonrpc\":\"2.0\"} {}", ERROR_OF("null", "-32700", "parse_error", "\"byte ")},
     {"{\"id\":1,\"id\":2}", ERROR_OF("null", "-32700", "parse_error", "\"byte ")},
     {"{\"a\":\"\\u0000\"}", ERROR_OF("null", "-32700", "parse_error", "\"byte ")},
@@ -396,6 +398,35 @@ static void test_events_after_the_answer(void **state)
     teardown(&t);
 }
 
+/* `follow` by ids is answered once it is known that there are such jobs. */
+static void test_follow_is_checked(void **state)
+{
+    struct talk t;
+    setup(&t);
+    say(&t, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"follow\",\"params\":{\"ids\":[5,6]}}");
+    assert_int_equal(t.jobs.count, 1);
+    assert_string_equal(hear(&t), "");
+    fake_unknown(&t.jobs, 6);
+    fake_default(&t.jobs, 0);
+    assert_string_equal(hear(&t), "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32001,"
+                                  "\"message\":\"ids: there is no job 6\",\"data\":{\"kind\":"
+                                  "\"not_found\",\"field\":\"ids\"}}}\n");
+    say(&t, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"follow\",\"params\":{\"ids\":[5]}}");
+    fake_default(&t.jobs, 0);
+    assert_string_equal(hear(&t),
+                        "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"following\":true}}\n");
+    /* a store that fails is no answer to it */
+    fake_line(&t.jobs, EVENT_VERDICT, 5, "{}\n");
+    struct buf out = BUF_INIT;
+    stream_take(&t.stream, &out);
+    buf_deinit(&out);
+    say(&t, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"follow\",\"params\":{\"ids\":[5]}}");
+    fake_refuse(&t.jobs, 0, JOBS_UNAVAILABLE, "the store says no", NULL);
+    assert_non_null(strstr(hear(&t), "\"code\":-32006"));
+    assert_int_equal(t.stream.mode, STREAM_IDLE);
+    teardown(&t);
+}
+
 static void test_abandon(void **state)
 {
     struct talk t;
@@ -424,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_values_and_depth),
         cmocka_unit_test(test_submit_unwraps),
         cmocka_unit_test(test_events_after_the_answer),
+        cmocka_unit_test(test_follow_is_checked),
         cmocka_unit_test(test_abandon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

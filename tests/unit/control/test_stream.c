@@ -48,6 +48,8 @@ static int follow(struct fixture *f, const char *params)
         assert_true(err.text[0] != '\0');
     json_decref(result);
     json_decref(json);
+    if (code == 0 && stream_needs_check(&f->stream))
+        code = stream_checked(&f->stream, &err, &field);
     return code;
 }
 
@@ -132,6 +134,59 @@ static void test_refusals(void **state)
     teardown(&f);
 }
 
+static void test_again_after_the_end(void **state)
+{
+    struct fixture f;
+    setup(&f);
+    fake_unfollowed = 0;
+    assert_int_equal(follow(&f, "{\"ids\":[3],\"events\":[\"record\"]}"), 0);
+    fake_line(&f.jobs, EVENT_VERDICT, 3, "{\"v\":3}\n");
+    assert_int_equal(fake_unfollowed, 0); /* not from within a line */
+    assert_string_equal(taken(&f), END);
+    assert_int_equal(fake_unfollowed, 1);
+    assert_int_equal(follow(&f, "{\"ids\":[4]}"), 0);
+    fake_line(&f.jobs, EVENT_VERDICT, 4, "{\"v\":4}\n");
+    assert_string_equal(taken(&f), EVENT_OF("{\"v\":4}") END);
+    teardown(&f);
+}
+
+static void test_unknown_id(void **state)
+{
+    struct fixture f;
+    struct error err = {""};
+    const char *field = NULL;
+    setup(&f);
+    json_t *params = json_loads("{\"ids\":[3,4,5]}", 0, NULL), *result = NULL;
+    assert_int_equal(stream_follow(&f.stream, params, &result, &err, &field), 0);
+    assert_true(stream_needs_check(&f.stream));
+    fake_line(&f.jobs, EVENT_VERDICT, 3, "{\"v\":3}\n");
+    fake_unknown(&f.jobs, 4);
+    fake_unknown(&f.jobs, 5);
+    assert_int_equal(stream_checked(&f.stream, &err, &field), JOBS_NOT_FOUND);
+    assert_non_null(strstr(err.text, "no job 4"));
+    assert_string_equal(field, "ids");
+    assert_string_equal(taken(&f), ""); /* a request that failed has no effect */
+    assert_int_equal(follow(&f, "{}"), 0);
+    json_decref(params);
+    json_decref(result);
+    teardown(&f);
+}
+
+/* Lines lost on the way here are told like those that are lost here. */
+static void test_missed_before(void **state)
+{
+    struct fixture f;
+    setup(&f);
+    assert_int_equal(follow(&f, "{}"), 0);
+    fake_line(&f.jobs, EVENT_RECORD, 1, "{}\n");
+    f.jobs.follower->missed(f.jobs.follower, 17);
+    fake_line(&f.jobs, EVENT_RECORD, 1, "{}\n");
+    assert_string_equal(taken(&f),
+                        EVENT_OF("{}") "{\"jsonrpc\":\"2.0\",\"method\":\"missed\",\"params\":{"
+                                       "\"lines\":17}}\n" EVENT_OF("{}"));
+    teardown(&f);
+}
+
 static void test_hold(void **state)
 {
     struct fixture f;
@@ -174,6 +229,13 @@ static void test_submits(void **state)
     assert_string_equal(taken(&f), EVENT_OF("{\"v\":2}"));
     fake_line(&f.jobs, EVENT_VERDICT, 3, "{\"v\":3}\n");
     assert_string_equal(taken(&f), EVENT_OF("{\"v\":3}") END);
+    /* a known key names a job whose verdict has been told */
+    submit(&f);
+    submitted(&f, "{\"id\":9}");
+    submit(&f);
+    fake_line(&f.jobs, EVENT_VERDICT, 9, "{\"v\":9}\n");
+    submitted(&f, "{\"id\":9,\"existing\":true}");
+    assert_string_equal(taken(&f), EVENT_OF("{\"v\":9}") END);
     /* a refused one is followed by nothing */
     submit(&f);
     submitted(&f, NULL);
@@ -299,6 +361,9 @@ int main(void)
         cmocka_unit_test(test_end_without_verdicts),
         cmocka_unit_test(test_events_of_a_selection_are_left),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_again_after_the_end),
+        cmocka_unit_test(test_unknown_id),
+        cmocka_unit_test(test_missed_before),
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_submits),
         cmocka_unit_test(test_missed),
