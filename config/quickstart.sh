@@ -165,8 +165,8 @@ run "grep -m 3 '\"event\":\"record\"' $(printf %q "$log") | cut -c 1-180"
 run "grep '\"event\":\"verdict\"' $(printf %q "$log")"
 
 # --- half a body ------------------------------------------------------------------------------------------------
-half="$sample_url?cut=$((size / 2))"
-printf '\nNow %s, whose connection dies half-way.\n' "$name"
+half="$sample_url?cut=$((size / 2))&etag=none&modified=0"
+printf '\nNow %s again, its connection dying half-way (and no ETag by which to resume it).\n' "$name"
 run "wc -l <$(printf %q "$dir/www/$name")"
 run "curl -s '$half' | wc -l   # wrong, and nobody is told"
 run "penstockctl submit '$half' --parser $sample_parser --max-attempts 1 --wait"

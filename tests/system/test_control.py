@@ -208,7 +208,7 @@ class Jobs(penstock_test.Case):
 
     def test_retry(self):
         daemon = self.daemon({"defaults.max_attempts": "1"})
-        first = daemon.submit(self.web.url("/bytes?n=10000&id=again&cut_first=10"), labels={"a": "b"})
+        first = daemon.submit(self.web.url("/bytes?n=10000&id=again&cut_first=10&etag=none&modified=0"), labels={"a": "b"})
         self.assert_verdict(daemon.verdict(first), "failed", "truncated")
         answer = daemon.call("retry", {"id": first})
         second = answer["retried"][0]["id"]

@@ -49,7 +49,7 @@ class Client(penstock_test.Case):
         self.penstock = self.daemon({"defaults.max_attempts": "1"})
         self.ctl = self.penstock.ctl
         self.good = self.web.url("/lines?n=100")
-        self.bad = self.web.url("/lines?n=100&cut=50")
+        self.bad = self.web.url("/lines?n=100&cut=50&etag=none&modified=0")
 
     def test_submit_prints_ids(self):
         done = self.ctl("submit", self.good, self.good, check=WELL)

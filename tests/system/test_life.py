@@ -218,7 +218,7 @@ class Stop(penstock_test.Case):
         """After many jobs of every kind, descriptors and threads are as many as before."""
         daemon = self.daemon({"defaults.max_attempts": "1", "defaults.first_byte_timeout": "100ms",
                               "parse.workers": "8"})
-        paths = ["/bytes?n=100000", "/bytes?n=100000&cut=500", "/silence", "/bytes?n=10&status=404",
+        paths = ["/bytes?n=100000", "/bytes?n=100000&cut=500&etag=none&modified=0", "/silence", "/bytes?n=10&status=404",
                  "/lines?n=1000&framing=chunked", "/bytes?n=10&close=1", "/bytes?n=1&redirects=2"]
 
         def batch():

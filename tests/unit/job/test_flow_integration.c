@@ -523,7 +523,7 @@ static void a_cancelled_transfer_may_be_paused(void **state)
     TEST_WAIT(atomic_load(&paused->fed), PATIENCE);
     assert_false(atomic_load(&paused->parsed));
     TEST_WAIT((origin_counts(plain, "paused", &counts), counts.client_left == 1), PATIENCE);
-    spend_token(); /* what is left in the pipe, then the error */
+    spend_token(); /* the error, whatever the pipe still holds */
     TEST_WAIT(feed_over(paused), PATIENCE);
     assert_int_equal(paused->read_error, EIO);
     assert_false(paused->saw_end);
