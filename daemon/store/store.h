@@ -2,7 +2,8 @@
  *
  * Calls are asynchronous: each is a struct of the caller's with its arguments and results, and a mail
  * that comes back to the control loop's mailbox once the result stands (and, in an engine that keeps
- * anything, is durable). Calls are carried out in the order they were made. All functions: the control
+ * anything, is durable). Calls are carried out in the order they were made, but for `list`, which may take
+ * several turns over many rows: each is seen as it stands when it is reached. All functions: the control
  * loop.
  *
  * A job's row moves queued -> running -> (waiting -> running)* -> final. `attempt` counts the claims and is
@@ -12,6 +13,7 @@
 #define PENSTOCK_STORE_STORE_H
 
 #include "base/error.h"
+#include "base/list.h"
 #include "base/mailbox.h"
 #include "record/kind.h"
 
@@ -42,10 +44,15 @@ struct store_job {
 void store_job_free(struct store_job *job); /* takes NULL */
 struct store_job *store_job_copy(const struct store_job *job); /* NULL: out of memory */
 
+/* Result arrays: adds a copy at the end (0 or -ENOMEM); frees the array and its jobs (takes NULL). */
+int store_jobs_add(struct store_job ***jobs, size_t *count, const struct store_job *job);
+void store_jobs_free(struct store_job **jobs, size_t count);
+
 struct store_call {
     struct mail mail;     /* the caller sets it up with mail_init; delivered when done */
     int result;           /* 0 or a negative errno */
     struct error error;   /* a sentence if result is negative */
+    struct list link;     /* the engine's, while the call is under way */
 };
 
 /* Adds jobs, all or none but for keys: a job whose (uid, key) is known and whose spec is the same becomes
@@ -68,7 +75,7 @@ struct store_claim {
     uint32_t attempt; /* result */
 };
 
-/* -> done, failed or cancelled. */
+/* -> done, failed or cancelled, from any state that is not final. -ENOENT, -ESTALE as above. */
 struct store_finish {
     struct store_call call;
     uint64_t id;
@@ -93,11 +100,11 @@ struct store_get {
     struct store_job *job; /* result: a copy, the caller's; NULL with -ENOENT */
 };
 
-/* What list, cancel, retry and follow select by. NULL, 0 or -1: any. */
+/* What list, cancel, retry and follow select by. NULL, 0 or -1: any, but 0 is a state (queued). */
 struct store_select {
     int state; /* enum job_state or -1 */
     int error; /* enum error_kind or -1 */
-    const char *label_key, *label_value;
+    const char *label_key, *label_value; /* no value: has the label at all */
     const char *schedule, *host, *parser;
     int64_t since; /* created at or after */
 };
@@ -177,8 +184,10 @@ struct store {
 struct store_config {
     const char *path; /* engines that keep */
     uint64_t max_jobs; /* not ended; 0: no limit */
-    int64_t keep_finished_us; /* ended rows are forgotten after that; 0: at once is never meant: 7 d */
-    uint64_t keep_finished_count; /* and beyond that many; 0 for 100,000 (memory engine) */
+    /* Ended rows are forgotten after that time, and beyond that many, oldest first, soon after a later call;
+     * their keys with them. */
+    int64_t keep_finished_us;     /* 0: 7 d ("at once" is never meant) */
+    uint64_t keep_finished_count; /* 0: 100,000 (memory engine) */
 };
 
 /* 0, or a negative errno and a sentence. */

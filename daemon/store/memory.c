@@ -1,0 +1,388 @@
+/* The memory engine: nothing survives the daemon. Everything runs on the control loop, within the calls; only
+ * their mails come later. */
+#include "base/clock.h"
+#include "base/list.h"
+#include "store/memory_rows.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEEP_US     (INT64_C(7) * 86400 * 1000000)
+#define KEEP_COUNT  UINT64_C(100000)
+#define FORGET_STEP 64   /* rows forgotten at most in one call: more than one call can add */
+#define SCAN_ROWS   2000 /* rows that a list looks at in one turn of the loop */
+
+struct memory {
+    struct store store;
+    struct store_config config;
+    struct rows rows;
+    struct list scans; /* lists under way */
+    struct mail scan_mail;
+};
+
+static struct memory *memory_of(struct store *s)
+{
+    return container_of(s, struct memory, store);
+}
+
+static void done(struct memory *m, struct store_call *call, int result)
+{
+    call->result = result;
+    if (result == -ENOMEM)
+        error_set(&call->error, result, "out of memory");
+    mailbox_post(m->store.mailbox, &call->mail);
+}
+
+/* Forgets ended rows that are too old or too many, a bounded number of them. */
+static void forget(struct memory *m)
+{
+    int64_t limit = clock_real_us() - m->config.keep_finished_us;
+    for (int i = 0; i < FORGET_STEP; i++) {
+        struct row *row = rows_oldest_end(&m->rows);
+        bool many = rows_ended(&m->rows) > m->config.keep_finished_count;
+        if (!row || (!many && row->job.finished >= limit))
+            return;
+        rows_remove(&m->rows, row);
+    }
+}
+
+/* The row, if `attempt` is its current one and it has not ended; else the call has its error. */
+static struct row *row_current(struct memory *m, struct store_call *call, uint64_t id,
+                               uint32_t attempt)
+{
+    struct row *row = rows_get(&m->rows, id);
+    if (!row)
+        call->result =
+            error_set(&call->error, -ENOENT, "there is no job %llu", (unsigned long long)id);
+    else if (job_state_final(row->job.state))
+        call->result = error_set(&call->error, -ESTALE, "job %llu has ended: it is %s",
+                                 (unsigned long long)id, job_state_name(row->job.state));
+    else if (row->job.attempt != attempt)
+        call->result =
+            error_set(&call->error, -ESTALE, "attempt %u of job %llu is over: it is at %u", attempt,
+                      (unsigned long long)id, row->job.attempt);
+    else
+        return row;
+    return NULL;
+}
+
+/* --- submit ---------------------------------------------------------------------------------- */
+
+/* 0, also for a key that is known; or why nothing of the call may stay. */
+static int submit_item(struct memory *m, struct store_submit_item *item)
+{
+    const struct store_job *job = item->job;
+    const struct row *known = job->key ? rows_get_key(&m->rows, job->uid, job->key) : NULL;
+    item->result = 0;
+    item->existing = false;
+    if (known) {
+        item->existing = strcmp(known->job.spec, job->spec) == 0;
+        item->result = item->existing ? 0 : -EEXIST;
+        item->job->id = known->job.id;
+        return 0;
+    }
+    if (m->config.max_jobs && rows_pending(&m->rows) >= m->config.max_jobs)
+        return -EDQUOT;
+    int r = rows_add(&m->rows, item->job);
+    item->job->id = r < 0 ? 0 : m->rows.counts.last_id;
+    return r;
+}
+
+static void undo_submit(struct memory *m, struct store_submit *call, uint64_t last_id)
+{
+    rows_undo(&m->rows, last_id);
+    for (size_t i = 0; i < call->count; i++) {
+        call->items[i].existing = false;
+        call->items[i].result = 0;
+        call->items[i].job->id = 0;
+    }
+}
+
+static void memory_submit(struct store *s, struct store_submit *call)
+{
+    struct memory *m = memory_of(s);
+    uint64_t last_id = m->rows.counts.last_id;
+    int r = 0;
+
+    forget(m);
+    for (size_t i = 0; i < call->count && r == 0; i++)
+        r = submit_item(m, &call->items[i]);
+    if (r < 0)
+        undo_submit(m, call, last_id);
+    if (r == -EDQUOT)
+        error_set(&call->call.error, r,
+                  "the queue is full: %llu jobs wait or run, and queue.max_jobs is %llu",
+                  (unsigned long long)rows_pending(&m->rows),
+                  (unsigned long long)m->config.max_jobs);
+    done(m, &call->call, r);
+}
+
+/* --- a job's way ----------------------------------------------------------------------------- */
+
+static void memory_claim(struct store *s, struct store_claim *call)
+{
+    struct memory *m = memory_of(s);
+    struct row *row = rows_get(&m->rows, call->id);
+    int r = 0;
+    if (!row) {
+        r = error_set(&call->call.error, -ENOENT, "there is no job %llu",
+                      (unsigned long long)call->id);
+    } else if (row->job.state != JOB_QUEUED && row->job.state != JOB_WAITING) {
+        r = error_set(&call->call.error, -ESTALE, "job %llu cannot be claimed: it is %s",
+                      (unsigned long long)call->id, job_state_name(row->job.state));
+    } else {
+        row_set_state(&m->rows, row, JOB_RUNNING, 0);
+        call->attempt = ++row->job.attempt;
+    }
+    done(m, &call->call, r);
+}
+
+static int end_row(struct memory *m, struct row *row, const struct store_finish *call)
+{
+    char *verdict = call->verdict ? strdup(call->verdict) : NULL;
+    if (call->verdict && !verdict)
+        return -ENOMEM;
+    int r = row_number_end(&m->rows, row);
+    if (r < 0) {
+        free(verdict);
+        return r;
+    }
+    row->job.finished = call->finished;
+    row->job.error = call->error;
+    row->job.verdict = verdict;
+    row_set_state(&m->rows, row, call->state, 0);
+    return 0;
+}
+
+static void memory_finish(struct store *s, struct store_finish *call)
+{
+    struct memory *m = memory_of(s);
+    int r;
+    if (!job_state_final(call->state) || call->state >= JOB_STATE_COUNT_) {
+        r = error_set(&call->call.error, -EINVAL, "a job does not end as %s",
+                      job_state_name(call->state));
+    } else {
+        struct row *row = row_current(m, &call->call, call->id, call->attempt);
+        r = row ? end_row(m, row, call) : call->call.result;
+    }
+    forget(m);
+    done(m, &call->call, r);
+}
+
+static void memory_postpone(struct store *s, struct store_postpone *call)
+{
+    struct memory *m = memory_of(s);
+    struct row *row = row_current(m, &call->call, call->id, call->attempt);
+    int r = row ? 0 : call->call.result;
+    if (row && row->job.state != JOB_RUNNING) {
+        r = error_set(&call->call.error, -ESTALE, "job %llu does not run: it is %s",
+                      (unsigned long long)call->id, job_state_name(row->job.state));
+    } else if (row) {
+        row_set_state(&m->rows, row, call->due ? JOB_WAITING : JOB_QUEUED, call->due);
+    }
+    done(m, &call->call, r);
+}
+
+/* --- questions ------------------------------------------------------------------------------- */
+
+static void memory_get(struct store *s, struct store_get *call)
+{
+    struct memory *m = memory_of(s);
+    const struct row *row = rows_get(&m->rows, call->id);
+    int r = 0;
+    call->job = row ? store_job_copy(&row->job) : NULL;
+    if (!row)
+        r = error_set(&call->call.error, -ENOENT, "there is no job %llu",
+                      (unsigned long long)call->id);
+    else if (!call->job)
+        r = -ENOMEM;
+    done(m, &call->call, r);
+}
+
+static void done_jobs(struct memory *m, struct store_call *call, int result,
+                      struct store_job ***jobs, size_t *count)
+{
+    if (result < 0) {
+        store_jobs_free(*jobs, *count);
+        *jobs = NULL;
+        *count = 0;
+    }
+    done(m, call, result);
+}
+
+/* Looks at some rows below call->next, which is the cursor until the call is done. True once it is. */
+static bool scan(struct memory *m, struct store_list *call)
+{
+    int r = 0;
+    for (int i = 0; i < SCAN_ROWS; i++) {
+        uint64_t id;
+        const struct row *row = idmap_below(&m->rows.by_id, call->next, &id);
+        if (!row || call->count == call->limit) {
+            call->next = row ? call->next : 0;
+            done_jobs(m, &call->call, 0, &call->jobs, &call->count);
+            return true;
+        }
+        if (store_select_match(&call->select, &row->job))
+            r = store_jobs_add(&call->jobs, &call->count, &row->job);
+        if (r < 0) {
+            done_jobs(m, &call->call, r, &call->jobs, &call->count);
+            return true;
+        }
+        call->next = id;
+    }
+    return false;
+}
+
+static void on_scan(struct mail *mail)
+{
+    struct memory *m = container_of(mail, struct memory, scan_mail);
+    struct store_list *call = container_of(list_pop(&m->scans), struct store_list, call.link);
+    if (!scan(m, call))
+        list_add_tail(&m->scans, &call->call.link);
+    if (!list_empty(&m->scans))
+        mailbox_post(m->store.mailbox, &m->scan_mail);
+}
+
+static void memory_list(struct store *s, struct store_list *call)
+{
+    struct memory *m = memory_of(s);
+    call->jobs = NULL;
+    call->count = 0;
+    call->next = call->before ? call->before : m->rows.counts.last_id + 1;
+    if (scan(m, call))
+        return;
+    list_add_tail(&m->scans, &call->call.link);
+    mailbox_post(m->store.mailbox, &m->scan_mail);
+}
+
+static void set_skip(struct memory *m, const struct store_window *call, bool skip)
+{
+    for (size_t i = 0; i < call->skip_count; i++) {
+        struct row *row = rows_get(&m->rows, call->skip[i]);
+        if (row)
+            row->skip = skip;
+    }
+}
+
+static int fill_window(struct host *host, struct store_window *call)
+{
+    int r = 0;
+    for (struct row *row = host_first_ready(host, call->now, &call->next_due);
+         row && r == 0 && call->count < call->limit; row = host_next_ready(row))
+        if (!row->skip)
+            r = store_jobs_add(&call->jobs, &call->count, &row->job);
+    return r;
+}
+
+static void memory_window(struct store *s, struct store_window *call)
+{
+    struct memory *m = memory_of(s);
+    struct host *host = rows_get_host(&m->rows, call->host);
+    int r = 0;
+    call->jobs = NULL;
+    call->count = 0;
+    call->next_due = 0;
+    if (host) {
+        set_skip(m, call, true);
+        r = fill_window(host, call);
+        set_skip(m, call, false);
+    }
+    done_jobs(m, &call->call, r, &call->jobs, &call->count);
+}
+
+static int copy_host(struct store_hosts *call, const struct host *host)
+{
+    struct store_host *hosts = realloc(call->hosts, (call->count + 1) * sizeof *hosts);
+    if (!hosts)
+        return -ENOMEM;
+    call->hosts = hosts;
+    hosts[call->count] = (struct store_host){.host = strdup(host->name), .pending = host->pending};
+    if (!hosts[call->count].host)
+        return -ENOMEM;
+    call->count++;
+    return 0;
+}
+
+static void memory_hosts(struct store *s, struct store_hosts *call)
+{
+    struct memory *m = memory_of(s);
+    int r = 0;
+    call->hosts = NULL;
+    call->count = 0;
+    for (struct host *host = rows_first_host(&m->rows); host && r == 0; host = rows_next_host(host))
+        if (host->pending > 0)
+            r = copy_host(call, host);
+    if (r < 0) {
+        while (call->count > 0)
+            free(call->hosts[--call->count].host);
+        free(call->hosts);
+        call->hosts = NULL;
+    }
+    done(m, &call->call, r);
+}
+
+static void memory_ended(struct store *s, struct store_ended *call)
+{
+    struct memory *m = memory_of(s);
+    uint64_t seq = call->after;
+    int r = 0;
+    call->jobs = NULL;
+    call->count = 0;
+    while (r == 0 && call->count < call->limit && seq < m->rows.counts.last_finish_seq) {
+        const struct row *row = idmap_from(&m->rows.ended, seq + 1, &seq);
+        if (!row)
+            break;
+        r = store_jobs_add(&call->jobs, &call->count, &row->job);
+    }
+    done_jobs(m, &call->call, r, &call->jobs, &call->count);
+}
+
+static void memory_counts(struct store *s, struct store_counts *ret_counts)
+{
+    *ret_counts = memory_of(s)->rows.counts;
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static void memory_free(struct store *s)
+{
+    struct memory *m = memory_of(s);
+    rows_deinit(&m->rows);
+    free(m);
+}
+
+static const struct store_engine memory_engine = {.name = "memory",
+                                                  .keeps = false,
+                                                  .submit = memory_submit,
+                                                  .claim = memory_claim,
+                                                  .finish = memory_finish,
+                                                  .postpone = memory_postpone,
+                                                  .get = memory_get,
+                                                  .list = memory_list,
+                                                  .window = memory_window,
+                                                  .hosts = memory_hosts,
+                                                  .ended = memory_ended,
+                                                  .counts = memory_counts,
+                                                  .free = memory_free};
+
+int store_memory_new(const struct store_config *config, struct mailbox *mailbox,
+                     struct store **ret_store, struct error *err)
+{
+    struct memory *m = calloc(1, sizeof *m);
+    if (!m)
+        return error_set(err, -ENOMEM, "store: out of memory");
+    m->store = (struct store){.engine = &memory_engine, .mailbox = mailbox};
+    m->config = *config;
+    m->config.path = NULL;
+    if (m->config.keep_finished_us <= 0)
+        m->config.keep_finished_us = KEEP_US;
+    if (!m->config.keep_finished_count)
+        m->config.keep_finished_count = KEEP_COUNT;
+    rows_init(&m->rows);
+    list_init(&m->scans);
+    mail_init(&m->scan_mail, on_scan);
+    *ret_store = &m->store;
+    return 0;
+}

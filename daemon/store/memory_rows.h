@@ -1,0 +1,84 @@
+/* The memory engine's rows and where they stand. memory.c makes the store's calls of them. Control loop. */
+#ifndef PENSTOCK_STORE_MEMORY_ROWS_H
+#define PENSTOCK_STORE_MEMORY_ROWS_H
+
+#include "store/idmap.h"
+#include "store/store.h"
+
+#include <uv/tree.h>
+
+enum place { PLACE_NONE, PLACE_READY, PLACE_DUE };
+
+struct keyed {
+    RB_ENTRY(keyed) entry;
+    uint32_t uid;
+    const char *key;
+    struct row *row;
+};
+
+/* One allocation with its strings, but for the verdict (malloc) and the host's name (the host's). While it
+ * could run it stands in one of its host's trees: `ready`, in the order to run, or `due`, by time; so a
+ * window costs what it returns, however long the queue is. */
+struct row {
+    struct store_job job;
+    struct host *host;
+    RB_ENTRY(row) run; /* in the tree that `place` names */
+    enum place place;
+    bool skip;            /* within one window call */
+    struct keyed keyed[]; /* one if it has a key, then the strings */
+};
+
+RB_HEAD(ready_tree, row);
+RB_HEAD(due_tree, row);
+RB_HEAD(key_tree, keyed);
+RB_HEAD(host_tree, host);
+
+struct host {
+    RB_ENTRY(host) entry;
+    struct ready_tree ready;
+    struct due_tree due;
+    uint64_t rows, pending; /* it goes with its last row */
+    const char *name;
+    char text[];
+};
+
+struct rows {
+    struct idmap by_id, ended;
+    struct key_tree keys;
+    struct host_tree hosts;
+    struct store_counts counts;
+    uint64_t first_ended; /* finish_seq of the oldest end that may still be kept */
+};
+
+void rows_init(struct rows *rows);
+void rows_deinit(struct rows *rows);
+
+/* Finding. NULL: there is none. */
+struct row *rows_get(const struct rows *rows, uint64_t id);
+struct row *rows_get_key(struct rows *rows, uint32_t uid, const char *key);
+struct host *rows_get_host(struct rows *rows, const char *name);
+struct row *rows_oldest_end(struct rows *rows);
+
+/* How many have not ended, and how many have. */
+uint64_t rows_pending(const struct rows *rows);
+uint64_t rows_ended(const struct rows *rows);
+
+/* Adds a queued row with the next id. 0 or -ENOMEM. */
+int rows_add(struct rows *rows, const struct store_job *job);
+void rows_remove(struct rows *rows, struct row *row);
+/* Takes back the rows after last_id, whose ids nobody has seen, and the ids. */
+void rows_undo(struct rows *rows, uint64_t last_id);
+
+/* The one setter of a row's state and time: the counts and the host's trees follow it. */
+void row_set_state(struct rows *rows, struct row *row, enum job_state state, int64_t due);
+/* Gives it the next place in the order of ends; its state is set after. 0 or -ENOMEM. */
+int row_number_end(struct rows *rows, struct row *row);
+
+/* The rows of a host that may run at `now`, in their order: those that have fallen due join the others.
+ * *ret_next_due: when the next one falls due that is not marked `skip`; 0: none. */
+struct row *host_first_ready(struct host *host, int64_t now, int64_t *ret_next_due);
+struct row *host_next_ready(struct row *row);
+struct host *rows_first_host(struct rows *rows);
+struct host *rows_next_host(struct host *host);
+
+#endif
