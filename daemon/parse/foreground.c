@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -183,6 +184,16 @@ static int fail(const char *what, int r)
     return 1;
 }
 
+/* The verdict has it too; this is for the person in front of it. */
+static void tell_failure(const struct foreground *fg)
+{
+    const struct parse_task *task = &fg->task;
+    if (task->line > 0)
+        fprintf(stderr, "penstockd: %s:%" PRIu64 ": %s\n", fg->shown, task->line, task->message);
+    else
+        fprintf(stderr, "penstockd: %s: %s\n", fg->shown, task->message);
+}
+
 static int run_task(struct foreground *fg)
 {
     int ends[2];
@@ -204,7 +215,10 @@ static int run_task(struct foreground *fg)
     r = put_verdict(fg);
     if (r < 0)
         return fail("writing the records", r);
-    return fg->task.result == PENSTOCK_FAILED;
+    if (fg->task.result != PENSTOCK_FAILED)
+        return 0;
+    tell_failure(fg);
+    return 1;
 }
 
 static int run_def(const struct parser_def *def, const struct parse_pair *options,
