@@ -449,6 +449,13 @@ static const struct {
     {"/bytes?n=3000&bad_status=1", KIND_PROTOCOL, 0, false},
     {"/bytes?n=3000&http09=1", KIND_PROTOCOL, 0, false},
     {"/bytes?n=3000&endless_head=1", KIND_LIMIT_EXCEEDED, 0, false},
+    {"/bytes?n=3000&header_flood=20000", KIND_LIMIT_EXCEEDED, 0, false},
+    {"/bytes?n=3000&huge_header=1M", KIND_LIMIT_EXCEEDED, 0, false},
+    {"/bytes?n=3000&dup_length=same", KIND_NONE, VERIFIED_LENGTH, true},
+    {"/bytes?n=3000&dup_length=other", KIND_PROTOCOL, 0, false},
+    {"/bytes?n=3000&te_cl=1", KIND_PROTOCOL, 0, false},
+    {"/bytes?n=0&status=204", KIND_NONE, VERIFIED_LENGTH, true},
+    {"/bytes?n=3000&framing=chunked&no_final_crlf=1", KIND_TRUNCATED, 0, true},
     {"/silence", KIND_FIRST_BYTE_TIMEOUT, 0, false},
 };
 
@@ -493,6 +500,19 @@ static void no_end_is_seen_that_is_none(void **state)
 {
     every_fate_over(plain, "HTTP");
     every_fate_over(tls, "HTTPS");
+}
+
+/* HTTP can't tell that more was meant than a Content-Length says: what it says is what is read. */
+static void a_length_too_short_ends_there(void **state)
+{
+    struct feed *feed = feed_start(plain, &comparing, "/bytes?n=300000&length=-5");
+    feed_go(feed);
+    TEST_WAIT(feed_over(feed), PATIENCE);
+    assert_int_equal(feed->result.kind, KIND_NONE);
+    assert_int_equal(feed->result.verified, VERIFIED_LENGTH);
+    assert_int_equal(feed->read, 300000 - 5);
+    assert_true(feed->saw_end && !feed->wrong_byte);
+    feed_free(feed);
 }
 
 static void a_cancelled_reader_wakes_with_an_error(void **state)
@@ -601,6 +621,7 @@ int main(void)
         cmocka_unit_test(enough_stops_an_endless_body),
         cmocka_unit_test(a_parser_may_close_and_leave_the_rest),
         cmocka_unit_test(no_end_is_seen_that_is_none),
+        cmocka_unit_test(a_length_too_short_ends_there),
         cmocka_unit_test(a_cancelled_reader_wakes_with_an_error),
         cmocka_unit_test(a_cancelled_transfer_may_be_paused),
         cmocka_unit_test(many_pauses_lose_nothing),
