@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SEPARATORS " \t,"
+
 static void *slot(const struct field *field, void *object)
 {
     return (char *)object + field->offset;
@@ -76,8 +78,8 @@ static int add_words(const struct field *field, struct strings *list, const char
                      struct error *err)
 {
     for (;;) {
-        text += strspn(text, " \t");
-        size_t len = strcspn(text, " \t");
+        text += strspn(text, SEPARATORS);
+        size_t len = strcspn(text, SEPARATORS);
         if (len == 0)
             return 0;
         int r = add_checked(field, list, text, len, err);

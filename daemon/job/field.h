@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 enum field_type {
-    FIELD_STRING,   /* char *; NULL for the empty text */
-    FIELD_LIST,     /* struct strings; items separated by white space, and by repeating the key */
+    FIELD_STRING, /* char *; NULL for the empty text */
+    FIELD_LIST, /* struct strings; items separated by white space or commas, and by repeating the key */
     FIELD_LINES,    /* struct strings; each repetition of the key is one item, as it stands */
     FIELD_U64,      /* uint64_t in [min, max] */
     FIELD_I64,      /* int64_t in ±max */

@@ -21,35 +21,48 @@ struct spec {
     size_t option_count;
     struct settings_pair *labels;
     size_t label_count;
-    char *key;           /* idempotency, or NULL */
-    int64_t not_before;  /* µs since 1970, 0 for none */
-    struct job_params own;       /* what the job itself said */
-    struct job_params effective; /* merged: every field is set */
+    char *key;                       /* idempotency, or NULL */
+    int64_t not_before;              /* µs since 1970, 0 for none */
+    struct job_params own;           /* what the job itself said */
+    struct job_params effective;     /* merged: every field is set */
     const struct parser_def *parser; /* effective.parser, found; borrowed from the registry */
 };
 
-/* Checks one job's JSON object and merges. Every member is known and of its type: durations and sizes are
- * numbers (seconds, bytes) or strings with units; labels, options and headers are objects of strings
- * (headers also an array of "Name: value"). Refused by name: user-info in the URL; the headers
- * Authorization, Proxy-Authorization and Cookie ("use `credential`"); hop-by-hop headers; CR, LF or NUL; schemes
- * other than http and https. 0, or -EINVAL / -ENOMEM, a sentence, and *ret_field (a literal or a name
- * inside err, or NULL). */
+/* Checks one job's JSON object and merges: job, then [parser "…"], then [host "…"] from the most specific on,
+ * then [defaults]; what the job itself says must be within [ceilings].
+ *
+ * Members: `url` (the only one that must be there), `method` ("GET", "POST"), `body` (a string, with POST),
+ * `headers` (an object of strings, or an array of "Name: value"), `options` (an object of strings, integers
+ * and booleans), `labels` (an object of strings), `key`, `not_before` (an RFC 3339 time, "+5min", or seconds from
+ * now), and the job parameters of settings.h by their names: strings as in the config, or numbers
+ * (seconds, bytes); `accept_status` may be an array. `header`, `option` and `label` mean the same as their
+ * plurals.
+ *
+ * Refused by name: unknown members; user-info in the URL; the headers Authorization, Proxy-Authorization and
+ * Cookie ("use `credential`"); hop-by-hop headers and those that penstock sets itself; CR, LF and NUL;
+ * schemes other than http and https.
+ *
+ * 0, or -EINVAL / -ENOMEM, a sentence that begins with the member's name, and *ret_field: the name, valid as
+ * long as `job` is, or NULL. *ret_spec is untouched then. */
 int spec_parse(const json_t *job, const struct settings *settings, const struct registry *registry,
                struct spec **ret_spec, struct error *err, const char **ret_field);
 void spec_free(struct spec *spec); /* takes NULL */
 
 /* What the store keeps: the submitter's own members in canonical order, compact; the same request gives the
- * same text. NULL: out of memory. */
+ * same text, and spec_parse reads it again (a `not_before` from now then counts from then: the store's
+ * `due` is what holds). NULL: out of memory. */
 char *spec_store_text(const json_t *job);
 
-/* `url` with the values of query parameters that match one of `patterns` (fnmatch, without case) as ***;
- * user-info too. NULL: out of memory. */
+/* `url` (any text) with the values of query parameters that match one of `patterns` (fnmatch, without case)
+ * as ***; user-info too. NULL: out of memory. */
 char *spec_redact_url(const char *url, const struct strings *patterns);
 
-/* Hosts and redirects: the host part of an absolute http(s) URL, lower case, without brackets. 0 or -EINVAL. */
+/* Hosts and redirects: the host of an absolute http(s) URL, lower case, without brackets and a trailing dot,
+ * numeric forms as dotted quads. 0, -ENOMEM, or -EINVAL and a sentence that does not show the URL. */
 int spec_url_host(const char *url, char **ret_host, struct error *err);
 
-/* Is `status` in "200 203 206" / "2xx 404" lists? */
+/* Does a parser get a body of this status? 200, 203, 204 and what `accept_status` lists ("404", "5xx"); never
+ * 206, which only a resume may take. */
 bool spec_status_accepted(const struct job_params *params, int status);
 
 #endif
