@@ -53,8 +53,9 @@ static int curl_error(CURLUcode code, struct error *err)
 
 static int check_host(const char *host, struct error *err)
 {
-    if (!*host || *host == '.' || strstr(host, "..") || strlen(host) > 253 ||
-        strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-_.:") != strlen(host))
+    size_t len = strlen(host);
+    if (len == 0 || len > 253 || *host == '.' || host[len - 1] == '.' || strstr(host, "..") ||
+        strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-_.:") != len)
         return error_set(err, -EINVAL, "its host is no valid name or address");
     return 0;
 }
