@@ -1,0 +1,588 @@
+/* The sink where things go wrong. This program's own writev, ftruncate and fdatasync stand before libc's, so that
+ * writes come short and fail as a dice says; what then counts is that every line stands in the file once. */
+#include "sink_support.h"
+
+#include <pty.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <termios.h>
+
+/* --- faults ---------------------------------------------------------------------------------- */
+
+static atomic_int faults_left;       /* injected while > 0 */
+static atomic_int fail_syncs, syncs; /* of fdatasync */
+static atomic_int truncations;
+static atomic_uint dice = 1;
+
+static unsigned roll(void)
+{
+    unsigned seed = atomic_load(&dice) * 1103515245 + 12345;
+    atomic_store(&dice, seed);
+    return seed >> 16;
+}
+
+/* At most `max` bytes of it. */
+static ssize_t write_part(int fd, const struct iovec *iov, int n, size_t max)
+{
+    struct iovec part[1024];
+    int count = 0;
+    for (; count < n && max > 0; count++) {
+        part[count] = iov[count];
+        if (part[count].iov_len > max)
+            part[count].iov_len = max;
+        max -= part[count].iov_len;
+    }
+    return syscall(SYS_writev, fd, part, count);
+}
+
+ssize_t writev(int fd, const struct iovec *iov, int n)
+{
+    static const int errors[] = {ENOSPC, EIO, EDQUOT, EINTR, EFBIG};
+    if (atomic_load(&faults_left) <= 0)
+        return syscall(SYS_writev, fd, iov, n);
+    atomic_fetch_sub(&faults_left, 1);
+    unsigned r = roll();
+    if (r % 3 == 0) {
+        errno = errors[r / 3 % 5];
+        return -1;
+    }
+    return write_part(fd, iov, n, 1 + r % 700);
+}
+
+int fdatasync(int fd)
+{
+    atomic_fetch_add(&syncs, 1);
+    if (atomic_fetch_sub(&fail_syncs, 1) > 0) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+int ftruncate(int fd, off_t size)
+{
+    atomic_fetch_add(&truncations, 1);
+    return (int)syscall(SYS_ftruncate, fd, size);
+}
+
+static int setup(void **state)
+{
+    atomic_store(&faults_left, 0);
+    atomic_store(&fail_syncs, 0);
+    atomic_store(&syncs, 0);
+    atomic_store(&truncations, 0);
+    return 0;
+}
+
+/* --- a file that fails ----------------------------------------------------------------------- */
+
+static void no_line_is_torn_lost_or_doubled_by_short_writes(void **state)
+{
+    enum { RECORDS = 3000 };
+    for (unsigned round = 1; round <= 10; round++) {
+        struct scratch dir;
+        struct told told;
+        struct sink_source source;
+        struct judge judge = {0}, tapped = {0};
+        scratch_make(&dir);
+        told_init(&told);
+        atomic_store(&dice, round);
+        struct sink *sink = sink_for_file(&told, scratch_path(&dir, "log"));
+        sink_tap(sink, true);
+        source_init(&source, 1);
+        atomic_store(&faults_left, 200);
+        emit_some(sink, &source, RECORDS);
+        assert_int_equal(sink_free(sink, 30 * NS_PER_SEC), 0);
+        judge_file(&judge, dir.path[0]);
+        judge_text(&tapped, told.tapped.data, told.tapped.len);
+        assert_int_equal(judge.records, RECORDS);
+        assert_int_equal(tapped.records, RECORDS);
+        assert_true(atomic_load(&told.failed) > 0);
+        assert_int_equal(atomic_load(&told.failed), atomic_load(&told.works));
+        scratch_remove(&dir);
+        told_deinit(&told);
+    }
+    assert_true(atomic_load(&truncations) > 0);
+}
+
+/* The disk is full (here: the process may not write further), then it has room again. */
+static void a_full_disk_is_waited_for(void **state)
+{
+    struct scratch dir;
+    struct told told;
+    struct sink_source source;
+    struct sink_status status;
+    struct rlimit before, small;
+    struct judge judge = {0};
+    struct stat st;
+    scratch_make(&dir);
+    told_init(&told);
+    struct sink *sink = sink_for_file(&told, scratch_path(&dir, "log"));
+    source_init(&source, 1);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = 1000; /* in the middle of a line */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    emit_some(sink, &source, 50);
+    WAIT_UNTIL(sink_failing(sink));
+    WAIT_UNTIL(atomic_load(&truncations) >= 3); /* it tries again and again */
+    setrlimit(RLIMIT_FSIZE, &before);
+    WAIT_UNTIL(!sink_failing(sink));
+    WAIT_UNTIL(sink_queued(sink) == 0);
+    assert_int_equal(atomic_load(&told.failed), 1); /* told once, however often it failed */
+    assert_int_equal(atomic_load(&told.works), 1);
+    assert_int_equal(atomic_load(&told.last_error), EFBIG);
+    sink_statuses(sink, &status, 1);
+    assert_int_equal(status.error, 0);
+    assert_int_equal(status.lines, 50);
+    assert_int_equal(stat(dir.path[0], &st), 0);
+    assert_int_equal(status.bytes, st.st_size);
+    assert_int_equal(sink_free(sink, 0), 0);
+    judge_file(&judge, dir.path[0]);
+    assert_int_equal(judge.records, 50);
+    scratch_remove(&dir);
+    told_deinit(&told);
+}
+
+/* One target fails: the other has its lines, the queue fills, nothing is given back too early; the end gives all
+ * back and says how many are lost. */
+static void a_target_that_fails_for_good(void **state)
+{
+    struct scratch dir;
+    struct told told;
+    struct sink_source source;
+    struct sink_status status[2];
+    struct post verdict;
+    struct judge judge = {0};
+    scratch_make(&dir);
+    told_init(&told);
+    const struct sink_target targets[] = {
+        {.name = "good", .type = SINK_FILE, .path = scratch_path(&dir, "log"), .events = EVENT_ALL},
+        {.name = "full", .type = SINK_FILE, .path = "/dev/full", .events = EVENT_VERDICT}};
+    const struct sink_config config = sink_config_for(&told, targets, 2);
+    struct sink *sink = sink_start(&config);
+    source_init(&source, 1);
+    emit_some(sink, &source, 5); /* not for the one that is full */
+    WAIT_UNTIL(sink_queued(sink) == 0);
+    assert_false(sink_failing(sink));
+    post_init(&verdict, &told, EVENT_VERDICT, 1);
+    int64_t before = clock_real_us();
+    sink_post(sink, &verdict.line);
+    WAIT_UNTIL(sink_failing(sink));
+    assert_int_equal(sink_statuses(sink, status, 2), 2);
+    assert_string_equal(status[1].target, "full");
+    assert_int_equal(status[1].error, ENOSPC);
+    assert_in_range(status[1].since_us, before, clock_real_us());
+    assert_int_equal(status[0].error, 0);
+    assert_int_equal(status[0].lines, 6);
+    assert_false(atomic_load(&verdict.taken));
+    assert_int_equal(sink_free(sink, 5 * NS_PER_MS), 1);
+    assert_true(atomic_load(&verdict.taken));
+    assert_int_equal(atomic_load(&told.failed), 1);
+    assert_int_equal(atomic_load(&told.works), 0);
+    judge_file(&judge, dir.path[0]);
+    assert_int_equal(judge.lines, 6);
+    buf_deinit(&verdict.line.text);
+    scratch_remove(&dir);
+    told_deinit(&told);
+}
+
+static void a_failed_sync_writes_the_batch_again(void **state)
+{
+    struct scratch dir;
+    struct told told;
+    struct sink_source source;
+    struct post verdict;
+    struct judge judge = {0};
+    scratch_make(&dir);
+    told_init(&told);
+    const struct sink_target target = {
+        .name = "f", .type = SINK_FILE, .path = scratch_path(&dir, "log"), .events = EVENT_ALL};
+    struct sink_config config = sink_config_for(&told, &target, 1);
+    config.sync = true;
+    struct sink *sink = sink_start(&config);
+    source_init(&source, 1);
+    emit_some(sink, &source, 3);
+    WAIT_UNTIL(sink_queued(sink) == 0);
+    assert_int_equal(atomic_load(&syncs), 0); /* records alone are not synced */
+    atomic_store(&fail_syncs, 3);
+    post_init(&verdict, &told, EVENT_VERDICT, 1);
+    sink_post(sink, &verdict.line);
+    WAIT_UNTIL(atomic_load(&verdict.taken));
+    assert_int_equal(atomic_load(&syncs), 4);
+    assert_int_equal(atomic_load(&truncations), 3);
+    assert_int_equal(atomic_load(&told.last_error), EIO);
+    assert_int_equal(sink_free(sink, 0), 0);
+    judge_file(&judge, dir.path[0]);
+    assert_int_equal(judge.lines, 4);
+    assert_int_equal(judge.verdicts[1], 1);
+    buf_deinit(&verdict.line.text);
+    scratch_remove(&dir);
+    told_deinit(&told);
+}
+
+/* --- what stands in the file before ---------------------------------------------------------- */
+
+static void expect_mended(const char *before, const char *after)
+{
+    struct scratch dir;
+    struct told told;
+    struct sink_source source;
+    scratch_make(&dir);
+    told_init(&told);
+    const char *path = scratch_path(&dir, "log");
+    put_file(path, before);
+    struct sink *sink = sink_for_file(&told, path);
+    source_init(&source, 1);
+    emit_some(sink, &source, 1);
+    assert_int_equal(sink_free(sink, 0), 0);
+    char *text = get_file(path, NULL);
+    size_t len = strlen(after);
+    assert_memory_equal(text, after, len);
+    assert_memory_equal(text + len, "{\"ts\":\"", 7);
+    assert_int_equal(number_after(text + len, "\"seq\":"), 1);
+    free(text);
+    scratch_remove(&dir);
+    told_deinit(&told);
+}
+
+static void a_torn_last_line_is_cut_off_at_the_start(void **state)
+{
+    static char big[100000];
+    expect_mended("", "");
+    expect_mended("{\"ts\":\"1\"}\n", "{\"ts\":\"1\"}\n");
+    expect_mended("{\"ts\":\"1\"}\n{\"ts\":\"2026-01", "{\"ts\":\"1\"}\n");
+    expect_mended("{\"ts\":\"1\"}\n{", "{\"ts\":\"1\"}\n");
+    expect_mended("{\"t", "");
+    expect_mended("not ours, without an end", "not ours, without an end\n");
+    expect_mended("x\n{\"tz\"", "x\n{\"tz\"\n");
+    memset(big, 'y', sizeof big - 1);
+    memcpy(big, "first\n{\"ts\":\"", 13);
+    expect_mended(big, "first\n");
+}
+
+static void expect_refused(const struct sink_target *targets, size_t count, int code,
+                           const char *a_word, const char *another)
+{
+    struct told told;
+    struct sink *sink = (struct sink *)&told; /* must stay as it is */
+    struct error err = {{0}};
+    told_init(&told);
+    const struct sink_config config = sink_config_for(&told, targets, count);
+    assert_int_equal(sink_new(&config, &sink, &err), code);
+    assert_ptr_equal(sink, &told);
+    assert_non_null(strstr(err.text, a_word));
+    assert_non_null(strstr(err.text, another));
+    told_deinit(&told);
+}
+
+static void what_cannot_be_opened_is_named(void **state)
+{
+    struct scratch dir;
+    int ends[2];
+    scratch_make(&dir);
+    const char *path = scratch_path(&dir, "log"), *fifo = scratch_path(&dir, "fifo");
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    struct sink_target targets[] = {
+        {.name = "out", .type = SINK_STDOUT, .fd = ends[1], .events = EVENT_ALL},
+        {.name = "one", .type = SINK_FILE, .path = path, .events = EVENT_ALL},
+        {.name = "two", .type = SINK_FILE, .path = path, .events = EVENT_ALL}};
+    expect_refused(targets, 3, -EEXIST, "\"two\"", "\"one\"");
+    targets[2].path = "/nowhere/at/all/log";
+    expect_refused(targets, 3, -ENOENT, "/nowhere/at/all/log", "directory");
+    targets[2].path = dir.dir;
+    expect_refused(targets, 3, -EISDIR, "\"two\"", dir.dir);
+    targets[2].path = fifo;
+    expect_refused(targets, 3, -ENXIO, fifo, "nobody reads");
+    targets[2].type = SINK_JOURNAL;
+    expect_refused(targets, 3, -ENOTSUP, "\"two\"", "journal");
+    targets[0].fd = ends[0];
+    expect_refused(targets, 1, -EBADF, "\"out\"", "writing");
+    /* After a refusal the descriptor is still the caller's. */
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    close(ends[0]);
+    close(ends[1]);
+    scratch_remove(&dir);
+}
+
+/* --- rotation -------------------------------------------------------------------------------- */
+
+struct emitter {
+    pthread_t thread;
+    struct sink *sink;
+    struct sink_source source;
+};
+
+static void *emit_many(void *arg)
+{
+    struct emitter *e = arg;
+    int r = 0;
+    while (r == 0)
+        r = sink_emit(e->sink, &e->source, "{\"n\":1}", 7);
+    return r == -ECANCELED ? NULL : arg;
+}
+
+static void lines_survive_rotation_in_mid_stream(void **state)
+{
+    enum { EMITTERS = 4, ROTATIONS = 6 };
+    static struct emitter emitters[EMITTERS];
+    struct scratch dir;
+    struct told told;
+    struct judge judge = {0};
+    char name[16];
+    scratch_make(&dir);
+    told_init(&told);
+    const char *path = scratch_path(&dir, "log");
+    struct sink *sink = sink_for_file(&told, path);
+    atomic_store(&faults_left, 100000); /* rotation must not care for these either */
+    for (int i = 0; i < EMITTERS; i++) {
+        emitters[i].sink = sink;
+        source_init(&emitters[i].source, (uint64_t)i + 1);
+        assert_int_equal(pthread_create(&emitters[i].thread, NULL, emit_many, &emitters[i]), 0);
+    }
+    for (int i = 0; i < ROTATIONS; i++) {
+        struct stat st;
+        WAIT_UNTIL(stat(path, &st) == 0 && st.st_size > 20000);
+        snprintf(name, sizeof name, "log.%d", i);
+        assert_int_equal(rename(path, scratch_path(&dir, name)), 0);
+        sink_reopen(sink);
+    }
+    atomic_store(&faults_left, 0);
+    uint64_t emitted = 0;
+    for (int i = 0; i < EMITTERS; i++) {
+        void *result;
+        sink_shut(sink, &emitters[i].source);
+        pthread_join(emitters[i].thread, &result);
+        assert_null(result);
+        emitted += emitters[i].source.seq;
+    }
+    assert_int_equal(sink_free(sink, 30 * NS_PER_SEC), 0);
+    for (int i = 1; i <= ROTATIONS; i++)
+        judge_file(&judge, dir.path[i]);
+    judge_file(&judge, path);
+    assert_int_equal(judge.records, emitted);
+    scratch_remove(&dir);
+    told_deinit(&told);
+}
+
+/* The new file can't be made: that is a failure, also while nothing is to be written. */
+static void a_reopening_that_fails_is_tried_again(void **state)
+{
+    struct scratch dir;
+    struct told told;
+    struct sink_source source;
+    struct judge judge = {0};
+    scratch_make(&dir);
+    told_init(&told);
+    const char *inner = scratch_path(&dir, "in"), *path = scratch_path(&dir, "in/log");
+    const char *away = scratch_path(&dir, "away"), *old = scratch_path(&dir, "away/log");
+    assert_int_equal(mkdir(inner, 0700), 0);
+    struct sink *sink = sink_for_file(&told, path);
+    source_init(&source, 1);
+    emit_some(sink, &source, 2);
+    WAIT_UNTIL(sink_queued(sink) == 0);
+    assert_int_equal(rename(inner, away), 0);
+    sink_reopen(sink);
+    WAIT_UNTIL(sink_failing(sink));
+    assert_int_equal(atomic_load(&told.last_error), ENOENT);
+    assert_int_equal(mkdir(inner, 0700), 0);
+    WAIT_UNTIL(!sink_failing(sink));
+    WAIT_UNTIL(atomic_load(&told.works) == 1);
+    emit_some(sink, &source, 3);
+    assert_int_equal(sink_free(sink, 0), 0);
+    judge_file(&judge, old);
+    assert_int_equal(judge.records, 2);
+    judge_file(&judge, path);
+    assert_int_equal(judge.records, 5);
+    scratch_remove(&dir);
+    told_deinit(&told);
+}
+
+/* --- streams --------------------------------------------------------------------------------- */
+
+static struct sink *sink_for_out(struct told *told, int fd, const char *path)
+{
+    const struct sink_target targets[] = {
+        {.name = "out", .type = SINK_STDOUT, .fd = fd, .events = EVENT_ALL},
+        {.name = "file", .type = SINK_FILE, .path = path, .events = EVENT_ALL}};
+    const struct sink_config config = sink_config_for(told, targets, path ? 2 : 1);
+    return sink_start(&config);
+}
+
+static void expect_gone(int reader, int writer)
+{
+    struct scratch dir;
+    struct told told;
+    struct sink_source source;
+    struct sink_status status[2];
+    struct post verdict;
+    struct judge judge = {0};
+    scratch_make(&dir);
+    told_init(&told);
+    struct sink *sink = sink_for_out(&told, writer, scratch_path(&dir, "log"));
+    source_init(&source, 1);
+    emit_some(sink, &source, 10);
+    WAIT_UNTIL(sink_queued(sink) == 0);
+    assert_int_equal(atomic_load(&told.gone), 0);
+    close(reader);
+    emit_some(sink, &source, 10);
+    WAIT_UNTIL(atomic_load(&told.gone) == 1);
+    emit_some(sink, &source, 20000);
+    post_init(&verdict, &told, EVENT_VERDICT, 1);
+    sink_post(sink, &verdict.line);
+    WAIT_UNTIL(atomic_load(&verdict.taken));
+    assert_int_equal(sink_statuses(sink, status, 2), 2);
+    assert_int_not_equal(status[0].error, 0);
+    assert_int_equal(status[1].error, 0);
+    assert_false(sink_failing(sink));
+    assert_int_equal(sink_free(sink, 0), 0);
+    assert_int_equal(atomic_load(&told.gone), 1);
+    assert_int_equal(atomic_load(&told.failed), 0);
+    judge_file(&judge, dir.path[0]);
+    assert_int_equal(judge.records, 20020);
+    buf_deinit(&verdict.line.text);
+    scratch_remove(&dir);
+    told_deinit(&told);
+}
+
+static void an_output_that_nobody_reads_swallows(void **state)
+{
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    expect_gone(ends[0], ends[1]);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    expect_gone(ends[0], ends[1]);
+}
+
+struct slow_reader {
+    pthread_t thread;
+    int fd;
+    struct buf text;
+};
+
+/* In odd small pieces; the end is EOF, or EIO of a terminal. */
+static void *read_slowly(void *arg)
+{
+    struct slow_reader *r = arg;
+    char block[777];
+    ssize_t n;
+    while ((n = read(r->fd, block, sizeof block)) > 0)
+        buf_put(&r->text, block, (size_t)n);
+    return NULL;
+}
+
+static void expect_whole(int reader, int writer, bool nonblocking)
+{
+    enum { RECORDS = 20000 };
+    struct told told;
+    struct sink_source source;
+    struct slow_reader r = {.fd = reader};
+    struct judge judge = {0};
+    told_init(&told);
+    int flags = fcntl(writer, F_GETFL) | (nonblocking ? O_NONBLOCK : 0);
+    fcntl(writer, F_SETFL, flags);
+    int kept = fcntl(writer, F_DUPFD_CLOEXEC, 3);
+    struct sink *sink = sink_for_out(&told, writer, NULL);
+    atomic_store(&faults_left, 0);
+    assert_int_equal(pthread_create(&r.thread, NULL, read_slowly, &r), 0);
+    source_init(&source, 1);
+    emit_some(sink, &source, RECORDS);
+    /* What others share with us stays as they have set it. */
+    assert_int_equal(fcntl(kept, F_GETFL), flags);
+    close(kept);
+    assert_int_equal(sink_free(sink, 60 * NS_PER_SEC), 0);
+    pthread_join(r.thread, NULL);
+    judge_text(&judge, r.text.data, r.text.len);
+    assert_int_equal(judge.records, RECORDS);
+    close(reader);
+    buf_deinit(&r.text);
+    told_deinit(&told);
+}
+
+static void a_slow_reader_gets_every_byte(void **state)
+{
+    int ends[2];
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+        expect_whole(ends[0], ends[1], i);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+        expect_whole(ends[0], ends[1], i);
+    }
+}
+
+/* Ctrl-S: the terminal takes nothing, and the daemon ends all the same. */
+static void a_stopped_terminal_holds_no_end_up(void **state)
+{
+    int master, slave;
+    struct termios raw;
+    struct told told;
+    struct sink_source source;
+    if (openpty(&master, &slave, NULL, NULL, NULL) < 0)
+        skip();
+    assert_int_equal(tcgetattr(slave, &raw), 0);
+    cfmakeraw(&raw);
+    assert_int_equal(tcsetattr(slave, TCSANOW, &raw), 0);
+    assert_int_equal(tcflow(slave, TCOOFF), 0);
+    told_init(&told);
+    struct sink *sink = sink_for_out(&told, slave, NULL);
+    source_init(&source, 1);
+    emit_some(sink, &source, 1000);
+    assert_true(sink_free(sink, 10 * NS_PER_MS) > 0);
+    close(master);
+    told_deinit(&told);
+}
+
+static void a_fifo_has_whole_lines_for_each_reader(void **state)
+{
+    struct scratch dir;
+    struct told told;
+    struct sink_source source;
+    char block[65536];
+    scratch_make(&dir);
+    told_init(&told);
+    const char *path = scratch_path(&dir, "fifo");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(reader >= 0);
+    struct sink *sink = sink_for_file(&told, path);
+    source_init(&source, 1);
+    emit_some(sink, &source, 1);
+    WAIT_UNTIL(sink_queued(sink) == 0);
+    close(reader);
+    emit_some(sink, &source, 1);
+    WAIT_UNTIL(sink_failing(sink));
+    reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    WAIT_UNTIL(!sink_failing(sink));
+    WAIT_UNTIL(sink_queued(sink) == 0);
+    ssize_t n = read(reader, block, sizeof block);
+    assert_true(n > 0);
+    assert_memory_equal(block, "{\"ts\":\"", 7);
+    block[n - 1] = '\0';
+    assert_int_equal(number_after(block, "\"seq\":"), 2);
+    assert_int_equal(sink_free(sink, 0), 0);
+    close(reader);
+    scratch_remove(&dir);
+    told_deinit(&told);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(no_line_is_torn_lost_or_doubled_by_short_writes, setup),
+        cmocka_unit_test_setup(a_full_disk_is_waited_for, setup),
+        cmocka_unit_test_setup(a_target_that_fails_for_good, setup),
+        cmocka_unit_test_setup(a_failed_sync_writes_the_batch_again, setup),
+        cmocka_unit_test_setup(a_torn_last_line_is_cut_off_at_the_start, setup),
+        cmocka_unit_test_setup(what_cannot_be_opened_is_named, setup),
+        cmocka_unit_test_setup(lines_survive_rotation_in_mid_stream, setup),
+        cmocka_unit_test_setup(a_reopening_that_fails_is_tried_again, setup),
+        cmocka_unit_test_setup(an_output_that_nobody_reads_swallows, setup),
+        cmocka_unit_test_setup(a_slow_reader_gets_every_byte, setup),
+        cmocka_unit_test_setup(a_stopped_terminal_holds_no_end_up, setup),
+        cmocka_unit_test_setup(a_fifo_has_whole_lines_for_each_reader, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
