@@ -49,7 +49,7 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
     [OPT_MAX_ATTEMPTS] = {"max-attempts", "N", GROUP_JOB, FORM_INTEGER, NULL, "tries in all"},
     [OPT_MAX_BODY] = {"max-body", "SIZE", GROUP_JOB, FORM_TEXT, NULL, "fail above"},
     [OPT_MAX_REDIRECTS] = {"max-redirects", "N", GROUP_JOB, FORM_INTEGER, NULL, "hops followed"},
-    [OPT_TIMEOUT] = {"timeout", "TIME", GROUP_JOB, FORM_TEXT, NULL, "of an attempt as a whole"},
+    [OPT_TIMEOUT] = {"timeout", "TIME", GROUP_JOB, FORM_TEXT, NULL, "of the job, while it runs"},
     [OPT_CONNECT_TIMEOUT] = {"connect-timeout", "TIME", GROUP_JOB, FORM_TEXT, NULL,
                              "until the connection stands"},
     [OPT_FIRST_BYTE_TIMEOUT] = {"first-byte-timeout", "TIME", GROUP_JOB, FORM_TEXT, NULL,

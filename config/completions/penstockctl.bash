@@ -1,0 +1,91 @@
+# Completion of penstockctl's command line.
+# shellcheck shell=bash
+
+_penstockctl_words() {
+    local word
+    COMPREPLY=()
+    while IFS= read -r word; do
+        COMPREPLY+=("$word")
+    done < <(compgen -W "$1" -- "$2")
+}
+
+_penstockctl_files() {
+    local file
+    COMPREPLY=()
+    compopt -o filenames 2>/dev/null
+    while IFS= read -r file; do
+        COMPREPLY+=("$file")
+    done < <(compgen -f -- "$1")
+}
+
+# Asks the daemon, if it answers at once.
+_penstockctl_parsers() {
+    timeout 1 penstockctl parsers 2>/dev/null | awk 'NR > 1 && /^[^ ]/ { print $1 }'
+}
+
+# The values of option $1 that begin with $2; fails if it takes none.
+_penstockctl_value() {
+    case $1 in
+    --socket | --from | --body) _penstockctl_files "$2" ;;
+    --state) _penstockctl_words "queued waiting running done failed cancelled" "$2" ;;
+    --events) _penstockctl_words "start record attempt verdict stop" "$2" ;;
+    --error)
+        _penstockctl_words "policy dns connect connect_timeout tls protocol redirects http_status
+            first_byte_timeout stalled truncated unverified_end job_timeout parser_failed parser_timeout
+            parser_crashed exec_failed decode_error digest_mismatch limit_exceeded unexpected resources
+            internal" "$2"
+        ;;
+    --method) _penstockctl_words "GET POST" "$2" ;;
+    --deliver) _penstockctl_words "stream commit" "$2" ;;
+    --unverified) _penstockctl_words "fail accept" "$2" ;;
+    --keep-body) _penstockctl_words "never failed" "$2" ;;
+    --digest) _penstockctl_words "sha256" "$2" ;;
+    --parser) _penstockctl_words "$(_penstockctl_parsers)" "$2" ;;
+    --limit | --option | --label | --credential | --header | --accept-status | --expect-type | --min-bytes | \
+        --min-records | --max-attempts | --max-body | --max-redirects | --timeout | --connect-timeout | \
+        --first-byte-timeout | --stall-timeout | --parse-timeout | --user-agent | --priority | --not-before | \
+        --key | --schedule | --host | --since) COMPREPLY=() ;;
+    *) return 1 ;;
+    esac
+}
+
+_penstockctl() {
+    local commands="submit list show explain wait follow cancel retry ping stats parsers"
+    local everywhere="--socket --json --help --version"
+    local job="--parser --option --label --credential --header --method --body --deliver --digest --unverified
+        --accept-status --expect-type --min-bytes --min-records --max-attempts --max-body --max-redirects
+        --timeout --connect-timeout --first-byte-timeout --stall-timeout --parse-timeout --user-agent
+        --priority --not-before --key --keep-body"
+    local select="--state --error --label --schedule --host --parser --since"
+    local stream="--events --data"
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command="" i
+
+    # --option=value comes as three words.
+    if [[ $cur == "=" ]]; then
+        _penstockctl_value "$prev" ""
+        return
+    fi
+    if [[ $prev == "=" ]]; then
+        _penstockctl_value "${COMP_WORDS[COMP_CWORD - 2]}" "$cur"
+        return
+    fi
+    _penstockctl_value "$prev" "$cur" && return
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case " $commands " in
+        *" ${COMP_WORDS[i]} "*)
+            command=${COMP_WORDS[i]}
+            break
+            ;;
+        esac
+    done
+    case $command in
+    "") _penstockctl_words "$commands $everywhere" "$cur" ;;
+    submit) _penstockctl_words "--from --wait --follow $stream $job $everywhere" "$cur" ;;
+    list) _penstockctl_words "--limit $select $everywhere" "$cur" ;;
+    follow) _penstockctl_words "$stream $select $everywhere" "$cur" ;;
+    cancel | retry) _penstockctl_words "$select $everywhere" "$cur" ;;
+    *) _penstockctl_words "$everywhere" "$cur" ;;
+    esac
+}
+
+complete -F _penstockctl penstockctl

@@ -1,0 +1,10 @@
+# Included by the top CMakeLists.txt.
+foreach(page penstockctl.1 penstock-parser.3 penstockd.conf.5 penstock-protocol.7 penstockd.8)
+    string(REGEX MATCH "[0-9]$" section ${page})
+    install(FILES ${CMAKE_CURRENT_LIST_DIR}/${page}
+        DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
+endforeach()
+install(FILES ${CMAKE_SOURCE_DIR}/config/completions/penstockctl.bash
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME penstockctl)
+install(FILES ${CMAKE_SOURCE_DIR}/config/completions/_penstockctl
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
