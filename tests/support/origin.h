@@ -8,7 +8,7 @@
  *     origin_free(o);
  * and as a program, for system tests: `test-origin --help`.
  *
- * One epoll thread serves everything; a stalled connection costs about 1 KiB. Nothing is random: the same
+ * One epoll thread serves everything; a stalled connection costs 2 KiB. Nothing is random: the same
  * requests in the same order get the same answers. An unknown path answers 404 and an unknown or
  * malformed parameter 400, with a sentence, so that a typing error does not pass for good behaviour.
  *

@@ -135,10 +135,15 @@ static int plan_status(struct plan *plan)
 
 /* --- validators, ranges --------------------------------------------------- */
 
+static uint64_t hash_byte(uint64_t h, unsigned char c)
+{
+    return (h ^ c) * UINT64_C(0x100000001b3); /* FNV-1a */
+}
+
 static uint64_t hash(uint64_t h, const char *s)
 {
     for (; s && *s; s++)
-        h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3); /* FNV-1a */
+        h = hash_byte(h, (unsigned char)*s);
     return h;
 }
 
@@ -149,7 +154,10 @@ static void plan_validators(struct plan *plan)
     const char *etag = request_param(q, "etag"), *modified = request_param(q, "modified");
     bool change = etag && strcmp(etag, "change") == 0;
     uint64_t h = hash(UINT64_C(0xcbf29ce484222325), q->path);
-    h = hash(hash(h, request_param(q, "gzip")), request_param(q, "text"));
+    h = hash(h, request_param(q, "gzip"));
+    if (c->kind == CONTENT_MEMORY) /* the others follow from path, size and date */
+        for (uint64_t i = 0; i < c->size; i++)
+            h = hash_byte(h, (unsigned char)c->data[i]);
     if (!etag || strcmp(etag, "none") != 0)
         snprintf(plan->etag, sizeof plan->etag, "%s\"%llx-%llx-%llx%s%.0llu\"",
                  etag && strcmp(etag, "weak") == 0 ? "W/" : "", (unsigned long long)h,

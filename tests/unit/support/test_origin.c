@@ -360,6 +360,19 @@ static void if_range_is_honoured(void **state)
     assert_string_equal(counts.last_range, "bytes=9-");
 }
 
+static void another_content_has_another_etag(void **state)
+{
+    struct reply first, second;
+    assert_int_equal(origin_put(origin, "twin", "one", 3), 0);
+    get("/data/twin", &first);
+    assert_int_equal(origin_put(origin, "twin", "two", 3), 0);
+    get("/data/twin", &second);
+    const char *a = strstr(first.wire.data, "ETag: "), *b = strstr(second.wire.data, "ETag: ");
+    assert_true(a && b && strncmp(a, b, strcspn(a, "\r")) != 0);
+    buf_deinit(&first.wire);
+    buf_deinit(&second.wire);
+}
+
 static void faults_can_pass(void **state)
 {
     static const struct {
@@ -561,6 +574,7 @@ int main(void)
         cmocka_unit_test(cuts_keep_the_bytes_before_them),
         cmocka_unit_test(ranges_go_wrong_as_asked),
         cmocka_unit_test(if_range_is_honoured),
+        cmocka_unit_test(another_content_has_another_etag),
         cmocka_unit_test(faults_can_pass),
         cmocka_unit_test(a_connection_serves_many),
         cmocka_unit_test(held_responses_wait_for_their_release),
