@@ -146,16 +146,14 @@ static void put_escape(struct buf *b, unsigned char c)
     static const char hex[] = "0123456789abcdef";
     static const char shorts[0x20] = {
         ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
-    char esc[6] = {'\\', (char)c};
+    char esc[] = {'\\', (char)c, '0', '0', hex[c >> 4 & 15], hex[c & 15]};
     size_t len = 2;
 
     if (c < 0x20 && shorts[c]) {
         esc[1] = shorts[c];
     } else if (c < 0x20) {
-        memcpy(esc + 1, "u00", 3);
-        esc[4] = hex[c >> 4];
-        esc[5] = hex[c & 15];
-        len = 6;
+        esc[1] = 'u';
+        len = sizeof esc;
     }
     buf_put(b, esc, len);
 }

@@ -135,8 +135,7 @@ static int gather(struct target *t, const struct batch *batch, struct iovec *iov
         const struct batch_line *line = &batch->lines[i];
         if (!wants(t, line))
             continue;
-        char *text =
-            (char *)(uintptr_t)line->text + skip; /* an iovec is not const; writev only reads */
+        char *text = (char *)line->text + skip; /* an iovec is not const; writev only reads */
         size_t len = line->len - skip;
         skip = 0;
         if (n > 0 && (char *)iov[n - 1].iov_base + iov[n - 1].iov_len == text) {

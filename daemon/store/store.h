@@ -24,24 +24,24 @@
 /* A job as it is stored. Strings are owned by the row (store_job_free). Times are CLOCK_REALTIME in
  * microseconds, 0 for none. */
 struct store_job {
-    uint64_t id;            /* given by the store: positive, never reused */
-    uint32_t attempt;       /* claims so far */
+    uint64_t id;      /* given by the store: positive, never reused */
+    uint32_t attempt; /* claims so far */
     enum job_state state;
-    int priority;           /* higher runs first */
-    uint32_t uid, gid;      /* of the peer that submitted it */
+    int priority;                   /* higher runs first */
+    uint32_t uid, gid;              /* of the peer that submitted it */
     int64_t created, due, finished; /* due: not before; next try of a waiting one */
-    uint64_t retry_of;      /* 0 for none */
-    uint64_t finish_seq;    /* order of the ends, from 1; 0 while it has not ended */
-    enum error_kind error;  /* of the verdict; KIND_NONE */
-    char *host;             /* shard and limit key: host of the URL, lower case */
+    uint64_t retry_of;              /* 0 for none */
+    uint64_t finish_seq;            /* order of the ends, from 1; 0 while it has not ended */
+    enum error_kind error;          /* of the verdict; KIND_NONE */
+    char *host;                     /* shard and limit key: host of the URL, lower case */
     char *parser;
-    char *spec;             /* JSON: what was asked for, as job/spec.h writes it */
-    char *labels;           /* JSON object */
-    char *key;              /* idempotency key or NULL */
-    char *verdict;          /* the verdict's line (JSON object, no newline) or NULL */
+    char *spec;    /* JSON: what was asked for, as job/spec.h writes it */
+    char *labels;  /* JSON object */
+    char *key;     /* idempotency key or NULL */
+    char *verdict; /* the verdict's line (JSON object, no newline) or NULL */
 };
 
-void store_job_free(struct store_job *job); /* takes NULL */
+void store_job_free(struct store_job *job);                    /* takes NULL */
 struct store_job *store_job_copy(const struct store_job *job); /* NULL: out of memory */
 
 /* Result arrays: adds a copy at the end (0 or -ENOMEM); frees the array and its jobs (takes NULL). */
@@ -49,10 +49,10 @@ int store_jobs_add(struct store_job ***jobs, size_t *count, const struct store_j
 void store_jobs_free(struct store_job **jobs, size_t count);
 
 struct store_call {
-    struct mail mail;     /* the caller sets it up with mail_init; delivered when done */
-    int result;           /* 0 or a negative errno */
-    struct error error;   /* a sentence if result is negative */
-    struct list link;     /* the engine's, while the call is under way */
+    struct mail mail;   /* the caller sets it up with mail_init; delivered when done */
+    int result;         /* 0 or a negative errno */
+    struct error error; /* a sentence if result is negative */
+    struct list link;   /* the engine's, while the call is under way */
 };
 
 /* Adds jobs, all or none but for keys: a job whose (uid, key) is known and whose spec is the same becomes
@@ -64,7 +64,7 @@ struct store_submit {
         struct store_job *job; /* the caller's; the store copies it and fills in id */
         int result;            /* 0, -EEXIST */
         bool existing;
-    } *items;
+    } * items;
     size_t count;
 };
 
@@ -102,8 +102,8 @@ struct store_get {
 
 /* What list, cancel, retry and follow select by. NULL, 0 or -1: any, but 0 is a state (queued). */
 struct store_select {
-    int state; /* enum job_state or -1 */
-    int error; /* enum error_kind or -1 */
+    int state;                           /* enum job_state or -1 */
+    int error;                           /* enum error_kind or -1 */
     const char *label_key, *label_value; /* no value: has the label at all */
     const char *schedule, *host, *parser;
     int64_t since; /* created at or after */
@@ -118,7 +118,7 @@ struct store_list {
     size_t limit;
     struct store_job **jobs; /* result: copies; the array and they are the caller's */
     size_t count;
-    uint64_t next;           /* `before` for the next page; 0: that was the last */
+    uint64_t next; /* `before` for the next page; 0: that was the last */
 };
 
 /* Of one host, the runnable rows (queued, or waiting and due by `now`) in the order they should run:
@@ -132,7 +132,7 @@ struct store_window {
     size_t limit;
     struct store_job **jobs; /* result, as above */
     size_t count;
-    int64_t next_due;        /* when the next waiting or not-before row falls due; 0: none */
+    int64_t next_due; /* when the next waiting or not-before row falls due; 0: none */
 };
 
 /* Hosts that have rows which have not ended, and how many: at start. */
@@ -141,7 +141,7 @@ struct store_hosts {
     struct store_host {
         char *host;
         uint64_t pending;
-    } *hosts; /* result: the caller's */
+    } * hosts; /* result: the caller's */
     size_t count;
 };
 
@@ -173,7 +173,7 @@ struct store_engine {
     void (*hosts)(struct store *s, struct store_hosts *call);
     void (*ended)(struct store *s, struct store_ended *call);
     void (*counts)(struct store *s, struct store_counts *ret_counts); /* at once, from memory */
-    void (*free)(struct store *s); /* every call has come back */
+    void (*free)(struct store *s);                                    /* every call has come back */
 };
 /* The engine embeds this first. */
 struct store {
@@ -182,7 +182,7 @@ struct store {
 };
 
 struct store_config {
-    const char *path; /* engines that keep */
+    const char *path;  /* engines that keep */
     uint64_t max_jobs; /* not ended; 0: no limit */
     /* Ended rows are forgotten after that time, and beyond that many, oldest first, soon after a later call;
      * their keys with them. */

@@ -1,0 +1,240 @@
+/* Part of the conformance suite: submitting, and the way of a job. */
+#ifndef TESTS_UNIT_STORE_CONFORMANCE_JOBS_H
+#define TESTS_UNIT_STORE_CONFORMANCE_JOBS_H
+
+#include "store_support.h"
+
+/* --- submitting ------------------------------------------------------------------------------ */
+
+static void a_job_comes_back_as_it_was_given(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job job = job_for("example.org");
+    job.priority = -3;
+    job.due = 5;
+    job.retry_of = 17;
+    job.attempt = 9; /* these are the store's to say */
+    job.state = JOB_DONE;
+    job.finish_seq = 4;
+    job.key = (char *)(uintptr_t) "k\xc3\xa9y";
+    submit_job(f, &job);
+    assert_int_equal(job.id, 1);
+    struct store_job *row = get(f, job.id);
+    assert_non_null(row);
+    assert_int_equal(row->id, job.id);
+    assert_int_equal(row->attempt, 0);
+    assert_int_equal(row->state, JOB_QUEUED);
+    assert_int_equal(row->priority, -3);
+    assert_int_equal(row->uid, 1000);
+    assert_int_equal(row->gid, 100);
+    assert_int_equal(row->created, job.created);
+    assert_int_equal(row->due, 5);
+    assert_int_equal(row->finished, 0);
+    assert_int_equal(row->finish_seq, 0);
+    assert_int_equal(row->retry_of, 17);
+    assert_int_equal(row->error, KIND_NONE);
+    assert_string_equal(row->host, "example.org");
+    assert_string_equal(row->parser, job.parser);
+    assert_string_equal(row->spec, job.spec);
+    assert_string_equal(row->labels, job.labels);
+    assert_string_equal(row->key, job.key);
+    assert_null(row->verdict);
+    store_job_free(row);
+    assert_null(get(f, 2));
+    assert_null(get(f, 0));
+    assert_null(get(f, UINT64_C(1) << 62));
+}
+
+static void a_key_is_one_job_for_its_uid(void **state)
+{
+    struct fixture *f = *state;
+    struct store_submit_item item;
+    uint64_t first = submit_keyed(f, 1, "k", "{\"a\":1}", &item);
+    assert_int_equal(item.result, 0);
+    assert_false(item.existing);
+
+    assert_int_equal(submit_keyed(f, 1, "k", "{\"a\":1}", &item), first);
+    assert_int_equal(item.result, 0);
+    assert_true(item.existing);
+
+    submit_keyed(f, 1, "k", "{\"a\":2}", &item);
+    assert_int_equal(item.result, -EEXIST);
+    assert_false(item.existing);
+
+    assert_int_equal(submit_keyed(f, 2, "k", "{\"a\":2}", &item), first + 1);
+    assert_int_equal(item.result, 0);
+    assert_false(item.existing);
+
+    /* A key outlives its job's end. */
+    assert_int_equal(finish(f, first, 0, JOB_CANCELLED), 0);
+    assert_int_equal(submit_keyed(f, 1, "k", "{\"a\":1}", &item), first);
+    assert_true(item.existing);
+
+    struct store_counts counts;
+    f->store->engine->counts(f->store, &counts);
+    assert_int_equal(counts.by_state[JOB_QUEUED], 1);
+    assert_int_equal(counts.last_id, 2);
+}
+
+static void a_batch_may_repeat_and_contradict_itself(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job jobs[5];
+    struct store_submit_item items[5];
+    for (int i = 0; i < 5; i++) {
+        jobs[i] = job_for("h");
+        items[i] = (struct store_submit_item){.job = &jobs[i]};
+    }
+    jobs[1].key = jobs[2].key = jobs[3].key = (char *)(uintptr_t) "same";
+    jobs[3].spec = (char *)(uintptr_t) "{}";
+    struct store_submit call = {.items = items, .count = 5};
+    assert_int_equal(CALL(f, submit, &call), 0);
+    static const int results[5] = {0, 0, 0, -EEXIST, 0};
+    static const bool existing[5] = {false, false, true, false, false};
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(items[i].result, results[i]);
+        assert_int_equal(items[i].existing, existing[i]);
+    }
+    assert_int_equal(jobs[2].id, jobs[1].id);
+    assert_true(jobs[0].id < jobs[1].id && jobs[1].id < jobs[4].id);
+    struct store_list list = {.select = any, .limit = 10};
+    assert_string_equal(list_ids(f, &list), "3 2 1");
+}
+
+static void a_thousand_at_once(void **state)
+{
+    struct fixture *f = *state;
+    enum { N = 1000 };
+    static struct store_job jobs[N];
+    static struct store_submit_item items[N];
+    static char hosts[N][16];
+    for (int i = 0; i < N; i++) {
+        snprintf(hosts[i], sizeof hosts[i], "h%d", i % 10);
+        jobs[i] = job_for(hosts[i]);
+        items[i] = (struct store_submit_item){.job = &jobs[i]};
+    }
+    struct store_submit call = {.items = items, .count = N};
+    assert_int_equal(CALL(f, submit, &call), 0);
+    for (int i = 0; i < N; i++)
+        assert_int_equal(jobs[i].id, i + 1);
+    struct store_hosts hosts_call = {.count = 0};
+    assert_int_equal(CALL(f, hosts, &hosts_call), 0);
+    assert_int_equal(hosts_call.count, 10);
+    for (size_t i = 0; i < hosts_call.count; i++) {
+        assert_int_equal(hosts_call.hosts[i].pending, N / 10);
+        free(hosts_call.hosts[i].host);
+    }
+    free(hosts_call.hosts);
+    struct store_window window = {.host = "h3", .now = 1, .limit = 3};
+    assert_string_equal(window_ids(f, &window), "4 14 24");
+}
+
+static void a_full_queue_takes_all_or_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct store_submit_item item;
+    struct store_counts before, after;
+    fixture_close(f);
+    fixture_open(f, &(struct store_config){.max_jobs = 3});
+    uint64_t keyed = submit_keyed(f, 1, "k", "{}", &item);
+    uint64_t ran = submit_to(f, "h");
+    claim(f, ran); /* running counts, too */
+
+    struct store_job jobs[3] = {job_for("new"), job_for("h"), job_for("h")};
+    jobs[0].key = (char *)(uintptr_t) "fresh";
+    struct store_submit_item items[3] = {{.job = &jobs[0]}, {.job = &jobs[1]}, {.job = &jobs[2]}};
+    struct store_submit call = {.items = items, .count = 2};
+    f->store->engine->counts(f->store, &before);
+    assert_int_equal(CALL(f, submit, &call), -EDQUOT);
+    f->store->engine->counts(f->store, &after);
+    assert_memory_equal(before.by_state, after.by_state, sizeof before.by_state);
+    struct store_window window = {.host = "new", .now = 1, .limit = 3};
+    assert_string_equal(window_ids(f, &window), "");
+
+    /* A known key takes no room; a refused one has left nothing behind. */
+    assert_int_equal(submit_keyed(f, 1, "k", "{}", &item), keyed);
+    assert_true(item.existing);
+    submit_keyed(f, 1000, "fresh", "{\"other\":1}", &item);
+    assert_int_equal(item.result, 0);
+    assert_false(item.existing);
+    call.count = 1;
+    assert_int_equal(CALL(f, submit, &call), 0);
+    assert_int_equal(items[0].result, -EEXIST);
+    items[0].job = &jobs[1];
+    assert_int_equal(CALL(f, submit, &call), -EDQUOT);
+
+    /* What has ended gives its room back. */
+    assert_int_equal(finish(f, ran, 1, JOB_DONE), 0);
+    assert_int_equal(CALL(f, submit, &call), 0);
+    assert_true(jobs[1].id > ran + 1);
+}
+
+/* --- a job's way ----------------------------------------------------------------------------- */
+
+static void claims_are_epochs(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id = submit_to(f, "h");
+    struct store_claim again = {.id = id}, unknown = {.id = 99};
+    assert_int_equal(claim(f, id), 1);
+    assert_int_equal(state_of(f, id), JOB_RUNNING);
+    assert_int_equal(CALL(f, claim, &again), -ESTALE);
+    assert_int_equal(CALL(f, claim, &unknown), -ENOENT);
+
+    assert_int_equal(postpone(f, id, 1, 1000), 0);
+    assert_int_equal(state_of(f, id), JOB_WAITING);
+    assert_int_equal(postpone(f, id, 1, 2000), -ESTALE); /* it does not run */
+    assert_int_equal(claim(f, id), 2);
+    assert_int_equal(postpone(f, id, 1, 1000), -ESTALE);
+    assert_int_equal(postpone(f, id, 2, 0), 0);
+    assert_int_equal(state_of(f, id), JOB_QUEUED);
+    assert_int_equal(claim(f, id), 3);
+    struct store_job *row = get(f, id);
+    assert_int_equal(row->attempt, 3);
+    assert_int_equal(row->due, 0);
+    store_job_free(row);
+    assert_int_equal(postpone(f, 99, 1, 0), -ENOENT);
+}
+
+static void a_verdict_is_stored_once_and_never_by_a_ghost(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id = submit_to(f, "h");
+    claim(f, id);
+    assert_int_equal(postpone(f, id, 1, 1), 0);
+    claim(f, id);
+    assert_int_equal(finish(f, id, 1, JOB_DONE), -ESTALE);
+    assert_int_equal(finish(f, id, 3, JOB_DONE), -ESTALE);
+    assert_int_equal(finish(f, id, 2, JOB_RUNNING), -EINVAL);
+    assert_int_equal(state_of(f, id), JOB_RUNNING);
+    assert_int_equal(finish_at(f, id, 2, JOB_FAILED, 123456789012345678), 0);
+    assert_int_equal(finish(f, id, 2, JOB_DONE), -ESTALE);
+    assert_int_equal(postpone(f, id, 2, 5), -ESTALE);
+    assert_int_equal(finish(f, 99, 0, JOB_DONE), -ENOENT);
+    struct store_claim late = {.id = id};
+    assert_int_equal(CALL(f, claim, &late), -ESTALE);
+
+    struct store_job *row = get(f, id);
+    assert_int_equal(row->state, JOB_FAILED);
+    assert_int_equal(row->error, KIND_TRUNCATED);
+    assert_int_equal(row->finished, 123456789012345678);
+    assert_int_equal(row->finish_seq, 1);
+    assert_int_equal(row->attempt, 2);
+    assert_string_equal(row->verdict, "{\"event\":\"verdict\"}");
+    store_job_free(row);
+}
+
+static void a_job_that_does_not_run_can_end(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t queued = submit_to(f, "h"), waiting = submit_to(f, "h");
+    claim(f, waiting);
+    assert_int_equal(postpone(f, waiting, 1, 1000), 0);
+    assert_int_equal(finish(f, queued, 0, JOB_CANCELLED), 0);
+    assert_int_equal(finish(f, waiting, 1, JOB_CANCELLED), 0);
+    struct store_window window = {.host = "h", .now = INT64_MAX, .limit = 5};
+    assert_string_equal(window_ids(f, &window), "");
+    assert_int_equal(window.next_due, 0);
+}
+
+#endif

@@ -1,0 +1,235 @@
+/* Part of the conformance suite: windows and lists. */
+#ifndef TESTS_UNIT_STORE_CONFORMANCE_READS_H
+#define TESTS_UNIT_STORE_CONFORMANCE_READS_H
+
+#include "store_support.h"
+
+/* --- windows --------------------------------------------------------------------------------- */
+
+static uint64_t submit_with(struct fixture *f, int priority, int64_t due)
+{
+    struct store_job job = job_for("h");
+    job.priority = priority;
+    job.due = due;
+    submit_job(f, &job);
+    return job.id;
+}
+
+static void a_window_is_in_the_order_to_run(void **state)
+{
+    struct fixture *f = *state;
+    submit_with(f, 0, 0);    /* 1 */
+    submit_with(f, 5, 0);    /* 2 */
+    submit_with(f, 0, 0);    /* 3 */
+    submit_with(f, -1, 0);   /* 4 */
+    submit_with(f, 9, 2000); /* 5: not before */
+    submit_with(f, 5, 1000); /* 6 */
+    submit_to(f, "other");   /* 7 */
+
+    struct store_window all = {.host = "h", .now = 500, .limit = 10};
+    assert_string_equal(window_ids(f, &all), "2 1 3 4");
+    assert_int_equal(all.next_due, 1000);
+    all.now = 1000;
+    assert_string_equal(window_ids(f, &all), "2 6 1 3 4");
+    assert_int_equal(all.next_due, 2000);
+    all.now = 3000;
+    assert_string_equal(window_ids(f, &all), "5 2 6 1 3 4");
+    assert_int_equal(all.next_due, 0);
+    all.limit = 2;
+    assert_string_equal(window_ids(f, &all), "5 2");
+
+    static const uint64_t skip[] = {2, 5, 1, 42};
+    struct store_window some = {
+        .host = "h", .now = 3000, .skip = skip, .skip_count = 4, .limit = 2};
+    assert_string_equal(window_ids(f, &some), "6 3");
+    some.skip_count = 0;
+    assert_string_equal(window_ids(f, &some), "5 2");
+    struct store_window nobody = {.host = "nobody", .now = 3000, .limit = 2};
+    assert_string_equal(window_ids(f, &nobody), "");
+    assert_int_equal(nobody.next_due, 0);
+}
+
+static void what_runs_is_in_no_window_and_comes_back_in_its_place(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t first = submit_with(f, 0, 0);
+    submit_with(f, 0, 0);
+    submit_with(f, 0, 0);
+    struct store_window window = {.host = "h", .now = 10, .limit = 10};
+    claim(f, first);
+    assert_string_equal(window_ids(f, &window), "2 3");
+    assert_int_equal(postpone(f, first, 1, 5000), 0);
+    assert_string_equal(window_ids(f, &window), "2 3");
+    assert_int_equal(window.next_due, 5000);
+    window.now = 5000;
+    assert_string_equal(window_ids(f, &window), "1 2 3");
+    assert_int_equal(claim(f, first), 2);
+    assert_int_equal(postpone(f, first, 2, 0), 0);
+    window.now = 10;
+    assert_string_equal(window_ids(f, &window), "1 2 3");
+    static const uint64_t skip[] = {1};
+    claim(f, 1);
+    assert_int_equal(postpone(f, 1, 3, 7000), 0);
+    window.skip = skip;
+    window.skip_count = 1;
+    assert_string_equal(window_ids(f, &window), "2 3");
+    assert_int_equal(window.next_due, 0); /* of the skipped one the caller knows */
+}
+
+static void window_rows_are_whole(void **state)
+{
+    struct fixture *f = *state;
+    submit_to(f, "h");
+    struct store_window window = {.host = "h", .now = 1, .limit = 1};
+    assert_int_equal(CALL(f, window, &window), 0);
+    assert_int_equal(window.count, 1);
+    assert_string_equal(window.jobs[0]->spec, "{\"url\":\"http://x/\"}");
+    assert_string_equal(window.jobs[0]->host, "h");
+    assert_string_equal(window.jobs[0]->parser, "count");
+    store_jobs_free(window.jobs, window.count);
+}
+
+static void hosts_are_those_with_work(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t a = submit_to(f, "a.example"), b = submit_to(f, "b.example");
+    submit_to(f, "b.example");
+    claim(f, b);
+    assert_int_equal(finish(f, a, 0, JOB_CANCELLED), 0);
+    struct store_hosts call = {.count = 0};
+    assert_int_equal(CALL(f, hosts, &call), 0);
+    assert_int_equal(call.count, 1);
+    assert_string_equal(call.hosts[0].host, "b.example");
+    assert_int_equal(call.hosts[0].pending, 2);
+    free(call.hosts[0].host);
+    free(call.hosts);
+}
+
+/* --- lists ----------------------------------------------------------------------------------- */
+
+static void pages_hold_still_while_rows_are_added(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 7; i++)
+        submit_to(f, "h");
+    struct store_list list = {.select = any, .limit = 3};
+    assert_string_equal(list_ids(f, &list), "7 6 5");
+    assert_int_not_equal(list.next, 0);
+    submit_to(f, "h");
+    list.before = list.next;
+    assert_string_equal(list_ids(f, &list), "4 3 2");
+    submit_to(f, "h");
+    list.before = list.next;
+    assert_string_equal(list_ids(f, &list), "1");
+    assert_int_equal(list.next, 0);
+    list.before = 0;
+    list.limit = 9;
+    assert_string_equal(list_ids(f, &list), "9 8 7 6 5 4 3 2 1");
+    assert_int_equal(list.next, 0); /* exactly full, and nothing behind it */
+    list.before = 1;
+    assert_string_equal(list_ids(f, &list), "");
+    assert_int_equal(list.next, 0);
+}
+
+static void expect_selected(struct fixture *f, struct store_select select, const char *ids)
+{
+    struct store_list list = {.select = select, .limit = 10};
+    assert_string_equal(list_ids(f, &list), ids);
+}
+
+static void selection_takes_each_condition(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job job = job_for("a.example"); /* 1: done */
+    submit_job(f, &job);
+    job.created += 10; /* 2: failed */
+    job.labels = (char *)(uintptr_t) "{\"team\":\"b\",\"q\\\"\":\"x\"}";
+    submit_job(f, &job);
+    job.created += 10; /* 3: running */
+    job.host = (char *)(uintptr_t) "b.example";
+    job.labels = (char *)(uintptr_t) "{}";
+    submit_job(f, &job);
+    job.parser = (char *)(uintptr_t) "csv"; /* 4: queued */
+    submit_job(f, &job);
+    for (uint64_t id = 1; id <= 3; id++)
+        claim(f, id);
+    assert_int_equal(finish(f, 1, 1, JOB_DONE), 0);
+    assert_int_equal(finish(f, 2, 1, JOB_FAILED), 0);
+
+    expect_selected(f, any, "4 3 2 1");
+    struct store_select by_state = any;
+    by_state.state = JOB_QUEUED;
+    expect_selected(f, by_state, "4");
+    by_state.state = JOB_FAILED;
+    expect_selected(f, by_state, "2");
+    struct store_select by_error = any;
+    by_error.error = KIND_TRUNCATED;
+    expect_selected(f, by_error, "2");
+    by_error.error = KIND_TLS;
+    expect_selected(f, by_error, "");
+    struct store_select by_label = any;
+    by_label.label_key = "team";
+    expect_selected(f, by_label, "2 1");
+    by_label.label_value = "b";
+    expect_selected(f, by_label, "2");
+    by_label.label_key = "q\"";
+    by_label.label_value = "x";
+    expect_selected(f, by_label, "2");
+    struct store_select by_host = any;
+    by_host.host = "b.example";
+    expect_selected(f, by_host, "4 3");
+    by_host.parser = "csv";
+    expect_selected(f, by_host, "4");
+    struct store_select by_time = any;
+    by_time.since = job.created - 10;
+    expect_selected(f, by_time, "4 3 2");
+    struct store_select by_schedule = any;
+    by_schedule.schedule = "daily";
+    expect_selected(f, by_schedule, "");
+}
+
+/* A selection that finds little in much. */
+static void a_rare_row_is_found_among_many(void **state)
+{
+    struct fixture *f = *state;
+    enum { N = 1000, BATCHES = 7 };
+    static struct store_job jobs[N];
+    static struct store_submit_item items[N];
+    for (int b = 0; b < BATCHES; b++) {
+        for (int i = 0; i < N; i++) {
+            jobs[i] = job_for("h");
+            items[i] = (struct store_submit_item){.job = &jobs[i]};
+        }
+        if (b == 0)
+            jobs[4].parser = jobs[6].parser = (char *)(uintptr_t) "rare";
+        struct store_submit call = {.items = items, .count = N};
+        assert_int_equal(CALL(f, submit, &call), 0);
+    }
+    struct store_list list = {.select = any, .limit = 1};
+    list.select.parser = "rare";
+    assert_string_equal(list_ids(f, &list), "7");
+    list.before = list.next;
+    assert_string_equal(list_ids(f, &list), "5");
+    while (list.next) { /* whether more follow, an engine need not know at once */
+        list.before = list.next;
+        assert_string_equal(list_ids(f, &list), "");
+    }
+
+    /* Two at the same time, and other calls beside them. */
+    struct store_list two[2] = {{.select = list.select, .limit = 5},
+                                {.select = list.select, .limit = 5}};
+    struct store_get get_one = {.id = 1};
+    for (int i = 0; i < 2; i++) {
+        expect_call(&two[i].call);
+        f->store->engine->list(f->store, &two[i]);
+    }
+    expect_call(&get_one.call);
+    f->store->engine->get(f->store, &get_one);
+    wait_calls(f, 3);
+    assert_string_equal(ids_of(two[0].jobs, two[0].count), "7 5");
+    assert_string_equal(ids_of(two[1].jobs, two[1].count), "7 5");
+    assert_int_equal(get_one.call.result, 0);
+    store_job_free(get_one.job);
+}
+
+#endif
