@@ -29,10 +29,9 @@ static void note_address(struct transfer_impl *impl, const struct sockaddr *addr
 
 /* A connection died before its request was answered, and curl tries another: back to the first
  * clock. */
-static void note_connecting(struct transfer_impl *impl, curl_socket_t fd)
+static void note_connecting(struct transfer_impl *impl)
 {
     impl->opened = true;
-    impl->fd = fd;
     if (impl->stage == STAGE_SENT)
         clocks_enter(impl, STAGE_CONNECT);
 }
@@ -71,7 +70,7 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
         return CURL_SOCKET_BAD;
     }
     note_address(impl, &addr->addr, addr->addrlen);
-    note_connecting(impl, fd);
+    note_connecting(impl);
     return fd;
 }
 
@@ -134,28 +133,33 @@ static int on_connected(void *arg, char *remote_ip, char *local_ip, int remote_p
 
 /* --- the head --- */
 
-/* RFC 9110 §10.2.2. Other schemes are given too: whose hop it is refuses them. NULL: cannot be
- * parsed. */
-static char *resolve_location(struct transfer_impl *impl)
+/* RFC 9110 §10.2.2. Other schemes are given too: whose hop it is refuses them. *ret is NULL if there is none, or
+ * none that can be parsed. 0 or -ENOMEM. */
+static int resolve_location(struct transfer_impl *impl, char **ret)
 {
     const char *location = head_get(&impl->head, "Location");
-    char *resolved = NULL;
+    *ret = NULL;
     if (!location || impl->head.status / 100 != 3)
-        return NULL;
+        return 0;
     CURLU *url = curl_url_dup(impl->url);
     if (!url)
-        return NULL;
-    if (curl_url_set(url, CURLUPART_URL, location,
-                     CURLU_URLENCODE | CURLU_ALLOW_SPACE | CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK)
-        curl_url_get(url, CURLUPART_URL, &resolved, 0);
+        return -ENOMEM;
+    CURLUcode code = curl_url_set(url, CURLUPART_URL, location,
+                                  CURLU_URLENCODE | CURLU_ALLOW_SPACE | CURLU_NON_SUPPORT_SCHEME);
+    if (!code)
+        code = curl_url_get(url, CURLUPART_URL, ret, 0);
     curl_url_cleanup(url);
-    return resolved;
+    return code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : 0;
 }
 
 static int tell_response(struct transfer_impl *impl)
 {
     const struct head *head = &impl->head;
-    char *location = resolve_location(impl);
+    char *location;
+    if (resolve_location(impl, &location) < 0) {
+        impl_fail(impl, KIND_RESOURCES, "out of memory for the response's head");
+        return -1;
+    }
     struct transfer_response response = {
         .status = head->status,
         .http_version = head->version,

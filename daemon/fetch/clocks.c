@@ -76,7 +76,7 @@ static void on_time(uv_timer_t *timer)
     impl->overdue = due && due <= now;
     clocks_arm(impl);
     if (impl->stage == STAGE_CONNECT && impl->opened)
-        multi_kick(&impl->loop->multi, impl->fd); /* may be the end of impl: nothing after it */
+        multi_kick(impl->easy);
 }
 
 void clocks_arm(struct transfer_impl *impl)
@@ -90,6 +90,12 @@ void clocks_arm(struct transfer_impl *impl)
     /* The loop's idea of now may lie behind; a timer that comes early is only a look too many. */
     uv_timer_start(&impl->timer, on_time, ms, 0);
     impl->armed = due;
+}
+
+void clocks_hurry(struct transfer_impl *impl)
+{
+    uv_timer_start(&impl->timer, on_time, 1, 0);
+    impl->armed = clock_now() + NS_PER_MS;
 }
 
 void clocks_enter(struct transfer_impl *impl, enum stage stage)

@@ -116,6 +116,7 @@ static int loop_init(struct fetch_loop *loop, unsigned index, const struct fetch
     r = multi_init(&loop->multi, &loop->uv, transfer_done);
     if (r < 0)
         goto no_multi;
+    loop->multi.unwatched = transfer_unwatched;
     unsigned connects = config->max_connects ? config->max_connects : DEFAULT_CONNECTS;
     curl_multi_setopt(loop->multi.handle, CURLMOPT_MAXCONNECTS, (long)connects);
     uv_timer_init(&loop->uv, &loop->tick);

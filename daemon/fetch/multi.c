@@ -79,9 +79,11 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 static void watch(struct multi_watcher *w, int events)
 {
     w->events = events;
+    if (!w->open || (!events && !uv_is_active((uv_handle_t *)&w->poll)))
+        return;
     /* A socket that cannot be watched is driven by the connect clock's kicks, or given up by the
      * stall clock. Nothing better can be said from here. */
-    if (w->open && (!events || uv_poll_start(&w->poll, events, on_poll) < 0))
+    if (!events || uv_poll_start(&w->poll, events, on_poll) < 0)
         uv_poll_stop(&w->poll);
 }
 
@@ -150,6 +152,8 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
     if (what == CURL_POLL_REMOVE) {
         if (fd >= 0 && (size_t)fd < multi->watcher_room && multi->watchers[fd])
             watch(multi->watchers[fd], 0);
+        if (multi->unwatched)
+            multi->unwatched(easy);
         return 0;
     }
     struct multi_watcher *w = get_watcher(multi, fd); /* new only for the resolver's own pipe */
@@ -237,9 +241,12 @@ void multi_close(struct multi *multi, void (*closed)(struct multi *multi))
     uv_close((uv_handle_t *)&multi->check, on_check_closed);
 }
 
-void multi_kick(struct multi *multi, curl_socket_t fd)
+/* A change of what is paused puts the handle on the list of those to be run now, whatever it waits for. No byte
+ * flows yet, so nothing else comes of it. Without a connection (a look-up) it is an error, and no loss. */
+void multi_kick(CURL *easy)
 {
-    act(multi, fd, 0);
+    if (curl_easy_pause(easy, CURLPAUSE_RECV) == CURLE_OK)
+        curl_easy_pause(easy, CURLPAUSE_CONT);
 }
 
 void multi_report(struct multi *multi, struct multi_report *report, CURL *easy, CURLcode code)

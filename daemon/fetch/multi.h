@@ -38,6 +38,7 @@ struct multi {
     size_t watcher_room;
     struct list reports;
     void (*done)(struct multi *multi, CURL *easy, CURLcode code);
+    void (*unwatched)(CURL *easy); /* waits for no socket any more; called from within curl */
     void (*closed)(struct multi *multi);
     size_t closing; /* handles on their way */
 };
@@ -53,9 +54,10 @@ void multi_close(struct multi *multi, void (*closed)(struct multi *multi));
 /* A new socket is about to be given to curl. 0 or -ENOMEM. May be called from within curl. */
 int multi_socket_opened(struct multi *multi, curl_socket_t fd);
 
-/* Lets the transfer that holds this socket have a look at its clocks: a connect that hangs on one
- * address goes on to the next only when curl is called. `done` may be called for any transfer. */
-void multi_kick(struct multi *multi, curl_socket_t fd);
+/* Has curl look at this connecting handle soon. 7.88 gives up an address that does not answer only when it is
+ * called, and goes on to the next one only when it is called again, without a socket or a timer to cause
+ * either. */
+void multi_kick(CURL *easy);
 
 /* `done` with this handle and code from the next turn on, unless list_del(&report->link) comes
  * first. */

@@ -78,6 +78,13 @@ static void no_connection(struct transfer_impl *impl, CURLcode code, const char 
         impl_fail(impl, KIND_CONNECT, "cannot connect to %s: %s", at, os_error(impl, code));
 }
 
+/* A look-up takes a thread, and "no thread" has the code of "no such host". */
+static void no_address(struct transfer_impl *impl, CURLcode code)
+{
+    bool no_thread = strstr(impl->curl_error, "thread failed to start") != NULL;
+    impl_fail(impl, no_thread ? KIND_RESOURCES : KIND_DNS, "%s", detail(impl, code));
+}
+
 static void timed_out(struct transfer_impl *impl, const char *at)
 {
     if (impl->stage == STAGE_CONNECT)
@@ -114,7 +121,7 @@ static void map_connecting(struct transfer_impl *impl, CURLcode code, const char
     switch ((int)code) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
-        impl_fail(impl, KIND_DNS, "%s", detail(impl, code));
+        no_address(impl, code);
         return;
     case CURLE_COULDNT_CONNECT:
     case CURLE_PROXY:

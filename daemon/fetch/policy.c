@@ -332,10 +332,10 @@ static int refuse_class(const struct subject *s, const char *class, struct error
     const struct address *a = s->embedded ? &s->v4 : &s->address;
     address_print(&s->address, text);
     address_print(a, remedy);
+    /* The remedy before the host, which may be long. */
     return error_set(err, -EACCES,
-                     "%s has the address %s, which is %s: refused unless [policy] says "
-                     "allow = %s/%d",
-                     s->host, text, class, remedy, a->family == AF_INET ? 32 : 128);
+                     "the address %s is %s: refused unless [policy] says allow = %s/%d (host %s)",
+                     text, class, remedy, a->family == AF_INET ? 32 : 128, s->host);
 }
 
 static int check_subject(const struct policy *policy, struct subject *s, struct error *err)

@@ -265,7 +265,6 @@ void impl_reset(struct transfer_impl *impl)
     i->stage = STAGE_CONNECT;
     i->added = i->paused = i->ended = i->settled = i->proxied = i->overdue = i->opened = false;
     i->started = i->stage_since = i->last_byte = i->armed = 0;
-    i->fd = CURL_SOCKET_BAD;
     i->open_errno = 0;
     i->refusal.text[0] = i->host[0] = i->curl_error[0] = '\0';
     i->result = (struct transfer_result){.kind = KIND_NONE};

@@ -157,11 +157,24 @@ void impl_end(struct transfer_impl *impl, CURLcode code)
         tell_end(t);
 }
 
-void transfer_done(struct multi *multi, CURL *easy, CURLcode code)
+/* NULL for the handles that curl keeps for itself. */
+static struct transfer_impl *impl_of(CURL *easy)
 {
     char *impl = NULL;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &impl);
-    impl_end((struct transfer_impl *)(void *)impl, code);
+    return (struct transfer_impl *)(void *)impl;
+}
+
+void transfer_done(struct multi *multi, CURL *easy, CURLcode code)
+{
+    impl_end(impl_of(easy), code);
+}
+
+void transfer_unwatched(CURL *easy)
+{
+    struct transfer_impl *impl = impl_of(easy);
+    if (impl && impl->t && !impl->ended && impl->stage == STAGE_CONNECT)
+        clocks_hurry(impl);
 }
 
 /* --- the beginning --- */
@@ -183,7 +196,6 @@ static void impl_begin(struct transfer_impl *impl)
     atomic_fetch_add_explicit(&loop->transfers, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&loop->running, 1, memory_order_relaxed);
     impl->started = clock_now();
-    impl->fd = CURL_SOCKET_BAD;
     if (impl_setup(impl) < 0) {
         impl_end(impl, CURLE_FAILED_INIT);
         return;

@@ -42,7 +42,6 @@ struct transfer_impl {
 
     /* Connecting. */
     bool opened;          /* a socket was made for this transfer: it reuses no connection */
-    curl_socket_t fd;     /* the latest of them, perhaps closed; for kicks */
     int open_errno;       /* why one could not be made; 0 */
     struct error refusal; /* the policy's, of the first address it refused */
 
@@ -61,6 +60,8 @@ void impl_fail(struct transfer_impl *impl, enum error_kind kind, const char *fmt
 void impl_stop(struct transfer_impl *impl);
 /* curl has completed a handle; for the multi. */
 void transfer_done(struct multi *multi, CURL *easy, CURLcode code);
+/* curl waits for none of its sockets now; for the multi, from within curl. */
+void transfer_unwatched(CURL *easy);
 /* Frees the handles kept for reuse; the loop ends. */
 void transfer_free_spares(struct fetch_loop *loop);
 /* The end, from outside of curl: on_end follows, now or with the cancel mail that is on its way. */
@@ -78,6 +79,8 @@ void impl_set_callbacks(struct transfer_impl *impl);
 void clocks_enter(struct transfer_impl *impl, enum stage stage);
 /* Sees to it that the timer is due no later than the stage's deadline. */
 void clocks_arm(struct transfer_impl *impl);
+/* A connecting one has lost its socket: a kick in a moment. */
+void clocks_hurry(struct transfer_impl *impl);
 void clocks_stop(struct transfer_impl *impl);
 
 /* outcome.c: fills the result from curl's code and all that is known. */

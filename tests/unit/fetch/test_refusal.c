@@ -119,7 +119,7 @@ static void test_localhost_is_refused_by_its_address(void **state)
     client_start(c, fetch);
     client_wait(c);
     assert_int_equal(c->result.kind, KIND_POLICY);
-    assert_non_null(strstr(c->result.message, "localhost has the address"));
+    assert_non_null(strstr(c->result.message, "(host localhost)"));
     assert_non_null(strstr(c->result.message, "loopback"));
     assert_string_equal(c->result.address, "");
     client_free(c);
