@@ -60,8 +60,9 @@ def threads_of(pid):
 
 
 def memory_of(pid, *fields):
-    """Bytes of /proc/PID/smaps_rollup's fields, private ones if none are named."""
-    fields = fields or ("Private_Clean", "Private_Dirty")
+    """Bytes of /proc/PID/smaps_rollup's fields; its own memory if none are named. (Private_Clean would be
+    pages of libraries, which are private or shared as other processes come and go.)"""
+    fields = fields or ("Private_Dirty",)
     text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
     return 1024 * sum(int(v) for f, v in re.findall(r"^(\w+):\s+(\d+) kB", text, re.M) if f in fields)
 

@@ -114,7 +114,7 @@ class Client(penstock_test.Case):
 
     def test_many_from_file(self):
         path = self.wrote("list", f"{self.web.url('/bytes?n=1')}\n" * 5000)
-        done = self.ctl("submit", "--from", path, check=WELL, seconds=120)
+        done = self.ctl("submit", "--from", path, check=WELL)
         self.assertEqual(done.stdout.split(), [str(i) for i in range(1, 5001)])
 
     def test_refusal_names_the_field(self):

@@ -71,7 +71,7 @@ TABLE = [
     ("/bytes?n=1000&http09=1", "failed", "protocol", None),
     ("/bytes?n=1000&garbage=1", "failed", "protocol", None),
     ("/bytes?n=1000&dup_length=other", "failed", "protocol", None),
-    ("/bytes?n=1000&head_cut=0", "failed", ("protocol", "truncated"), None),
+    ("/bytes?n=1000&head_cut=0", "failed", "connect", None),
     ("/bytes?n=1000&head_cut=20", "failed", ("protocol", "truncated"), None),
     ("/bytes?n=1000&head_reset=20", "failed", ("protocol", "truncated"), None),
     # Heads without end.

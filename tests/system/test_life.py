@@ -240,13 +240,16 @@ class Stop(penstock_test.Case):
     def test_descriptors_are_close_on_exec(self):
         daemon = self.daemon()
         job = self.held(daemon)
+        # libcurl's own wake-up pairs are closed in children; sockets without a name are those.
+        rows = [l.split() for l in pathlib.Path(f"/proc/{daemon.pid}/net/unix").read_text().splitlines()[1:]]
+        library_sockets = {f"socket:[{r[6]}]" for r in rows if len(r) == 7}
         for fd in os.listdir(f"/proc/{daemon.pid}/fdinfo"):
             try:
                 flags = pathlib.Path(f"/proc/{daemon.pid}/fdinfo/{fd}").read_text()
                 target = os.readlink(f"/proc/{daemon.pid}/fd/{fd}")
             except FileNotFoundError:
                 continue
-            if int(fd) > 2 and "/penstock-test." not in target:
+            if int(fd) > 2 and target not in library_sockets:
                 mode = int(next(l for l in flags.splitlines() if l.startswith("flags:")).split()[1], 8)
                 self.assertTrue(mode & os.O_CLOEXEC, f"descriptor {fd} ({target}) is not close-on-exec")
         self.web.release("gate")
@@ -371,9 +374,8 @@ class Limits(penstock_test.Case):
         """Nobody reads stdout: the parser blocks in emit, the download pauses, the origin waits; the control
         socket answers all the same, and what was held up comes when the reader does."""
         daemon = self.daemon({"policy.allow": "127.0.0.0/8"}, stdout=subprocess.PIPE)
-        lines = 300000
+        lines = 2000000
         job = daemon.submit(self.web.url(f"/lines?n={lines}"), parser="lines")
-        size = sum(len(f"line {i}\n") for i in range(1, lines + 1))
         sent = []
 
         def settled():
@@ -381,16 +383,16 @@ class Limits(penstock_test.Case):
             return len(sent) > 40 and sent[-1] == sent[-40] and sent[-1] > 0
 
         until(settled, "the origin has to wait")
-        self.assertLess(sent[-1], size)
         self.assertEqual(daemon.state(job), "running")
         records = 0
         for text in daemon.process.stdout:
-            event = json.loads(text)
-            records += event["event"] == "record"
-            if event["event"] == "verdict":
+            if b'"event":"record"' in text:
+                records += 1
+            elif b'"event":"verdict"' in text:
                 break
-        self.assert_verdict(event, "done")
+        self.assert_verdict(json.loads(text), "done", None, "length")
         self.assertEqual(records, lines)
+        self.assertLess(sent[-1], self.web.counts("/lines")["body_sent"])
 
 
 if __name__ == "__main__":
