@@ -112,10 +112,10 @@ static int run_emit(struct penstock_run *run, const char *json, size_t len)
     if (r == -ENOMEM)
         return refuse(task, r, KIND_RESOURCES, "no memory to check a record");
     if (r < 0) {
-        error_set(&sentence, r,
+        error_set(&sentence, 0,
                   "the parser emitted a record that is not one JSON value: %s, at byte %zu of it",
                   why.text, at);
-        return refuse(task, r, KIND_PARSER_FAILED, sentence.text);
+        return refuse(task, -EINVAL, KIND_PARSER_FAILED, sentence.text);
     }
     return emit_checked(task, value, value_len);
 }
