@@ -14,9 +14,9 @@ struct buf {
     bool failed; /* an allocation failed: the content is incomplete */
 };
 
-#define BUF_INIT                                                                                   \
-    {                                                                                              \
-        0                                                                                          \
+#define BUF_INIT \
+    {            \
+        0        \
     }
 
 /* Frees the content and leaves an empty buffer. Takes a zeroed one. */

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <ini_configobj.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,20 +54,29 @@ static const char *syntax_error(int code)
     }
 }
 
+/* The next number in a text; 0 and NULL for the rest if there is none. */
+static unsigned next_number(const char **text)
+{
+    char *end;
+    const char *p = *text ? *text + strcspn(*text, "0123456789") : "";
+    unsigned long n = *p ? strtoul(p, &end, 10) : 0;
+    *text = *p ? end : NULL;
+    return (unsigned)n;
+}
+
 /* The library tells its errors as texts: "Error (5) on line 11: …". */
 static int report_syntax(const struct piece *p, struct ini_cfgobj *ini, struct error *err)
 {
     char **texts = NULL;
-    unsigned line = 1;
-    int code = 0;
 
     if (ini_config_get_errors(ini, &texts) != 0)
         return error_set(err, -ENOMEM, "%s: out of memory", p->file);
-    if (texts && texts[0] && sscanf(texts[0], "%*[^(](%d)%*[^0-9]%u", &code, &line) != 2)
-        line = 1;
+    const char *text = texts ? texts[0] : NULL;
+    unsigned code = next_number(&text);
+    unsigned line = next_number(&text);
     if (texts)
         ini_config_free_errors(texts);
-    return piece_error(p, p->line + line - 1, -EINVAL, err, syntax_error(code));
+    return piece_error(p, p->line + (line ? line - 1 : 0), -EINVAL, err, syntax_error((int)code));
 }
 
 /* The library refuses some characters in names, and says neither which nor where. */

@@ -53,8 +53,8 @@ static inline struct list *list_pop(struct list *head)
 }
 
 /* Walks the list; the current entry may be deleted in the body. */
-#define list_for_each(e, head)                                                                     \
-    for (struct list *e = (head)->next, *e##_next = e->next; e != (head);                          \
+#define list_for_each(e, head)                                            \
+    for (struct list *e = (head)->next, *e##_next = e->next; e != (head); \
          e = e##_next, e##_next = e->next)
 
 #endif

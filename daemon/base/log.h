@@ -4,7 +4,12 @@
 #ifndef PENSTOCK_BASE_LOG_H
 #define PENSTOCK_BASE_LOG_H
 
-enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
+enum log_level {
+    LOG_LEVEL_ERROR = 3,
+    LOG_LEVEL_WARNING = 4,
+    LOG_LEVEL_INFO = 6,
+    LOG_LEVEL_DEBUG = 7
+};
 
 /* Sets what is printed at all; LOG_LEVEL_INFO at first. Any thread. */
 void log_set_level(enum log_level level);

@@ -225,20 +225,26 @@ static int set_rate(const struct field *field, double *target, const char *text,
     return 0;
 }
 
-static int set_choice(const struct field *field, int *target, const char *text, struct error *err)
+static int unknown_choice(const struct field *field, const char *text, struct error *err)
 {
     struct buf names = BUF_INIT;
+    for (const struct field_choice *c = field->choices; c->name; c++)
+        buf_printf(&names, "%s%s", c == field->choices ? "" : c[1].name ? ", " : " or ", c->name);
+    int r = names.failed ? error_set(err, -ENOMEM, "out of memory")
+                         : error_set(err, -EINVAL, "'%.40s' is not %s", text, names.data);
+    buf_deinit(&names);
+    return r;
+}
+
+static int set_choice(const struct field *field, int *target, const char *text, struct error *err)
+{
     for (const struct field_choice *c = field->choices; c->name; c++) {
         if (strcmp(c->name, text) == 0) {
             *target = c->value;
-            buf_deinit(&names);
             return 0;
         }
-        buf_printf(&names, "%s%s", c == field->choices ? "" : c[1].name ? ", " : " or ", c->name);
     }
-    int r = error_set(err, -EINVAL, "'%.40s' is not %s", text, names.data ? names.data : "known");
-    buf_deinit(&names);
-    return r;
+    return unknown_choice(field, text, err);
 }
 
 static int set_mode(mode_t *target, const char *text, struct error *err)

@@ -32,11 +32,11 @@ struct field_choice {
 struct field {
     const char *name;
     enum field_type type;
+    bool none_ok;         /* "none" is 0: no bound */
     size_t offset;        /* in its struct */
     const char *standard; /* the default's text; "" for none */
     const char *shown; /* what is told as the default, where it depends on the machine; else NULL */
     uint64_t min, max; /* max 0: no bound */
-    bool none_ok;
     const struct field_choice *choices;
     /* A further check of a string or of one item of a list. 0, or -EINVAL and a sentence. May be
      * NULL. */

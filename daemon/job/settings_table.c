@@ -136,7 +136,8 @@ static const struct field fetch_fields[] = {
     {"retry_delay_max", FIELD_DURATION, AT(retry_delay_max), "5min", .max = 7 * DAY,
      .help = "Where that growth ends."},
     {"resume_delay", FIELD_DURATION, AT(resume_delay), "200ms", .max = DAY,
-     .help = "Before a body that was cut is resumed; twice as much after each that brought nothing."},
+     .help =
+         "Before a body that was cut is resumed; twice as much after each that brought nothing."},
 };
 
 static const struct field flow_fields[] = {

@@ -247,17 +247,18 @@ int spec_parse(const json_t *job, const struct settings *settings, const struct 
     struct spec *spec;
     int r;
 
-    if (!json_is_object(job)) {
-        *ret_field = NULL;
+    *ret_field = NULL;
+    if (!json_is_object(job))
         return error_set(err, -EINVAL, "a job is an object with at least the member url");
-    }
     spec = calloc(1, sizeof *spec);
-    r = spec ? read_members(job, spec, &why, &field) : no_memory(&why);
+    if (!spec)
+        return no_memory(err);
+    r = read_members(job, spec, &why, &field);
     if (r == 0)
         r = complete(spec, settings, registry, &why, &field);
-    *ret_field = r == -ENOMEM ? NULL : field;
     if (r < 0) {
         spec_free(spec);
+        *ret_field = r == -ENOMEM ? NULL : field;
         return error_set(err, r, "%s", why.text);
     }
     *ret_spec = spec;
@@ -302,7 +303,7 @@ static bool status_matches(const char *item, int status)
 {
     if (item[1] == 'x')
         return status / 100 == item[0] - '0';
-    return atoi(item) == status;
+    return strtol(item, NULL, 10) == status;
 }
 
 bool spec_status_accepted(const struct job_params *params, int status)

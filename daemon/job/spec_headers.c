@@ -1,11 +1,10 @@
 /* The headers that a job may send. What is refused would carry a secret into the store and the logs,
  * contradict what penstock itself does on the connection, or forge a request (RFC 9110, RFC 9112). */
+#include "base/buf.h"
 #include "job/field.h"
 #include "job/spec_parts.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -73,7 +72,7 @@ static int check_value(const char *value, size_t len, const char *name, size_t n
 static int add_header(struct strings *headers, const char *name, size_t name_len, const char *value,
                       size_t len, struct error *err)
 {
-    char *line = NULL;
+    struct buf line = BUF_INIT;
     int r = check_name_of_header(name, name_len, err);
     while (len > 0 && (*value == ' ' || *value == '\t')) {
         value++;
@@ -88,10 +87,11 @@ static int add_header(struct strings *headers, const char *name, size_t name_len
     if (headers->count == COUNT_MAX || name_len + len > LINE_MAX)
         return error_set(err, -EINVAL, "at most %d headers, each up to %d bytes", COUNT_MAX,
                          LINE_MAX);
-    if (asprintf(&line, "%.*s: %.*s", (int)name_len, name, (int)len, value) < 0)
-        return error_set(err, -ENOMEM, "out of memory");
-    r = strings_add(headers, line, strlen(line));
-    free(line);
+    buf_put(&line, name, name_len);
+    buf_puts(&line, ": ");
+    buf_put(&line, value, len);
+    r = line.failed ? -ENOMEM : strings_add(headers, line.data, line.len);
+    buf_deinit(&line);
     return r < 0 ? error_set(err, r, "out of memory") : 0;
 }
 

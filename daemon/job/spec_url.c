@@ -169,26 +169,24 @@ int spec_url_host(const char *url, char **ret_host, struct error *err)
 
 /* --- showing -------------------------------------------------------------------------------------- */
 
-static int hex(char c)
+/* The character that %XY at p stands for; 0 if there is none, or a NUL. */
+static char decode_escape(const char *p, const char *end)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)tolower((unsigned char)c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (end - p < 3 || p[0] != '%' || !isxdigit((unsigned char)p[1]) ||
+        !isxdigit((unsigned char)p[2]))
+        return '\0';
+    const char digits[] = {p[1], p[2], '\0'};
+    return (char)strtoul(digits, NULL, 16);
 }
 
 /* A parameter's name as its reader will see it: %6Bey is key. Cut at PARAMETER_MAX. */
 static void decode_name(const char *p, size_t len, char name[PARAMETER_MAX])
 {
     size_t n = 0;
-    for (size_t i = 0; i < len && n < PARAMETER_MAX - 1; i++) {
-        if (p[i] == '%' && i + 2 < len && hex(p[i + 1]) >= 0 && hex(p[i + 2]) >= 0 &&
-            hex(p[i + 1]) + hex(p[i + 2]) > 0) {
-            name[n++] = (char)(hex(p[i + 1]) << 4 | hex(p[i + 2]));
-            i += 2;
-        } else {
-            name[n++] = p[i];
-        }
+    for (const char *end = p + len; p < end && n < PARAMETER_MAX - 1; n++) {
+        char c = decode_escape(p, end);
+        name[n] = c ? c : *p;
+        p += c ? 3 : 1;
     }
     name[n] = '\0';
 }

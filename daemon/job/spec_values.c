@@ -128,7 +128,7 @@ static int add_pair(struct settings_pair **pairs, size_t *count, const char *nam
 
 int spec_read_labels(const json_t *value, struct spec *spec, struct error *err)
 {
-    const char *name, *text;
+    const char *name, *text = NULL;
     struct error why;
     json_t *item;
     int r = check_pairs(value, err);
