@@ -184,7 +184,7 @@ class Client(penstock_test.Case):
         client = subprocess.Popen([CTL, "--socket", self.penstock.socket, "submit", self.web.url("/silence"), "--wait"],
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         until(lambda: self.web.counts("/silence").get("stalled"), "the job runs")
-        self.penstock.process.kill()
+        self.penstock.kill()
         out, err = client.communicate(timeout=penstock_test.DEADLINE)
         self.assertEqual(client.returncode, REFUSED, out + err)
         self.assertTrue(err)
