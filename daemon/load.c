@@ -75,6 +75,27 @@ static int check_sinks(const struct settings *s, struct error *err)
     return 0;
 }
 
+static int check_parser(const struct registry *registry, const struct job_params *params,
+                        const char *where, struct error *err)
+{
+    if (!params->parser || registry_find(registry, params->parser))
+        return 0;
+    return error_set(err, -EINVAL, "%s: parser: there is no parser %.64s", where, params->parser);
+}
+
+/* Wherever the config names a parser, there must be one. */
+static int check_parsers(const struct settings *s, const struct registry *registry,
+                         struct error *err)
+{
+    char where[320];
+    int r = check_parser(registry, &s->defaults, "[defaults]", err);
+    for (size_t i = 0; r == 0 && i < s->host_count; i++) {
+        snprintf(where, sizeof where, "[host \"%.256s\"]", s->hosts[i].pattern);
+        r = check_parser(registry, &s->hosts[i].params, where, err);
+    }
+    return r;
+}
+
 int loaded_read(const struct load_options *options, struct loaded *ret_loaded, struct error *err)
 {
     struct loaded l = {0};
@@ -83,6 +104,8 @@ int loaded_read(const struct load_options *options, struct loaded *ret_loaded, s
         r = check_sinks(l.settings, err);
     if (r == 0)
         r = make_registry(l.settings, &l.registry, err);
+    if (r == 0)
+        r = check_parsers(l.settings, l.registry, err);
     if (r == 0)
         r = make_policy(l.settings, &l.policy, err);
     if (r < 0)

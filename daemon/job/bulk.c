@@ -90,6 +90,10 @@ static void cancel_row(struct bulk *b, struct store_job *row)
     struct cause cause = {.cancelled = true};
     uint64_t id = row->id;
 
+    if (job && !b->call && job->place != PLACE_WINDOW) {
+        store_job_free(row); /* it runs: the drain lets it */
+        return;
+    }
     if (job) {
         note(job_cancel(job, reason) ? b->done : b->ended, id);
         store_job_free(row);
