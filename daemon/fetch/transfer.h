@@ -52,7 +52,9 @@ struct transfer_response {
     size_t header_count;
     int64_t content_length; /* -1: not told */
     bool chunked;
-    const char *location; /* of a 3xx: resolved against the URL, absolute; else NULL */
+    /* Of a 3xx: resolved against the URL, absolute, whatever its scheme (a transfer refuses what is neither http
+     * nor https). NULL: there is none, or none that can be parsed. */
+    const char *location;
 };
 
 /* How it ended. */

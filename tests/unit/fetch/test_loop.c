@@ -221,6 +221,28 @@ static void test_no_descriptors(void **state)
     setup_close(&s);
 }
 
+/* None at all. (With a few, too few for a loop, libuv 1.44 leaves one of its own open.) */
+static void test_no_descriptors_at_the_start(void **state)
+{
+    struct fetch *fetch = NULL;
+    struct error err = {{0}};
+    struct rlimit before, low;
+    int next = open("/dev/null", O_RDONLY | O_CLOEXEC), fds;
+    assert_true(next >= 0);
+    close(next);
+    fds = test_fd_count(0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    low = before;
+    low.rlim_cur = (rlim_t)next;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    int r = fetch_new(&(struct fetch_config){.threads = 2}, &fetch, &err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(r, -EMFILE);
+    assert_non_null(strstr(err.text, "open files"));
+    assert_null(fetch);
+    assert_int_equal(test_fd_count(0), fds);
+}
+
 #define DESCRIPTORS 200
 
 struct look {
@@ -307,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_tls_is_verified),
         cmocka_unit_test(test_ca_file_of_the_config),
         cmocka_unit_test(test_no_descriptors),
+        cmocka_unit_test(test_no_descriptors_at_the_start),
         cmocka_unit_test(test_close_on_exec),
         cmocka_unit_test(test_ticks),
         cmocka_unit_test(test_same_host_same_loop),
