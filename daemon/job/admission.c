@@ -76,8 +76,8 @@ void admission_poke(struct jobs *jobs)
 
 static bool runs_before(const struct job *a, const struct job *b)
 {
-    if (a->row->priority != b->row->priority)
-        return a->row->priority > b->row->priority;
+    if (a->row->rank != b->row->rank)
+        return a->row->rank < b->row->rank;
     return a->id < b->id;
 }
 

@@ -87,6 +87,7 @@ static int submit_item(struct memory *m, struct store_submit_item *item)
         return -EDQUOT;
     int r = rows_add(&m->rows, item->job);
     item->job->id = r < 0 ? 0 : m->rows.counts.last_id;
+    item->job->rank = store_rank(item->job);
     return r;
 }
 

@@ -11,8 +11,8 @@ static int compare_u64(uint64_t a, uint64_t b)
 
 static int compare_ready(const struct row *a, const struct row *b)
 {
-    if (a->job.priority != b->job.priority)
-        return a->job.priority > b->job.priority ? -1 : 1;
+    if (a->job.rank != b->job.rank)
+        return a->job.rank < b->job.rank ? -1 : 1;
     return compare_u64(a->job.id, b->job.id);
 }
 
@@ -122,6 +122,7 @@ static struct row *row_alloc(const struct store_job *job, uint64_t id)
     *row = (struct row){.job = {.id = id,
                                 .state = JOB_QUEUED,
                                 .priority = job->priority,
+                                .rank = store_rank(job),
                                 .uid = job->uid,
                                 .gid = job->gid,
                                 .created = job->created,

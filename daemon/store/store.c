@@ -6,6 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+int64_t store_rank(const struct store_job *job)
+{
+    int64_t from = job->due > job->created ? job->due : job->created;
+    return from - job->priority * STORE_AGE_US;
+}
+
 void store_job_free(struct store_job *job)
 {
     if (!job)

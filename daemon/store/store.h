@@ -27,7 +27,8 @@ struct store_job {
     uint64_t id;      /* given by the store: positive, never reused */
     uint32_t attempt; /* claims so far */
     enum job_state state;
-    int priority;                   /* higher runs first */
+    int priority;                   /* higher runs first; see rank */
+    int64_t rank;                   /* order to run: lower first, then by id; given by the store */
     uint32_t uid, gid;              /* of the peer that submitted it */
     int64_t created, due, finished; /* due: not before; next try of a waiting one */
     uint64_t retry_of;              /* 0 for none */
@@ -41,6 +42,13 @@ struct store_job {
     char *verdict; /* the verdict's line (JSON object, no newline) or NULL */
 };
 
+/* What one point of priority is worth: so much longer a wait. The rank of a job is fixed when it is
+ * submitted: the time from which it may run, less its priority in such steps. All ranks age alike, so the
+ * order of two jobs never changes, and a job is overtaken only by what comes within its disadvantage:
+ * none starves. */
+#define STORE_AGE_US INT64_C(60000000)
+int64_t store_rank(const struct store_job *job);
+
 void store_job_free(struct store_job *job);                    /* takes NULL */
 struct store_job *store_job_copy(const struct store_job *job); /* NULL: out of memory */
 
@@ -53,6 +61,7 @@ struct store_call {
     int result;         /* 0 or a negative errno */
     struct error error; /* a sentence if result is negative */
     struct list link;   /* the engine's, while the call is under way */
+    int op;             /* the engine's */
 };
 
 /* Adds jobs, all or none but for keys: a job whose (uid, key) is known and whose spec is the same becomes
@@ -61,7 +70,7 @@ struct store_call {
 struct store_submit {
     struct store_call call;
     struct store_submit_item {
-        struct store_job *job; /* the caller's; the store copies it and fills in id */
+        struct store_job *job; /* the caller's; the store copies it and fills in id and rank */
         int result;            /* 0, -EEXIST */
         bool existing;
     } * items;
@@ -122,7 +131,7 @@ struct store_list {
 };
 
 /* Of one host, the runnable rows (queued, or waiting and due by `now`) in the order they should run:
- * priority, then id. Rows in `skip` (ids being run or claimed) are left out. */
+ * rank, then id. Rows in `skip` (ids being run or claimed) are left out. */
 struct store_window {
     struct store_call call;
     const char *host; /* borrowed */
@@ -173,7 +182,13 @@ struct store_engine {
     void (*hosts)(struct store *s, struct store_hosts *call);
     void (*ended)(struct store *s, struct store_ended *call);
     void (*counts)(struct store *s, struct store_counts *ret_counts); /* at once, from memory */
-    void (*free)(struct store *s);                                    /* every call has come back */
+    /* Changes cannot be made durable just now: submits and claims are refused with the reason, finish and
+     * postpone wait in the store and are tried again. NULL: that cannot happen. */
+    bool (*failing)(struct store *s);
+    /* The daemon must end: what waits for a store that fails is tried once more, then comes back with the
+     * reason. NULL: as above. */
+    void (*give_up)(struct store *s);
+    void (*free)(struct store *s); /* every call has come back */
 };
 /* The engine embeds this first. */
 struct store {
@@ -187,11 +202,26 @@ struct store_config {
     /* Ended rows are forgotten after that time, and beyond that many, oldest first, soon after a later call;
      * their keys with them. */
     int64_t keep_finished_us;     /* 0: 7 d ("at once" is never meant) */
-    uint64_t keep_finished_count; /* 0: 100,000 (memory engine) */
+    uint64_t keep_finished_count; /* 0: 100,000 (memory), 1,000,000 (SQLite) */
+
+    /* What follows is for engines that keep. */
+    bool make_dir;     /* create the directory of `path` (0700) if it is not there */
+    uint64_t retry_ns; /* between tries while the store fails; 0: 1 s */
+    const char *vfs;   /* SQLite's name of a file system layer, for tests of faults; NULL */
+    /* The store began to fail, and why; or works again (NULL). On the store's thread. */
+    void (*trouble)(void *arg, const char *why);
+    void *arg;
 };
 
 /* 0, or a negative errno and a sentence. */
 int store_memory_new(const struct store_config *config, struct mailbox *mailbox,
+                     struct store **ret_store, struct error *err);
+
+/* SQLite (sqlite.c). The result of a call is posted once its transaction is on the disk. A row that was
+ * running when the daemon died is still `running` when the store is opened again: whoever opened it lists
+ * them, tells of the torn attempts, and postpones them. A submit, a claim or a read fails if the disk does,
+ * with a sentence; a finish or postpone comes back only when it is stored (or after give_up). */
+int store_sqlite_new(const struct store_config *config, struct mailbox *mailbox,
                      struct store **ret_store, struct error *err);
 
 #endif
