@@ -47,12 +47,24 @@ static int keep_id(struct submission *s, uint64_t id)
     return 0;
 }
 
+/* A URL that is refused may hold what should not be shown: user-info, and values of its query. */
+static void tell_argument(const char *url, const char *why)
+{
+    const char *scheme_end = strstr(url, "://");
+    const char *rest = scheme_end ? scheme_end + 3 : url;
+    size_t authority = strcspn(rest, "/?#"), shown = strcspn(rest, "?#");
+    const char *at = memrchr(rest, '@', authority);
+    const char *from = at ? at + 1 : rest;
+    out_error("%.*s%s%.*s%s: %s", (int)(rest - url), url, at ? "***@" : "",
+              (int)(rest + shown - from), from, rest[shown] ? "?***" : "", why);
+}
+
 static void tell_refused(struct submission *s, const struct submit_item *item, const char *why,
                          const char *raw, size_t raw_len)
 {
     s->status = ctl_worse(s->status, EXIT_REFUSED);
     if (item->name)
-        out_error("%s: %s", item->name, why);
+        tell_argument(item->name, why);
     else
         out_error("line %" PRIu64 ": %s", item->line, why);
     if (!s->ctl->json || s->following)
@@ -123,7 +135,7 @@ static bool over(const struct submission *s)
 static int wait_more(struct submission *s, struct error *err)
 {
     struct pollfd input = {.fd = -1, .events = POLLIN};
-    if (s->source.fd >= 0 && !s->source.end && submit_has_room(&s->submit))
+    if (source_dry(&s->source) && submit_has_room(&s->submit))
         input.fd = s->source.fd;
     int r = progress_tick(&s->progress, s->accepted == 1 ? s->last_id : ids_any(&s->follow.pending),
                           s->follow.ended, s->accepted);
@@ -137,28 +149,32 @@ static int wait_more(struct submission *s, struct error *err)
     return r < 0 ? error_set(err, r, "--from: %s", strerror(-r)) : 0;
 }
 
-/* True if a read of the source would give something now. */
+/* More items are there, or a read would give some. */
 static bool more_at_once(const struct submission *s)
 {
     struct pollfd input = {.fd = s->source.fd, .events = POLLIN};
-    return s->source.fd >= 0 && !s->source.end && poll(&input, 1, 0) > 0;
+    if (source_done(&s->source))
+        return false;
+    return !source_dry(&s->source) || poll(&input, 1, 0) > 0;
 }
 
 static int run(struct submission *s, struct error *err)
 {
-    int r = 0;
-    while (r == 0) {
-        r = submit_fill(&s->submit, !more_at_once(s), err);
+    for (;;) {
+        int r = submit_fill(&s->submit, err);
+        if (r == 0 && !more_at_once(s))
+            r = submit_flush(&s->submit, err);
         if (r == 0)
             r = take_lines(s, err);
         if (r < 0 || over(s))
-            break;
+            return r;
         /* What was just answered may have made room for items that are there already. */
-        if (submit_has_room(&s->submit) && s->source.fd < 0 && !source_done(&s->source))
+        if (submit_has_room(&s->submit) && !source_dry(&s->source) && !source_done(&s->source))
             continue;
         r = wait_more(s, err);
+        if (r < 0)
+            return r;
     }
-    return r;
 }
 
 /* --- the command -------------------------------------------------------------------------------- */

@@ -235,7 +235,7 @@ static void put_end(struct buf *b, const json_t *object, const struct job_view *
     if (view->seconds >= 0) {
         buf_puts(b, "All in all it took ");
         text_put_seconds(b, view->seconds);
-        buf_puts(b, ", of which\n");
+        buf_puts(b, "; parts of it, which may overlap:\n");
         put_phases(b, object);
     }
 }

@@ -20,6 +20,7 @@ int source_init(struct source *s, const char *from, const char **urls, size_t co
     if (s->fd < 0)
         return error_set(err, -errno, "--from: %s: %s", from, strerror(errno));
     jsonl_init(&s->lines, ASK_MAX_LINE);
+    s->dry = true;
     return 0;
 }
 
@@ -73,20 +74,24 @@ int source_next(struct source *s, const char **ret_text, size_t *ret_len)
         *ret_len = len;
         return 1;
     }
+    s->dry = true;
     return 0;
+}
+
+bool source_dry(const struct source *s)
+{
+    return s->fd >= 0 && !s->end && s->dry;
 }
 
 int source_read(struct source *s)
 {
     char data[READ_SIZE];
     ssize_t n = read(s->fd, data, sizeof data);
-    if (n > 0)
-        return jsonl_feed(&s->lines, data, (size_t)n);
-    if (n == 0)
-        s->end = true;
-    else if (errno != EINTR && errno != EAGAIN)
-        return -errno;
-    return 0;
+    if (n < 0)
+        return errno == EINTR || errno == EAGAIN ? 0 : -errno;
+    s->dry = false;
+    s->end = n == 0;
+    return n > 0 ? jsonl_feed(&s->lines, data, (size_t)n) : 0;
 }
 
 bool source_done(const struct source *s)

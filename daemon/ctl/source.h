@@ -15,6 +15,7 @@ struct source {
     size_t url_count, next_url;
     int fd;     /* -1: URLs */
     bool owned; /* fd is to be closed */
+    bool dry;   /* no whole line is left of what was read */
     bool end;   /* of the file */
     bool last_taken;
     struct jsonl lines;
@@ -29,6 +30,9 @@ void source_deinit(struct source *s);
 /* The next item, valid until the next call: 1; 0: nothing more for now (source_done tells whether for good);
  * -EMSGSIZE: a line that is too long was skipped. Blank lines are skipped silently, and counted. */
 int source_next(struct source *s, const char **ret_text, size_t *ret_len);
+
+/* True if the next item needs a source_read first. To read before that would gather lines without bound. */
+bool source_dry(const struct source *s);
 
 /* Reads what there is, once poll says that there is something. 0 or a negative errno. */
 int source_read(struct source *s);

@@ -148,13 +148,13 @@ static int put_item(struct submit *s, const char *text, size_t len, int code, st
 bool submit_has_room(const struct submit *s)
 {
     /* Two: an item that does not fit into the last batch opens another. */
-    return !s->stop && s->used + 1 < SUBMIT_WINDOW;
+    return s->used + 1 < SUBMIT_WINDOW;
 }
 
 /* Batches at the head that have nothing to wait for. */
 static int settle(struct submit *s, struct error *err);
 
-int submit_fill(struct submit *s, bool idle, struct error *err)
+int submit_fill(struct submit *s, struct error *err)
 {
     const char *text = NULL;
     size_t len = 0;
@@ -164,9 +164,13 @@ int submit_fill(struct submit *s, bool idle, struct error *err)
             return error_set(err, code, "--from: %s", strerror(-code));
         r = put_item(s, text, len, code, err);
     }
+    return r < 0 ? r : settle(s, err);
+}
+
+int submit_flush(struct submit *s, struct error *err)
+{
     struct submit_batch *b = filling(s);
-    if (r == 0 && b && (idle || s->stop || source_done(s->source)))
-        r = send_batch(s, b, err);
+    int r = b ? send_batch(s, b, err) : 0;
     return r < 0 ? r : settle(s, err);
 }
 
@@ -256,5 +260,5 @@ int submit_answer(struct submit *s, const char *line, size_t len, struct error *
 
 bool submit_done(const struct submit *s)
 {
-    return s->used == 0 && (s->stop || source_done(s->source));
+    return s->used == 0 && source_done(s->source);
 }

@@ -34,7 +34,6 @@ struct submit {
     struct source *source;
     const json_t *common; /* what the options say, for every job */
     bool follow;
-    bool stop;         /* take nothing more */
     size_t batch_size; /* SUBMIT_BATCH at most */
     /* An item's answer, in the order of the source: the id, or 0 and why not. `raw`: the daemon's own words
      * as JSON text: the result's object, or the error's (empty if the client itself refused). 0 or a negative
@@ -49,9 +48,12 @@ struct submit {
 int submit_init(struct submit *s); /* after the caller has set its members; 0 or -ENOMEM */
 void submit_deinit(struct submit *s);
 
-/* Takes what the source has, and sends what is full; all, if nothing more is to be had at once (`idle`). 0, or a
- * negative errno and a sentence. */
-int submit_fill(struct submit *s, bool idle, struct error *err);
+/* Takes what the source has, as far as there is room, and sends each batch that is full. 0, or a negative errno and a
+ * sentence. */
+int submit_fill(struct submit *s, struct error *err);
+
+/* Sends the batch that is not full, if there is one: when nothing more is to be had at once. The same. */
+int submit_flush(struct submit *s, struct error *err);
 
 /* Is there room to read more of the source into? */
 bool submit_has_room(const struct submit *s);

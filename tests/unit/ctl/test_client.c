@@ -263,7 +263,7 @@ static size_t serve_batch(uint64_t *next)
 
 static void test_submit_many_lines(void **state)
 {
-    enum { COUNT = 5000 };
+    enum { COUNT = 30000 }; /* more than is read at once */
     struct buf lines = BUF_INIT, ids = BUF_INIT;
     uint64_t next = 1;
     for (int i = 1; i <= COUNT; i++) {
@@ -280,6 +280,42 @@ static void test_submit_many_lines(void **state)
     client_ends(&child, 0, ids.data, NULL);
     buf_deinit(&lines);
     buf_deinit(&ids);
+}
+
+/* While nothing is answered, the client takes no more of its source than its window has room for. */
+static void test_submit_is_bounded(void **state)
+{
+    static char lines[1000];
+    size_t taken = 0;
+    memset(lines, 'x', sizeof lines);
+    for (size_t i = 99; i < sizeof lines; i += 100)
+        lines[i] = '\n';
+    CLIENT(&child, &daemon_, "submit", "--from", "-");
+    fake_accept(&daemon_, &talk);
+    fd_set_nonblock(child.in, true);
+    while (taken < 4 << 20) {
+        struct pollfd room = {.fd = child.in, .events = POLLOUT};
+        if (poll(&room, 1, 300) == 0)
+            break; /* it takes no more */
+        ssize_t n = write(child.in, lines, sizeof lines);
+        assert_true(n > 0);
+        taken += (size_t)n;
+    }
+    assert_in_range(taken, 90000, 400000);
+    talk_end(&talk);
+    assert_int_equal(test_finish(&child, PATIENCE), 3);
+}
+
+static void test_refused_arguments_show_no_secrets(void **state)
+{
+    CLIENT(&child, &daemon_, "submit", "http://me:secret@a/b?token=secret#x", "http://a/?x@y");
+    fake_accept(&daemon_, &talk);
+    talk_hear(&talk);
+    talk_answer(&talk, 1,
+                "[{\"error\":{\"code\":-32602,\"message\":\"no\"}},"
+                "{\"error\":{\"code\":-32602,\"message\":\"no\"}}]");
+    client_ends(&child, 3, "", "");
+    file_is(child.err, "penstockctl: http://***@a/b?***: no\npenstockctl: http://a/?***: no\n");
 }
 
 static void test_submit_and_wait(void **state)
@@ -579,6 +615,8 @@ int main(void)
         TEST(test_submit_line_too_long),
         TEST(test_submit_answers_a_slow_source_at_once),
         TEST(test_submit_many_lines),
+        TEST(test_submit_is_bounded),
+        TEST(test_refused_arguments_show_no_secrets),
         TEST(test_submit_and_wait),
         TEST(test_submit_and_follow),
         TEST(test_verdict_before_the_answer),
