@@ -204,12 +204,9 @@ static int check_size(struct csv *c, uint64_t offset)
     return fail_limit(c, "bytes", c->set.max_record, "max_record");
 }
 
-/* `offset`: of the row's end. */
-static int end_row(struct csv *c, uint64_t offset)
+static int end_row(struct csv *c)
 {
-    int r = check_size(c, offset);
-    if (r == 0)
-        r = c->set.header && !c->named ? end_header(c) : emit_row(c);
+    int r = c->set.header && !c->named ? end_header(c) : emit_row(c);
     buf_reset(&c->row);
     c->fields = 0;
     c->state = ROW_START;
@@ -264,13 +261,16 @@ static const char *start_field(struct csv *c, const char *p, uint64_t offset)
 /* The delimiter or newline at p ends the field. Returns 0 or a negative errno. */
 static int stop_field(struct csv *c, const char *text, size_t len, const char *p, uint64_t offset)
 {
-    int r = end_field(c, text, len);
+    /* Here and at a block's end, so that where blocks end changes nothing. */
+    int r = check_size(c, offset);
+    if (r == 0)
+        r = end_field(c, text, len);
     if (r < 0 || !is_newline(*p)) {
         c->state = FIELD_START;
         return r;
     }
     count_line(c, *p);
-    return end_row(c, offset);
+    return end_row(c);
 }
 
 struct span {
@@ -395,7 +395,7 @@ static int take_block(struct csv *c, const struct block *block)
 }
 
 /* The body has ended, complete. */
-static int take_end(struct csv *c, uint64_t offset)
+static int take_end(struct csv *c)
 {
     if (c->state == ROW_START)
         return 0;
@@ -405,7 +405,7 @@ static int take_end(struct csv *c, uint64_t offset)
         return -EINVAL;
     }
     int r = end_field(c, "", 0);
-    return r < 0 ? r : end_row(c, offset);
+    return r < 0 ? r : end_row(c);
 }
 
 static int take_all(struct csv *c, FILE *body)
@@ -418,7 +418,7 @@ static int take_all(struct csv *c, FILE *body)
         if (r < 0)
             return r;
     }
-    return ferror(body) ? -EIO : take_end(c, block.offset);
+    return ferror(body) ? -EIO : take_end(c);
 }
 
 static int parse(FILE *body, struct penstock_run *run)
