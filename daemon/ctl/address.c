@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <libgen.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,9 +18,9 @@ static int fill(const char *path, struct sockaddr_un *ret_address, int *ret_dir)
 {
     *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
     *ret_dir = -1;
-    size_t max = sizeof ret_address->sun_path;
-    if (strlen(path) < max) {
-        strcpy(ret_address->sun_path, path);
+    size_t max = sizeof ret_address->sun_path, len = strlen(path);
+    if (len < max) {
+        memcpy(ret_address->sun_path, path, len);
         return 0;
     }
     const char *slash = strrchr(path, '/');

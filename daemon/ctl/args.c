@@ -3,6 +3,7 @@
 #include "base/suggest.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,8 +25,7 @@ static int unknown_option(const char *name, size_t len, struct error *err)
     word[2 + keep] = '\0';
     suggest_init(&s, word);
     for (int i = 0; i < OPT_COUNT_; i++) {
-        strcpy(dashed[i], "--");
-        strcat(dashed[i], opt_defs[i].name);
+        snprintf(dashed[i], sizeof dashed[i], "--%s", opt_defs[i].name);
         suggest_offer(&s, dashed[i]);
     }
     return error_set(err, -EINVAL, "there is no option --%.*s%s", (int)keep, name,

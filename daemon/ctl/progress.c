@@ -42,6 +42,16 @@ static void put_bytes(struct buf *b, const struct job_view *view, const struct r
     }
 }
 
+static void put_left(struct buf *b, double seconds)
+{
+    buf_puts(b, "  ");
+    if (seconds < 59.5)
+        buf_printf(b, "%.0f s", ceil(seconds));
+    else
+        text_put_seconds(b, seconds);
+    buf_puts(b, " left");
+}
+
 void progress_put(struct buf *b, const struct job_view *view, const struct rate *rate, size_t ended,
                   size_t total)
 {
@@ -53,11 +63,8 @@ void progress_put(struct buf *b, const struct job_view *view, const struct rate 
         put_bytes(b, view, rate);
     if (view->records >= 0)
         buf_printf(b, "  %lld record%s", (long long)view->records, view->records == 1 ? "" : "s");
-    if (view->length > view->bytes && view->bytes >= 0 && rate->known && rate->per_second >= 1) {
-        buf_puts(b, "  ");
-        text_put_seconds(b, ceil((double)(view->length - view->bytes) / rate->per_second));
-        buf_puts(b, " left");
-    }
+    if (view->length > view->bytes && view->bytes >= 0 && rate->known && rate->per_second >= 1)
+        put_left(b, (double)(view->length - view->bytes) / rate->per_second);
     if (view->waiting_for[0]) {
         buf_puts(b, "  waits for ");
         text_put_safe(b, view->waiting_for, strlen(view->waiting_for));

@@ -184,7 +184,7 @@ static int tell_refused(struct submit *s, const struct submit_item *item)
 /* One element of an answer's array. */
 static int tell_one(struct submit *s, const struct submit_item *item, struct slice raw)
 {
-    json_t *one = json_loadb(raw.p, raw.len, 0, NULL);
+    json_t *one = json_loadb(raw.p, raw.len, JSON_ALLOW_NUL, NULL);
     json_int_t id = json_integer_value(json_object_get(one, "id"));
     const char *why = json_string_value(json_object_get(json_object_get(one, "error"), "message"));
     if (id <= 0 && !slice_member(raw, "error", &raw))

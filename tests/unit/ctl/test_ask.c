@@ -129,6 +129,7 @@ static void test_lines(void **state)
     line_gives("http://a/", "{\"url\":\"http://a/\"}");
     line_gives("  http://a/#x \t", "{\"url\":\"http://a/#x\"}");
     line_gives("{\"url\":\"http://a/\",\"priority\":2}", "{\"url\":\"http://a/\",\"priority\":2}");
+    line_gives("{\"body\":\"\\u0000\"}", "{\"body\":\"\\u0000\"}");
     line_refused("{\"url\"", 6, "not a JSON object");
     line_refused("{} {}", 5, "not a JSON object");
     line_refused("{\"a\":1,\"a\":2}", 13, "not a JSON object");

@@ -157,6 +157,9 @@ static void test_progress_line(void **state)
                             .error_message = ""};
     CHECK("42 running  10.0 MiB of 100 MiB  1.0 MiB/s  9000 records  1 min 30 s left",
           progress_put(&b, &view, &rate, 0, 1));
+    view.length = 12 * 1024 * 1024;
+    CHECK("42 running  10.0 MiB of 12.0 MiB  1.0 MiB/s  9000 records  2 s left",
+          progress_put(&b, &view, &rate, 0, 1));
     view.length = -1;
     view.records = 1;
     view.waiting_for = "origin";
