@@ -47,8 +47,6 @@ static int make_registry(const struct settings *s, struct registry **ret, struct
     for (size_t i = 0; i < s->parser_count; i++) {
         const struct settings_parser *p = &s->parsers[i];
         struct error why;
-        if (!p->type)
-            continue; /* settings for a parser that has its name already */
         int r = add_parser(registry, p, &why);
         if (r < 0) {
             registry_unref(registry);
@@ -64,15 +62,6 @@ static int make_policy(const struct settings *s, struct policy **ret, struct err
 {
     return policy_new((const char *const *)s->allow.items, s->allow.count,
                       (const char *const *)s->deny.items, s->deny.count, ret, err);
-}
-
-static int check_sinks(const struct settings *s, struct error *err)
-{
-    for (size_t i = 0; i < s->sink_count; i++)
-        if (s->sinks[i].type == SINK_FILE && !s->sinks[i].path)
-            return error_set(err, -EINVAL, "sink \"%s\": type = file needs a path",
-                             s->sinks[i].name);
-    return 0;
 }
 
 static int check_parser(const struct registry *registry, const struct job_params *params,
@@ -100,8 +89,6 @@ int loaded_read(const struct load_options *options, struct loaded *ret_loaded, s
 {
     struct loaded l = {0};
     int r = load_settings(options, &l.settings, err);
-    if (r == 0)
-        r = check_sinks(l.settings, err);
     if (r == 0)
         r = make_registry(l.settings, &l.registry, err);
     if (r == 0)

@@ -13,9 +13,11 @@ static const struct message_method methods[] = {
     {"retry", MESSAGE_CALL, JOBS_RETRY, false},    {"wait", MESSAGE_CALL, JOBS_WAIT, false},
     {"follow", MESSAGE_FOLLOW, JOBS_SHOW, false},  {"stats", MESSAGE_CALL, JOBS_STATS, true},
     {"parsers", MESSAGE_CALL, JOBS_PARSERS, true}, {"ping", MESSAGE_PING, JOBS_SHOW, true},
+    {"pause", MESSAGE_CALL, JOBS_PAUSE, true},     {"resume", MESSAGE_CALL, JOBS_RESUME, true},
 };
 
-#define METHOD_NAMES "submit, show, list, cancel, retry, wait, follow, stats, parsers, ping"
+#define METHOD_NAMES \
+    "submit, show, list, cancel, retry, wait, follow, pause, resume, stats, parsers, ping"
 
 /* jansson has a fixed limit of depth (2,048) and none of the number of values, and a value costs
  * some thirty times its text: so both are counted before it sees the line. */

@@ -21,13 +21,27 @@
  * that a slow sink or store bounds memory as well. */
 #define ENDING_MAX 1024
 
-static uint64_t host_limit(const struct jobs *jobs, const char *name)
+/* Each limit by itself, from the most specific section that gives it. */
+static void set_limits(const struct jobs *jobs, struct host *host)
 {
+    const struct settings *s = jobs->settings;
     const struct settings_host *section;
-    for (size_t i = 0; (section = settings_host_match(jobs->settings, name, i)); i++)
-        if (section->connections > 0)
-            return section->connections;
-    return jobs->settings->host_connections;
+    uint64_t connections = 0;
+    struct pace_limits *limits = &host->limits;
+    *limits = (struct pace_limits){0};
+    for (size_t i = 0; (section = settings_host_match(s, host->name, i)); i++) {
+        if (connections == 0)
+            connections = section->connections;
+        if (limits->rate <= 0)
+            limits->rate = section->requests_per_second;
+        if (limits->failures == 0)
+            limits->failures = section->breaker_failures;
+        if (limits->cooldown == 0)
+            limits->cooldown = section->breaker_cooldown;
+    }
+    host->limit = (unsigned)(connections ? connections : s->host_connections);
+    limits->failures = limits->failures ? limits->failures : s->breaker_failures;
+    limits->cooldown = limits->cooldown ? limits->cooldown : s->breaker_cooldown;
 }
 
 struct host *host_get(struct jobs *jobs, const char *name)
@@ -42,7 +56,7 @@ struct host *host_get(struct jobs *jobs, const char *name)
         return NULL;
     }
     host->jobs = jobs;
-    host->limit = (unsigned)host_limit(jobs, name);
+    set_limits(jobs, host);
     list_init(&host->ready_link);
     list_init(&host->window);
     list_init(&host->hops);
@@ -52,7 +66,9 @@ struct host *host_get(struct jobs *jobs, const char *name)
 
 void host_put_if_idle(struct host *host)
 {
-    if (host->running > 0 || host->more || host->loading || host->next_due ||
+    /* A breaker's count and a pause outlive the host's last job; so does a debt of its rate. */
+    if (host->running > 0 || host->more || host->loading || host->next_due || host->paused ||
+        host->wake_at || host->pace.failed > 0 || host->limits.rate > 0 ||
         !list_empty(&host->window) || !list_empty(&host->hops))
         return;
     HASH_DELETE(hh, host->jobs->hosts, host);
@@ -203,30 +219,145 @@ void admission_due(struct jobs *jobs, const char *name, int64_t due)
     jobs_set_timer(jobs, clock_now() + (wait > 0 ? (uint64_t)wait * 1000 : 0));
 }
 
-int64_t admission_check_due(struct jobs *jobs, int64_t now_us)
+/* What a host owes its rate, or has failed, is forgotten a minute after its last request. */
+static void forget_pace(struct host *host, uint64_t now)
 {
-    int64_t next = 0;
+    if (host->running > 0 || host->more || host->loading || host->paused ||
+        !list_empty(&host->window) || !list_empty(&host->hops) ||
+        host->pace.breaker != BREAKER_CLOSED || now - host->pace.used_at <= 60 * NS_PER_SEC)
+        return;
+    host->pace.failed = 0;
+    host->limits.rate = 0;
+    host_put_if_idle(host);
+}
+
+static uint64_t check_host(struct host *host, uint64_t now, int64_t now_us)
+{
+    uint64_t next = 0;
+    if (host->next_due && host->next_due <= now_us) {
+        host->next_due = 0;
+        host->more = host->stale = true;
+        make_ready(host);
+    } else if (host->next_due) {
+        next = now + (uint64_t)(host->next_due - now_us) * 1000;
+    }
+    if (host->wake_at && host->wake_at <= now) {
+        host->wake_at = 0;
+        make_ready(host);
+    } else if (host->wake_at && (next == 0 || host->wake_at < next)) {
+        next = host->wake_at;
+    }
+    return next;
+}
+
+void admission_check_due(struct jobs *jobs)
+{
+    uint64_t now = clock_now(), first = 0;
+    int64_t now_us = clock_real_us();
     struct host *host, *tmp;
     HASH_ITER(hh, jobs->hosts, host, tmp)
     {
-        if (!host->next_due)
-            continue;
-        if (host->next_due <= now_us) {
-            host->next_due = 0;
-            host->more = host->stale = true;
-            make_ready(host);
-            admission_poke(jobs);
-        } else if (!next || host->next_due < next) {
-            next = host->next_due;
-        }
+        uint64_t next = check_host(host, now, now_us);
+        if (next && (first == 0 || next < first))
+            first = next;
+        if (!next)
+            forget_pace(host, now);
     }
-    return next;
+    if (first)
+        jobs_set_timer(jobs, first);
+    admission_poke(jobs);
+}
+
+/* --- pause and resume ------------------------------------------------------------------------- */
+
+struct paused_parser {
+    UT_hash_handle hh;
+    char name[];
+};
+
+static struct paused_parser *find_paused(const struct jobs *jobs, const char *name)
+{
+    struct paused_parser *parser = NULL;
+    HASH_FIND_STR(jobs->parsers, name, parser);
+    return parser;
+}
+
+static int pause_parser(struct jobs *jobs, const char *name, bool paused)
+{
+    struct paused_parser *parser = find_paused(jobs, name);
+    if (parser && !paused) {
+        HASH_DELETE(hh, jobs->parsers, parser);
+        free(parser);
+    } else if (!parser && paused) {
+        parser = calloc(1, sizeof *parser + strlen(name) + 1);
+        if (!parser)
+            return -ENOMEM;
+        strcpy(parser->name, name);
+        HASH_ADD_STR(jobs->parsers, name, parser);
+    }
+    return 0;
+}
+
+int admission_pause(struct jobs *jobs, const char *host_name, const char *parser, bool paused)
+{
+    struct host *host, *tmp;
+    if (host_name) {
+        host = host_get(jobs, host_name);
+        if (!host)
+            return -ENOMEM;
+        host->paused = paused;
+    } else if (parser) {
+        if (pause_parser(jobs, parser, paused) < 0)
+            return -ENOMEM;
+    } else {
+        jobs->paused = paused;
+    }
+    HASH_ITER(hh, jobs->hosts, host, tmp)
+    make_ready(host);
+    admission_poke(jobs);
+    return 0;
+}
+
+void admission_free(struct jobs *jobs)
+{
+    struct paused_parser *parser, *tmp;
+    struct host *host, *next;
+    HASH_ITER(hh, jobs->hosts, host, next)
+    {
+        struct list *e;
+        while ((e = list_pop(&host->window)))
+            job_free(container_of(e, struct job, link));
+        HASH_DELETE(hh, jobs->hosts, host);
+        list_del(&host->ready_link);
+        free(host->name);
+        free(host);
+    }
+    HASH_ITER(hh, jobs->parsers, parser, tmp)
+    {
+        HASH_DELETE(hh, jobs->parsers, parser);
+        free(parser);
+    }
+}
+
+const char *admission_obstacle(const struct jobs *jobs, const char *host_name, const char *parser)
+{
+    struct host *host = NULL;
+    HASH_FIND_STR(jobs->hosts, host_name, host);
+    if (jobs->paused || (host && host->paused) || find_paused(jobs, parser))
+        return "paused";
+    if (sink_failing(jobs->config.sink))
+        return "sink";
+    if (host &&
+        (host->running >= host->limit || host->wake_at || host->pace.breaker != BREAKER_CLOSED))
+        return "host";
+    return "worker";
 }
 
 /* --- permits and slots ------------------------------------------------------------------------ */
 
 static void take_slot(struct host *host, struct job *job)
 {
+    pace_take(&host->pace, &host->limits, clock_now());
     host->running++;
     job->host = host;
     job->has_slot = true;
@@ -270,8 +401,34 @@ bool admission_take_hop(struct job *job, const char *host_name)
 
 static bool may_start(const struct jobs *jobs)
 {
-    return !jobs->draining && jobs->permits_used < jobs->settings->workers &&
+    return !jobs->draining && !jobs->paused && jobs->permits_used < jobs->settings->workers &&
            jobs->ending_count < ENDING_MAX && !sink_failing(jobs->config.sink);
+}
+
+/* The first job of the window whose parser is not paused. */
+static struct job *next_job(struct host *host)
+{
+    list_for_each(e, &host->window)
+    {
+        struct job *job = container_of(e, struct job, link);
+        if (!host->jobs->parsers || !find_paused(host->jobs, job->row->parser))
+            return job;
+    }
+    return NULL;
+}
+
+/* True if pace lets a job start now; else the host is woken when it will. */
+static bool in_pace(struct host *host)
+{
+    uint64_t now = clock_now();
+    uint64_t wait = pace_wait(&host->pace, &host->limits, now);
+    if (wait == 0)
+        return true;
+    if (wait != UINT64_MAX) { /* else the probe's end makes the host ready again */
+        host->wake_at = now + wait;
+        jobs_set_timer(host->jobs, host->wake_at);
+    }
+    return false;
 }
 
 /* One job of this host, if it can. False: the host has nothing to start now. */
@@ -279,14 +436,29 @@ static bool start_one(struct host *host)
 {
     if (host->window_len <= WINDOW / 4 && host->more && !host->loading)
         window_load(host);
-    if (host->running >= host->limit || host->window_len == 0)
+    struct job *job = host->paused ? NULL : next_job(host);
+    if (!job || host->running >= host->limit || !in_pace(host))
         return false;
-    struct job *job = container_of(list_pop(&host->window), struct job, link);
+    list_del(&job->link);
     host->window_len--;
     host->jobs->permits_used++;
     take_slot(host, job);
     job_start(job);
     return true;
+}
+
+void admission_report(struct job *job, const struct cause *cause)
+{
+    struct host *host = job->host;
+    if (!host)
+        return;
+    if (cause && cause->kind == KIND_NONE)
+        pace_withdraw(&host->pace); /* cancelled: it says nothing about the host */
+    else if (pace_report(&host->pace, &host->limits, cause ? cause->kind : KIND_NONE,
+                         job->attempt->status, clock_now()))
+        log_warning("host %s: %llu failures in a row; nothing starts there for %llu s", host->name,
+                    (unsigned long long)host->pace.failed,
+                    (unsigned long long)(host->limits.cooldown / NS_PER_SEC));
 }
 
 void admission_run(struct jobs *jobs)
@@ -303,7 +475,7 @@ void admission_run(struct jobs *jobs)
 
 void admission_limit_changed(struct host *host)
 {
-    host->limit = (unsigned)host_limit(host->jobs, host->name);
+    set_limits(host->jobs, host);
     make_ready(host);
 }
 

@@ -219,6 +219,38 @@ static void call_list(struct jobs_call *call)
     store->engine->list(store, &l->list);
 }
 
+/* --- pause, resume ---------------------------------------------------------------------------- */
+
+static void call_pause(struct jobs_call *call, bool paused)
+{
+    const char *name;
+    json_t *value;
+    const char *host = NULL, *parser = NULL;
+    if (json_object_size(call->params) > 1) {
+        call_fail(call, JOBS_INVALID_PARAMS, NULL, "one of all, host and parser is wanted");
+        return;
+    }
+    json_object_foreach((json_t *)call->params, name, value)
+    {
+        bool all = strcmp(name, "all") == 0;
+        if (strcmp(name, "host") == 0)
+            host = json_string_value(value);
+        else if (strcmp(name, "parser") == 0)
+            parser = json_string_value(value);
+        if (all ? !json_is_true(value) : !host && !parser) {
+            call_fail(call, JOBS_INVALID_PARAMS, name,
+                      "%s: all (true), host or parser (a name) is wanted", name);
+            return;
+        }
+    }
+    if (parser && !registry_find(call->jobs->registry, parser))
+        call_fail(call, JOBS_NOT_FOUND, "parser", "parser: there is no parser %.64s", parser);
+    else if (admission_pause(call->jobs, host, parser, paused) < 0)
+        call_reply(call, NULL);
+    else
+        call_reply(call, json_pack("{s:b}", "paused", paused));
+}
+
 /* --- dispatch --------------------------------------------------------------------------------- */
 
 void jobs_call(struct jobs *jobs, struct jobs_call *call)
@@ -246,6 +278,10 @@ void jobs_call(struct jobs *jobs, struct jobs_call *call)
         return;
     case JOBS_WAIT:
         call_wait(call);
+        return;
+    case JOBS_PAUSE:
+    case JOBS_RESUME:
+        call_pause(call, call->method == JOBS_PAUSE);
         return;
     case JOBS_STATS:
         call_reply(call, view_stats(jobs));

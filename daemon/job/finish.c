@@ -180,6 +180,7 @@ void job_attempt_ended(struct job *job)
         sink_shut(jobs->config.sink, &job->attempt->task.source);
     count_attempt(job);
     const struct cause *cause = last_checks(job);
+    admission_report(job, cause);
     if (!cause)
         job_finish(job, JOB_DONE, NULL);
     else if (cause->cancelled)

@@ -17,6 +17,7 @@
 
 #include "job/attempt.h"
 #include "job/jobs.h"
+#include "job/pace.h"
 #include "job/spec.h"
 #include "store/store.h"
 
@@ -24,6 +25,7 @@
 #include <uv.h>
 
 struct host;
+struct paused_parser;
 
 /* Where an active job stands; `state` of its row is what the outside sees. */
 enum job_place {
@@ -93,6 +95,8 @@ struct jobs {
     struct mail tap_mail;
     struct follow_tap *tap; /* follow.c */
 
+    bool paused;                   /* by an operator: nothing starts */
+    struct paused_parser *parsers; /* uthash: those that are paused */
     bool draining, stopped, drained_told;
     unsigned cancelling; /* drain: pages of queued rows being cancelled */
     unsigned calls_out;  /* calls that wait for the store */
@@ -143,6 +147,10 @@ struct host {
     struct list hops;   /* jobs redirected here that wait for a slot */
     size_t window_len;
     unsigned running, limit;
+    struct pace_limits limits;
+    struct pace pace;
+    uint64_t wake_at;    /* clock_now: when pace lets the next one start; 0: not waiting for that */
+    bool paused;         /* by an operator */
     bool more;           /* the store has runnable rows that are not in the window */
     bool loading, stale; /* a load is under way; something was queued meanwhile */
     int64_t next_due;    /* CLOCK_REALTIME µs; 0: none */
@@ -154,12 +162,19 @@ void host_put_if_idle(struct host *host);
 void admission_queue(struct job *job); /* a new job that may run now: window or store */
 void admission_due(struct jobs *jobs, const char *host, int64_t due); /* a row falls due then */
 void admission_slot_free(struct host *host);
+/* What the job's attempt on its present host tells about the host. */
+void admission_report(struct job *job, const struct cause *cause);
 bool admission_take_hop(struct job *job, const char *host_name); /* a slot now, or PLACE_HOPPING */
 void admission_run(struct jobs *jobs);
 void admission_poke(struct jobs *jobs); /* run soon, from the loop */
 void admission_limit_changed(struct host *host);
-void admission_load(struct jobs *jobs);                         /* at start: what the store holds */
-int64_t admission_check_due(struct jobs *jobs, int64_t now_us); /* returns the next due, 0: none */
+void admission_load(struct jobs *jobs);      /* at start: what the store holds */
+void admission_check_due(struct jobs *jobs); /* the timer: rows fall due, hosts may go on */
+/* pause and resume: of everything (NULL, NULL), of a host, or of a parser. 0 or -ENOMEM. */
+int admission_pause(struct jobs *jobs, const char *host, const char *parser, bool paused);
+void admission_free(struct jobs *jobs); /* at the end: what never ran stays in the store */
+/* Why a queued job does not start: "paused", "sink", "host", "worker"; for waiting_for. */
+const char *admission_obstacle(const struct jobs *jobs, const char *host, const char *parser);
 
 /* --- verdict.c -------------------------------------------------------------------------------- */
 void verdict_line(struct buf *b, const struct job *job, const struct cause *cause);

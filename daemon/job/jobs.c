@@ -16,10 +16,7 @@ static void on_timer(uv_timer_t *timer)
     struct jobs *jobs = timer->data;
     jobs->timer_at = 0;
     jobs_check_clocks(jobs, clock_now());
-    int64_t now_us = clock_real_us();
-    int64_t due = admission_check_due(jobs, now_us);
-    if (due)
-        jobs_set_timer(jobs, clock_now() + (uint64_t)(due - now_us) * 1000);
+    admission_check_due(jobs);
 }
 
 void jobs_set_timer(struct jobs *jobs, uint64_t at)
@@ -129,18 +126,8 @@ static void on_closed(uv_handle_t *handle)
     struct jobs *jobs = handle->data;
     void (*closed)(void *) = jobs->closed;
     void *arg = jobs->closed_arg;
-    struct host *host, *tmp;
-    HASH_ITER(hh, jobs->hosts, host, tmp)
-    {
-        struct list *e;
-        while ((e = list_pop(&host->window)))
-            job_free(container_of(e, struct job, link));
-        host->window_len = 0;
-        host->more = false;
-        host->next_due = 0;
-        host_put_if_idle(host);
-    }
     follow_deinit(jobs);
+    admission_free(jobs);
     registry_unref(jobs->registry);
     policy_unref(jobs->policy);
     free(jobs);

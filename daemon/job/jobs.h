@@ -57,6 +57,8 @@ enum jobs_method {
     JOBS_RETRY,   /* the same -> {"retried":[{"id":NEW,"retry_of":OLD}…],"missing":[…]} */
     JOBS_WAIT,    /* {"ids":[…]} -> {"jobs":[{job object}…]} once all have ended */
     JOBS_STATS,   /* {} -> {…} */
+    JOBS_PAUSE,   /* {} or {"all":true} | {"host":NAME} | {"parser":NAME} -> {"paused":true} */
+    JOBS_RESUME,  /* the same -> {"paused":false} */
     JOBS_PARSERS, /* {} ->
                      {"parsers":[{"name","summary","type","options":[{"name","default","help"}]}]} */
 };

@@ -42,6 +42,7 @@ uint64_t pace_wait(struct pace *pace, const struct pace_limits *limits, uint64_t
 
 void pace_take(struct pace *pace, const struct pace_limits *limits, uint64_t now)
 {
+    pace->used_at = now;
     if (pace->breaker == BREAKER_OPEN)
         pace->breaker = BREAKER_PROBE;
     if (limits->rate > 0) {

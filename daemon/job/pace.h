@@ -27,6 +27,7 @@ struct pace {
     enum breaker breaker;
     uint64_t failed; /* in a row */
     uint64_t retry_at;
+    uint64_t used_at; /* of the last request */
 };
 
 /* Nanoseconds until a request may start; 0: now; UINT64_MAX: when the probe has come back. Takes nothing. */

@@ -75,6 +75,8 @@ struct settings_host {
     uint64_t connections;       /* 0: not set here */
     double requests_per_second; /* 0: no limit */
     uint64_t bytes_per_second;  /* 0: no limit */
+    uint64_t breaker_failures;  /* in a row; 0: not set here */
+    uint64_t breaker_cooldown;  /* ns; 0: not set here */
     struct job_params params;   /* `credential` among them */
 };
 
@@ -139,6 +141,8 @@ struct settings {
     uint64_t host_connections; /* [fetch] host_connections: for hosts without a section; 6 */
     uint64_t max_header;
     uint64_t retry_delay, retry_delay_max, resume_delay; /* ns */
+    uint64_t breaker_failures,
+        breaker_cooldown; /* for hosts whose sections do not say; 0: none; ns */
     /* [flow] */
     uint64_t pipe_size;
     /* [parse] */

@@ -138,6 +138,10 @@ static const struct field fetch_fields[] = {
     {"resume_delay", FIELD_DURATION, AT(resume_delay), "200ms", .max = DAY,
      .help =
          "Before a body that was cut is resumed; twice as much after each that brought nothing."},
+    {"breaker_failures", FIELD_U64, AT(breaker_failures), "10", .max = 1000000,
+     .help = "Failures of a host in a row after which nothing starts there for a while. 0: never."},
+    {"breaker_cooldown", FIELD_DURATION, AT(breaker_cooldown), "30s", .min = NS_PER_MS, .max = DAY,
+     .help = "That while; then one job goes first, to see."},
 };
 
 static const struct field flow_fields[] = {
@@ -189,6 +193,10 @@ static const struct field host_fields[] = {
      .help = "Requests started a second. Empty: no limit."},
     {"bytes_per_second", FIELD_SIZE, AT(bytes_per_second), "", .min = KIB,
      .help = "Bytes of bodies a second. Empty: no limit."},
+    {"breaker_failures", FIELD_U64, AT(breaker_failures), "", .min = 1, .max = 1000000,
+     .help = "In place of fetch.breaker_failures."},
+    {"breaker_cooldown", FIELD_DURATION, AT(breaker_cooldown), "", .min = NS_PER_MS, .max = DAY,
+     .help = "In place of fetch.breaker_cooldown."},
 };
 
 #undef AT

@@ -30,9 +30,7 @@ static const char *waiting_for(const struct jobs *jobs, const struct store_job *
     if (row->state == JOB_QUEUED && row->due > clock_real_us())
         return "not_before";
     if (row->state == JOB_QUEUED)
-        return jobs->permits_used >= jobs->settings->workers ? "worker"
-               : sink_failing(jobs->config.sink)             ? "sink"
-                                                             : "host";
+        return admission_obstacle(jobs, row->host, row->parser);
     if (!job || !job->attempt || row->state != JOB_RUNNING)
         return NULL;
     if (job->place == PLACE_HOPPING)

@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -43,7 +44,8 @@ static void accept_all(struct origin *origin)
                 return;
             continue;
         }
-        int size = origin->config.send_buffer;
+        int size = origin->config.send_buffer, on = 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         if (size > 0)
             setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
         conn_new(origin, fd);
