@@ -1,0 +1,211 @@
+/* Opening the database: clear sentences for whatever stands there instead of what is wanted. */
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "store/sqlite_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BUSY_MS 1000 /* patience with another program that holds the database for a moment */
+
+int sqlite_error(sqlite3 *db, int rc, const char *path, struct error *err)
+{
+    int os = db ? sqlite3_system_errno(db) : 0;
+    switch (rc & 0xff) {
+    case SQLITE_FULL:
+        return error_set(err, -ENOSPC, "%s: the disk is full; make room on it", path);
+    case SQLITE_READONLY:
+        return error_set(err, -EROFS,
+                         "%s: cannot be written; let the daemon's user write it and its directory",
+                         path);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return error_set(err, -EBUSY, "%s: another program has it locked; close that program",
+                         path);
+    case SQLITE_NOMEM:
+        return error_set(err, -ENOMEM, "%s: out of memory", path);
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+        return error_set(err, -EBADMSG,
+                         "%s: it is damaged (%s); stop the daemon and put a copy in its place, or "
+                         "save what can be read by: sqlite3 FILE .recover",
+                         path, db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+    case SQLITE_CANTOPEN:
+    case SQLITE_IOERR:
+        if (os == ENOSPC || os == EDQUOT)
+            return error_set(err, -ENOSPC, "%s: the disk is full; make room on it", path);
+        os = os > 0 ? os : EIO;
+        return error_set(err, -os, "%s: %s: %s", path, sqlite3_errstr(rc), strerror(os));
+    default:
+        return error_set(err, -EIO, "%s: %s", path, db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+    }
+}
+
+/* mkdir -p of the file's directory; those that are made are the user's own. */
+static int make_dir(const char *path, struct error *err)
+{
+    char *dir = strdup(path);
+    if (!dir)
+        return error_set(err, -ENOMEM, "%s: out of memory", path);
+    int r = 0;
+    for (char *slash = strchr(dir + 1, '/'); slash && r == 0; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+            r = error_set(err, -errno, "store.path: the directory %s cannot be made: %s", dir,
+                          strerror(errno));
+        *slash = '/';
+    }
+    free(dir);
+    return r;
+}
+
+static int open_file(struct sqlite *s, struct error *err)
+{
+    const char *path = s->path;
+    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+    if (s->lock_fd < 0) {
+        int r = -errno;
+        return error_set(err, r, "store.path: %s cannot be opened: %s%s", path, strerror(-r),
+                         r == -ENOENT ? "; create its directory first"
+                         : r == -EACCES || r == -EROFS
+                             ? "; let the daemon's user write it and its directory"
+                             : "");
+    }
+    struct stat st;
+    if (fstat(s->lock_fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return error_set(err, -EINVAL, "store.path: %s is not a file", path);
+    /* flock(2) and SQLite's fcntl(2) locks know nothing of each other on a local disk. This one is for
+     * life; closing any descriptor of the file drops the others, so this is closed last. */
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        return errno == EWOULDBLOCK
+                   ? error_set(err, -EBUSY,
+                               "store.path: %s is in use by another penstockd; stop that one, or "
+                               "set store.path to another file",
+                               path)
+                   : error_set(err, -errno, "store.path: %s cannot be locked: %s", path,
+                               strerror(errno));
+    return 0;
+}
+
+/* Something else than a database is told before SQLite touches it. */
+static int check_header(struct sqlite *s, struct error *err)
+{
+    static const char magic[16] = "SQLite format 3";
+    char header[sizeof magic];
+    ssize_t n = pread(s->lock_fd, header, sizeof header, 0);
+    if (n < 0)
+        return error_set(err, -errno, "store.path: %s cannot be read: %s", s->path,
+                         strerror(errno));
+    if (n == 0 || ((size_t)n == sizeof header && memcmp(header, magic, sizeof magic) == 0))
+        return 0;
+    char *journal = NULL;
+    struct stat st;
+    bool hot = asprintf(&journal, "%s-journal", s->path) >= 0 && stat(journal, &st) == 0 &&
+               st.st_size > 0; /* a first page that was torn by a crash: SQLite mends it */
+    free(journal);
+    return hot ? 0
+               : error_set(err, -EPROTO,
+                           "store.path: %s is not a database; move it away, or set store.path to "
+                           "another file",
+                           s->path);
+}
+
+static int set_up(struct sqlite *s, struct error *err)
+{
+    sqlite3_extended_result_codes(s->db, 1);
+    sqlite3_busy_timeout(s->db, BUSY_MS);
+    int r = schema_bring(s->db, s->path, schema_steps, schema_step_count, err);
+    if (r < 0)
+        return r;
+    /* The log of 16 MiB (and its index) is written into the file by the thread when nobody waits. */
+    int rc = sqlite3_exec(s->db,
+                          "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;"
+                          "PRAGMA wal_autocheckpoint=0;PRAGMA journal_size_limit=67108864;"
+                          "PRAGMA cache_size=-8192;PRAGMA temp_store=MEMORY;",
+                          NULL, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : sqlite_error(s->db, rc, s->path, err);
+}
+
+static int read_number(struct sqlite *s, const char *sql, int64_t *ret, struct error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(stmt);
+    *ret = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+    int r = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : sqlite_error(s->db, rc, s->path, err);
+    sqlite3_finalize(stmt);
+    return r;
+}
+
+static int read_figures(struct sqlite *s, struct error *err)
+{
+    int64_t n = 0;
+    int r = 0;
+    for (int i = 0; i < JOB_STATE_COUNT_ && r == 0; i++) {
+        char sql[64];
+        snprintf(sql, sizeof sql, "SELECT jobs FROM counts WHERE state=%d", i);
+        r = read_number(s, sql, &n, err);
+        s->counts.by_state[i] = (uint64_t)n;
+    }
+    if (r == 0)
+        r = read_number(s, "SELECT seq FROM sqlite_sequence WHERE name='jobs'", &n, err);
+    s->counts.last_id = (uint64_t)n;
+    if (r == 0)
+        r = read_number(s, "SELECT seq FROM sqlite_sequence WHERE name='verdicts'", &n, err);
+    s->counts.last_finish_seq = (uint64_t)n;
+    if (r == 0)
+        r = read_number(s, "SELECT finished FROM verdicts ORDER BY seq LIMIT 1", &s->oldest_end,
+                        err);
+    if (r == 0)
+        r = read_number(s, "SELECT value FROM meta WHERE name='clean'", &n, err);
+    s->was_clean = n == 1;
+    return r;
+}
+
+/* From now on a stop that is not clean is seen. It is also the first write: what cannot be written is told
+ * at the start. */
+static int mark_open(struct sqlite *s, struct error *err)
+{
+    sqlite3_bind_int(s->stmts[STMT_SET_CLEAN], 1, 0);
+    int r = stmt_run(s, STMT_SET_CLEAN);
+    if (r < 0)
+        return error_set(err, r, "store.path: %s", s->fault.text);
+    return 0;
+}
+
+int sqlite_open(struct sqlite *s, struct error *err)
+{
+    int r = s->config.make_dir ? make_dir(s->path, err) : 0;
+    if (r == 0)
+        r = open_file(s, err);
+    if (r == 0)
+        r = check_header(s, err);
+    if (r < 0)
+        return r;
+    int rc = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                             s->config.vfs);
+    if (rc != SQLITE_OK)
+        return sqlite_error(s->db, rc, s->path, err);
+    r = set_up(s, err);
+    if (r == 0)
+        r = stmts_prepare(s, err);
+    if (r == 0)
+        r = read_figures(s, err);
+    return r == 0 ? mark_open(s, err) : r;
+}
+
+void sqlite_close(struct sqlite *s)
+{
+    stmts_finalize(s);
+    sqlite3_close(s->db);
+    s->db = NULL;
+    fd_close(&s->lock_fd);
+}

@@ -1,0 +1,150 @@
+/* The schema, in steps; each is one transaction. `PRAGMA application_id` says that a file is ours,
+ * `PRAGMA user_version` which step it has reached, meta.needs which penstock has brought it there.
+ *
+ * jobs.place: where a row stands for the window: 0 nowhere (it runs or has ended), 1 it may run (index
+ * jobs_ready, in the order to run), 2 it falls due later (index jobs_due). Verdicts stand in a table of their
+ * own, so that an end appends and does not make the job's row grow. Few rows are in the states 1 (running),
+ * 2 (waiting), 4 (failed) and 5 (cancelled), so lists of these have an index; 0 and 3 are the bulk. */
+#include "store/sqlite_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char version_1[] =
+    "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "CREATE TABLE counts(state INTEGER PRIMARY KEY, jobs INTEGER NOT NULL);"
+    "CREATE TABLE jobs("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, attempt INTEGER NOT NULL, state INTEGER NOT NULL,"
+    " place INTEGER NOT NULL, priority INTEGER NOT NULL, rank INTEGER NOT NULL,"
+    " uid INTEGER NOT NULL, gid INTEGER NOT NULL, created INTEGER NOT NULL, due INTEGER NOT NULL,"
+    " finished INTEGER NOT NULL, retry_of INTEGER NOT NULL, finish_seq INTEGER NOT NULL,"
+    " error INTEGER NOT NULL, host TEXT NOT NULL, parser TEXT NOT NULL, key TEXT, labels TEXT,"
+    " spec TEXT NOT NULL);"
+    "CREATE TABLE verdicts(seq INTEGER PRIMARY KEY AUTOINCREMENT, job INTEGER NOT NULL,"
+    " finished INTEGER NOT NULL, line TEXT);"
+    "CREATE INDEX jobs_ready ON jobs(host, rank) WHERE place=1;"
+    "CREATE INDEX jobs_due ON jobs(host, due) WHERE place=2;"
+    "CREATE INDEX jobs_rare ON jobs(state) WHERE state IN (1,2,4,5);"
+    "CREATE UNIQUE INDEX jobs_key ON jobs(uid, key) WHERE key IS NOT NULL;"
+    "INSERT INTO counts VALUES (0,0),(1,0),(2,0),(3,0),(4,0),(5,0);"
+    "INSERT INTO meta VALUES ('clean',1);";
+
+const struct schema_step schema_steps[] = {
+    {1, version_1},
+};
+const size_t schema_step_count = sizeof schema_steps / sizeof schema_steps[0];
+
+static int number(sqlite3 *db, const char *sql, int64_t *ret)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW)
+        *ret = sqlite3_column_int64(stmt, 0);
+    int end = sqlite3_finalize(stmt);
+    return rc == SQLITE_ROW ? SQLITE_OK : rc == SQLITE_DONE ? SQLITE_CORRUPT : end ? end : rc;
+}
+
+/* The penstock that a newer schema needs, as it wrote it down; "" if it did not. */
+static void read_needs(sqlite3 *db, char *ret, size_t size)
+{
+    sqlite3_stmt *stmt = NULL;
+    ret[0] = '\0';
+    if (sqlite3_prepare_v2(db, "SELECT value FROM meta WHERE name='needs'", -1, &stmt, NULL) ==
+            SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_text(stmt, 0))
+        snprintf(ret, size, "%s", (const char *)sqlite3_column_text(stmt, 0));
+    sqlite3_finalize(stmt);
+}
+
+static int refuse_newer(sqlite3 *db, const char *path, int64_t version, int known,
+                        struct error *err)
+{
+    char needs[64];
+    read_needs(db, needs, sizeof needs);
+    return error_set(err, -EPROTO,
+                     "%s: its schema is version %lld, and this penstockd %s knows %d; install "
+                     "penstock %s%s, or set store.path to another file",
+                     path, (long long)version, PENSTOCK_VERSION, known,
+                     needs[0] ? needs : "a newer", needs[0] ? " or later" : " version");
+}
+
+/* A copy of the file as it is, beside it: PATH.vN. An older copy of that name is replaced. */
+static int copy_first(sqlite3 *db, const char *path, int64_t version, struct error *err)
+{
+    char *name = NULL;
+    sqlite3 *copy = NULL;
+    struct stat st;
+    if (asprintf(&name, "%s.v%lld", path, (long long)version) < 0)
+        return error_set(err, -ENOMEM, "%s: no memory for a copy", path);
+    mode_t mode = stat(path, &st) == 0 ? st.st_mode & 0777 : 0600;
+    (void)remove(name);
+    int rc = sqlite3_open_v2(name, &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+    (void)chmod(name, mode);
+    sqlite3_backup *backup = rc == SQLITE_OK ? sqlite3_backup_init(copy, "main", db, "main") : NULL;
+    if (backup) {
+        sqlite3_backup_step(backup, -1);
+        rc = sqlite3_backup_finish(backup);
+    } else if (rc == SQLITE_OK) {
+        rc = sqlite3_errcode(copy);
+    }
+    struct error why;
+    int r = rc == SQLITE_OK ? 0 : sqlite_error(copy, rc, name, &why);
+    if (sqlite3_close(copy) != SQLITE_OK && r == 0)
+        r = error_set(&why, -EIO, "%s: the copy could not be closed", name);
+    free(name);
+    return r < 0 ? error_set(err, r, "%s: it must be copied before its schema is changed: %s", path,
+                             why.text)
+                 : 0;
+}
+
+static int run_step(sqlite3 *db, const char *path, const struct schema_step *step,
+                    struct error *err)
+{
+    char tail[256];
+    snprintf(tail, sizeof tail,
+             "PRAGMA application_id=%d;PRAGMA user_version=%d;"
+             "INSERT OR REPLACE INTO meta VALUES('needs','%s');COMMIT;",
+             SQLITE_APPLICATION_ID, step->version, PENSTOCK_VERSION);
+    int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(db, step->sql, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(db, tail, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        return 0;
+    int r = sqlite_error(db, rc, path, err);
+    (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return r;
+}
+
+int schema_bring(sqlite3 *db, const char *path, const struct schema_step *steps, size_t count,
+                 struct error *err)
+{
+    int64_t id = 0, version = 0, objects = 0;
+    int known = steps[count - 1].version;
+    int rc = number(db, "PRAGMA application_id", &id);
+    if (rc == SQLITE_OK)
+        rc = number(db, "PRAGMA user_version", &version);
+    if (rc == SQLITE_OK)
+        rc = number(db, "SELECT count(*) FROM sqlite_schema", &objects);
+    if (rc != SQLITE_OK)
+        return sqlite_error(db, rc, path, err);
+    bool empty = id == 0 && version == 0 && objects == 0;
+    if (!empty && id != SQLITE_APPLICATION_ID)
+        return error_set(err, -EPROTO,
+                         "%s: this database is not penstock's; move it away, or set store.path to "
+                         "another file",
+                         path);
+    if (version > known)
+        return refuse_newer(db, path, version, known, err);
+    int r = !empty && version < known ? copy_first(db, path, version, err) : 0;
+    for (size_t i = 0; i < count && r == 0; i++)
+        if (steps[i].version > version)
+            r = run_step(db, path, &steps[i], err);
+    return r;
+}

@@ -1,0 +1,127 @@
+/* Prepared statements. They are kept for the store's life, so none names its text at run time. */
+#include "store/sqlite_private.h"
+
+#include <errno.h>
+
+static const char *const sql[STMT_COUNT_] = {
+    [STMT_BEGIN] = "BEGIN",
+    [STMT_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+    [STMT_COMMIT] = "COMMIT",
+    [STMT_ROLLBACK] = "ROLLBACK",
+    [STMT_SET_CLEAN] = "INSERT OR REPLACE INTO meta VALUES('clean',?1)",
+    [STMT_SET_COUNT] = "UPDATE counts SET jobs=?2 WHERE state=?1",
+    [STMT_KEY] = "SELECT id,spec FROM jobs WHERE uid=?1 AND key=?2",
+    [STMT_INSERT] =
+        "INSERT INTO jobs(id,attempt,state,place,priority,rank,uid,gid,created,due,finished,"
+        "retry_of,finish_seq,error,host,parser,key,labels,spec) "
+        "VALUES(?1,0,0,?2,?3,?4,?5,?6,?7,?8,0,?9,0,0,?10,?11,?12,?13,?14)",
+    [STMT_UNDO] = "DELETE FROM jobs WHERE id>?1",
+    [STMT_STATE] = "SELECT state,attempt FROM jobs WHERE id=?1",
+    [STMT_CLAIM] = "UPDATE jobs SET state=1,place=0,due=0,attempt=?2 WHERE id=?1",
+    [STMT_POSTPONE] = "UPDATE jobs SET state=?2,place=?3,due=?4 WHERE id=?1",
+    [STMT_FINISH] = "UPDATE jobs SET state=?2,place=0,due=0,finished=?3,finish_seq=?4,error=?5 "
+                    "WHERE id=?1",
+    [STMT_VERDICT] = "INSERT INTO verdicts(seq,job,finished,line) VALUES(?1,?2,?3,?4)",
+    [STMT_OLDEST] = "SELECT seq,job,finished FROM verdicts ORDER BY seq LIMIT 1",
+    [STMT_FORGET_VERDICT] = "DELETE FROM verdicts WHERE seq=?1",
+    [STMT_FORGET_JOB] = "DELETE FROM jobs WHERE id=?1",
+    [STMT_GET] = "SELECT " ROW_COLUMNS " FROM jobs j WHERE j.id=?1",
+    [STMT_GET_VERDICT] = "SELECT line FROM verdicts WHERE seq=?1",
+    [STMT_LIST] = "SELECT " ROW_COLUMNS " FROM jobs j WHERE j.id<?1 ORDER BY j.id DESC",
+    [STMT_LIST_RARE] = "SELECT " ROW_COLUMNS " FROM jobs j WHERE j.state=?2 "
+                       "AND j.state IN (1,2,4,5) AND j.id<?1 ORDER BY j.id DESC",
+    [STMT_NEXT_DUE] = "SELECT due,id FROM jobs WHERE place=2 AND host=?1 ORDER BY due",
+    [STMT_PROMOTE] = "UPDATE jobs SET place=1 WHERE id=?1",
+    [STMT_WINDOW] =
+        "SELECT " ROW_COLUMNS " FROM jobs j WHERE j.place=1 AND j.host=?1 ORDER BY j.rank,j.id",
+    [STMT_HOSTS] = "SELECT host,sum(n) FROM ("
+                   "SELECT host,count(*) n FROM jobs WHERE place=1 GROUP BY host UNION ALL "
+                   "SELECT host,count(*) n FROM jobs WHERE place=2 GROUP BY host UNION ALL "
+                   "SELECT host,count(*) n FROM jobs WHERE state=1 AND state IN (1,2,4,5) "
+                   "GROUP BY host) GROUP BY host",
+    [STMT_ENDED] = "SELECT " ROW_COLUMNS ",v.line FROM verdicts v JOIN jobs j ON j.id=v.job "
+                   "WHERE v.seq>?1 ORDER BY v.seq LIMIT ?2",
+};
+
+int stmts_prepare(struct sqlite *s, struct error *err)
+{
+    for (int i = 0; i < STMT_COUNT_; i++) {
+        int rc =
+            sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmts[i], NULL);
+        if (rc == SQLITE_ERROR)
+            return error_set(err, -EPROTO,
+                             "%s: its tables are not as penstock makes them (%s); move it away, or "
+                             "put a copy in its place",
+                             s->path, sqlite3_errmsg(s->db));
+        if (rc != SQLITE_OK)
+            return sqlite_error(s->db, rc, s->path, err);
+    }
+    return 0;
+}
+
+void stmts_finalize(struct sqlite *s)
+{
+    for (int i = 0; i < STMT_COUNT_; i++) {
+        sqlite3_finalize(s->stmts[i]);
+        s->stmts[i] = NULL;
+    }
+}
+
+int sqlite_fault(struct sqlite *s, int rc)
+{
+    if (s->fault_code == 0)
+        s->fault_code = sqlite_error(s->db, rc, s->path, &s->fault);
+    return s->fault_code;
+}
+
+int stmt_step(struct sqlite *s, enum stmt which)
+{
+    int rc = sqlite3_step(s->stmts[which]);
+    if (rc == SQLITE_ROW)
+        return 1;
+    int r = rc == SQLITE_DONE ? 0 : sqlite_fault(s, rc);
+    sqlite3_reset(s->stmts[which]);
+    return r;
+}
+
+int stmt_run(struct sqlite *s, enum stmt which)
+{
+    int r = stmt_step(s, which);
+    if (r == 1)
+        sqlite3_reset(s->stmts[which]);
+    return r < 0 ? r : 0;
+}
+
+void stmt_reset(struct sqlite *s, enum stmt which)
+{
+    sqlite3_reset(s->stmts[which]);
+}
+
+static char *text(sqlite3_stmt *stmt, int column)
+{
+    return (char *)(uintptr_t)sqlite3_column_text(stmt, column);
+}
+
+void stmt_row(sqlite3_stmt *stmt, struct store_job *ret_job)
+{
+    int i = 0;
+    ret_job->id = (uint64_t)sqlite3_column_int64(stmt, i++);
+    ret_job->attempt = (uint32_t)sqlite3_column_int64(stmt, i++);
+    ret_job->state = (enum job_state)sqlite3_column_int(stmt, i++);
+    ret_job->priority = sqlite3_column_int(stmt, i++);
+    ret_job->rank = sqlite3_column_int64(stmt, i++);
+    ret_job->uid = (uint32_t)sqlite3_column_int64(stmt, i++);
+    ret_job->gid = (uint32_t)sqlite3_column_int64(stmt, i++);
+    ret_job->created = sqlite3_column_int64(stmt, i++);
+    ret_job->due = sqlite3_column_int64(stmt, i++);
+    ret_job->finished = sqlite3_column_int64(stmt, i++);
+    ret_job->retry_of = (uint64_t)sqlite3_column_int64(stmt, i++);
+    ret_job->finish_seq = (uint64_t)sqlite3_column_int64(stmt, i++);
+    ret_job->error = (enum error_kind)sqlite3_column_int(stmt, i++);
+    ret_job->host = text(stmt, i++);
+    ret_job->parser = text(stmt, i++);
+    ret_job->key = text(stmt, i++);
+    ret_job->labels = text(stmt, i++);
+    ret_job->spec = text(stmt, i++);
+    ret_job->verdict = NULL;
+}
