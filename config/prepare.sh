@@ -81,11 +81,11 @@ as_owner() {
         env HOME="${home:-/nonexistent}" "$@"
 }
 
-# A HOME that is unset, or that cannot be written to, is no place for a compiler cache.
+# The compiler cache is the caller's, unless that is another user's or has no HOME to be in.
 cache_options=()
 if command -v ccache >/dev/null; then
     cache_options=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
-    if [[ -z ${CCACHE_DIR:-} && ! -w ${HOME:-/nonexistent} ]]; then
+    if [[ $EUID -eq 0 && ! -O $root ]] || [[ -z ${CCACHE_DIR:-} && ! -w ${HOME:-/nonexistent} ]]; then
         export CCACHE_DIR=$root/build/ccache
     fi
 fi

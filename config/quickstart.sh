@@ -135,7 +135,12 @@ sample_url=$base/file/$name
 [[ $url == "$sample_url" ]] && : "${parser:=$sample_parser}"
 : "${parser:=lines}"
 
-# Echoes a command as one would type it, then runs it.
+# A word as one would type it.
+q() {
+    printf %q "$1"
+}
+
+# Echoes a command, then runs it.
 run() {
     printf '\n$ %s\n' "$*"
     eval "$*"
@@ -144,7 +149,7 @@ run() {
 log=$dir/penstock.log
 settings=(--config /dev/null --set "control.socket=$PENSTOCK_SOCKET" --set store.engine=memory
     --set policy.allow=127.0.0.0/8)
-printf '\n$ penstockd %s >%s &\n' "${settings[*]}" "$log"
+printf '\n$ penstockd%s >%s &\n' "$(printf ' %q' "${settings[@]}")" "$(q "$log")"
 setsid "${as[@]}" penstockd "${settings[@]}" </dev/null >"$log" 2>"$dir/penstockd.err" &
 daemon=$!
 for ((try = 0; try < 200; try++)); do
@@ -159,29 +164,29 @@ if ! penstockctl ping >/dev/null; then
 fi
 
 # --- a whole body ---------------------------------------------------------------------------------------------
-run "penstockctl submit $(printf %q "$url") --parser $(printf %q "$parser") --wait"
+run "penstockctl submit $(q "$url") --parser $(q "$parser") --wait"
 status=$?
-run "grep -m 3 '\"event\":\"record\"' $(printf %q "$log") | cut -c 1-180"
-run "grep '\"event\":\"verdict\"' $(printf %q "$log")"
+run "grep -m 3 '\"event\":\"record\"' $(q "$log") | cut -c 1-180"
+run "grep '\"event\":\"verdict\"' $(q "$log")"
 
 # --- half a body ------------------------------------------------------------------------------------------------
 half="$sample_url?cut=$((size / 2))&etag=none&modified=0"
 printf '\nNow %s again, its connection dying half-way (and no ETag by which to resume it).\n' "$name"
-run "wc -l <$(printf %q "$dir/www/$name")"
+run "wc -l <$(q "$dir/www/$name")"
 run "curl -s '$half' | wc -l   # wrong, and nobody is told"
 run "penstockctl submit '$half' --parser $sample_parser --max-attempts 1 --wait"
-run "tail -n 1 $(printf %q "$log")"
+run "tail -n 1 $(q "$log")"
 
 if [[ -n $keep ]]; then
     trap - EXIT
     cat <<END
 
 The daemon is still running (pid $daemon; log: $log). To talk to it:
-    export PENSTOCK_SOCKET=$PENSTOCK_SOCKET PATH=$bin:\$PATH
-    penstockctl submit $sample_url --parser $sample_parser --follow
-    tail -f $log
+    export PENSTOCK_SOCKET=$(q "$PENSTOCK_SOCKET") PATH=$(q "$bin"):\$PATH
+    penstockctl submit $(q "$sample_url") --parser $sample_parser --follow
+    tail -f $(q "$log")
 To stop it and remove what is left:
-    kill $daemon $origin; rm -rf $dir
+    kill $daemon $origin; rm -rf $(q "$dir")
 END
 fi
 exit "$status"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Adds up what the builds' ctest runs wrote (--output-junit): single cases, not programs.
 
-    summary.py [--require-all] [--status N] DIRECTORY
+    summary.py [--require-all] [--broken WHAT]... DIRECTORY
 
 The last line is "N passed, N failed, N skipped"; the exit status is 0 if nothing failed.
 """
@@ -37,18 +37,22 @@ def cases_of(test):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--require-all", action="store_true")
-    parser.add_argument("--status", type=int, default=0)
+    parser.add_argument("--broken", action="append", default=[], help="what failed besides the tests: a build")
     parser.add_argument("directory", type=pathlib.Path)
     args = parser.parse_args()
 
-    passed, failed, skipped = 0, [], []
+    passed, failed, skipped = set(), [], {}
     for path in sorted(args.directory.glob("*.xml")):
         for test in ElementTree.parse(path).getroot().iter("testcase"):
-            name = f"{path.stem}: {test.get('name')}"
             good, bad, left = cases_of(test)
-            passed += len(good)
-            failed += [f"{name} {case}".rstrip() for case in bad]
-            skipped += [f"{name} {case}".rstrip() for case in left]
+            passed |= {(path.stem, test.get("name"), case) for case in good}
+            failed += [f"{path.stem}: {test.get('name')} {case}".rstrip() for case in bad]
+            skipped |= {(path.stem, test.get("name"), case.split(": ")[0]): case for case in left}
+    # What one build cannot do and another has done was not left out.
+    done = {key[1:] for key in passed}
+    skipped = [f"{build}: {test} {skipped[build, test, case]}".rstrip()
+               for build, test, case in sorted(skipped) if (test, case) not in done]
+    passed, failed = len(passed), args.broken + failed
     for case in skipped:
         print("skipped:", case)
     for case in failed:
@@ -57,9 +61,7 @@ def main():
         print("A skipped test is a failure here (--require-all).")
         failed += skipped
         skipped = []
-    status = 1 if failed or args.status else 0
-    if args.status and not failed:
-        print("A build failed, or ctest did.")
+    status = 1 if failed else 0
     if not passed and not failed and not skipped:
         print("No test was run.")
         status = 1

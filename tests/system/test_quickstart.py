@@ -51,8 +51,8 @@ class Quickstart(penstock_test.Case):
     def test_by_itself(self):
         done = self.quickstart()
         out = done.stdout
-        self.assertEqual(out.count('"event":"record"'), 3, out)
-        states = re.findall(r'"event":"verdict".*?"state":"(\w+)"', out)
+        self.assertEqual(len(re.findall(r'^{"ts":"[^"]+","event":"record"', out, re.M)), 3, out)
+        states = re.findall(r'^{"ts":.*"event":"verdict".*?"state":"(\w+)"', out, re.M)
         self.assertEqual(states, ["done", "failed"], out)
         self.assertIn('"kind":"truncated"', out)
         self.assertIn("$ penstockd ", out)
