@@ -23,7 +23,7 @@ static struct column *find(const struct columns *columns, char *key, size_t len)
     return found ? *found : NULL;
 }
 
-/* `"name":`, or with n > 1 `"name_n":`. */
+/* `,"name":`, or with n > 1 `,"name_n":`. */
 static int put_key(struct buf *b, const char *name, size_t len, unsigned n)
 {
     struct buf text = BUF_INIT;
@@ -31,6 +31,7 @@ static int put_key(struct buf *b, const char *name, size_t len, unsigned n)
     if (n > 1)
         buf_printf(&text, "_%u", n);
     buf_reset(b);
+    buf_putc(b, ',');
     if (!text.failed)
         json_put_string(b, text.data, text.len);
     buf_putc(b, ':');

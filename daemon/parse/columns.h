@@ -1,4 +1,4 @@
-/* The names of a table's columns, as the members of JSON objects: each `"name":`, and unique, since a name
+/* The names of a table's columns, as the members of JSON objects: each `,"name":`, and unique, since a name
  * that came before gets _2, _3 … One owner. */
 #ifndef PENSTOCK_PARSE_COLUMNS_H
 #define PENSTOCK_PARSE_COLUMNS_H
@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 struct column {
-    char *key; /* `"name":` */
+    char *key; /* `,"name":` */
     size_t len;
     unsigned next; /* the number that the next column of this name tries first */
 };

@@ -9,7 +9,8 @@
  *  - End of file means that the whole body has arrived and was verified. A download that was cut,
  *    cancelled or timed out gives a read error (ferror, errno EIO), never end of file. A parser that
  *    takes the error for an end does no harm beyond the records it emits: the job fails all the same.
- *  - The FILE has no descriptor (fileno is -1) and cannot seek. A parser may fclose it.
+ *  - The FILE has no descriptor (fileno is -1) and cannot seek. A parser may fclose it. It does no
+ *    locking (__fsetlocking, FSETLOCKING_BYCALLER): one thread at a time uses it.
  *  - parse runs on a thread (or in a process) of its own and may block. It must not use global
  *    state, as several runs go on at once; one that does can be run isolated.
  *  - Everything that it may call back is a function pointer in struct penstock_run, valid until
@@ -49,9 +50,10 @@ struct penstock_run {
 
     /* Emits one record: exactly one JSON value (RFC 8259), UTF-8, len bytes, written to the log as it
      * stands but for newlines between tokens. Blocks while the log's sink is full: that is the
-     * backpressure. Returns 0; -EINVAL if it is not one JSON value (the run fails); -EMSGSIZE if it
-     * is over the record limit (the run fails); -ECANCELED if the job has ended, after which every
-     * emit is refused and the parser should return. */
+     * backpressure. Nesting is limited to 128 levels. Returns 0; -EINVAL if it is not one JSON value (the
+     * run fails); -EMSGSIZE if it is over the record limit (the run fails); another negative errno
+     * if the record could not be handed on (the run fails); -ECANCELED if the job has ended, or a
+     * record was refused before: the parser should return. */
     int (*emit)(struct penstock_run *run, const char *json, size_t len);
 
     /* Says why the run fails and where in the body: line from 1 and byte offset from 0, or 0 and

@@ -26,6 +26,9 @@
 
 #include <errno.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define MAX_RECORD ((size_t)64 << 20)
 #define MAX_FIELDS 65536
@@ -57,7 +60,7 @@ struct csv {
     struct buf part;        /* the field's bytes so far */
     struct buf row;         /* the row's JSON so far */
     size_t fields;          /* of the row, so far */
-    struct columns columns; /* the header's; behind them `"_extra":` */
+    struct columns columns; /* the header's; behind them `,"_extra":` */
     size_t column_count;
     bool named;          /* the header has been read */
     size_t first_fields; /* without a header: of the first row; 0: none yet */
@@ -133,13 +136,18 @@ static int fail_memory(struct csv *c)
 static void put_separator(struct csv *c)
 {
     size_t i = c->fields;
-    buf_putc(&c->row, i > 0 ? ',' : c->set.header ? '{' : '[');
-    if (c->set.header && i <= c->column_count) {
-        const struct column *column = c->columns.items[i];
-        buf_put(&c->row, column->key, column->len);
-        if (i == c->column_count)
-            buf_putc(&c->row, '[');
+    if (i == 0)
+        buf_putc(&c->row, c->set.header ? '{' : '[');
+    if (!c->set.header || i > c->column_count) {
+        if (i > 0)
+            buf_putc(&c->row, ',');
+        return;
     }
+    const struct column *column = c->columns.items[i];
+    size_t comma = i == 0; /* which the first has no use for */
+    buf_put(&c->row, column->key + comma, column->len - comma);
+    if (i == c->column_count)
+        buf_putc(&c->row, '[');
 }
 
 static int end_field(struct csv *c, const char *text, size_t len)
@@ -291,9 +299,31 @@ static void keep_text(struct csv *c, const struct span *s, const char *until)
         buf_put(&c->part, s->text, (size_t)(until - s->text));
 }
 
+#ifdef __SSE2__
+/* Sixteen bytes at once, up to one that stops or the last fifteen. */
+static const char *skip_wide(const struct csv *c, const char *p, const char *end)
+{
+    const __m128i lf = _mm_set1_epi8('\n'), cr = _mm_set1_epi8('\r');
+    const __m128i delimiter = _mm_set1_epi8((char)c->set.delimiter);
+    const __m128i quote = c->set.quote >= 0 ? _mm_set1_epi8((char)c->set.quote) : delimiter;
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i newline = _mm_or_si128(_mm_cmpeq_epi8(v, lf), _mm_cmpeq_epi8(v, cr));
+        __m128i mark = _mm_or_si128(_mm_cmpeq_epi8(v, delimiter), _mm_cmpeq_epi8(v, quote));
+        unsigned found = (unsigned)_mm_movemask_epi8(_mm_or_si128(newline, mark));
+        if (found)
+            return p + __builtin_ctz(found);
+    }
+    return p;
+}
+#endif
+
 static void skip_plain(const struct csv *c, struct span *s)
 {
     const char *p = s->p;
+#ifdef __SSE2__
+    p = skip_wide(c, p, s->end);
+#endif
     while (p < s->end && !c->stops[(unsigned char)*p])
         p++;
     s->p = p;
