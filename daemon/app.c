@@ -52,7 +52,7 @@ struct app {
     struct control *control;
     uv_signal_t signals[SIGNAL_COUNT];
     uv_timer_t drain_timer;
-    struct mail stdout_mail;
+    struct mail stdout_mail, store_mail;
     bool mailbox_open, stopping;
     unsigned stuck; /* abandoned workers that never came back */
     int status;
@@ -128,6 +128,7 @@ static int make_sink(struct app *app, struct error *err)
         struct sink_config config = {.targets = targets,
                                      .target_count = count,
                                      .record_bytes = s->max_record,
+                                     .sync = strcmp(s->store_engine, "memory") != 0,
                                      .stdout_gone = on_stdout_gone,
                                      .trouble = on_sink_trouble,
                                      .tap = on_lines_written,
@@ -140,13 +141,47 @@ static int make_sink(struct app *app, struct error *err)
     return r;
 }
 
+static void on_store_mail(struct mail *mail)
+{
+    struct app *app = container_of(mail, struct app, store_mail);
+    if (app->jobs)
+        jobs_sink_changed(app->jobs); /* what may start is to be looked at again */
+}
+
+static void on_store_trouble(void *arg, const char *why)
+{
+    struct app *app = arg;
+    if (why)
+        log_error("store: %s; it is tried again every second, and no job is accepted or started "
+                  "until then",
+                  why);
+    else
+        log_info("store: works again");
+    mailbox_post(&app->mailbox, &app->store_mail);
+}
+
+/* Its directory is made if it is the one we chose ourselves. */
+static bool default_place(const struct settings *s)
+{
+    char *path = settings_default_store();
+    bool same = path && s->store_path && strcmp(path, s->store_path) == 0;
+    free(path);
+    return same;
+}
+
 static int make_store(struct app *app, struct error *err)
 {
     const struct settings *s = app->settings;
     struct store_config config = {.path = s->store_path,
                                   .max_jobs = s->max_jobs,
-                                  .keep_finished_us = (int64_t)(s->keep_finished / 1000)};
-    return store_memory_new(&config, &app->mailbox, &app->store, err);
+                                  .keep_finished_us = (int64_t)(s->keep_finished / 1000),
+                                  .keep_finished_count = s->keep_finished_count,
+                                  .make_dir = default_place(s),
+                                  .trouble = on_store_trouble,
+                                  .arg = app};
+    if (strcmp(s->store_engine, "memory") == 0)
+        return store_memory_new(&config, &app->mailbox, &app->store, err);
+    return store_sqlite_new(&config, &app->mailbox, &app->store, err);
 }
 
 static int make_workers(struct app *app, struct error *err)
@@ -228,7 +263,8 @@ static void on_jobs_closed(void *arg)
     app->stuck = pool_free(app->pool);
     app->pool = NULL;
     post_line(app, EVENT_STOP);
-    size_t lost = sink_free(app->sink, app->settings->drain);
+    size_t lost =
+        sink_free(app->sink, NS_PER_SEC); /* every job's lines are out: only ours are left */
     if (lost > 0)
         log_error("%zu lines could not be written before the end", lost);
     app->sink = NULL;
@@ -251,18 +287,38 @@ static void on_drained(void *arg)
     control_free(app->control, on_control_closed, app);
 }
 
+/* Stopped jobs end within parse.abort_grace; what is left after that waits for a sink (or a store) that
+ * takes nothing. Their verdicts are not given, so with a store that keeps they run again. */
+static void on_patience_over(uv_timer_t *timer)
+{
+    struct app *app = timer->data;
+    log_error(
+        "the log takes nothing, and the daemon was told to stop: the last lines are not written");
+    control_stop_accepting(app->control); /* removes the socket */
+    _exit(1);
+}
+
+static void stop_jobs(struct app *app, uint64_t patience)
+{
+    jobs_stop(app->jobs);
+    uv_timer_start(&app->drain_timer, on_patience_over,
+                   (app->current.settings->abort_grace + patience) / NS_PER_MS, 0);
+}
+
 static void on_drain_over(uv_timer_t *timer)
 {
     struct app *app = timer->data;
     log_info("the drain is over: running jobs are stopped");
-    jobs_stop(app->jobs);
+    stop_jobs(app, 10 * NS_PER_SEC);
 }
 
 static void stop(struct app *app, const char *why)
 {
     if (app->stopping) {
-        log_info("%s, again: running jobs are stopped", why);
-        jobs_stop(app->jobs);
+        if (!uv_is_closing((uv_handle_t *)&app->drain_timer)) {
+            log_info("%s, again: running jobs are stopped", why);
+            stop_jobs(app, NS_PER_SEC);
+        }
         return;
     }
     unsigned running;
@@ -296,6 +352,7 @@ static void name_restarts(const struct settings *a, const struct settings *b)
         {"control.socket", strcmp(a->socket, b->socket) != 0},
         {"control.mode", a->socket_mode != b->socket_mode},
         {"store.engine", strcmp(a->store_engine, b->store_engine) != 0},
+        {"store.path", a->store_path && b->store_path && strcmp(a->store_path, b->store_path) != 0},
         {"fetch.threads", a->fetch_threads != b->fetch_threads},
         {"fetch.max_header", a->max_header != b->max_header},
         {"flow.pipe_size", a->pipe_size != b->pipe_size},
@@ -366,6 +423,7 @@ static int make_loop(struct app *app, struct error *err)
         r = mailbox_init(&app->mailbox, &app->loop);
     app->mailbox_open = r == 0;
     mail_init(&app->stdout_mail, on_stdout_mail);
+    mail_init(&app->store_mail, on_store_mail);
     return r < 0 ? error_set(err, r, "the loop cannot be made: %s", uv_strerror(r)) : 0;
 }
 
@@ -405,9 +463,9 @@ int app_run(const struct load_options *options)
     if (fd_raise_limit() < 0)
         log_warning("the limit of descriptors could not be raised");
     if (start(&app, &err) < 0) {
-        /* Nothing has been acknowledged, and the process ends: what was built goes with it. */
+        /* Nothing has been acknowledged: what was built, threads and all, goes with the process. */
         log_error("%s", err.text);
-        return 1;
+        _exit(1);
     }
     post_line(&app, EVENT_START);
     log_info("penstockd " PENSTOCK_VERSION " listens on %s", app.settings->socket);

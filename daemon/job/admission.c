@@ -402,7 +402,8 @@ bool admission_take_hop(struct job *job, const char *host_name)
 static bool may_start(const struct jobs *jobs)
 {
     return !jobs->draining && !jobs->paused && jobs->permits_used < jobs->settings->workers &&
-           jobs->ending_count < ENDING_MAX && !sink_failing(jobs->config.sink);
+           jobs->ending_count < ENDING_MAX && !sink_failing(jobs->config.sink) &&
+           !store_failing(jobs->config.store);
 }
 
 /* The first job of the window whose parser is not paused. */
@@ -490,8 +491,11 @@ static void on_hosts(struct mail *mail)
 {
     struct initial *initial = container_of(mail, struct initial, call.call.mail);
     struct jobs *jobs = initial->jobs;
-    if (initial->call.call.result < 0)
-        log_error("the queue could not be read: %s", initial->call.call.error.text);
+    if (initial->call.call.result < 0) {
+        log_error("the queue could not be read, and is tried again: %s",
+                  initial->call.call.error.text);
+        recover_again(jobs);
+    }
     for (size_t i = 0; i < initial->call.count; i++) {
         struct host *host = host_get(jobs, initial->call.hosts[i].host);
         if (host) {
@@ -509,7 +513,8 @@ void admission_load(struct jobs *jobs)
 {
     struct initial *initial = calloc(1, sizeof *initial);
     if (!initial) {
-        log_error("no memory to read the queue");
+        log_error("no memory to read the queue; it is tried again");
+        recover_again(jobs);
         return;
     }
     initial->jobs = jobs;

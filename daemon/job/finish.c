@@ -29,12 +29,15 @@ static void on_committed(struct mail *mail)
     struct store_call *call = &job->call.finish.call;
     uint64_t id = job->id;
 
-    if (call->result < 0)
+    bool stored = call->result == 0;
+    if (!stored) /* the store was given up: the row runs again after the next start */
         log_error("job %llu: its end could not be stored: %s", (unsigned long long)id,
                   call->error.text);
     if (job->ending == ENDING_RETRY)
         admission_due(jobs, job->row->host, job->row->due);
-    if (job->ending == ENDING_FINAL) {
+    if (job->ending == ENDING_INTERRUPTED && !jobs->draining)
+        admission_due(jobs, job->row->host, clock_real_us());
+    if (job->ending == ENDING_FINAL && stored) {
         follow_ended(jobs, id, job->verdict_line.text.data, job->verdict_line.text.len);
         calls_job_ended(jobs, id);
     }
@@ -169,6 +172,11 @@ static void interrupt(struct job *job, const struct cause *cause)
     attempt_line(&job->attempt_line.text, job, "interrupted", cause, -1);
     job_set_state(job, JOB_QUEUED);
     send_off(job, ENDING_INTERRUPTED);
+}
+
+void job_torn(struct job *job)
+{
+    interrupt(job, NULL);
 }
 
 void job_attempt_ended(struct job *job)

@@ -91,6 +91,9 @@ struct jobs {
     uint64_t timer_at; /* clock_now; 0: not set */
     struct mail admit_mail, trouble_mail;
 
+    bool recovering;     /* recover.c: a page is under way */
+    uint64_t recover_at; /* clock_now: the queue is to be read again then; 0: no */
+
     struct list followers, waits, parked; /* parked: bulk calls that wait for `ending` to shrink */
     struct mail tap_mail;
     struct follow_tap *tap; /* follow.c */
@@ -126,8 +129,17 @@ void job_set_state(struct job *job, enum job_state state);
  * verdict goes to the sink, then to the store, then to whoever waits; then the job is freed. */
 void job_finish(struct job *job, enum job_state state, const struct cause *cause);
 
+/* It was running when another daemon on this store died: its attempt is closed in the log, and it runs
+ * again. */
+void job_torn(struct job *job);
+
 /* The attempt has ended: decides between verdict, retry and interruption. */
 void job_attempt_ended(struct job *job);
+
+/* --- recover.c: what an earlier daemon left ------------------------------------------------------ */
+void recover_start(struct jobs *jobs); /* before anything is claimed */
+void recover_again(struct jobs *jobs); /* the store could not be read: everything in a second */
+void recover_check(struct jobs *jobs); /* the timer */
 
 /* --- run.c: from a permit to the attempt's end ------------------------------------------------ */
 void job_start(struct job *job);                      /* has permit and slot */

@@ -17,6 +17,7 @@ static void on_timer(uv_timer_t *timer)
     jobs->timer_at = 0;
     jobs_check_clocks(jobs, clock_now());
     admission_check_due(jobs);
+    recover_check(jobs);
 }
 
 void jobs_set_timer(struct jobs *jobs, uint64_t at)
@@ -101,6 +102,7 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct er
         return error_set(err, r, "the jobs cannot be set up: %s", strerror(-r));
     }
     jobs->timer.data = jobs;
+    recover_start(jobs);
     admission_load(jobs);
     *ret_jobs = jobs;
     return 0;
@@ -159,7 +161,10 @@ void jobs_drain(struct jobs *jobs, void (*drained)(void *arg), void *arg)
 
 void jobs_stop(struct jobs *jobs)
 {
+    struct store *store = jobs->config.store;
     jobs->stopped = true;
+    if (store->engine->give_up)
+        store->engine->give_up(store);
     list_for_each(e, &jobs->running) job_interrupt(container_of(e, struct job, link));
 }
 
@@ -177,7 +182,7 @@ void jobs_drain_step(struct jobs *jobs)
     if (!jobs->draining || jobs->drained_told)
         return;
     if (!list_empty(&jobs->running) || !list_empty(&jobs->ending) || jobs->cancelling > 0 ||
-        loading(jobs))
+        jobs->recovering || loading(jobs))
         return;
     waits_fail(jobs);
     if (jobs->calls_out > 0)

@@ -85,8 +85,9 @@ static void on_claimed(struct mail *mail)
     if (call->result == -ENOENT || call->result == -ESTALE) {
         unclaim(job, 0); /* ended meanwhile */
     } else if (call->result < 0) {
-        log_error("job %llu: cannot be claimed, tried again in 1 s: %s",
-                  (unsigned long long)job->id, call->error.text);
+        if (!store_failing(job->jobs->config.store)) /* it has told of it once */
+            log_error("job %llu: cannot be claimed, tried again in 1 s: %s",
+                      (unsigned long long)job->id, call->error.text);
         unclaim(job, clock_real_us() + 1000000);
     } else {
         job->row->attempt = job->call.claim.attempt;

@@ -132,6 +132,7 @@ struct settings {
     char *store_engine;     /* "sqlite" or "memory" */
     char *store_path;       /* may be NULL if the engine is memory */
     uint64_t keep_finished; /* ns */
+    uint64_t keep_finished_count;
     /* [queue] */
     uint64_t max_jobs;
     /* [fetch] */

@@ -113,6 +113,8 @@ static const struct field store_fields[] = {
              "/var/lib/penstock, for others in ${XDG_STATE_HOME:-~/.local/state}/penstock."},
     {"keep_finished", FIELD_DURATION, AT(keep_finished), "7d", .max = 3650 * DAY,
      .help = "How long jobs that have ended can be shown."},
+    {"keep_finished_count", FIELD_U64, AT(keep_finished_count), "1000000", .min = 1,
+     .max = 1000000000, .help = "How many of them at most; the oldest go first."},
 };
 
 static const struct field queue_fields[] = {

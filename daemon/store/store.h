@@ -196,6 +196,11 @@ struct store {
     struct mailbox *mailbox; /* where calls come back: the control loop's */
 };
 
+static inline bool store_failing(struct store *s)
+{
+    return s->engine->failing && s->engine->failing(s);
+}
+
 struct store_config {
     const char *path;  /* engines that keep */
     uint64_t max_jobs; /* not ended; 0: no limit */
