@@ -356,6 +356,8 @@ static void name_restarts(const struct settings *a, const struct settings *b)
         {"fetch.threads", a->fetch_threads != b->fetch_threads},
         {"fetch.max_header", a->max_header != b->max_header},
         {"flow.pipe_size", a->pipe_size != b->pipe_size},
+        {"flow.decode_ratio", a->decode_ratio != b->decode_ratio},
+        {"flow.decode_window", a->decode_window != b->decode_window},
         {"parse.max_record", a->max_record != b->max_record},
         {"sink", a->sink_count != b->sink_count},
     };

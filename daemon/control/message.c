@@ -13,7 +13,7 @@ static const struct message_method methods[] = {
     {"retry", MESSAGE_CALL, JOBS_RETRY, false},    {"wait", MESSAGE_CALL, JOBS_WAIT, false},
     {"follow", MESSAGE_FOLLOW, JOBS_SHOW, false},  {"stats", MESSAGE_CALL, JOBS_STATS, true},
     {"parsers", MESSAGE_CALL, JOBS_PARSERS, true}, {"ping", MESSAGE_PING, JOBS_SHOW, true},
-    {"pause", MESSAGE_CALL, JOBS_PAUSE, true},     {"resume", MESSAGE_CALL, JOBS_RESUME, true},
+    {"pause", MESSAGE_CALL, JOBS_PAUSE, false},    {"resume", MESSAGE_CALL, JOBS_RESUME, false},
 };
 
 #define METHOD_NAMES \
