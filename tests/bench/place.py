@@ -26,6 +26,14 @@ class Place:
     def origin(self, *options):
         return penstock_test.Origin(self, *options)
 
+    def nginx(self, files):
+        """nginx that serves these files: a dict of names and contents."""
+        www = self.dir / "www"
+        www.mkdir()
+        for name, content in files.items():
+            (www / name).write_bytes(content)
+        return penstock_test.Nginx(self, www)
+
     def daemon(self, settings=None, **kwargs):
         return penstock_test.Daemon(self, settings, **kwargs)
 

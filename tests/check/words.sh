@@ -4,7 +4,7 @@
 cd "$(dirname "$0")/../.." || exit 1
 status=0
 sources() {
-    find CMakeLists.txt README.md config daemon include systemd tests .ci -type f \
+    find . \( -path ./.git -o -path './build*' \) -prune -o -type f \
         -not -path '*/corpus/*' -not -path '*/__pycache__/*' -not -name '*.pyc' -print0
 }
 complain() {

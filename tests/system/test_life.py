@@ -200,7 +200,7 @@ class Stop(penstock_test.Case):
         daemon = self.daemon({"daemon.drain": "20ms", "parse.workers": "4"})
         with daemon.rpc() as rpc:
             jobs = [rpc.call("submit", {"url": self.web.url(f"/bytes?n=200000&drip=1,{s}")})["id"]
-                    for s in (50, 500, 5000, 50000) for _ in range(25)]
+                    for _ in range(25) for s in (50000, 5000, 500, 50)]
         until(lambda: len(daemon.events("verdict")) >= 5, "some have ended")
         daemon.stop()
         self.assertEqual(sorted(v["job"] for v in daemon.events("verdict")), sorted(jobs))
