@@ -27,6 +27,7 @@ class KillTest:
         self.config.write_text(f'[sink "log"]\ntype = file\npath = {self.log}\n')
         self.acknowledged = {}  # key -> id
         self.repeated = []
+        self.killed = 0
         self.over = threading.Event()
         self.starts = []
         self.paths = [f"/lines?n={self.random.randrange(1, 60)}&id={i}" for i in range(PATHS)]
@@ -54,6 +55,9 @@ class KillTest:
         numbers = list(range(self.jobs))
         while numbers and not self.over.is_set():
             batch = numbers[:BATCH]
+            if batch[0] > self.jobs * (self.killed + 1) / (self.kills + 1):
+                time.sleep(0.005)  # spread over all kills
+                continue
             try:
                 with penstock_test.Rpc(self.daemon.socket) as rpc:
                     answers = rpc.answer("submit", [self.job(n) for n in batch])["result"]
@@ -75,12 +79,13 @@ class KillTest:
                 time.sleep(self.random.uniform(0.02, 0.3))
                 self.daemon.kill()
                 self.daemon = self.start()
+                self.killed += 1
             until(lambda: not thread.is_alive(), "everything is acknowledged", 300 * penstock_test.PATIENCE)
             ids = list(self.acknowledged.values())
             with self.daemon.rpc() as rpc:
                 rpc.socket.settimeout(300 * penstock_test.PATIENCE)
-                self.stored = [j for i in range(0, len(ids), 10000)
-                               for j in rpc.call("wait", {"ids": ids[i:i + 10000]})["jobs"]]
+                self.stored = [j for i in range(0, len(ids), 1000)
+                               for j in rpc.call("wait", {"ids": ids[i:i + 1000]})["jobs"]]
                 self.listed = self.list_all(rpc)
         finally:
             self.over.set()

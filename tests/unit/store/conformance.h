@@ -187,6 +187,7 @@ static int store_conformance(const char *engine, store_opener *open)
         CONFORMANCE_TEST(a_verdict_is_stored_once_and_never_by_a_ghost),
         CONFORMANCE_TEST(a_job_that_does_not_run_can_end),
         CONFORMANCE_TEST(a_window_is_in_the_order_to_run),
+        CONFORMANCE_TEST(none_starves),
         CONFORMANCE_TEST(what_runs_is_in_no_window_and_comes_back_in_its_place),
         CONFORMANCE_TEST(window_rows_are_whole),
         CONFORMANCE_TEST(hosts_are_those_with_work),

@@ -49,6 +49,21 @@ static void a_window_is_in_the_order_to_run(void **state)
     assert_int_equal(nobody.next_due, 0);
 }
 
+/* A point of priority is worth STORE_AGE_US of waiting, and no more. */
+static void none_starves(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job old = job_for("h"), urgent = job_for("h"), later = job_for("h");
+    urgent.priority = later.priority = 10;
+    urgent.created = old.created + 10 * STORE_AGE_US - 1;
+    later.created = old.created + 10 * STORE_AGE_US + 1;
+    submit_job(f, &old);
+    submit_job(f, &urgent);
+    submit_job(f, &later);
+    struct store_window window = {.host = "h", .now = 1, .limit = 5};
+    assert_string_equal(window_ids(f, &window), "2 1 3");
+}
+
 static void what_runs_is_in_no_window_and_comes_back_in_its_place(void **state)
 {
     struct fixture *f = *state;

@@ -40,20 +40,26 @@ static inline void on_delivered(struct mail *mail)
     delivered_count++;
 }
 
-static inline void fixture_open(struct fixture *f, const struct store_config *config)
+/* All but the store. */
+static inline void fixture_prepare(struct fixture *f)
 {
-    struct store_config with_path = *config;
-    struct error err = {{0}};
     const char *tmp = getenv("TMPDIR");
     snprintf(f->dir, sizeof f->dir, "%s/store-XXXXXX", tmp && strlen(tmp) < 40 ? tmp : "/tmp");
     assert_non_null(mkdtemp(f->dir));
     snprintf(f->path, sizeof f->path, "%s/db", f->dir);
-    with_path.path = f->path;
     assert_int_equal(uv_loop_init(&f->loop), 0);
     assert_int_equal(mailbox_init(&f->mailbox, &f->loop), 0);
+    delivered_count = 0;
+}
+
+static inline void fixture_open(struct fixture *f, const struct store_config *config)
+{
+    struct store_config with_path = *config;
+    struct error err = {{0}};
+    fixture_prepare(f);
+    with_path.path = f->path;
     if (f->open(&with_path, &f->mailbox, &f->store, &err) < 0)
         fail_msg("the store cannot be opened: %s", err.text);
-    delivered_count = 0;
 }
 
 static inline void fixture_close(struct fixture *f)

@@ -1,6 +1,184 @@
 #include "conformance.h"
+#include "store/sqlite_private.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* --- what is kept ---------------------------------------------------------------------------- */
+
+static void reopen(struct fixture *f)
+{
+    struct store_config config = {.path = f->path};
+    struct error err = {""};
+    f->store->engine->free(f->store);
+    if (store_sqlite_new(&config, &f->mailbox, &f->store, &err) < 0)
+        fail_msg("it cannot be opened again: %s", err.text);
+}
+
+static void everything_is_there_after_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    struct store_submit_item item;
+    uint64_t keyed = submit_keyed(f, 1, "k", "{\"a\":1}", &item);
+    uint64_t done = submit_to(f, "a"), waiting = submit_to(f, "a"), running = submit_to(f, "b");
+    claim(f, done);
+    claim(f, waiting);
+    claim(f, running);
+    assert_int_equal(finish(f, done, 1, JOB_DONE), 0);
+    assert_int_equal(postpone(f, waiting, 1, 5000), 0);
+    struct store_counts before, after;
+    f->store->engine->counts(f->store, &before);
+    reopen(f);
+    f->store->engine->counts(f->store, &after);
+    assert_memory_equal(&before, &after, sizeof before);
+
+    assert_int_equal(submit_keyed(f, 1, "k", "{\"a\":1}", &item), keyed);
+    assert_true(item.existing);
+    struct store_job *row = get(f, done);
+    assert_int_equal(row->state, JOB_DONE);
+    assert_string_equal(row->verdict, "{\"event\":\"verdict\"}");
+    store_job_free(row);
+    struct store_window window = {.host = "a", .now = 5000, .limit = 5};
+    assert_string_equal(window_ids(f, &window), "3");
+    struct store_list torn = {.select = any, .limit = 5};
+    torn.select.state = JOB_RUNNING;
+    assert_string_equal(list_ids(f, &torn), "4");
+    assert_int_equal(postpone(f, running, 1, 0), 0);
+    assert_int_equal(claim(f, running), 2);
+    assert_int_equal(submit_to(f, "h"), 5);
+    struct store_hosts hosts = {.count = 0};
+    assert_int_equal(CALL(f, hosts, &hosts), 0);
+    assert_int_equal(hosts.count, 3);
+    while (hosts.count > 0)
+        free(hosts.hosts[--hosts.count].host);
+    free(hosts.hosts);
+}
+
+static void an_id_is_never_given_twice(void **state)
+{
+    struct fixture *f = *state;
+    fixture_close(f);
+    fixture_open(f, &(struct store_config){.keep_finished_us = 1});
+    uint64_t id = submit_to(f, "h");
+    assert_int_equal(finish(f, id, 0, JOB_CANCELLED), 0);
+    struct store_job *row;
+    while ((row = get(f, id))) { /* forgotten when idle */
+        store_job_free(row);
+        (void)finish(f, submit_to(f, "h"), 0, JOB_CANCELLED);
+    }
+    struct store_counts counts;
+    f->store->engine->counts(f->store, &counts);
+    reopen(f);
+    assert_int_equal(submit_to(f, "h"), counts.last_id + 1);
+}
+
+/* --- the schema ------------------------------------------------------------------------------ */
+
+static const struct schema_step two_steps[] = {
+    {1, "CREATE TABLE meta(name TEXT PRIMARY KEY, value); CREATE TABLE a(x);"
+        "INSERT INTO a VALUES(7);"},
+    {2, "ALTER TABLE a ADD COLUMN y DEFAULT 8;"},
+};
+static const struct schema_step a_broken_step[] = {
+    {1, ""}, {2, ""}, {3, "ALTER TABLE a ADD COLUMN z; ALTER TABLE none ADD COLUMN z;"}};
+
+static sqlite3 *open_db(const char *path)
+{
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL),
+                     SQLITE_OK);
+    return db;
+}
+
+static int ask(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *stmt = NULL;
+    int value = -1;
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        value = sqlite3_column_int(stmt, 0);
+    sqlite3_finalize(stmt);
+    return value;
+}
+
+static void a_migration_copies_the_file_first(void **state)
+{
+    char dir[] = "/tmp/schema-XXXXXX", path[40], copy[48];
+    struct error err;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/db", dir);
+    snprintf(copy, sizeof copy, "%s.v1", path);
+    sqlite3 *db = open_db(path);
+    assert_int_equal(schema_bring(db, path, two_steps, 1, &err), 0);
+    assert_int_equal(access(copy, F_OK), -1); /* there was nothing to copy */
+    assert_int_equal(ask(db, "PRAGMA application_id"), SQLITE_APPLICATION_ID);
+    chmod(path, 0600);
+
+    assert_int_equal(schema_bring(db, path, two_steps, 2, &err), 0);
+    assert_int_equal(ask(db, "SELECT y FROM a"), 8);
+    assert_int_equal(ask(db, "PRAGMA user_version"), 2);
+    assert_int_equal(schema_bring(db, path, two_steps, 2, &err), 0); /* nothing to do */
+
+    struct stat st;
+    assert_int_equal(stat(copy, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    sqlite3 *old = open_db(copy);
+    assert_int_equal(ask(old, "SELECT x FROM a"), 7);
+    assert_int_equal(ask(old, "SELECT y FROM a"), -1);
+    assert_int_equal(ask(old, "PRAGMA user_version"), 1);
+    sqlite3_close(old);
+
+    /* A step that fails changes nothing. */
+    assert_true(schema_bring(db, path, a_broken_step, 3, &err) < 0);
+    assert_true(err.text[0] != '\0');
+    assert_int_equal(ask(db, "PRAGMA user_version"), 2);
+    assert_int_equal(ask(db, "SELECT z FROM a"), -1);
+
+    /* A newer one is refused. */
+    assert_int_equal(schema_bring(db, path, two_steps, 1, &err), -EPROTO);
+    assert_non_null(strstr(err.text, "version 2"));
+    assert_non_null(strstr(err.text, PENSTOCK_VERSION));
+    sqlite3_close(db);
+    snprintf(copy, sizeof copy, "%s.v2", path);
+    assert_int_equal(unlink(copy), 0);
+    snprintf(copy, sizeof copy, "%s.v1", path);
+    assert_int_equal(unlink(copy), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
+
+static void a_copy_that_fails_stops_the_migration(void **state)
+{
+    char dir[] = "/tmp/schema-XXXXXX", path[40], copy[48];
+    struct error err;
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/db", dir);
+    snprintf(copy, sizeof copy, "%s.v1", path);
+    sqlite3 *db = open_db(path);
+    assert_int_equal(schema_bring(db, path, two_steps, 1, &err), 0);
+    assert_int_equal(mkdir(copy, 0700), 0); /* in the copy's way */
+    int fd = openat(AT_FDCWD, copy, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+    assert_int_equal(mkdirat(fd, "full", 0700), 0);
+    assert_true(schema_bring(db, path, two_steps, 2, &err) < 0);
+    assert_non_null(strstr(err.text, "copied"));
+    assert_int_equal(ask(db, "PRAGMA user_version"), 1);
+    sqlite3_close(db);
+    assert_int_equal(unlinkat(fd, "full", AT_REMOVEDIR), 0);
+    close(fd);
+    assert_int_equal(rmdir(copy), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
 
 int main(void)
 {
-    return store_conformance("sqlite", store_sqlite_new);
+    const struct CMUnitTest own[] = {
+        CONFORMANCE_TEST(everything_is_there_after_a_restart),
+        CONFORMANCE_TEST(an_id_is_never_given_twice),
+        cmocka_unit_test(a_migration_copies_the_file_first),
+        cmocka_unit_test(a_copy_that_fails_stops_the_migration),
+    };
+    int failed = store_conformance("sqlite", store_sqlite_new);
+    return failed + cmocka_run_group_tests_name("sqlite, its own", own, NULL, NULL);
 }
