@@ -39,10 +39,12 @@ _penstockctl_value() {
     --deliver) _penstockctl_words "stream commit" "$2" ;;
     --unverified) _penstockctl_words "fail accept" "$2" ;;
     --keep-body) _penstockctl_words "never failed" "$2" ;;
+    --decode) _penstockctl_words "auto gzip bzip2 xz zstd none" "$2" ;;
+    --compress) _penstockctl_words "yes no" "$2" ;;
     --digest) _penstockctl_words "sha256" "$2" ;;
     --parser) _penstockctl_words "$(_penstockctl_parsers)" "$2" ;;
     --limit | --option | --label | --credential | --header | --accept-status | --expect-type | --min-bytes | \
-        --min-records | --max-attempts | --max-body | --max-redirects | --timeout | --connect-timeout | \
+        --min-records | --max-attempts | --max-body | --max-decoded | --max-redirects | --timeout | --connect-timeout | \
         --first-byte-timeout | --stall-timeout | --parse-timeout | --user-agent | --priority | --not-before | \
         --key | --schedule | --host | --since) COMPREPLY=() ;;
     *) return 1 ;;
@@ -55,7 +57,7 @@ _penstockctl() {
     local job="--parser --option --label --credential --header --method --body --deliver --digest --unverified
         --accept-status --expect-type --min-bytes --min-records --max-attempts --max-body --max-redirects
         --timeout --connect-timeout --first-byte-timeout --stall-timeout --parse-timeout --user-agent
-        --priority --not-before --key --keep-body"
+        --priority --not-before --key --keep-body --decode --max-decoded --compress"
     local select="--state --error --label --schedule --host --parser --since"
     local stream="--events --data"
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command="" i

@@ -64,6 +64,12 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
     [OPT_KEY] = {"key", "KEY", GROUP_JOB, FORM_TEXT, NULL, "the same key gives the same job"},
     [OPT_KEEP_BODY] = {"keep-body", "never|failed", GROUP_JOB, FORM_TEXT, NULL,
                        "keep the body that broke the parser"},
+    [OPT_DECODE] = {"decode", "FORMAT", GROUP_JOB, FORM_TEXT, NULL,
+                    "a compressed file: auto, gzip, bzip2, xz, zstd or none"},
+    [OPT_MAX_DECODED] = {"max-decoded", "SIZE", GROUP_JOB, FORM_TEXT, NULL,
+                         "fail above, once it is decoded"},
+    [OPT_COMPRESS] = {"compress", "yes|no", GROUP_JOB, FORM_TEXT, NULL,
+                      "ask the origin to encode the body"},
 
     [OPT_STATE] = {"state", "STATE", GROUP_SELECT, FORM_TEXT, NULL,
                    "queued, waiting, running, done, failed or cancelled"},

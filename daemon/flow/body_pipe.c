@@ -127,6 +127,8 @@ static ssize_t put(struct body_pipe *pipe, const char *data, size_t len)
     while (n < 0 && errno == EINTR);
     if (n >= 0)
         return n;
+    if (errno == EPIPE)
+        atomic_store_explicit(&pipe->body->reader_left, true, memory_order_release);
     return errno == EAGAIN ? 0 : -errno;
 }
 
@@ -174,9 +176,15 @@ static void finish(struct body_pipe *pipe, enum body_state state)
     pipe->ops->finished(pipe);
 }
 
+static enum body_state good_end(const struct body_pipe *pipe)
+{
+    return pipe->unverified ? BODY_ENDED : BODY_COMPLETE;
+}
+
 static void on_reader_gone(struct body_pipe *pipe)
 {
     pipe->reader_left = true;
+    atomic_store_explicit(&pipe->body->reader_left, true, memory_order_release);
     pipe->carry_len = pipe->carry_off = 0;
     stop_full_clock(pipe);
     uv_poll_stop(&pipe->poll);
@@ -201,7 +209,7 @@ static void on_writable(struct body_pipe *pipe)
     pipe->carry_len = pipe->carry_off = 0;
     stop_full_clock(pipe);
     if (pipe->completing) {
-        finish(pipe, BODY_COMPLETE);
+        finish(pipe, good_end(pipe));
         return;
     }
     pipe->ops->drained(pipe);
@@ -230,7 +238,13 @@ void body_pipe_complete(struct body_pipe *pipe)
     if (pipe->fd < 0 || pipe->reader_left)
         finish(pipe, BODY_ABORTED);
     else if (!body_pipe_full(pipe))
-        finish(pipe, BODY_COMPLETE);
+        finish(pipe, good_end(pipe));
+}
+
+void body_pipe_end(struct body_pipe *pipe)
+{
+    pipe->unverified = true;
+    body_pipe_complete(pipe);
 }
 
 void body_pipe_abort(struct body_pipe *pipe)

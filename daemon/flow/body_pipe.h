@@ -39,7 +39,7 @@ struct body_pipe {
     uint64_t accepted; /* bytes taken, the carry included */
     uint64_t full_since,
         full_time; /* ns that a carry has waited: the writer's wait for the reader */
-    bool completing, reader_left, closing;
+    bool completing, unverified, reader_left, closing;
     int polling; /* the events that are polled for; 0: none */
     void (*closed)(struct body_pipe *pipe);
     /* The poll handle goes together with the descriptor, whose number may be another's a moment
@@ -63,6 +63,9 @@ int body_pipe_write(struct body_pipe *pipe, const char *data, size_t len);
 /* The transfer ended well: write out the carry, publish BODY_COMPLETE, close; then `finished`, which
  * may be called before this returns. */
 void body_pipe_complete(struct body_pipe *pipe);
+
+/* The same where the end could not be verified: publishes BODY_ENDED in place of BODY_COMPLETE. */
+void body_pipe_end(struct body_pipe *pipe);
 
 /* Publishes BODY_ABORTED (unless settled before) and closes the write end at once; a blocked reader
  * wakes. If the pipe was completing, `finished` is called before this returns. Idempotent; takes a closed

@@ -24,39 +24,101 @@ static ssize_t read_clocked(struct body_reader *reader, char *data, size_t size)
     return n;
 }
 
-static ssize_t broken(struct body_reader *reader)
+static ssize_t broken(struct body_reader *reader, enum body_fault fault)
 {
+    if (!reader->broken)
+        reader->fault = fault;
     reader->broken = true;
     errno = EIO;
     return -1;
 }
 
-/* The one place where bytes leave the pipe. The bytes; 0: the body's verified end; -1 with EIO. */
-static ssize_t read_body(struct body_reader *reader, char *data, size_t size)
+/* read(2) gave 0. The writer publishes the state before it closes: a pipe that ends while the body is open was
+ * closed by something that could not vouch for it. */
+static ssize_t end_pipe(struct body_reader *reader)
 {
+    enum body_state state = body_state(reader->body);
+    if (state != BODY_COMPLETE && state != BODY_ENDED)
+        return broken(reader, BODY_FAULT_CUT);
+    reader->unverified = state == BODY_ENDED;
+    reader->pipe_ended = true;
+    return 0;
+}
+
+/* The one place where bytes leave the pipe. The bytes; 0: its end; -1 with EIO. */
+static ssize_t read_pipe(void *arg, char *data, size_t size)
+{
+    struct body_reader *reader = arg;
     struct body *body = reader->body;
     ssize_t n;
-    if (reader->ended || size == 0)
+    if (reader->pipe_ended || size == 0)
         return 0;
     do {
         /* An aborted body stops at once: what the pipe still holds is worth nothing. */
         if (reader->broken || body_state(body) == BODY_ABORTED)
-            return broken(reader);
+            return broken(reader, BODY_FAULT_CUT);
         n = read_clocked(reader, data, size);
     } while (n < 0 && errno == EINTR);
     if (n < 0)
-        return broken(reader);
-    if (n == 0) {
-        /* The writer publishes the state before it closes. A pipe that ends while the body is open
-         * was closed by something that could not vouch for it. */
-        if (body_state(body) != BODY_COMPLETE)
-            return broken(reader);
-        reader->ended = true;
-        return 0;
-    }
+        return broken(reader, BODY_FAULT_CUT);
+    if (n == 0)
+        return end_pipe(reader);
     uint64_t before = atomic_load_explicit(&body->bytes_read, memory_order_relaxed);
     atomic_store_explicit(&body->bytes_read, before + (uint64_t)n, memory_order_relaxed);
     return n;
+}
+
+/* --- decoding ----------------------------------------------------------------------------------- */
+
+static ssize_t decode_failed(struct body_reader *reader)
+{
+    switch (decode_fault(reader->decode)) {
+    case DECODE_LIMIT:
+        return broken(reader, BODY_FAULT_LIMIT);
+    case DECODE_NO_MEMORY:
+        return broken(reader, BODY_FAULT_MEMORY);
+    case DECODE_CORRUPT:
+        return broken(reader, BODY_FAULT_DECODE);
+    default:
+        return broken(reader, BODY_FAULT_CUT); /* unless the source has said why */
+    }
+}
+
+static ssize_t read_decoded(struct body_reader *reader, char *data, size_t size)
+{
+    struct body *body = reader->body;
+    ssize_t n = decode_read(reader->decode, data, size);
+    if (n < 0)
+        return decode_failed(reader);
+    if (decode_active(reader->decode)) {
+        uint64_t before = atomic_load_explicit(&body->bytes_decoded, memory_order_relaxed);
+        atomic_store_explicit(&body->bytes_decoded, before + (uint64_t)n, memory_order_relaxed);
+        atomic_store_explicit(&body->decoding, true, memory_order_relaxed);
+    }
+    return n;
+}
+
+/* The body has ended, as far as pipe and decoder can tell. */
+static ssize_t end_body(struct body_reader *reader)
+{
+    if (reader->unverified) {
+        bool vouched = reader->decode && decode_vouches(reader->decode);
+        if (!body_judge_end(reader->body, vouched) || !vouched)
+            return broken(reader, BODY_FAULT_UNVERIFIED);
+    }
+    reader->ended = true;
+    return 0;
+}
+
+/* What the parser reads. The bytes; 0: the body's verified end; -1 with EIO. */
+static ssize_t read_body(struct body_reader *reader, char *data, size_t size)
+{
+    if (reader->broken || body_state(reader->body) == BODY_ABORTED)
+        return broken(reader, BODY_FAULT_CUT);
+    if (reader->ended || size == 0)
+        return 0;
+    ssize_t n = reader->decode ? read_decoded(reader, data, size) : read_pipe(reader, data, size);
+    return n == 0 ? end_body(reader) : n;
 }
 
 static ssize_t cookie_read(void *cookie, char *data, size_t size)
@@ -95,6 +157,24 @@ int body_reader_open(struct body_reader *reader, struct body *body, int fd)
     return r;
 }
 
+int body_reader_decode(struct body_reader *reader, const struct decode_plan *plan)
+{
+    if (decode_plan_empty(plan))
+        return 0;
+    reader->decode = decode_new(plan, read_pipe, reader);
+    return reader->decode ? 0 : -ENOMEM;
+}
+
+const char *body_reader_message(const struct body_reader *reader)
+{
+    return reader->decode ? decode_message(reader->decode) : "";
+}
+
+bool body_reader_vouched(const struct body_reader *reader)
+{
+    return reader->ended && reader->decode && decode_vouches(reader->decode);
+}
+
 int body_reader_drain(struct body_reader *reader)
 {
     ssize_t n;
@@ -110,6 +190,8 @@ void body_reader_close(struct body_reader *reader)
     if (reader->file)
         fclose(reader->file); /* cookie_close sets it to NULL */
     fd_close(&reader->fd);
+    decode_free(reader->decode);
+    reader->decode = NULL;
     free(reader->buffer);
     reader->buffer = NULL;
     body_unref(reader->body);

@@ -5,6 +5,7 @@
 #define PENSTOCK_FLOW_BODY_READER_H
 
 #include "flow/body.h"
+#include "flow/decode.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -13,13 +14,27 @@
  * writer's calls against the default 4 KiB. */
 #define BODY_READER_BUFFER 32768
 
+/* Why a reader is broken. */
+enum body_fault {
+    BODY_FAULT_NONE,
+    BODY_FAULT_CUT,        /* the body was aborted, or its pipe ended without a word */
+    BODY_FAULT_UNVERIFIED, /* BODY_ENDED, and no decoder can vouch for the end */
+    BODY_FAULT_DECODE,     /* not what its coding demands */
+    BODY_FAULT_LIMIT,      /* a limit of the decoding */
+    BODY_FAULT_MEMORY,
+};
+
 struct body_reader {
     struct body *body; /* a reference */
     int fd;            /* the read end; owned */
     FILE *file;        /* NULL after the parser has closed it */
     char *buffer;
-    bool ended;  /* read(2) gave 0 and the body was complete */
-    bool broken; /* a read met the body's abort, or an end that nobody vouched for: EIO for good */
+    struct decode *decode; /* or NULL */
+    bool ended;            /* read(2) gave 0, the body was complete and the decoding whole */
+    bool broken;           /* `fault` tells why: EIO for good */
+    enum body_fault fault;
+    bool pipe_ended; /* read(2) gave 0, and the state was not one of a cut */
+    bool unverified; /* the state was BODY_ENDED then */
 };
 
 /* Takes `fd` over (also on failure, where it is closed) and a reference of `body`. The reader must stay
@@ -27,8 +42,18 @@ struct body_reader {
  * errno. */
 int body_reader_open(struct body_reader *reader, struct body *body, int fd);
 
-/* Reads and throws away what is left, blocking, whether or not the parser has closed the FILE. 0: the
- * body ended, complete; -EIO: it was aborted, or a read before this met that. */
+/* Before the first byte is read: what the FILE gives is decoded as planned. Nothing is done for an empty
+ * plan. A body whose end the writer could not verify is complete if a decoder vouches for it. 0 or -ENOMEM. */
+int body_reader_decode(struct body_reader *reader, const struct decode_plan *plan);
+
+/* Of a broken reader: the decoder's sentence, or "". Until body_reader_close. */
+const char *body_reader_message(const struct body_reader *reader);
+
+/* At the end: the decoding alone shows that the body was whole (decode_vouches). */
+bool body_reader_vouched(const struct body_reader *reader);
+
+/* Reads and throws away what is left (decoding it, so that its end is checked), blocking, whether or not the
+ * parser has closed the FILE. 0: the body ended, complete; -EIO: the reader is broken. */
 int body_reader_drain(struct body_reader *reader);
 
 /* Closes the FILE, unless the parser has, and the descriptor: the writer sees EPIPE from now on.

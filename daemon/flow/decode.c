@@ -195,7 +195,9 @@ static int begin_stream(struct stage *s)
         }
         if (s->in_pos == s->in_len)
             return 0;
-        if (!s->codec->several || (s->padding > 0 && s->padding % s->codec->padding != 0))
+        bool another =
+            s->codec->several && (!s->codec->first || s->in[s->in_pos] == s->codec->first);
+        if (!another || (s->padding > 0 && s->padding % s->codec->padding != 0))
             return (int)fail_trailing(s);
     }
     if (!s->codec->begin(s->state))

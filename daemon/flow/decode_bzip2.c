@@ -71,6 +71,7 @@ static bool checked(const void *state)
 const struct codec codec_bzip2 = {
     .name = "bzip2",
     .several = true,
+    .first = 'B',
     .open = open_state,
     .begin = begin,
     .step = step,

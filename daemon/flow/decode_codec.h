@@ -25,6 +25,7 @@ enum codec_step {
 struct codec {
     const char *name;
     bool several;     /* a stream may follow a stream */
+    uint8_t first;    /* byte of each stream; 0: one of several */
     unsigned padding; /* zeros may follow the last one: any multiple of this; 0: none */
     /* The state; NULL: out of memory. */
     void *(*open)(uint64_t max_window);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 /* What the decoder needs besides the dictionary, generously: it counts into liblzma's limit. */
-#define OVERHEAD (UINT64_C(8) << 20)
+#define OVERHEAD (UINT64_C(2) << 20)
 
 struct state {
     lzma_stream lzma;
@@ -79,6 +79,7 @@ static bool checked(const void *state)
 const struct codec codec_xz = {
     .name = "xz",
     .several = true,
+    .first = 0xfd,
     .padding = 4,
     .open = open_state,
     .begin = begin,

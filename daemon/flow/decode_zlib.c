@@ -130,6 +130,7 @@ static void close_state(void *state)
 const struct codec codec_gzip = {
     .name = "gzip",
     .several = true,
+    .first = 0x1f,
     .padding = 1,
     .open = open_gzip,
     .begin = begin,

@@ -30,6 +30,7 @@ void attempt_unref(struct attempt *a)
     free(a->redirect);
     free(a->retry_after);
     resume_deinit(&a->resume);
+    encoding_deinit(&a->encoding);
     free(a->facts);
     free(a);
 }
@@ -103,6 +104,7 @@ static void on_over(struct mail *mail)
     if (attempt_cause(a) &&
         atomic_load_explicit(&a->parser, memory_order_acquire) == PARSER_RUNNING) {
         sink_shut(a->env->sink, &a->task.source); /* what it still says is a consequence */
+        body_wake(a->body);
         a->ops->aborted(a);
     }
     end_if_over(a);
@@ -125,8 +127,10 @@ bool attempt_abandon(struct attempt *a)
 /* The cause is set: stops whatever runs. */
 static void stop(struct attempt *a)
 {
-    if (attempt_engaged(a))
+    if (attempt_engaged(a)) {
         sink_shut(a->env->sink, &a->task.source);
+        body_wake(a->body); /* a complete one as well */
+    }
     if (a->loop)
         attempt_fetch_abort(a);
     else
@@ -186,7 +190,7 @@ int attempt_hop(struct attempt *a, const char *url, const char *host)
     if (a->hops++ > 0) {
         next_method(a);
         if (!same_origin(a->url, url))
-            a->header_count = 0;
+            a->header_count = a->own_headers;
     } else {
         a->started = clock_now();
     }
@@ -198,6 +202,20 @@ int attempt_hop(struct attempt *a, const char *url, const char *host)
     a->redirect = NULL;
     a->loop = fetch_loop_for(a->env->fetch, a->host);
     attempt_fetch_start(a);
+    return 0;
+}
+
+static int take_headers(struct attempt *a)
+{
+    const struct strings *asked = &a->spec->headers;
+    a->headers = calloc(asked->count + 1, sizeof *a->headers);
+    if (!a->headers)
+        return -ENOMEM;
+    if (a->spec->effective.compress)
+        a->headers[a->own_headers++] = ENCODING_ACCEPT;
+    a->header_count = a->own_headers;
+    for (size_t i = 0; i < asked->count; i++)
+        a->headers[a->header_count++] = asked->items[i];
     return 0;
 }
 
@@ -222,14 +240,8 @@ int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, vo
     mail_init(&a->parsed_mail, on_parsed);
     atomic_init(&a->length, -1);
     attempt_fetch_init(a);
-    if (spec->headers.count > 0) {
-        a->headers = calloc(spec->headers.count, sizeof *a->headers);
-        if (!a->headers)
-            goto nomem;
-        for (size_t i = 0; i < spec->headers.count; i++)
-            a->headers[i] = spec->headers.items[i];
-        a->header_count = spec->headers.count;
-    }
+    if (take_headers(a) < 0)
+        goto nomem;
     if (spec->effective.digest) {
         char algorithm[16];
         snprintf(algorithm, sizeof algorithm, "%.*s", (int)strcspn(spec->effective.digest, ":"),

@@ -19,6 +19,7 @@
 #include "fetch/transfer.h"
 #include "flow/body_pipe.h"
 #include "flow/digest.h"
+#include "job/encoding.h"
 #include "job/resume.h"
 #include "job/spec.h"
 #include "parse/pool.h"
@@ -45,6 +46,7 @@ struct attempt_env {
     struct sink *sink;
     size_t pipe_size;
     size_t max_record;
+    uint64_t decode_ratio, decode_window; /* as in struct decode_plan */
     uint64_t max_header;
     uint64_t resume_delay;       /* ns before the first resume; doubles while they are fruitless */
     const char *ca_file, *proxy; /* or NULL */
@@ -96,7 +98,8 @@ struct attempt {
     struct transfer_request request;
     const char **headers;
     size_t header_count;
-    char *url, *host; /* of this hop */
+    size_t own_headers; /* the first ones, of ours: they go to another origin as well */
+    char *url, *host;   /* of this hop */
     const char *method;
     struct transfer_result end;
     enum attempt_mode mode;
@@ -107,6 +110,7 @@ struct attempt {
     struct body_pipe pipe;
     bool pipe_open, pipe_closing, transferring;
     struct resume resume;
+    struct encoding encoding;
     struct digest *digest; /* or NULL */
     char digest_hex[DIGEST_HEX_SIZE];
     enum verified_by verified;

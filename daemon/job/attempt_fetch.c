@@ -255,15 +255,9 @@ static int accept_head(struct attempt *a, const struct transfer_response *r)
 {
     const struct job_params *p = &a->spec->effective;
     const char *type = attempt_header(r, "Content-Type");
-    const char *encoding = attempt_header(r, "Content-Encoding");
     if (p->expect_type && !type_matches(type, p->expect_type)) {
         attempt_fail(a, KIND_UNEXPECTED, "expect_type: the origin sent %s, %s was expected",
                      type ? type : "no Content-Type", p->expect_type);
-        return -EINVAL;
-    }
-    if (encoding && encoding[0] && strcasecmp(encoding, "identity") != 0) {
-        attempt_fail(a, KIND_DECODE_ERROR,
-                     "the origin sent Content-Encoding: %s, which was not asked for", encoding);
         return -EINVAL;
     }
     if (p->max_body > 0 && r->content_length > 0 && (uint64_t)r->content_length > p->max_body) {
@@ -272,7 +266,7 @@ static int accept_head(struct attempt *a, const struct transfer_response *r)
                      (long long)r->content_length, (unsigned long long)p->max_body);
         return -EFBIG;
     }
-    return 0;
+    return encoding_accept(a, r);
 }
 
 static int on_response(struct transfer *t, const struct transfer_response *r)
@@ -338,6 +332,7 @@ static int take(struct attempt *a, const char *data, size_t len)
         return r; /* the parser left: its verdict says what that means */
     if (r < 0)
         return fail_resources(a, "the body's pipe", r);
+    encoding_note(a, data, len);
     atomic_store_explicit(&a->bytes, bytes + len, memory_order_relaxed);
     if (a->digest && digest_update(a->digest, data, len) < 0) {
         attempt_fail(a, KIND_INTERNAL, "the digest could not be computed");
@@ -396,6 +391,12 @@ static int check_digest(struct attempt *a)
     return 0;
 }
 
+/* Nobody has verified the end, and it is to be. */
+static bool open_end(const struct attempt *a)
+{
+    return a->verified == VERIFIED_NONE && a->spec->effective.unverified == UNVERIFIED_FAIL;
+}
+
 /* The response ended as far as HTTP can tell. Is the body whole, and what was asked for? */
 static int check_whole(struct attempt *a)
 {
@@ -406,7 +407,7 @@ static int check_whole(struct attempt *a)
         return -EINVAL;
     if (check_digest(a) < 0)
         return -EINVAL;
-    if (a->verified == VERIFIED_NONE && p->unverified == UNVERIFIED_FAIL) {
+    if (open_end(a) && !encoding_may_vouch(a)) {
         attempt_fail(
             a, KIND_UNVERIFIED_END,
             "the connection's close ended the body (%llu bytes), and nobody can tell whether it is "
@@ -441,7 +442,10 @@ static void on_end(struct transfer *t, const struct transfer_result *result)
         attempt_fail(a, result->kind, "%s", result->message);
     else if (!result->stopped && !aborted && check_whole(a) == 0 &&
              (a->pipe_open || engage(a) == 0)) {
-        body_pipe_complete(&a->pipe);
+        if (open_end(a))
+            body_pipe_end(&a->pipe); /* the worker's decoder decides */
+        else
+            body_pipe_complete(&a->pipe);
         return;
     }
     abandon_body(a);

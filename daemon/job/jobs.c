@@ -65,6 +65,8 @@ static void set_env(struct jobs *jobs)
         .sink = jobs->config.sink,
         .pipe_size = s->pipe_size,
         .max_record = s->max_record,
+        .decode_ratio = s->decode_ratio,
+        .decode_window = s->decode_window,
         .max_header = s->max_header,
         .resume_delay = s->resume_delay,
         .ca_file = s->ca_file,

@@ -3,6 +3,7 @@
 #include "job/params.h"
 
 #include "base/clock.h"
+#include "flow/decode.h"
 #include "flow/digest.h"
 
 #include <ctype.h>
@@ -87,6 +88,15 @@ static const struct field_choice unverifieds[] = {
 static const struct field_choice keep_bodies[] = {
     {"never", KEEP_BODY_NEVER}, {"failed", KEEP_BODY_FAILED}, {NULL, 0}};
 
+static const struct field_choice decodes[] = {{"auto", DECODE_FILE_AUTO},
+                                              {"gzip", DECODE_FILE_GZIP},
+                                              {"bzip2", DECODE_FILE_BZIP2},
+                                              {"xz", DECODE_FILE_XZ},
+                                              {"zstd", DECODE_FILE_ZSTD},
+                                              {"none", DECODE_FILE_NONE},
+                                              {NULL, 0}};
+static const struct field_choice yes_no[] = {{"no", 0}, {"yes", 1}, {NULL, 0}};
+
 #define AT(member) .offset = offsetof(struct job_params, member)
 
 const struct field params_fields[PARAM_COUNT_] = {
@@ -151,6 +161,13 @@ const struct field params_fields[PARAM_COUNT_] = {
     [PARAM_CREDENTIAL] = {"credential", FIELD_STRING, AT(credential), .standard = "",
                           .check = check_name,
                           .help = "The [credential \"…\"] that is sent along."},
+    [PARAM_DECODE] = {"decode", FIELD_CHOICE, AT(decode), .standard = "auto", .choices = decodes,
+                      .help = "A file that is compressed, as a .gz is: auto tells by its first\n"
+                              "bytes; gzip, bzip2, xz or zstd demand it; none leaves it as it is."},
+    [PARAM_MAX_DECODED] = {"max_decoded", FIELD_SIZE, AT(max_decoded), .standard = "64G", .min = 1,
+                           .none_ok = true, .help = "Bytes of a body once it is decoded."},
+    [PARAM_COMPRESS] = {"compress", FIELD_CHOICE, AT(compress), .standard = "no", .choices = yes_no,
+                        .help = "Ask the origin to encode the body (gzip, zstd or br)."},
 };
 
 int params_find(const char *name)
@@ -229,6 +246,7 @@ bool params_has_ceiling(size_t param)
     case PARAM_PARSE_TIMEOUT:
     case PARAM_TIMEOUT:
     case PARAM_MAX_BODY:
+    case PARAM_MAX_DECODED:
     case PARAM_MAX_REDIRECTS:
     case PARAM_PRIORITY:
         return true;

@@ -202,11 +202,10 @@ static int check_partial(struct attempt *a, const struct transfer_response *resp
 int resume_check(struct attempt *a, const struct transfer_response *response)
 {
     struct resume *r = &a->resume;
-    const char *encoding = attempt_header(response, "Content-Encoding");
     char why[64];
 
-    if (encoding && encoding[0] && strcasecmp(encoding, "identity") != 0)
-        return refuse(a, "the origin encodes the body now");
+    if (!encoding_same(a, response))
+        return refuse(a, "the origin encodes the body in another way now");
     if (response->status == 206)
         return check_partial(a, response);
     if (response->status == 200) {

@@ -41,6 +41,9 @@ struct job_params {
     int keep_body; /* enum keep_body */
     char *user_agent;
     char *credential;
+    int decode;           /* enum decode_file (flow/decode.h) */
+    uint64_t max_decoded; /* bytes; 0: none */
+    int compress;         /* 1: ask for an encoded body */
 };
 /* A string that says nothing is NULL: expect_type, digest, credential. */
 enum param {
@@ -64,6 +67,9 @@ enum param {
     PARAM_KEEP_BODY,
     PARAM_USER_AGENT,
     PARAM_CREDENTIAL,
+    PARAM_DECODE,
+    PARAM_MAX_DECODED,
+    PARAM_COMPRESS,
     PARAM_COUNT_
 };
 enum deliver { DELIVER_STREAM, DELIVER_COMMIT };
@@ -91,11 +97,19 @@ struct settings_parser {
     size_t option_count;
     struct strings stages; /* type exec: command lines, as they stand */
     int output;            /* enum parser_output, of type exec */
+    int isolation;         /* enum isolate */
+    int sandbox;           /* 1: strict */
+    int on_abort;          /* enum on_abort */
+    uint64_t grace;        /* ns; with ON_ABORT_ERROR */
+    uint64_t memory, cpu_time, file_size; /* of a process: bytes, ns, bytes; 0: no limit */
+    uint64_t open_files;   /* 0: as the daemon was started with */
     struct job_params params;
     char *file; /* where the section was first opened */
     unsigned line;
 };
 enum parser_output { OUTPUT_LINES, OUTPUT_JSON };
+enum isolate { ISOLATE_STANDARD, ISOLATE_THREAD, ISOLATE_PROCESS };
+enum on_abort { ON_ABORT_KILL, ON_ABORT_ERROR };
 
 struct settings_credential {
     char *name;
@@ -146,6 +160,7 @@ struct settings {
         breaker_cooldown; /* for hosts whose sections do not say; 0: none; ns */
     /* [flow] */
     uint64_t pipe_size;
+    uint64_t decode_ratio, decode_window; /* flow/decode.h */
     /* [parse] */
     uint64_t workers, max_abandoned, max_record,
         abort_grace;  /* abort_grace: ns a parser gets after EIO */

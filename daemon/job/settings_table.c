@@ -78,6 +78,11 @@ static const struct field_choice sink_types[] = {
     {"file", SINK_FILE}, {"stdout", SINK_STDOUT}, {"journal", SINK_JOURNAL}, {NULL, 0}};
 static const struct field_choice outputs[] = {
     {"lines", OUTPUT_LINES}, {"json", OUTPUT_JSON}, {NULL, 0}};
+static const struct field_choice isolations[] = {
+    {"thread", ISOLATE_THREAD}, {"process", ISOLATE_PROCESS}, {NULL, 0}};
+static const struct field_choice sandboxes[] = {{"strict", 1}, {"off", 0}, {NULL, 0}};
+static const struct field_choice abort_ways[] = {
+    {"kill", ON_ABORT_KILL}, {"error", ON_ABORT_ERROR}, {NULL, 0}};
 static const struct field_choice credential_types[] = {
     {"basic", CREDENTIAL_BASIC}, {"bearer", CREDENTIAL_BEARER}, {"header", CREDENTIAL_HEADER},
     {"query", CREDENTIAL_QUERY}, {"netrc", CREDENTIAL_NETRC},   {NULL, 0}};
@@ -149,6 +154,11 @@ static const struct field fetch_fields[] = {
 static const struct field flow_fields[] = {
     {"pipe_size", FIELD_SIZE, AT(pipe_size), "64K", .min = 4 * KIB, .max = 64 * MIB,
      .help = "The pipe between a download and its parser. The kernel may give less."},
+    {"decode_ratio", FIELD_U64, AT(decode_ratio), "1000", .max = 1000000000,
+     .help = "Bytes that a decoder may make of one byte of the body, beyond the first 16 MiB.\n"
+             "0: any number."},
+    {"decode_window", FIELD_SIZE, AT(decode_window), "128M", .min = MIB, .max = 4096 * MIB,
+     .help = "The largest window (zstd) or dictionary (xz) of a decoder: memory of a job."},
 };
 
 static const struct field parse_fields[] = {
@@ -230,6 +240,25 @@ static const struct field parser_fields[] = {
              "pipeline, from first to last."},
     {"output", FIELD_CHOICE, AT(output), "lines", .choices = outputs,
      .help = "Of type exec: what a line of the last stage is: lines (text) or json."},
+    {"isolation", FIELD_CHOICE, AT(isolation), "", .choices = isolations,
+     .help = "thread, or process: a plug-in or built-in parser that cannot bring the daemon\n"
+             "down. Empty: process for plug-ins, thread for built-in parsers."},
+    {"sandbox", FIELD_CHOICE, AT(sandbox), "strict", .choices = sandboxes,
+     .help = "An isolated parser can open nothing and run nothing (strict), or what the daemon's\n"
+             "user can (off)."},
+    {"on_abort", FIELD_CHOICE, AT(on_abort), "kill", .choices = abort_ways,
+     .help = "What an isolated parser gets when its body is aborted: it is killed (kill), or has\n"
+             "a read error and so long to return (error)."},
+    {"grace", FIELD_DURATION, AT(grace), "2s", .min = NS_PER_MS, .max = DAY,
+     .help = "With on_abort = error; shorter than parse.abort_grace."},
+    {"memory", FIELD_SIZE, AT(memory), "none", .none_ok = true, .min = MIB,
+     .help = "Address space of each process."},
+    {"cpu_time", FIELD_DURATION, AT(cpu_time), "none", .none_ok = true, .min = NS_PER_SEC,
+     .help = "Time on a CPU of each process."},
+    {"file_size", FIELD_SIZE, AT(file_size), "none", .none_ok = true,
+     .help = "Bytes of each file that a process writes."},
+    {"open_files", FIELD_U64, AT(open_files), "", .min = 8, .max = 1000000,
+     .help = "Files that each process has open at once. Empty: as the daemon was started with."},
 };
 
 #define FIELDS(array) .fields = (array), .count = sizeof(array) / sizeof(array)[0]

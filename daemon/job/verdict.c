@@ -65,6 +65,8 @@ static void put_seconds(struct buf *b, const struct job *job, uint64_t now)
 
 static enum verified_by verified(const struct attempt *a)
 {
+    if (a->verified == VERIFIED_NONE && a->task.vouched)
+        return VERIFIED_ENCODING;
     if (a->task.result == PENSTOCK_ENOUGH && a->verified == VERIFIED_NONE)
         return VERIFIED_ENOUGH;
     return a->verified;
@@ -76,6 +78,9 @@ static void put_attempt(struct buf *b, const struct job *job, uint64_t now)
     if (a->status > 0)
         line_u64(b, "status", (uint64_t)a->status);
     line_u64(b, "bytes", atomic_load_explicit(&a->bytes, memory_order_relaxed));
+    if (a->body && atomic_load_explicit(&a->body->decoding, memory_order_relaxed))
+        line_u64(b, "decoded_bytes",
+                 atomic_load_explicit(&a->body->bytes_decoded, memory_order_relaxed));
     line_u64(b, "records", a->task.source.seq);
     if (job->final == JOB_DONE)
         line_str(b, "verified_by", verified_name(verified(a)));

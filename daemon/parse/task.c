@@ -62,6 +62,25 @@ static bool body_broken(const struct parse_task *task)
     return task->reader.broken || body_state(task->body) == BODY_ABORTED;
 }
 
+/* Why the body cannot be read to its end, where the parser may have felt no more than an EIO. */
+static void set_body_failed(struct parse_task *task, const char *message)
+{
+    static const enum error_kind kinds[] = {[BODY_FAULT_NONE] = KIND_TRUNCATED,
+                                            [BODY_FAULT_CUT] = KIND_TRUNCATED,
+                                            [BODY_FAULT_UNVERIFIED] = KIND_UNVERIFIED_END,
+                                            [BODY_FAULT_DECODE] = KIND_DECODE_ERROR,
+                                            [BODY_FAULT_LIMIT] = KIND_LIMIT_EXCEEDED,
+                                            [BODY_FAULT_MEMORY] = KIND_RESOURCES};
+    enum body_fault fault = task->reader.fault;
+    if (fault == BODY_FAULT_UNVERIFIED)
+        message = "the connection's close ended the body, and neither its length nor a checked "
+                  "encoding tells whether it is whole; `unverified = accept` takes it as it is, "
+                  "`digest` would check it";
+    else if (fault > BODY_FAULT_UNVERIFIED)
+        message = body_reader_message(&task->reader);
+    set_failed(task, kinds[fault], message);
+}
+
 /* --- the function table ------------------------------------------------------------------------- */
 
 static int refuse(struct parse_task *task, int code, enum error_kind kind, const char *message)
@@ -124,11 +143,17 @@ int parse_task_fail(struct penstock_run *run, enum error_kind kind, uint64_t lin
                     const char *message)
 {
     struct parse_task *task = task_of(run);
-    if (!task->failed_said) {
+    if (task->failed_said)
+        return PENSTOCK_FAILED;
+    bool broken = body_broken(task);
+    if (!broken || task->reader.fault <= BODY_FAULT_CUT) {
         task->line = line;
         task->offset = offset;
-        set_failed(task, body_broken(task) ? KIND_TRUNCATED : kind, message);
     }
+    if (broken)
+        set_body_failed(task, message);
+    else
+        set_failed(task, kind, message);
     return PENSTOCK_FAILED;
 }
 
@@ -213,7 +238,7 @@ static void reset_results(struct parse_task *task)
     task->message[0] = '\0';
     task->line = 0;
     task->offset = PENSTOCK_NO_OFFSET;
-    task->body_ended = task->failed_said = task->refused = false;
+    task->body_ended = task->vouched = task->failed_said = task->refused = false;
     task->json = NULL;
     task->reader = (struct body_reader){.fd = -1};
 }
@@ -231,7 +256,7 @@ static enum penstock_result judge(struct parse_task *task, int said)
         set_failed(task, KIND_PARSER_FAILED, why.text);
     }
     if (body_broken(task))
-        set_failed(task, KIND_TRUNCATED, "the body did not arrive whole");
+        set_body_failed(task, "the body did not arrive whole");
     if (task->refused)
         set_failed(task, KIND_INTERNAL, "a record was refused, as the job had ended");
     if (said == PENSTOCK_FAILED)
@@ -245,11 +270,14 @@ void parse_task_run(struct parse_task *task)
     atomic_store_explicit(&task->started, clock_now(), memory_order_release);
     int r = body_reader_open(&task->reader, task->body, task->read_fd);
     task->read_fd = -1;
+    if (r == 0)
+        r = body_reader_decode(&task->reader, &task->decode);
     if (r < 0)
         set_failed(task, KIND_RESOURCES, "no memory for the body's buffer");
     else
         task->result = judge(task, task->parser->parse(task->reader.file, &task->run));
     task->body_ended = task->reader.ended;
+    task->vouched = body_reader_vouched(&task->reader);
     json_free(task->json);
     task->json = NULL;
     body_reader_close(&task->reader);

@@ -38,16 +38,19 @@ struct parse_task {
     struct sink_source source; /* used by the owner's emit; seq counts the records */
     size_t record_bytes;       /* limit of one record; 0 for 1 MiB */
     bool drain_after_enough;   /* a digest was demanded: read the rest all the same */
+    struct decode_plan decode; /* what the parser is given decoded; zeroed: the body as it is */
     void (*done)(struct parse_task *task);
 
     /* Results, published by `done`. */
     enum penstock_result result;
-    /* KIND_NONE or why it failed: KIND_PARSER_FAILED, _LIMIT_EXCEEDED, _RESOURCES; KIND_TRUNCATED if
-     * the body was aborted before (the abort's own cause is the owner's to tell). */
+    /* KIND_NONE or why it failed: KIND_PARSER_FAILED, _LIMIT_EXCEEDED, _RESOURCES; KIND_DECODE_ERROR;
+     * KIND_UNVERIFIED_END if the body was BODY_ENDED and its decoding did not vouch for it;
+     * KIND_TRUNCATED if it was aborted before (the abort's own cause is the owner's to tell). */
     enum error_kind kind;
     char message[512];     /* what the parser said, valid UTF-8, one line */
     uint64_t line, offset; /* where; 0 and PENSTOCK_NO_OFFSET if unknown */
     bool body_ended;       /* it (or the drain) has seen the end of a complete body */
+    bool vouched;          /* and the decoding alone shows that it was whole */
 
     /* The parser's clock: any thread reads it. */
     _Atomic uint64_t started, ended; /* clock_now; 0 if not yet */

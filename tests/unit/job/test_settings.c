@@ -245,7 +245,8 @@ static void test_parsers(void **state)
         "f.conf:2: parser \"x\".parser: unknown key; [parser] has type, stage, output, "
         "option.NAME, deliver, unverified, max_attempts, connect_timeout, first_byte_timeout, "
         "stall_timeout, parse_timeout, timeout, max_body, max_redirects, min_bytes, min_records, "
-        "expect_type, accept_status, digest, priority, keep_body, user_agent, credential");
+        "expect_type, accept_status, digest, priority, keep_body, user_agent, credential, decode, "
+        "max_decoded, compress");
     refuse("[parser \"x\"]\noption. = csv\n",
            "f.conf:2: parser \"x\".option.: the option's name is missing: option.NAME");
     refuse("[parser \"x\"]\ntype = exec\n",
@@ -289,7 +290,7 @@ static void test_unknown_names(void **state)
     refuse("[ceilings]\nparser = x\n",
            "f.conf:2: ceilings.parser: unknown key; [ceilings] has max_attempts, connect_timeout, "
            "first_byte_timeout, stall_timeout, parse_timeout, timeout, max_body, max_redirects, "
-           "priority");
+           "priority, max_decoded");
 }
 
 static void test_bad_values(void **state)

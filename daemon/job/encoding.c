@@ -1,0 +1,82 @@
+#include "job/encoding.h"
+
+#include "job/attempt.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+void encoding_deinit(struct encoding *e)
+{
+    free(e->text);
+    e->text = NULL;
+}
+
+/* The field's values, those of several lines joined (RFC 9110, 5.3), "identity" and nothing being the same.
+ * 0 and a newly allocated string or NULL; or -ENOMEM. */
+static int joined(const struct transfer_response *response, char **ret_text)
+{
+    struct buf b = BUF_INIT;
+    for (size_t i = 0; i < response->header_count; i++) {
+        const struct transfer_header *h = &response->headers[i];
+        if (strcasecmp(h->name, "Content-Encoding") != 0 || !h->value[0] ||
+            strcasecmp(h->value, "identity") == 0)
+            continue;
+        if (b.len > 0)
+            buf_puts(&b, ", ");
+        buf_puts(&b, h->value);
+    }
+    bool failed = b.failed;
+    *ret_text = buf_steal(&b);
+    buf_deinit(&b);
+    return failed ? -ENOMEM : 0;
+}
+
+int encoding_accept(struct attempt *a, const struct transfer_response *response)
+{
+    const struct job_params *p = &a->spec->effective;
+    struct error err;
+    a->task.decode = (struct decode_plan){.file = (enum decode_file)p->decode,
+                                          .max_decoded = p->max_decoded,
+                                          .max_ratio = a->env->decode_ratio,
+                                          .max_window = a->env->decode_window};
+    if (joined(response, &a->encoding.text) < 0) {
+        attempt_fail(a, KIND_RESOURCES, "no memory for the response's head");
+        return -ENOMEM;
+    }
+    if (a->encoding.text && decode_plan_add(&a->task.decode, a->encoding.text, &err) < 0) {
+        attempt_fail(a, KIND_DECODE_ERROR, "%s", err.text);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+bool encoding_same(const struct attempt *a, const struct transfer_response *response)
+{
+    char *text;
+    if (joined(response, &text) < 0)
+        return false;
+    const char *first = a->encoding.text;
+    bool same = text && first ? strcasecmp(text, first) == 0 : !text && !first;
+    free(text);
+    return same;
+}
+
+void encoding_note(struct attempt *a, const char *data, size_t len)
+{
+    struct encoding *e = &a->encoding;
+    size_t room = sizeof e->head - e->head_len, n = len < room ? len : room;
+    memcpy(e->head + e->head_len, data, n);
+    e->head_len += n;
+}
+
+bool encoding_may_vouch(const struct attempt *a)
+{
+    const struct decode_plan *plan = &a->task.decode;
+    if (plan->coding_count > 0)
+        return true;
+    if (plan->file == DECODE_FILE_AUTO)
+        return decode_sniff(a->encoding.head, a->encoding.head_len) >= 0;
+    return plan->file != DECODE_FILE_NONE;
+}
