@@ -2,6 +2,7 @@
 #include "record/line.h"
 
 #include "base/clock.h"
+#include "record/sink.h"
 
 #include <string.h>
 
@@ -74,6 +75,18 @@ void line_raw(struct buf *b, const char *name, const char *json, size_t len)
 {
     put_name(b, name);
     buf_put(b, json, len);
+}
+
+void line_record(struct buf *b, int64_t real_us, const struct sink_source *source, uint64_t seq,
+                 const char *json, size_t len)
+{
+    line_begin(b, real_us, EVENT_RECORD);
+    line_u64(b, "job", source->job);
+    line_u64(b, "attempt", source->attempt);
+    line_u64(b, "seq", seq);
+    buf_puts(b, source->extra ? source->extra : "");
+    line_raw(b, "data", json, len);
+    line_end(b);
 }
 
 void line_bool(struct buf *b, const char *name, int value)

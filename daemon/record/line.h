@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct sink_source;
+
 /* {"ts":"…","event":"…" */
 void line_begin(struct buf *b, int64_t real_us, enum event event);
 /* }\n */
@@ -20,6 +22,10 @@ void line_u64(struct buf *b, const char *name, uint64_t value);
 void line_seconds(struct buf *b, const char *name, uint64_t ns); /* as 0.734 */
 void line_raw(struct buf *b, const char *name, const char *json, size_t len);
 void line_bool(struct buf *b, const char *name, int value);
+
+/* A whole line: one record of a source. */
+void line_record(struct buf *b, int64_t real_us, const struct sink_source *source, uint64_t seq,
+                 const char *json, size_t len);
 
 /* A JSON string with its quotes. Bytes that are not UTF-8 (RFC 3629) become U+FFFD, one for each maximal
  * ill-formed part, as Unicode recommends. */

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "record/line.h"
+#include "record/spool.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -110,13 +111,7 @@ int queue_record(struct queue *q, const struct sink_source *source, uint64_t seq
         return -ENOMEM;
     size_t start = chunk->len;
     struct buf b = {.data = chunk->data, .len = chunk->len, .size = chunk->size};
-    line_begin(&b, clock_real_us(), EVENT_RECORD);
-    line_u64(&b, "job", source->job);
-    line_u64(&b, "attempt", source->attempt);
-    line_u64(&b, "seq", seq);
-    buf_put(&b, source->extra, extra_len);
-    line_raw(&b, "data", json, len);
-    line_end(&b);
+    line_record(&b, clock_real_us(), source, seq, json, len);
     chunk->data = b.data;
     chunk->size = b.size;
     if (b.failed)
@@ -134,17 +129,31 @@ void queue_post(struct queue *q, struct sink_line *line)
     line->at = q->put;
     list_add_tail(&q->posted, &line->link);
     q->bytes += line->text.len;
-    q->lines++;
-    if (q->open && ++q->open_posted == QUEUE_CHUNK_POSTED)
+    q->lines += line->spool ? line->spool->lines : 1;
+    /* A spool never stands inside a chunk: batches end before it. */
+    if (line->spool || (q->open && ++q->open_posted == QUEUE_CHUNK_POSTED))
         q->open = NULL;
+}
+
+/* The line posted first, if it stands before this position. */
+static struct sink_line *next_posted(const struct queue *q, uint64_t before)
+{
+    if (list_empty(&q->posted))
+        return NULL;
+    struct sink_line *line = container_of(q->posted.next, struct sink_line, link);
+    return line->at < before ? line : NULL;
+}
+
+static bool spool_is_next(const struct queue *q)
+{
+    const struct sink_line *line = next_posted(q, q->taken + 1);
+    return line && line->spool;
 }
 
 static bool take_line(struct queue *q, struct batch *batch, uint64_t before)
 {
-    if (list_empty(&q->posted))
-        return false;
-    struct sink_line *line = container_of(q->posted.next, struct sink_line, link);
-    if (line->at >= before)
+    struct sink_line *line = next_posted(q, before);
+    if (!line || line->spool)
         return false;
     list_del(&line->link);
     list_add_tail(&batch->posted, &line->link);
@@ -156,7 +165,7 @@ static bool take_line(struct queue *q, struct batch *batch, uint64_t before)
 
 static bool take_chunk(struct queue *q, struct batch *batch)
 {
-    if (list_empty(&q->chunks))
+    if (list_empty(&q->chunks) || spool_is_next(q))
         return false;
     struct sink_chunk *chunk = container_of(q->chunks.next, struct sink_chunk, link);
     if (batch->count + chunk->mark_count + QUEUE_CHUNK_POSTED > QUEUE_BATCH_LINES)
@@ -173,9 +182,23 @@ static bool take_chunk(struct queue *q, struct batch *batch)
     return true;
 }
 
+static void take_spool(struct queue *q, struct batch *batch)
+{
+    struct sink_line *line = container_of(list_pop(&q->posted), struct sink_line, link);
+    list_add_tail(&batch->posted, &line->link);
+    batch->delivery.line = line;
+    batch->delivery.offset = batch->delivery.len = 0;
+    batch->delivery.lines = line->spool->lines;
+    q->lines -= line->spool->lines;
+}
+
 void queue_take(struct queue *q, struct batch *batch)
 {
     batch->start = q->taken;
+    if (spool_is_next(q)) {
+        take_spool(q, batch);
+        return;
+    }
     do {
         /* What was posted inside the chunk just taken belongs to it, and fits. */
         while (take_line(q, batch, q->taken))
@@ -223,6 +246,7 @@ void batch_deinit(struct batch *batch)
     free_chunks(&batch->chunks);
     free(batch->lines);
     batch->lines = NULL;
+    free(batch->delivery.data);
 }
 
 static struct list *index_posted(struct batch *batch, struct list *e, uint64_t pos, size_t *n)

@@ -34,12 +34,22 @@ struct batch_line {
     uint64_t job;
 };
 
+/* A spool on its way out: it is the only one in `posted`, and the batch holds one piece of it after another. */
+struct delivery {
+    const struct sink_line *line; /* NULL: an ordinary batch */
+    char *data;                   /* the piece: whole lines */
+    size_t size, len;
+    uint64_t offset; /* of the piece in the file */
+    uint64_t lines;  /* left, those of the piece included */
+};
+
 struct batch {
     struct list chunks, posted;
     uint64_t start; /* position of the first chunk, in bytes of records */
     struct batch_line *lines;
     size_t count, bytes;
     bool posts; /* some of its lines were posted */
+    struct delivery delivery;
 };
 
 void queue_init(struct queue *q);
@@ -52,7 +62,8 @@ int queue_record(struct queue *q, const struct sink_source *source, uint64_t seq
 void queue_post(struct queue *q, struct sink_line *line);
 bool queue_empty(const struct queue *q);
 
-/* Moves the oldest lines into the batch, which must be empty. */
+/* Moves the oldest lines into the batch, which must be empty. If a spool is next, it begins a delivery
+ * instead: no lines yet, then batch_read for each piece. */
 void queue_take(struct queue *q, struct batch *batch);
 /* Gives the batch's chunks and bytes back and empties it; its posted lines are gone already. */
 void queue_release(struct queue *q, struct batch *batch);
@@ -61,6 +72,11 @@ int batch_init(struct batch *batch); /* 0 or -ENOMEM */
 void batch_deinit(struct batch *batch);
 /* Fills `lines` in the order of the queue, once after queue_take. Needs no lock. */
 void batch_index(struct batch *batch);
+/* A delivery's next piece. 1: its lines are indexed; 0: there is none left, the
+ * delivery is over, and its line is still in `posted`; or a negative errno, and the same piece may be
+ * tried again. Reads a file; needs no lock. */
+int batch_read(struct batch *batch);
+void batch_piece_done(struct batch *batch); /* it is written, and the batch empty again */
 /* A copy of all its lines as one chunk. NULL: out of memory. */
 struct sink_chunk *batch_chunk(const struct batch *batch);
 

@@ -229,10 +229,26 @@ uint64_t sink_source_seq(struct sink *sink, const struct sink_source *source)
     return seq;
 }
 
-void sink_post(struct sink *sink, struct sink_line *line)
+int sink_count(struct sink *sink, struct sink_source *source)
 {
     pthread_mutex_lock(&sink->lock);
-    queue_post(&sink->queue, line);
+    bool shut = is_shut(sink, source);
+    if (!shut)
+        source->seq++;
+    pthread_mutex_unlock(&sink->lock);
+    return shut ? -ECANCELED : 0;
+}
+
+void sink_post(struct sink *sink, struct sink_line *line)
+{
+    sink_post_all(sink, &line, 1);
+}
+
+void sink_post_all(struct sink *sink, struct sink_line *const *lines, size_t count)
+{
+    pthread_mutex_lock(&sink->lock);
+    for (size_t i = 0; i < count; i++)
+        queue_post(&sink->queue, lines[i]);
     bool wake = sink->mode != WRITER_BUSY;
     sink->mode = WRITER_BUSY;
     pthread_mutex_unlock(&sink->lock);

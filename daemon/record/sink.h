@@ -9,7 +9,10 @@
  * Nothing is dropped. A target that fails is tried again every second; a torn line is truncated
  * away (files) before; meanwhile the queue fills, emit blocks, and `trouble` tells. The only
  * exception is a standard output that nobody reads any more: from then on it swallows what is meant
- * for it. */
+ * for it.
+ *
+ * Records that were held back until their job was done (a spool) are posted as one line that stands for all of
+ * them: they come out together, in pieces of bounded size, and everything else waits for their end. */
 #ifndef PENSTOCK_RECORD_SINK_H
 #define PENSTOCK_RECORD_SINK_H
 
@@ -24,6 +27,7 @@
 #include <stdint.h>
 
 struct sink;
+struct spool;
 
 enum sink_type { SINK_STDOUT, SINK_FILE, SINK_JOURNAL };
 
@@ -57,6 +61,8 @@ struct sink_line {
     enum event event;
     uint64_t job;    /* 0: of no job */
     struct buf text; /* the whole line with its newline */
+    /* In place of `text`: many lines of one job, flushed; the caller's, who closes it after `taken`. NULL: none. */
+    struct spool *spool;
     /* On the sink's thread, after every target has taken the line (and synced it, if it is a file
      * and syncing is on): usually posts a mail to the control loop. May be NULL. */
     void (*taken)(struct sink_line *line);
@@ -115,6 +121,13 @@ uint64_t sink_source_seq(struct sink *sink, const struct sink_source *source);
 /* Control loop: queues the line, whatever the queue's size (the lines are bounded by their
  * objects). */
 void sink_post(struct sink *sink, struct sink_line *line);
+
+/* The same for several, between which no other line comes. */
+void sink_post_all(struct sink *sink, struct sink_line *const *lines, size_t count);
+
+/* Worker thread: a record that went into a spool, not to sink_emit, counts as one of the source's.
+ * 0, or -ECANCELED once the source is shut. */
+int sink_count(struct sink *sink, struct sink_source *source);
 
 /* Switches the tap on or off. Any thread. */
 void sink_tap(struct sink *sink, bool on);

@@ -39,9 +39,10 @@ struct sink {
     struct batch batch;
     struct pollfd *polled;
     bool stop_seen;
-    bool linger;           /* a batch was just written */
-    uint64_t tap_retry_at; /* 0, or there was no memory for the tap's chunk */
-    size_t lost;           /* for sink_free, after the thread's end */
+    bool linger;             /* a batch was just written */
+    uint64_t spool_retry_at; /* 0, or a spool could not be read */
+    uint64_t tap_retry_at;   /* 0, or there was no memory for the tap's chunk */
+    size_t lost;             /* for sink_free, after the thread's end */
 };
 
 void sink_wake(struct sink *s);

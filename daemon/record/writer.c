@@ -109,28 +109,27 @@ static void push_target(struct sink *s, struct target *t, uint64_t now)
         target_works(s, t);
 }
 
-static bool take_batch(struct sink *s)
+/* A spool that cannot be read holds everything up, as a target that cannot be written does: what follows it is
+ * the verdict that says that these records are there. */
+static void spool_failed(struct sink *s, int code)
 {
-    pthread_mutex_lock(&s->lock);
-    queue_take(&s->queue, &s->batch);
-    s->mode = WRITER_BUSY;
-    pthread_mutex_unlock(&s->lock);
-    if (s->batch.count == 0)
-        return false;
-    batch_index(&s->batch);
-    for (size_t i = 0; i < s->target_count; i++) {
-        target_begin(&s->targets[i]);
-        s->targets[i].done = s->targets[i].gone;
-    }
-    return true;
+    bool first = s->spool_retry_at == 0;
+    s->spool_retry_at = clock_now() + s->config.retry_ns;
+    if (!first)
+        return;
+    atomic_fetch_add(&s->failing, 1);
+    if (s->config.trouble)
+        s->config.trouble(s->config.arg, "spool", -code);
 }
 
-static bool batch_written(const struct sink *s)
+static void spool_works(struct sink *s)
 {
-    for (size_t i = 0; i < s->target_count; i++)
-        if (!s->targets[i].done)
-            return false;
-    return true;
+    if (s->spool_retry_at == 0)
+        return;
+    s->spool_retry_at = 0;
+    atomic_fetch_sub(&s->failing, 1);
+    if (s->config.trouble)
+        s->config.trouble(s->config.arg, "spool", 0);
 }
 
 static void give_back(struct list *posted)
@@ -140,6 +139,60 @@ static void give_back(struct list *posted)
         if (line->taken)
             line->taken(line); /* its last touch: the line may be gone now */
     }
+}
+
+/* The next piece of the delivery under way. False: there is none, be it for now. */
+static bool take_piece(struct sink *s, uint64_t now)
+{
+    if (now < s->spool_retry_at)
+        return false;
+    int r = batch_read(&s->batch);
+    if (r < 0) {
+        spool_failed(s, r);
+        return false;
+    }
+    spool_works(s);
+    if (r == 0)
+        give_back(&s->batch.posted);
+    return r > 0;
+}
+
+static void begin_batch(struct sink *s)
+{
+    for (size_t i = 0; i < s->target_count; i++) {
+        target_begin(&s->targets[i]);
+        s->targets[i].done = s->targets[i].gone;
+    }
+}
+
+static void take_batch(struct sink *s)
+{
+    do {
+        if (s->batch.delivery.line) {
+            if (take_piece(s, clock_now())) {
+                begin_batch(s);
+                return;
+            }
+            if (s->batch.delivery.line)
+                return; /* it cannot be read now */
+        }
+        pthread_mutex_lock(&s->lock);
+        queue_take(&s->queue, &s->batch);
+        s->mode = WRITER_BUSY;
+        pthread_mutex_unlock(&s->lock);
+    } while (s->batch.delivery.line);
+    if (s->batch.count > 0) {
+        batch_index(&s->batch);
+        begin_batch(s);
+    }
+}
+
+static bool batch_written(const struct sink *s)
+{
+    for (size_t i = 0; i < s->target_count; i++)
+        if (!s->targets[i].done)
+            return false;
+    return true;
 }
 
 static bool hand_to_tap(struct sink *s)
@@ -160,6 +213,10 @@ static bool finish_batch(struct sink *s)
     s->tap_retry_at = 0;
     if (!hand_to_tap(s))
         return false;
+    if (s->batch.delivery.line) {
+        batch_piece_done(&s->batch);
+        return true;
+    }
     give_back(&s->batch.posted);
     pthread_mutex_lock(&s->lock);
     queue_release(&s->queue, &s->batch);
@@ -172,10 +229,16 @@ static bool finish_batch(struct sink *s)
 
 /* --- waiting --------------------------------------------------------------------------------- */
 
+/* A batch, or a delivery, is under way. */
+static bool busy(const struct sink *s)
+{
+    return s->batch.count > 0 || s->batch.delivery.line;
+}
+
 /* False if there is something to do at once. */
 static bool may_sleep(struct sink *s)
 {
-    if (s->batch.count > 0)
+    if (busy(s))
         return true;
     pthread_mutex_lock(&s->lock);
     bool idle = queue_empty(&s->queue) && !s->stopping;
@@ -196,7 +259,9 @@ static uint64_t next_look(struct sink *s, uint64_t now)
     }
     if (s->tap_retry_at && s->tap_retry_at < next)
         next = s->tap_retry_at;
-    if (s->batch.count == 0 && s->linger && now + LINGER_NS < next)
+    if (s->spool_retry_at && s->spool_retry_at < next)
+        next = s->spool_retry_at;
+    if (!busy(s) && s->linger && now + LINGER_NS < next)
         next = now + LINGER_NS;
     pthread_mutex_lock(&s->lock);
     if (s->stopping && s->stop_by < next)
@@ -247,6 +312,8 @@ static size_t unwritten(const struct sink *s)
     size_t n = 0;
     for (size_t i = 0; i < s->batch.count; i++)
         n += is_unwritten(s, i);
+    if (s->batch.delivery.line)
+        n += s->batch.delivery.lines - s->batch.count;
     return n;
 }
 
@@ -270,8 +337,8 @@ static void give_up(struct sink *s)
 static bool at_end(struct sink *s)
 {
     pthread_mutex_lock(&s->lock);
-    bool empty = s->batch.count == 0 && queue_empty(&s->queue);
-    bool end = s->stopping && (empty || (s->batch.count > 0 && clock_now() >= s->stop_by));
+    bool empty = !busy(s) && queue_empty(&s->queue);
+    bool end = s->stopping && (empty || (busy(s) && clock_now() >= s->stop_by));
     pthread_mutex_unlock(&s->lock);
     return end;
 }

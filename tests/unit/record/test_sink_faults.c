@@ -1,5 +1,6 @@
 /* The sink where things go wrong. This program's own writev, ftruncate and fdatasync stand before libc's, so that
  * writes come short and fail as a dice says; what then counts is that every line stands in the file once. */
+#include "record/spool.h"
 #include "sink_support.h"
 
 #include <pty.h>
@@ -105,6 +106,50 @@ static void no_line_is_torn_lost_or_doubled_by_short_writes(void **state)
         told_deinit(&told);
     }
     assert_true(atomic_load(&truncations) > 0);
+}
+
+/* The same for records that were held back: they resume at the line that was torn. */
+static void held_records_come_out_whole(void **state)
+{
+    enum { RECORDS = 8000 };
+    for (unsigned round = 1; round <= 10; round++) {
+        struct scratch dir;
+        struct told told;
+        struct sink_source source;
+        struct spool spool;
+        struct post held, verdict;
+        struct judge judge = {0}, tapped = {0};
+        struct error err;
+        scratch_make(&dir);
+        told_init(&told);
+        atomic_store(&dice, round);
+        struct sink *sink = sink_for_file(&told, scratch_path(&dir, "log"));
+        sink_tap(sink, true);
+        source_init(&source, 1);
+        assert_int_equal(spool_open(&spool, dir.dir, 1 << 30, &err), 0);
+        for (uint64_t seq = 1; seq <= RECORDS; seq++)
+            assert_int_equal(spool_record(&spool, &source, seq, "{\"n\":1}", 7), 0);
+        assert_int_equal(spool_flush(&spool), 0);
+        post_init(&held, &told, EVENT_RECORD, 1);
+        held.line.spool = &spool;
+        post_init(&verdict, &told, EVENT_VERDICT, 1);
+        atomic_store(&faults_left, 200);
+        struct sink_line *lines[] = {&held.line, &verdict.line};
+        sink_post_all(sink, lines, 2);
+        assert_int_equal(sink_free(sink, 30 * NS_PER_SEC), 0);
+        judge_file(&judge, dir.path[0]);
+        judge_text(&tapped, told.tapped.data, told.tapped.len);
+        assert_int_equal(judge.records, RECORDS);
+        assert_int_equal(tapped.records, RECORDS);
+        assert_int_equal(judge.verdicts[1], 1);
+        assert_true(atomic_load(&told.failed) > 0);
+        assert_int_equal(atomic_load(&told.failed), atomic_load(&told.works));
+        spool_close(&spool);
+        buf_deinit(&held.line.text);
+        buf_deinit(&verdict.line.text);
+        scratch_remove(&dir);
+        told_deinit(&told);
+    }
 }
 
 /* The disk is full (here: the process may not write further), then it has room again. */
@@ -572,6 +617,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(no_line_is_torn_lost_or_doubled_by_short_writes, setup),
+        cmocka_unit_test_setup(held_records_come_out_whole, setup),
         cmocka_unit_test_setup(a_full_disk_is_waited_for, setup),
         cmocka_unit_test_setup(a_target_that_fails_for_good, setup),
         cmocka_unit_test_setup(a_failed_sync_writes_the_batch_again, setup),
