@@ -92,6 +92,10 @@ class Rpc:
             data = (data if isinstance(data, str) else json.dumps(data)).encode() + b"\n"
         self.socket.sendall(data)
 
+    def pass_fd(self, fd, data):
+        """A request with a descriptor (SCM_RIGHTS)."""
+        socket.send_fds(self.socket, [json.dumps(data).encode() + b"\n"], [fd])
+
     def line(self):
         """The next line without its newline; None at the end."""
         while b"\n" not in self.buffer:
@@ -411,6 +415,13 @@ class Case(unittest.TestCase):
             self.assertEqual(verdict.get("verified_by"), verified_by, verdict)
 
 
+def told(error):
+    """An exception with the frames of the tests alone."""
+    whole = traceback.TracebackException(*error)
+    whole.stack = traceback.StackSummary.from_list([f for f in whole.stack if "unittest" not in f.filename])
+    return "".join(whole.format())
+
+
 class Result(unittest.TestResult):
     def startTest(self, test):
         super().startTest(test)
@@ -430,7 +441,7 @@ class Result(unittest.TestResult):
         self.say("skip", test, f": {reason}")
 
     def fault(self, test, error):
-        print("".join(traceback.format_exception(*error)), flush=True)
+        print(told(error), flush=True)
         for daemon in getattr(test, "daemons", []):
             print(f"--- {daemon.name}'s stderr\n{daemon.errors()[-3000:]}", flush=True)
         self.say("FAIL", test)
@@ -446,7 +457,7 @@ class Result(unittest.TestResult):
     def addSubTest(self, test, subtest, error):
         super().addSubTest(test, subtest, error)
         if error:
-            print("".join(traceback.format_exception(*error)), f"FAIL {subtest.id().split('.', 1)[1]}", flush=True)
+            print(told(error) + f"FAIL {subtest.id().split('.', 1)[1]}", flush=True)
 
 
 def main():
