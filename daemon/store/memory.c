@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "store/memory_rows.h"
+#include "store/memory_schedules.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@ struct memory {
     struct store store;
     struct store_config config;
     struct rows rows;
+    struct schedule_rows schedules;
     struct list scans; /* lists under way */
     struct mail scan_mail;
 };
@@ -112,6 +114,8 @@ static void memory_submit(struct store *s, struct store_submit *call)
         r = submit_item(m, &call->items[i]);
     if (r < 0)
         undo_submit(m, call, last_id);
+    else if (call->run)
+        schedule_rows_run(&m->schedules, call->run, call->items[0].job->id);
     if (r == -EDQUOT)
         error_set(&call->call.error, r,
                   "the queue is full: %llu jobs wait or run, and queue.max_jobs is %llu",
@@ -154,6 +158,8 @@ static int end_row(struct memory *m, struct row *row, const struct store_finish 
     row->job.error = call->error;
     row->job.verdict = verdict;
     row_set_state(&m->rows, row, call->state, 0);
+    if (call->end)
+        schedule_rows_end(&m->schedules, call);
     return 0;
 }
 
@@ -340,6 +346,20 @@ static void memory_ended(struct store *s, struct store_ended *call)
     done_jobs(m, &call->call, r, &call->jobs, &call->count);
 }
 
+/* --- schedules ------------------------------------------------------------------------------- */
+
+static void memory_schedules(struct store *s, struct store_schedules *call)
+{
+    struct memory *m = memory_of(s);
+    done(m, &call->call, schedule_rows_list(&m->schedules, call));
+}
+
+static void memory_schedule_put(struct store *s, struct store_schedule_put *call)
+{
+    struct memory *m = memory_of(s);
+    done(m, &call->call, schedule_rows_put(&m->schedules, call));
+}
+
 static void memory_counts(struct store *s, struct store_counts *ret_counts)
 {
     *ret_counts = memory_of(s)->rows.counts;
@@ -351,6 +371,7 @@ static void memory_free(struct store *s)
 {
     struct memory *m = memory_of(s);
     rows_deinit(&m->rows);
+    schedule_rows_deinit(&m->schedules);
     free(m);
 }
 
@@ -365,6 +386,8 @@ static const struct store_engine memory_engine = {.name = "memory",
                                                   .window = memory_window,
                                                   .hosts = memory_hosts,
                                                   .ended = memory_ended,
+                                                  .schedules = memory_schedules,
+                                                  .schedule_put = memory_schedule_put,
                                                   .counts = memory_counts,
                                                   .free = memory_free};
 
@@ -382,6 +405,7 @@ int store_memory_new(const struct store_config *config, struct mailbox *mailbox,
     if (!m->config.keep_finished_count)
         m->config.keep_finished_count = KEEP_COUNT;
     rows_init(&m->rows);
+    schedule_rows_init(&m->schedules);
     list_init(&m->scans);
     mail_init(&m->scan_mail, on_scan);
     *ret_store = &m->store;

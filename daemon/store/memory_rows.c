@@ -115,7 +115,7 @@ static struct row *row_alloc(const struct store_job *job, uint64_t id)
 {
     size_t keyed = job->key ? sizeof(struct keyed) : 0;
     struct row *row = malloc(sizeof *row + keyed + room(job->parser) + room(job->spec) +
-                             room(job->labels) + room(job->key));
+                             room(job->labels) + room(job->key) + room(job->schedule));
     if (!row)
         return NULL;
     char *at = (char *)row->keyed + keyed;
@@ -131,7 +131,8 @@ static struct row *row_alloc(const struct store_job *job, uint64_t id)
                                 .parser = put_string(&at, job->parser),
                                 .spec = put_string(&at, job->spec),
                                 .labels = put_string(&at, job->labels),
-                                .key = put_string(&at, job->key)}};
+                                .key = put_string(&at, job->key),
+                                .schedule = put_string(&at, job->schedule)}};
     if (keyed)
         row->keyed[0] = (struct keyed){.uid = job->uid, .key = row->job.key, .row = row};
     return row;

@@ -80,6 +80,18 @@ static void sqlite_ended(struct store *s, struct store_ended *call)
     queue(s, &call->call, OP_ENDED);
 }
 
+static void sqlite_schedules(struct store *s, struct store_schedules *call)
+{
+    call->rows = NULL;
+    call->count = 0;
+    queue(s, &call->call, OP_SCHEDULES);
+}
+
+static void sqlite_schedule_put(struct store *s, struct store_schedule_put *call)
+{
+    queue(s, &call->call, OP_SCHEDULE_PUT);
+}
+
 static void sqlite_counts(struct store *store, struct store_counts *ret_counts)
 {
     struct sqlite *s = sqlite_of(store);
@@ -135,6 +147,8 @@ static const struct store_engine sqlite_engine = {.name = "sqlite",
                                                   .window = sqlite_window,
                                                   .hosts = sqlite_hosts,
                                                   .ended = sqlite_ended,
+                                                  .schedules = sqlite_schedules,
+                                                  .schedule_put = sqlite_schedule_put,
                                                   .counts = sqlite_counts,
                                                   .failing = sqlite_failing,
                                                   .give_up = sqlite_give_up,

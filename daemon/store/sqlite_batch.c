@@ -53,6 +53,12 @@ static void run_write(struct sqlite *s, struct store_call *call)
         else
             write_claim(s, CALL_AS(store_claim, call));
         return;
+    case OP_SCHEDULE_PUT:
+        if (damaged)
+            refuse_damaged(s, call);
+        else
+            write_schedules(s, CALL_AS(store_schedule_put, call));
+        return;
     case OP_FINISH:
         write_finish(s, CALL_AS(store_finish, call));
         return;
@@ -76,6 +82,9 @@ static bool run_read(struct sqlite *s, struct store_call *call, bool may_write)
         return false;
     case OP_HOSTS:
         read_hosts(s, CALL_AS(store_hosts, call));
+        return false;
+    case OP_SCHEDULES:
+        read_schedules(s, CALL_AS(store_schedules, call));
         return false;
     default:
         read_ended(s, CALL_AS(store_ended, call));
@@ -113,6 +122,12 @@ static void drop_result(struct sqlite *s, struct store_call *call)
         hosts->hosts = NULL;
         return;
     }
+    case OP_SCHEDULES:
+        store_schedules_free(CALL_AS(store_schedules, call)->rows,
+                             CALL_AS(store_schedules, call)->count);
+        CALL_AS(store_schedules, call)->rows = NULL;
+        CALL_AS(store_schedules, call)->count = 0;
+        return;
     default:
         return;
     }

@@ -8,6 +8,7 @@
  *   sqlite_stmt.c    prepared statements, rows
  *   sqlite_write.c   submit, claim, finish, postpone, forgetting
  *   sqlite_read.c    get, list, window, hosts, ended
+ *   sqlite_schedule.c  schedules: listing, changing, and what runs and their ends change
  *   sqlite_check.c   the check after an unclean stop, on a thread of its own */
 #ifndef PENSTOCK_STORE_SQLITE_PRIVATE_H
 #define PENSTOCK_STORE_SQLITE_PRIVATE_H
@@ -23,6 +24,7 @@
 enum op {
     OP_SUBMIT,
     OP_CLAIM,
+    OP_SCHEDULE_PUT,
     OP_FINISH,
     OP_POSTPONE,
     OP_GET,
@@ -30,6 +32,7 @@ enum op {
     OP_WINDOW,
     OP_HOSTS,
     OP_ENDED,
+    OP_SCHEDULES,
 };
 
 enum stmt {
@@ -54,11 +57,18 @@ enum stmt {
     STMT_GET_VERDICT,
     STMT_LIST,
     STMT_LIST_RARE,
+    STMT_LIST_SCHEDULE,
     STMT_NEXT_DUE,
     STMT_PROMOTE,
     STMT_WINDOW,
     STMT_HOSTS,
     STMT_ENDED,
+    STMT_SCHEDULES,
+    STMT_SCHEDULE_PUT,
+    STMT_SCHEDULE_REMOVE,
+    STMT_SCHEDULE_RUN,
+    STMT_SCHEDULE_END,
+    STMT_SCHEDULE_WHOLE,
     STMT_COUNT_
 };
 
@@ -152,9 +162,11 @@ int sqlite_fault(struct sqlite *s, int rc);
  * statement is stepped or reset. The verdict is not among them. */
 #define ROW_COLUMNS                                                                    \
     "j.id,j.attempt,j.state,j.priority,j.rank,j.uid,j.gid,j.created,j.due,j.finished," \
-    "j.retry_of,j.finish_seq,j.error,j.host,j.parser,j.key,j.labels,j.spec"
-enum { ROW_COLUMN_COUNT = 18 };
+    "j.retry_of,j.finish_seq,j.error,j.host,j.parser,j.key,j.labels,j.spec,j.schedule"
+enum { ROW_COLUMN_COUNT = 19 };
 void stmt_row(sqlite3_stmt *stmt, struct store_job *ret_job);
+/* A text, or NULL, that lives until the statement has run. */
+int stmt_bind_text(sqlite3_stmt *stmt, int at, const char *value);
 
 /* --- sqlite_write.c: within a transaction. 0 and call->result, or the transaction's fault ------- */
 int write_submit(struct sqlite *s, struct store_submit *call);
@@ -175,6 +187,12 @@ int read_hosts(struct sqlite *s, struct store_hosts *call);
 int read_ended(struct sqlite *s, struct store_ended *call);
 void read_list_begin(struct sqlite *s, struct store_list *call);
 int read_list(struct sqlite *s, struct store_list *call); /* 1: it goes on later */
+
+/* --- sqlite_schedule.c: as the other writes and reads --------------------------------------------- */
+int write_schedules(struct sqlite *s, struct store_schedule_put *call);
+int write_schedule_run(struct sqlite *s, const struct store_schedule_run *run, uint64_t job);
+int write_schedule_end(struct sqlite *s, const struct store_finish *call);
+int read_schedules(struct sqlite *s, struct store_schedules *call);
 
 /* --- sqlite_thread.c ---------------------------------------------------------------------------- */
 void *sqlite_thread(void *arg);

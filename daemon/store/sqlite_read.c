@@ -89,7 +89,7 @@ static enum stmt list_stmt(const struct store_list *call)
     case JOB_CANCELLED:
         return STMT_LIST_RARE;
     default:
-        return STMT_LIST;
+        return call->select.schedule ? STMT_LIST_SCHEDULE : STMT_LIST;
     }
 }
 
@@ -122,6 +122,8 @@ int read_list(struct sqlite *s, struct store_list *call)
     sqlite3_bind_int64(s->stmts[which], 1, (sqlite3_int64)below);
     if (which == STMT_LIST_RARE)
         sqlite3_bind_int(s->stmts[which], 2, call->select.state);
+    if (which == STMT_LIST_SCHEDULE)
+        stmt_bind_text(s->stmts[which], 2, call->select.schedule);
     int r = scan(s, call, which);
     stmt_reset(s, which);
     return r == 1 ? 1 : jobs_result(&call->call, r, &call->jobs, &call->count);

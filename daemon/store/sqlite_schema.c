@@ -1,4 +1,4 @@
-/* The schema, in steps; each is one transaction. `PRAGMA application_id` says that a file is ours,
+/* The schema, in steps; all that are due are one transaction. `PRAGMA application_id` says that a file is ours,
  * `PRAGMA user_version` which step it has reached, meta.needs which penstock has brought it there.
  *
  * jobs.place: where a row stands for the window: 0 nowhere (it runs or has ended), 1 it may run (index
@@ -32,8 +32,24 @@ static const char version_1[] =
     "INSERT INTO counts VALUES (0,0),(1,0),(2,0),(3,0),(4,0),(5,0);"
     "INSERT INTO meta VALUES ('clean',1);";
 
+/* last_state, last_error: as of jobs. */
+static const char version_2[] =
+    "ALTER TABLE jobs ADD COLUMN schedule TEXT;"
+    "CREATE INDEX jobs_schedule ON jobs(schedule) WHERE schedule IS NOT NULL;"
+    "CREATE TABLE schedules("
+    " name TEXT PRIMARY KEY, spec TEXT NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL,"
+    " paused INTEGER NOT NULL, revision INTEGER NOT NULL, created INTEGER NOT NULL,"
+    " next_at INTEGER NOT NULL, job INTEGER NOT NULL DEFAULT 0,"
+    " last_job INTEGER NOT NULL DEFAULT 0, runs INTEGER NOT NULL DEFAULT 0,"
+    " skipped INTEGER NOT NULL DEFAULT 0, last_run INTEGER NOT NULL DEFAULT 0,"
+    " last_state INTEGER NOT NULL DEFAULT 0, last_error INTEGER NOT NULL DEFAULT 0,"
+    " last_end INTEGER NOT NULL DEFAULT 0, last_done INTEGER NOT NULL DEFAULT 0,"
+    " failures INTEGER NOT NULL DEFAULT 0, etag TEXT, modified TEXT, validated TEXT"
+    ") WITHOUT ROWID;";
+
 const struct schema_step schema_steps[] = {
     {1, version_1},
+    {2, version_2},
 };
 const size_t schema_step_count = sizeof schema_steps / sizeof schema_steps[0];
 
@@ -102,17 +118,20 @@ static int copy_first(sqlite3 *db, const char *path, int64_t version, struct err
                  : 0;
 }
 
-static int run_step(sqlite3 *db, const char *path, const struct schema_step *step,
-                    struct error *err)
+/* The steps after `version`, all or none: a new file that a crash has left half made would be taken for an
+ * old one. */
+static int run_steps(sqlite3 *db, const char *path, int64_t version,
+                     const struct schema_step *steps, size_t count, struct error *err)
 {
     char tail[256];
     snprintf(tail, sizeof tail,
              "PRAGMA application_id=%d;PRAGMA user_version=%d;"
              "INSERT OR REPLACE INTO meta VALUES('needs','%s');COMMIT;",
-             SQLITE_APPLICATION_ID, step->version, PENSTOCK_VERSION);
+             SQLITE_APPLICATION_ID, steps[count - 1].version, PENSTOCK_VERSION);
     int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_exec(db, step->sql, NULL, NULL, NULL);
+    for (size_t i = 0; i < count && rc == SQLITE_OK; i++)
+        if (steps[i].version > version)
+            rc = sqlite3_exec(db, steps[i].sql, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, tail, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
@@ -143,8 +162,7 @@ int schema_bring(sqlite3 *db, const char *path, const struct schema_step *steps,
     if (version > known)
         return refuse_newer(db, path, version, known, err);
     int r = !empty && version < known ? copy_first(db, path, version, err) : 0;
-    for (size_t i = 0; i < count && r == 0; i++)
-        if (steps[i].version > version)
-            r = run_step(db, path, &steps[i], err);
+    if (r == 0 && version < known)
+        r = run_steps(db, path, version, steps, count, err);
     return r;
 }

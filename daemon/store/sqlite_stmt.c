@@ -13,8 +13,8 @@ static const char *const sql[STMT_COUNT_] = {
     [STMT_KEY] = "SELECT id,spec FROM jobs WHERE uid=?1 AND key=?2",
     [STMT_INSERT] =
         "INSERT INTO jobs(id,attempt,state,place,priority,rank,uid,gid,created,due,finished,"
-        "retry_of,finish_seq,error,host,parser,key,labels,spec) "
-        "VALUES(?1,0,0,?2,?3,?4,?5,?6,?7,?8,0,?9,0,0,?10,?11,?12,?13,?14)",
+        "retry_of,finish_seq,error,host,parser,key,labels,spec,schedule) "
+        "VALUES(?1,0,0,?2,?3,?4,?5,?6,?7,?8,0,?9,0,0,?10,?11,?12,?13,?14,?15)",
     [STMT_UNDO] = "DELETE FROM jobs WHERE id>?1",
     [STMT_STATE] = "SELECT state,attempt FROM jobs WHERE id=?1",
     [STMT_CLAIM] = "UPDATE jobs SET state=1,place=0,due=0,attempt=?2 WHERE id=?1",
@@ -30,6 +30,8 @@ static const char *const sql[STMT_COUNT_] = {
     [STMT_LIST] = "SELECT " ROW_COLUMNS " FROM jobs j WHERE j.id<?1 ORDER BY j.id DESC",
     [STMT_LIST_RARE] = "SELECT " ROW_COLUMNS " FROM jobs j WHERE j.state=?2 "
                        "AND j.state IN (1,2,4,5) AND j.id<?1 ORDER BY j.id DESC",
+    [STMT_LIST_SCHEDULE] = "SELECT " ROW_COLUMNS " FROM jobs j WHERE j.schedule=?2 "
+                           "AND j.id<?1 ORDER BY j.id DESC",
     [STMT_NEXT_DUE] = "SELECT due,id FROM jobs WHERE place=2 AND host=?1 ORDER BY due",
     [STMT_PROMOTE] = "UPDATE jobs SET place=1 WHERE id=?1",
     [STMT_WINDOW] =
@@ -41,6 +43,25 @@ static const char *const sql[STMT_COUNT_] = {
                    "GROUP BY host) GROUP BY host",
     [STMT_ENDED] = "SELECT " ROW_COLUMNS ",v.line FROM verdicts v JOIN jobs j ON j.id=v.job "
                    "WHERE v.seq>?1 ORDER BY v.seq LIMIT ?2",
+    [STMT_SCHEDULES] = "SELECT name,spec,uid,gid,paused,revision,created,next_at,job,last_job,runs,"
+                       "skipped,last_run,last_state,last_error,last_end,last_done,failures,etag,"
+                       "modified,validated FROM schedules ORDER BY name",
+    [STMT_SCHEDULE_PUT] =
+        "INSERT INTO schedules(name,spec,uid,gid,paused,revision,created,next_at) "
+        "VALUES(?1,?2,?3,?4,?5,?6,?7,?8) ON CONFLICT(name) DO UPDATE SET "
+        "etag=CASE WHEN revision=?6 THEN etag END,"
+        "modified=CASE WHEN revision=?6 THEN modified END,"
+        "validated=CASE WHEN revision=?6 THEN validated END,"
+        "spec=?2,uid=?3,gid=?4,paused=?5,revision=?6,created=?7,next_at=?8",
+    [STMT_SCHEDULE_REMOVE] = "DELETE FROM schedules WHERE name=?1",
+    [STMT_SCHEDULE_RUN] = "UPDATE schedules SET job=?2,last_job=?2,runs=runs+1,last_run=?3,"
+                          "next_at=?4,skipped=?5 WHERE name=?1",
+    [STMT_SCHEDULE_END] =
+        "UPDATE schedules SET job=CASE WHEN job=?2 THEN 0 ELSE job END,last_state=?3,last_error=?4,"
+        "last_end=?5,last_done=CASE WHEN ?3=3 THEN ?5 ELSE last_done END,"
+        "failures=CASE ?3 WHEN 3 THEN 0 WHEN 4 THEN failures+1 ELSE failures END WHERE name=?1",
+    [STMT_SCHEDULE_WHOLE] =
+        "UPDATE schedules SET etag=?3,modified=?4,validated=?5 WHERE name=?1 AND revision=?2",
 };
 
 int stmts_prepare(struct sqlite *s, struct error *err)
@@ -97,6 +118,12 @@ void stmt_reset(struct sqlite *s, enum stmt which)
     sqlite3_reset(s->stmts[which]);
 }
 
+int stmt_bind_text(sqlite3_stmt *stmt, int at, const char *value)
+{
+    return value ? sqlite3_bind_text(stmt, at, value, -1, SQLITE_STATIC)
+                 : sqlite3_bind_null(stmt, at);
+}
+
 static char *text(sqlite3_stmt *stmt, int column)
 {
     return (char *)(uintptr_t)sqlite3_column_text(stmt, column);
@@ -123,5 +150,6 @@ void stmt_row(sqlite3_stmt *stmt, struct store_job *ret_job)
     ret_job->key = text(stmt, i++);
     ret_job->labels = text(stmt, i++);
     ret_job->spec = text(stmt, i++);
+    ret_job->schedule = text(stmt, i++);
     ret_job->verdict = NULL;
 }

@@ -26,12 +26,6 @@ static void moved(struct sqlite *s, enum job_state from, enum job_state to)
     s->counts.by_state[to]++;
 }
 
-static int bind_text(sqlite3_stmt *stmt, int at, const char *value)
-{
-    return value ? sqlite3_bind_text(stmt, at, value, -1, SQLITE_STATIC)
-                 : sqlite3_bind_null(stmt, at);
-}
-
 /* --- submit ---------------------------------------------------------------------------------- */
 
 /* 1: the key is known and the item is settled; 0: it is not; or a fault. */
@@ -39,7 +33,7 @@ static int find_key(struct sqlite *s, struct store_submit_item *item)
 {
     sqlite3_stmt *stmt = s->stmts[STMT_KEY];
     sqlite3_bind_int64(stmt, 1, item->job->uid);
-    bind_text(stmt, 2, item->job->key);
+    stmt_bind_text(stmt, 2, item->job->key);
     int r = stmt_step(s, STMT_KEY);
     if (r != 1)
         return r;
@@ -65,11 +59,12 @@ static int insert(struct sqlite *s, struct store_job *job)
     sqlite3_bind_int64(stmt, i++, job->created);
     sqlite3_bind_int64(stmt, i++, job->due);
     sqlite3_bind_int64(stmt, i++, (sqlite3_int64)job->retry_of);
-    bind_text(stmt, i++, job->host);
-    bind_text(stmt, i++, job->parser);
-    bind_text(stmt, i++, job->key);
-    bind_text(stmt, i++, job->labels);
-    bind_text(stmt, i++, job->spec);
+    stmt_bind_text(stmt, i++, job->host);
+    stmt_bind_text(stmt, i++, job->parser);
+    stmt_bind_text(stmt, i++, job->key);
+    stmt_bind_text(stmt, i++, job->labels);
+    stmt_bind_text(stmt, i++, job->spec);
+    stmt_bind_text(stmt, i++, job->schedule);
     int r = stmt_run(s, STMT_INSERT);
     if (r < 0)
         return r;
@@ -120,7 +115,7 @@ int write_submit(struct sqlite *s, struct store_submit *call)
         if (r < 0)
             return r;
     }
-    return 0;
+    return call->run ? write_schedule_run(s, call->run, call->items[0].job->id) : 0;
 }
 
 /* --- a job's way ----------------------------------------------------------------------------- */
@@ -227,13 +222,13 @@ static int write_end(struct sqlite *s, const struct store_finish *call, enum job
     sqlite3_bind_int64(stmt, 1, seq);
     sqlite3_bind_int64(stmt, 2, (sqlite3_int64)call->id);
     sqlite3_bind_int64(stmt, 3, call->finished);
-    bind_text(stmt, 4, call->verdict);
+    stmt_bind_text(stmt, 4, call->verdict);
     r = stmt_run(s, STMT_VERDICT);
     if (r < 0)
         return r;
     s->counts.last_finish_seq++;
     moved(s, from, call->state);
-    return 0;
+    return call->end ? write_schedule_end(s, call) : 0;
 }
 
 int write_finish(struct sqlite *s, struct store_finish *call)

@@ -21,6 +21,7 @@ void store_job_free(struct store_job *job)
     free(job->spec);
     free(job->labels);
     free(job->key);
+    free(job->schedule);
     free(job->verdict);
     free(job);
 }
@@ -37,10 +38,12 @@ struct store_job *store_job_copy(const struct store_job *job)
     if (!copy)
         return NULL;
     *copy = *job;
-    copy->host = copy->parser = copy->spec = copy->labels = copy->key = copy->verdict = NULL;
+    copy->host = copy->parser = copy->spec = copy->labels = NULL;
+    copy->key = copy->schedule = copy->verdict = NULL;
     if (copy_string(&copy->host, job->host) && copy_string(&copy->parser, job->parser) &&
         copy_string(&copy->spec, job->spec) && copy_string(&copy->labels, job->labels) &&
-        copy_string(&copy->key, job->key) && copy_string(&copy->verdict, job->verdict))
+        copy_string(&copy->key, job->key) && copy_string(&copy->schedule, job->schedule) &&
+        copy_string(&copy->verdict, job->verdict))
         return copy;
     store_job_free(copy);
     return NULL;
@@ -92,9 +95,7 @@ bool store_select_match(const struct store_select *select, const struct store_jo
         return false;
     if (select->error > 0 && select->error != (int)job->error)
         return false;
-    if (select->schedule) /* no row is of a schedule as yet */
-        return false;
     return job->created >= select->since && equal(select->host, job->host) &&
-           equal(select->parser, job->parser) &&
+           equal(select->parser, job->parser) && equal(select->schedule, job->schedule) &&
            (!select->label_key || has_label(job->labels, select->label_key, select->label_value));
 }

@@ -36,10 +36,11 @@ struct store_job {
     enum error_kind error;          /* of the verdict; KIND_NONE */
     char *host;                     /* shard and limit key: host of the URL, lower case */
     char *parser;
-    char *spec;    /* JSON: what was asked for, as job/spec.h writes it */
-    char *labels;  /* JSON object */
-    char *key;     /* idempotency key or NULL */
-    char *verdict; /* the verdict's line (JSON object, no newline) or NULL */
+    char *spec;     /* JSON: what was asked for, as job/spec.h writes it */
+    char *labels;   /* JSON object */
+    char *key;      /* idempotency key or NULL */
+    char *schedule; /* of which it is a run, or NULL */
+    char *verdict;  /* the verdict's line (JSON object, no newline) or NULL */
 };
 
 /* What one point of priority is worth: so much longer a wait. The rank of a job is fixed when it is
@@ -55,6 +56,31 @@ struct store_job *store_job_copy(const struct store_job *job); /* NULL: out of m
 /* Result arrays: adds a copy at the end (0 or -ENOMEM); frees the array and its jobs (takes NULL). */
 int store_jobs_add(struct store_job ***jobs, size_t *count, const struct store_job *job);
 void store_jobs_free(struct store_job **jobs, size_t count);
+
+/* A schedule as it is stored; owned by the row (store_schedule_free). Times as above. */
+struct store_schedule {
+    /* What it asks for: schedule_put's. */
+    char *name;
+    char *spec; /* JSON, as job/schedule.c writes it */
+    uint32_t uid, gid;
+    bool paused;
+    uint64_t revision; /* another one: what it downloads has changed, and its validators are void */
+    int64_t created, next_at;
+    /* Its runs: submit's. */
+    uint64_t job; /* the run that has not ended; 0 */
+    uint64_t last_job, runs, skipped;
+    int64_t last_run;
+    /* How the last run that has ended did: finish's. */
+    enum job_state last_state; /* JOB_QUEUED: none has ended */
+    enum error_kind last_error;
+    int64_t last_end, last_done;
+    uint64_t failures; /* `failed` in a row */
+    /* Of the last body that was taken whole, each may be NULL; `validated` is the URL that gave them. */
+    char *etag, *modified, *validated;
+};
+void store_schedule_free(struct store_schedule *schedule); /* takes NULL */
+struct store_schedule *
+store_schedule_copy(const struct store_schedule *schedule); /* NULL: no memory */
 
 struct store_call {
     struct mail mail;   /* the caller sets it up with mail_init; delivered when done */
@@ -75,6 +101,12 @@ struct store_submit {
         bool existing;
     } * items;
     size_t count;
+    /* The one job is a run of a schedule, whose row changes with it. Borrowed. NULL: it is not. */
+    const struct store_schedule_run {
+        const char *name; /* a schedule that is gone changes nothing */
+        int64_t at, next_at;
+        uint64_t skipped;
+    } * run;
 };
 
 /* queued or waiting -> running, attempt + 1. -ENOENT, -ESTALE if it is neither. */
@@ -93,6 +125,14 @@ struct store_finish {
     enum error_kind error;
     const char *verdict; /* borrowed until the mail comes */
     int64_t finished;
+    /* The job is of a schedule, whose row changes with it. Borrowed. NULL: it is not. */
+    const struct store_schedule_end {
+        const char *name;
+        bool
+            whole; /* a body was taken whole: the validators are replaced, if `revision` still holds */
+        uint64_t revision;
+        const char *etag, *modified, *validated;
+    } * end;
 };
 
 /* running -> waiting until `due`; or running -> queued (due = 0) when the daemon stops. */
@@ -163,6 +203,25 @@ struct store_ended {
     size_t count;
 };
 
+/* All schedules, by name. */
+struct store_schedules {
+    struct store_call call;
+    struct store_schedule **rows; /* result: the caller's */
+    size_t count;
+};
+void store_schedules_free(struct store_schedule **rows, size_t count);
+int store_schedules_add(struct store_schedule ***rows, size_t *count,
+                        const struct store_schedule *row); /* a copy; 0 or -ENOMEM */
+
+/* Makes schedules, or changes what they ask for; removes others. All or none. */
+struct store_schedule_put {
+    struct store_call call;
+    const struct store_schedule *const *rows; /* these are borrowed */
+    size_t count;
+    const char *const *removed; /* one that is not there is no error */
+    size_t removed_count;
+};
+
 struct store_counts {
     uint64_t by_state[JOB_STATE_COUNT_];
     uint64_t last_id, last_finish_seq;
@@ -181,6 +240,8 @@ struct store_engine {
     void (*window)(struct store *s, struct store_window *call);
     void (*hosts)(struct store *s, struct store_hosts *call);
     void (*ended)(struct store *s, struct store_ended *call);
+    void (*schedules)(struct store *s, struct store_schedules *call);
+    void (*schedule_put)(struct store *s, struct store_schedule_put *call);
     void (*counts)(struct store *s, struct store_counts *ret_counts); /* at once, from memory */
     /* Changes cannot be made durable just now: submits and claims are refused with the reason, finish and
      * postpone wait in the store and are tried again. NULL: that cannot happen. */

@@ -5,6 +5,7 @@
 
 #include "conformance_jobs.h"
 #include "conformance_reads.h"
+#include "conformance_schedules.h"
 
 /* --- ends ------------------------------------------------------------------------------------ */
 
@@ -198,6 +199,12 @@ static int store_conformance(const char *engine, store_opener *open)
         CONFORMANCE_TEST(counts_follow_each_change),
         CONFORMANCE_TEST(the_oldest_ends_are_forgotten_by_count),
         CONFORMANCE_TEST(the_oldest_ends_are_forgotten_by_age),
+        CONFORMANCE_TEST(schedules_are_kept_by_name),
+        CONFORMANCE_TEST(a_run_changes_its_schedule_with_it),
+        CONFORMANCE_TEST(a_run_that_is_refused_changes_nothing),
+        CONFORMANCE_TEST(an_end_changes_its_schedule_with_it),
+        CONFORMANCE_TEST(validators_are_of_one_revision),
+        CONFORMANCE_TEST(jobs_are_found_by_schedule),
         CONFORMANCE_TEST(calls_are_carried_out_and_come_back_in_order),
     };
     conformance_opener = open;

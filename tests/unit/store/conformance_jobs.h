@@ -17,6 +17,7 @@ static void a_job_comes_back_as_it_was_given(void **state)
     job.state = JOB_DONE;
     job.finish_seq = 4;
     job.key = (char *)(uintptr_t) "k\xc3\xa9y";
+    job.schedule = (char *)(uintptr_t) "s";
     submit_job(f, &job);
     assert_int_equal(job.id, 1);
     struct store_job *row = get(f, job.id);
@@ -38,6 +39,7 @@ static void a_job_comes_back_as_it_was_given(void **state)
     assert_string_equal(row->spec, job.spec);
     assert_string_equal(row->labels, job.labels);
     assert_string_equal(row->key, job.key);
+    assert_string_equal(row->schedule, job.schedule);
     assert_null(row->verdict);
     store_job_free(row);
     assert_null(get(f, 2));
