@@ -87,6 +87,7 @@ class Quickstart(penstock_test.Case):
         self.assertTrue(processes(str(self.tmp)))
         talk = re.search(r"^    (export PENSTOCK_SOCKET=.*)$", out, re.M).group(1)
         stop = re.search(r"^    (kill .*)$", out, re.M).group(1)
+        self.addCleanup(penstock_test.run, "bash", "-c", stop)  # whatever happens here
         penstock_test.run("bash", "-c", f"{talk}\npenstockctl ping", check=0)
         penstock_test.run("bash", "-c", stop, check=0)
         until(lambda: not os.listdir(self.tmp) and not processes(str(self.tmp)), "it has stopped")
