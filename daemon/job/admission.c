@@ -16,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOW 64
+#define WINDOW       64
+#define WINDOW_BRISK 256 /* of a host whose jobs come and go within the time of a commit */
 /* Jobs that have ended but whose lines or rows are not written yet: beyond that nothing starts, so
  * that a slow sink or store bounds memory as well. */
 #define ENDING_MAX 1024
@@ -68,7 +69,7 @@ void host_put_if_idle(struct host *host)
 {
     /* A breaker's count and a pause outlive the host's last job; so does a debt of its rate. */
     if (host->running > 0 || host->more || host->loading || host->next_due || host->paused ||
-        host->wake_at || host->pace.failed > 0 || host->limits.rate > 0 ||
+        host->folding > 0 || host->wake_at || host->pace.failed > 0 || host->limits.rate > 0 ||
         !list_empty(&host->window) || !list_empty(&host->hops))
         return;
     HASH_DELETE(hh, host->jobs->hosts, host);
@@ -95,6 +96,11 @@ static bool runs_before(const struct job *a, const struct job *b)
     if (a->row->rank != b->row->rank)
         return a->row->rank < b->row->rank;
     return a->id < b->id;
+}
+
+static size_t window_size(const struct host *host)
+{
+    return host->ahead > 0 ? WINDOW_BRISK : WINDOW;
 }
 
 static void window_insert(struct host *host, struct job *job)
@@ -185,7 +191,7 @@ static void window_load(struct host *host)
     host->load = (struct store_window){.host = host->name,
                                        .now = clock_real_us(),
                                        .skip_count = collect_skip(host),
-                                       .limit = WINDOW};
+                                       .limit = window_size(host)};
     host->load.skip = host->skip;
     mail_init(&host->load.call.mail, on_loaded);
     store->engine->window(store, &host->load);
@@ -194,11 +200,15 @@ static void window_load(struct host *host)
 void admission_queue(struct job *job)
 {
     struct host *host = host_get(job->jobs, job->row->host);
+    if (job->claimed && (!host || host->jobs->draining)) {
+        job_release(job);
+        return;
+    }
     if (!host) {
         job_free(job); /* the row stays in the store and is found at the next load of its host */
         return;
     }
-    if (!host->loading && !host->more && host->window_len < WINDOW) {
+    if (job->claimed || (!host->loading && !host->more && host->window_len < window_size(host))) {
         window_insert(host, job);
     } else {
         host->more = host->stale = true;
@@ -347,6 +357,8 @@ const char *admission_obstacle(const struct jobs *jobs, const char *host_name, c
         return "paused";
     if (sink_failing(jobs->config.sink))
         return "sink";
+    if (store_failing(jobs->config.store))
+        return "store";
     if (host &&
         (host->running >= host->limit || host->wake_at || host->pace.breaker != BREAKER_CLOSED))
         return "host";
@@ -399,11 +411,24 @@ bool admission_take_hop(struct job *job, const char *host_name)
     return false;
 }
 
-static bool may_start(const struct jobs *jobs)
+bool admission_open(const struct jobs *jobs)
 {
     return !jobs->draining && !jobs->paused && jobs->permits_used < jobs->settings->workers &&
            jobs->ending_count < ENDING_MAX && !sink_failing(jobs->config.sink) &&
            !store_failing(jobs->config.store);
+}
+
+bool admission_paused(const struct jobs *jobs, const char *parser)
+{
+    return jobs->parsers && find_paused(jobs, parser);
+}
+
+void admission_drop(struct job *job)
+{
+    struct host *host = job->host;
+    host->window_len--;
+    job_free(job);
+    host_put_if_idle(host);
 }
 
 /* The first job of the window whose parser is not paused. */
@@ -412,7 +437,7 @@ static struct job *next_job(struct host *host)
     list_for_each(e, &host->window)
     {
         struct job *job = container_of(e, struct job, link);
-        if (!host->jobs->parsers || !find_paused(host->jobs, job->row->parser))
+        if (!admission_paused(host->jobs, job->row->parser))
             return job;
     }
     return NULL;
@@ -435,7 +460,7 @@ static bool in_pace(struct host *host)
 /* One job of this host, if it can. False: the host has nothing to start now. */
 static bool start_one(struct host *host)
 {
-    if (host->window_len <= WINDOW / 4 && host->more && !host->loading)
+    if (host->window_len <= window_size(host) / 4 && host->more && !host->loading)
         window_load(host);
     struct job *job = host->paused ? NULL : next_job(host);
     if (!job || host->running >= host->limit || !in_pace(host))
@@ -445,6 +470,7 @@ static bool start_one(struct host *host)
     host->jobs->permits_used++;
     take_slot(host, job);
     job_start(job);
+    claim_ahead(host);
     return true;
 }
 
@@ -464,7 +490,7 @@ void admission_report(struct job *job, const struct cause *cause)
 
 void admission_run(struct jobs *jobs)
 {
-    while (!list_empty(&jobs->ready) && may_start(jobs)) {
+    while (!list_empty(&jobs->ready) && admission_open(jobs)) {
         struct host *host = container_of(jobs->ready.next, struct host, ready_link);
         list_del(&host->ready_link);
         if (start_one(host))

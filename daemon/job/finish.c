@@ -91,10 +91,12 @@ static void send_off(struct job *job, enum job_ending ending)
     job->ending = ending;
     job->host = NULL;
     job->has_slot = false;
-    if (host && had_slot)
+    if (host && had_slot) {
+        claim_learn(host, job);
         admission_slot_free(host);
-    else if (host)
+    } else if (host) {
         host_put_if_idle(host);
+    }
     mail_init(&job->taken_mail, on_lines_taken);
     job->lines_out = (job->attempt_line.text.len > 0) + (job->verdict_line.text.len > 0);
     if (job->attempt_line.text.len > 0)
@@ -170,6 +172,13 @@ static void interrupt(struct job *job, const struct cause *cause)
 {
     job->row->due = 0;
     attempt_line(&job->attempt_line.text, job, "interrupted", cause, -1);
+    job_set_state(job, JOB_QUEUED);
+    send_off(job, ENDING_INTERRUPTED);
+}
+
+void job_release(struct job *job)
+{
+    job->row->due = 0;
     job_set_state(job, JOB_QUEUED);
     send_off(job, ENDING_INTERRUPTED);
 }

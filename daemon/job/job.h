@@ -30,7 +30,7 @@ struct paused_parser;
 /* Where an active job stands; `state` of its row is what the outside sees. */
 enum job_place {
     PLACE_WINDOW,   /* in its host's window; queued */
-    PLACE_CLAIMING, /* holds permit and slot; its claim is on the way to the store */
+    PLACE_CLAIMING, /* holds permit and slot; its claim is on the way from the store */
     PLACE_RUNNING,  /* holds permit and slot; an attempt is under way */
     PLACE_HOPPING,  /* as running, but waits for a slot of the host it was redirected to */
     PLACE_ENDING,   /* has given permit and slot back; lines and store calls are on their way */
@@ -52,6 +52,8 @@ struct job {
     struct registry *registry; /* spec->parser lives there */
     struct host *host;         /* whose window or slot it is in; NULL while ending */
     bool has_slot;
+    bool claiming, claimed; /* claim.c: of this stay in memory */
+    uint64_t claimed_at;    /* clock_now */
     struct attempt *attempt;
     uint64_t queued_at, started_at; /* clock_now; of this stay in memory */
     uint64_t deadline;              /* of the attempt's time-out; clock_now */
@@ -86,6 +88,7 @@ struct jobs {
     struct list running; /* jobs: claiming, running, hopping */
     struct list ending;
     unsigned permits_used, ending_count;
+    unsigned folding, claims_out; /* submissions that claim; claims on their way */
 
     uv_timer_t timer;  /* deadlines of running jobs and the next due row */
     uint64_t timer_at; /* clock_now; 0: not set */
@@ -133,6 +136,9 @@ void job_finish(struct job *job, enum job_state state, const struct cause *cause
  * again. */
 void job_torn(struct job *job);
 
+/* It was claimed and has not started: it is queued again, without a line. */
+void job_release(struct job *job);
+
 /* The attempt has ended: decides between verdict, retry and interruption. */
 void job_attempt_ended(struct job *job);
 
@@ -141,8 +147,17 @@ void recover_start(struct jobs *jobs); /* before anything is claimed */
 void recover_again(struct jobs *jobs); /* the store could not be read: everything in a second */
 void recover_check(struct jobs *jobs); /* the timer */
 
-/* --- run.c: from a permit to the attempt's end ------------------------------------------------ */
-void job_start(struct job *job);                      /* has permit and slot */
+/* --- claim.c: a row becomes `running` before a line of it is written -------------------------- */
+void job_start(struct job *job);                            /* has permit and slot */
+void claim_learn(struct host *host, const struct job *job); /* it gives its slot back */
+void claim_ahead(struct host *host); /* the next jobs of a host where jobs come and go fast */
+/* May this row be claimed together with its submission? If so a claim_unfold has to follow. */
+bool claim_fold(struct jobs *jobs, const struct store_job *row);
+void claim_unfold(struct jobs *jobs, const struct store_job *row);
+void claim_drain(struct jobs *jobs); /* what was claimed and has not started is queued again */
+
+/* --- run.c: from a claim to the attempt's end -------------------------------------------------- */
+void job_launch(struct job *job);                     /* is claimed */
 void job_continue(struct job *job);                   /* PLACE_HOPPING, and the slot is there */
 bool job_cancel(struct job *job, const char *reason); /* false: it is ending already */
 void job_interrupt(struct job *job);                  /* the daemon stops */
@@ -159,6 +174,9 @@ struct host {
     struct list hops;   /* jobs redirected here that wait for a slot */
     size_t window_len;
     unsigned running, limit;
+    unsigned folding; /* submissions that claim as well, on their way to the store */
+    unsigned ahead;   /* so many of the window's first are claimed before they can start */
+    bool brisk;       /* the last attempt here took less time than a commit may */
     struct pace_limits limits;
     struct pace pace;
     uint64_t wake_at;    /* clock_now: when pace lets the next one start; 0: not waiting for that */
@@ -177,6 +195,9 @@ void admission_slot_free(struct host *host);
 /* What the job's attempt on its present host tells about the host. */
 void admission_report(struct job *job, const struct cause *cause);
 bool admission_take_hop(struct job *job, const char *host_name); /* a slot now, or PLACE_HOPPING */
+bool admission_open(const struct jobs *jobs);                    /* may anything start at all? */
+bool admission_paused(const struct jobs *jobs, const char *parser);
+void admission_drop(struct job *job); /* from the window; frees it: its row is the store's */
 void admission_run(struct jobs *jobs);
 void admission_poke(struct jobs *jobs); /* run soon, from the loop */
 void admission_limit_changed(struct host *host);

@@ -157,6 +157,8 @@ void jobs_drain(struct jobs *jobs, void (*drained)(void *arg), void *arg)
     jobs->drained_arg = arg;
     if (!jobs->config.store->engine->keeps)
         drain_cancel_queued(jobs); /* they would be lost: each gets its verdict */
+    else
+        claim_drain(jobs);
     admission_poke(jobs);
     jobs_drain_step(jobs);
 }
@@ -184,7 +186,7 @@ void jobs_drain_step(struct jobs *jobs)
     if (!jobs->draining || jobs->drained_told)
         return;
     if (!list_empty(&jobs->running) || !list_empty(&jobs->ending) || jobs->cancelling > 0 ||
-        jobs->recovering || loading(jobs))
+        jobs->recovering || jobs->claims_out > 0 || loading(jobs))
         return;
     waits_fail(jobs);
     if (jobs->calls_out > 0)

@@ -1,4 +1,4 @@
-/* A running job: claim, attempt, hops, clocks, cancel. */
+/* A running job: attempt, hops, clocks, cancel. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/job.h"
@@ -40,7 +40,7 @@ static void fail_now(struct job *job, enum error_kind kind, const char *message)
     job_finish(job, JOB_FAILED, &cause);
 }
 
-static void launch(struct job *job)
+void job_launch(struct job *job)
 {
     struct jobs *jobs = job->jobs;
     const struct job_params *p = &job->spec->effective;
@@ -60,59 +60,6 @@ static void launch(struct job *job)
     }
     if (p->parse_timeout > 0)
         jobs_set_timer(jobs, job->attempt->started + p->parse_timeout);
-}
-
-/* The claim did not come about: gives permit and slot back and forgets the job; its row is the
- * store's. */
-static void unclaim(struct job *job, int64_t again)
-{
-    struct jobs *jobs = job->jobs;
-    struct host *host = job->host;
-    jobs->permits_used--;
-    if (again)
-        admission_due(jobs, host->name, again);
-    job_free(job);
-    admission_slot_free(host);
-    admission_poke(jobs);
-    jobs_drain_step(jobs);
-}
-
-static void on_claimed(struct mail *mail)
-{
-    struct job *job = container_of(mail, struct job, call.claim.call.mail);
-    const struct store_call *call = &job->call.claim.call;
-
-    if (call->result == -ENOENT || call->result == -ESTALE) {
-        unclaim(job, 0); /* ended meanwhile */
-    } else if (call->result < 0) {
-        if (!store_failing(job->jobs->config.store)) /* it has told of it once */
-            log_error("job %llu: cannot be claimed, tried again in 1 s: %s",
-                      (unsigned long long)job->id, call->error.text);
-        unclaim(job, clock_real_us() + 1000000);
-    } else {
-        job->row->attempt = job->call.claim.attempt;
-        job_set_state(job, JOB_RUNNING);
-        if (!job->cancel_reason) {
-            launch(job);
-            return;
-        }
-        struct cause cause = {.cancelled = true};
-        snprintf(cause.message, sizeof cause.message, "%s", job->cancel_reason);
-        job_finish(job, JOB_CANCELLED, &cause);
-    }
-}
-
-void job_start(struct job *job)
-{
-    struct jobs *jobs = job->jobs;
-    struct store *store = jobs->config.store;
-    job->place = PLACE_CLAIMING;
-    list_del(&job->link);
-    list_add_tail(&jobs->running, &job->link);
-    job->started_at = clock_now();
-    job->call.claim = (struct store_claim){.id = job->id};
-    mail_init(&job->call.claim.call.mail, on_claimed);
-    store->engine->claim(store, &job->call.claim);
 }
 
 /* --- redirects ----------------------------------------------------------------------------------- */
@@ -176,7 +123,10 @@ bool job_cancel(struct job *job, const char *reason)
     snprintf(cause.message, sizeof cause.message, "%s", reason);
     switch (job->place) {
     case PLACE_WINDOW:
-        job_finish(job, JOB_CANCELLED, &cause);
+        if (job->claiming) /* the store has the call that a finish would use */
+            set_cancel_reason(job, reason);
+        else
+            job_finish(job, JOB_CANCELLED, &cause);
         return true;
     case PLACE_CLAIMING:
         set_cancel_reason(job, reason);
@@ -193,7 +143,7 @@ bool job_cancel(struct job *job, const char *reason)
 
 void job_interrupt(struct job *job)
 {
-    if (job->place == PLACE_CLAIMING)
+    if (job->place == PLACE_CLAIMING && !job->jobs->config.store->engine->keeps)
         set_cancel_reason(job, "the daemon stops");
     if (job->place != PLACE_RUNNING && job->place != PLACE_HOPPING)
         return;

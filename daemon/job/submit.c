@@ -92,9 +92,14 @@ void submission_queue(struct jobs *jobs, struct store_job *row, struct spec *spe
         spec_free(spec);
         return;
     }
+    bool claimed = row->state == JOB_RUNNING;
     struct job *job = job_new(jobs, row, spec, NULL);
-    if (job)
+    if (job) {
+        job->claimed = claimed;
+        job->claimed_at = job->queued_at;
         admission_queue(job);
+    } else if (claimed)
+        recover_again(jobs);
     else
         admission_due(jobs, row->host, clock_real_us() + 1000000);
 }
@@ -154,6 +159,8 @@ static json_t *settle(struct submit *s, struct entry *e)
     if (e->code)
         return entry_view(e, 0, false);
     const struct store_submit_item *item = &s->store.items[e->item];
+    if (item->claim)
+        claim_unfold(jobs, e->row);
     uint64_t id = e->row->id;
     bool existing = item->existing;
     if (item->result == -EEXIST) {
@@ -180,6 +187,9 @@ static void on_submitted(struct mail *mail)
     struct submit *s = container_of(mail, struct submit, store.call.mail);
     struct jobs_call *call = s->call;
     if (s->store.call.result < 0) {
+        for (size_t i = 0; i < s->store.count; i++)
+            if (s->store.items[i].claim)
+                claim_unfold(call->jobs, s->store.items[i].job);
         call_fail_store(call, &s->store.call);
     } else if (s->many) {
         json_t *list = json_array();
@@ -216,7 +226,8 @@ static void prepare(struct submit *s)
             continue;
         }
         e->item = s->store.count;
-        s->store.items[s->store.count++].job = e->row;
+        s->store.items[s->store.count++] =
+            (struct store_submit_item){.job = e->row, .claim = claim_fold(jobs, e->row)};
     }
 }
 

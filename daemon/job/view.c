@@ -63,9 +63,12 @@ static char *shown_url(const struct jobs *jobs, const struct store_job *row)
     return shown;
 }
 
-json_t *view_job(struct jobs *jobs, const struct store_job *row)
+json_t *view_job(struct jobs *jobs, const struct store_job *stored)
 {
-    const struct job *job = job_find(jobs, row->id);
+    const struct job *job = job_find(jobs, stored->id);
+    struct store_job seen = *stored, *row = &seen;
+    if (job && job->place == PLACE_WINDOW && seen.state == JOB_RUNNING)
+        seen.state = JOB_QUEUED; /* claimed ahead: no attempt is under way */
     char *url = shown_url(jobs, row);
     json_t *view = json_pack("{s:I, s:s, s:I, s:s*, s:s, s:s, s:i, s:I}", "id", (json_int_t)row->id,
                              "state", job_state_name(row->state), "attempt",
@@ -99,6 +102,12 @@ static json_t *view_states(struct jobs *jobs)
     struct store_counts counts;
     store->engine->counts(store, &counts);
     json_t *states = json_object();
+    struct job *job, *next; /* claimed, and not started */
+    HASH_ITER(hh, jobs->active, job, next)
+    if (job->place == PLACE_WINDOW && job->claimed && counts.by_state[JOB_RUNNING] > 0) {
+        counts.by_state[JOB_RUNNING]--;
+        counts.by_state[JOB_QUEUED]++;
+    }
     for (int i = 0; i < JOB_STATE_COUNT_; i++)
         json_object_set_new(states, job_state_name((enum job_state)i),
                             json_integer((json_int_t)counts.by_state[i]));

@@ -90,6 +90,12 @@ static int submit_item(struct memory *m, struct store_submit_item *item)
     int r = rows_add(&m->rows, item->job);
     item->job->id = r < 0 ? 0 : m->rows.counts.last_id;
     item->job->rank = store_rank(item->job);
+    if (r == 0 && item->claim) {
+        struct row *row = rows_get(&m->rows, item->job->id);
+        row_set_state(&m->rows, row, JOB_RUNNING, 0);
+        item->job->attempt = row->job.attempt = 1;
+        item->job->state = JOB_RUNNING;
+    }
     return r;
 }
 
@@ -100,6 +106,7 @@ static void undo_submit(struct memory *m, struct store_submit *call, uint64_t la
         call->items[i].existing = false;
         call->items[i].result = 0;
         call->items[i].job->id = 0;
+        store_submit_unclaim(&call->items[i]);
     }
 }
 

@@ -14,7 +14,7 @@ static const char *const sql[STMT_COUNT_] = {
     [STMT_INSERT] =
         "INSERT INTO jobs(id,attempt,state,place,priority,rank,uid,gid,created,due,finished,"
         "retry_of,finish_seq,error,host,parser,key,labels,spec,schedule) "
-        "VALUES(?1,0,0,?2,?3,?4,?5,?6,?7,?8,0,?9,0,0,?10,?11,?12,?13,?14,?15)",
+        "VALUES(?1,?2,?2,?3,?4,?5,?6,?7,?8,?9,0,?10,0,0,?11,?12,?13,?14,?15,?16)",
     [STMT_UNDO] = "DELETE FROM jobs WHERE id>?1",
     [STMT_STATE] = "SELECT state,attempt FROM jobs WHERE id=?1",
     [STMT_CLAIM] = "UPDATE jobs SET state=1,place=0,due=0,attempt=?2 WHERE id=?1",

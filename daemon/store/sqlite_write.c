@@ -45,13 +45,15 @@ static int find_key(struct sqlite *s, struct store_submit_item *item)
     return 1;
 }
 
-static int insert(struct sqlite *s, struct store_job *job)
+static int insert(struct sqlite *s, const struct store_submit_item *item)
 {
     sqlite3_stmt *stmt = s->stmts[STMT_INSERT];
+    struct store_job *job = item->job;
     int i = 1;
     job->rank = store_rank(job);
     sqlite3_bind_int64(stmt, i++, (sqlite3_int64)s->counts.last_id + 1);
-    sqlite3_bind_int(stmt, i++, job->due ? PLACE_DUE : PLACE_READY);
+    sqlite3_bind_int(stmt, i++, item->claim); /* the attempt, and the state: JOB_RUNNING is 1 */
+    sqlite3_bind_int(stmt, i++, item->claim ? PLACE_NONE : job->due ? PLACE_DUE : PLACE_READY);
     sqlite3_bind_int(stmt, i++, job->priority);
     sqlite3_bind_int64(stmt, i++, job->rank);
     sqlite3_bind_int64(stmt, i++, job->uid);
@@ -69,7 +71,11 @@ static int insert(struct sqlite *s, struct store_job *job)
     if (r < 0)
         return r;
     job->id = ++s->counts.last_id;
-    s->counts.by_state[JOB_QUEUED]++;
+    if (item->claim) {
+        job->state = JOB_RUNNING;
+        job->attempt = 1;
+    }
+    s->counts.by_state[item->claim ? JOB_RUNNING : JOB_QUEUED]++;
     return 0;
 }
 
@@ -79,6 +85,7 @@ void write_undo_submit(struct store_submit *call)
         call->items[i].existing = false;
         call->items[i].result = 0;
         call->items[i].job->id = 0;
+        store_submit_unclaim(&call->items[i]);
     }
 }
 
@@ -111,7 +118,7 @@ int write_submit(struct sqlite *s, struct store_submit *call)
         if (r == 0 && s->config.max_jobs && pending(s) >= s->config.max_jobs)
             return refuse_full(s, call, &before);
         if (r == 0)
-            r = insert(s, item->job);
+            r = insert(s, item);
         if (r < 0)
             return r;
     }

@@ -97,6 +97,7 @@ struct store_submit {
     struct store_call call;
     struct store_submit_item {
         struct store_job *job; /* the caller's; the store copies it and fills in id and rank */
+        bool claim;            /* claimed in the same step: it comes back running, with attempt 1 */
         int result;            /* 0, -EEXIST */
         bool existing;
     } * items;
@@ -108,6 +109,15 @@ struct store_submit {
         uint64_t skipped;
     } * run;
 };
+
+/* For engines: the item's job as if it had not been claimed. */
+static inline void store_submit_unclaim(struct store_submit_item *item)
+{
+    if (!item->claim)
+        return;
+    item->job->state = JOB_QUEUED;
+    item->job->attempt = 0;
+}
 
 /* queued or waiting -> running, attempt + 1. -ENOENT, -ESTALE if it is neither. */
 struct store_claim {

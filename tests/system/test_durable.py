@@ -62,6 +62,26 @@ class Kill(Durable):
         self.assert_verdict(daemon.verdict(job), "done")
         self.assertNotIn("not clean", daemon.errors())
 
+    def test_stops_in_the_middle(self):
+        """SIGTERM while jobs come and go, and some are claimed ahead: each ends once, none is lost, and nothing
+        is closed as torn."""
+        daemon = self.durable({"daemon.drain": "20ms"})
+        with daemon.rpc() as rpc:
+            ids = [a["id"] for a in rpc.call("submit", [{"url": self.web.url("/bytes?n=1000")}] * 1000)]
+        verdicts = []
+        for _ in range(4):
+            until(lambda: len(daemon.events("verdict")) > 50, "some have ended")
+            daemon.stop()
+            verdicts += [e["job"] for e in daemon.events("verdict")]
+            daemon = self.durable({"daemon.drain": "20ms"})
+            self.assertNotIn("were running when the daemon ended", daemon.errors())
+        with daemon.rpc() as rpc:
+            jobs = rpc.call("wait", {"ids": ids})["jobs"]
+        self.assertEqual({j["state"] for j in jobs}, {"done"})
+        until(lambda: len(verdicts) + len(daemon.events("verdict")) >= 1000, "the log has them")
+        verdicts += [e["job"] for e in daemon.events("verdict")]
+        self.assertEqual(sorted(verdicts), sorted(ids), "one verdict each")
+
     def test_what_waits_survives(self):
         """not_before, keys, retries that wait, ends that are kept."""
         daemon = self.durable({"fetch.retry_delay": "1h", "fetch.retry_delay_max": "1h"})

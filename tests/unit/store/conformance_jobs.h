@@ -198,6 +198,35 @@ static void claims_are_epochs(void **state)
     assert_int_equal(postpone(f, 99, 1, 0), -ENOENT);
 }
 
+static void a_job_may_be_claimed_with_its_submission(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job jobs[3] = {job_for("h"), job_for("h"), job_for("h")};
+    struct store_submit_item items[3] = {
+        {.job = &jobs[0], .claim = true}, {.job = &jobs[1]}, {.job = &jobs[2], .claim = true}};
+    jobs[0].key = jobs[2].key = (char *)(uintptr_t) "k";
+    struct store_submit call = {.items = items, .count = 3};
+    assert_int_equal(CALL(f, submit, &call), 0);
+    assert_int_equal(jobs[0].state, JOB_RUNNING);
+    assert_int_equal(jobs[0].attempt, 1);
+    assert_int_equal(jobs[1].state, JOB_QUEUED);
+    assert_int_equal(jobs[1].attempt, 0);
+    assert_true(items[2].existing); /* it is claimed already, and not by this one */
+    assert_int_equal(jobs[2].state, JOB_QUEUED);
+    assert_int_equal(jobs[2].attempt, 0);
+    struct store_window window = {.host = "h", .now = 1, .limit = 5};
+    assert_string_equal(window_ids(f, &window), "2");
+    struct store_claim late = {.id = 1};
+    assert_int_equal(CALL(f, claim, &late), -ESTALE);
+    struct store_counts counts;
+    f->store->engine->counts(f->store, &counts);
+    assert_int_equal(counts.by_state[JOB_RUNNING], 1);
+    assert_int_equal(postpone(f, 1, 1, 0), 0);
+    assert_string_equal(window_ids(f, &window), "1 2");
+    assert_int_equal(claim(f, 1), 2);
+    assert_int_equal(finish(f, 1, 2, JOB_DONE), 0);
+}
+
 static void a_verdict_is_stored_once_and_never_by_a_ghost(void **state)
 {
     struct fixture *f = *state;

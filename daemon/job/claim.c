@@ -1,0 +1,218 @@
+/* Claims. A row becomes `running` in the store, and the attempt has its number, before a line of the attempt
+ * can reach a sink. With a store that keeps, each claim waits for the disk; so that jobs do not:
+ *
+ *  - a job that can start at once is claimed in the transaction of its submission (claim_fold);
+ *  - where jobs come and go within the time of a commit, the next ones in the host's window are claimed
+ *    before there is a slot for them (claim_ahead). How many follows from need: more when a job has to wait
+ *    for its claim after one that was short, fewer after a long one, or when one was claimed long before.
+ *
+ * A job that is claimed and has not started counts as queued for everybody outside. If the daemon dies it is
+ * closed as interrupted like one that ran; if the daemon drains it is queued again. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "job/job.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define AHEAD_MAX 64
+#define BRISK_NS  (20 * NS_PER_MS)  /* of an attempt: the host's jobs are short */
+#define STALE_NS  (500 * NS_PER_MS) /* from claim to start: they are not */
+
+static void on_claimed(struct mail *mail);
+
+static void post_claim(struct job *job)
+{
+    struct store *store = job->jobs->config.store;
+    job->claiming = true;
+    job->jobs->claims_out++;
+    job->call.claim = (struct store_claim){.id = job->id};
+    mail_init(&job->call.claim.call.mail, on_claimed);
+    store->engine->claim(store, &job->call.claim);
+}
+
+static void cancel(struct job *job)
+{
+    struct cause cause = {.cancelled = true};
+    snprintf(cause.message, sizeof cause.message, "%s", job->cancel_reason);
+    job_finish(job, JOB_CANCELLED, &cause);
+}
+
+/* --- a job that holds permit and slot ------------------------------------------------------------ */
+
+static void go(struct job *job)
+{
+    if (job->cancel_reason)
+        cancel(job);
+    else if (job->jobs->stopped && job->jobs->config.store->engine->keeps)
+        job_release(job);
+    else
+        job_launch(job);
+}
+
+static void on_go(struct mail *mail)
+{
+    go(container_of(mail, struct job, taken_mail));
+}
+
+/* The claim did not come about: gives permit and slot back and forgets the job; its row is the
+ * store's. */
+static void unclaim(struct job *job, int64_t again)
+{
+    struct jobs *jobs = job->jobs;
+    struct host *host = job->host;
+    jobs->permits_used--;
+    if (again)
+        admission_due(jobs, host->name, again);
+    job_free(job);
+    admission_slot_free(host);
+    admission_poke(jobs);
+}
+
+static void refused(struct job *job, const struct store_call *call)
+{
+    if (call->result == -ENOENT || call->result == -ESTALE) {
+        unclaim(job, 0); /* ended meanwhile */
+        return;
+    }
+    if (job->cancel_reason) {
+        cancel(job);
+        return;
+    }
+    if (!store_failing(job->jobs->config.store)) /* it has told of it once */
+        log_error("job %llu: cannot be claimed, tried again in 1 s: %s",
+                  (unsigned long long)job->id, call->error.text);
+    unclaim(job, clock_real_us() + 1000000);
+}
+
+/* --- a job in the window ------------------------------------------------------------------------- */
+
+static void claimed_ahead(struct job *job)
+{
+    int r = job->call.claim.call.result;
+    if (r == -ENOENT || r == -ESTALE)
+        admission_drop(job);
+    else if (job->cancel_reason)
+        cancel(job);
+    else if (r == 0 && job->jobs->draining && job->jobs->config.store->engine->keeps)
+        job_release(job);
+    /* else it waits for its slot, and if the store fails it is claimed then */
+}
+
+static void on_claimed(struct mail *mail)
+{
+    struct job *job = container_of(mail, struct job, call.claim.call.mail);
+    struct jobs *jobs = job->jobs;
+    int r = job->call.claim.call.result;
+
+    job->claiming = false;
+    jobs->claims_out--;
+    if (r == 0) {
+        job->claimed = true;
+        job->claimed_at = clock_now();
+        job->row->attempt = job->call.claim.attempt;
+        job_set_state(job, JOB_RUNNING);
+    }
+    if (job->place == PLACE_WINDOW)
+        claimed_ahead(job);
+    else if (r == 0)
+        go(job);
+    else
+        refused(job, &job->call.claim.call);
+    jobs_drain_step(jobs);
+}
+
+void claim_learn(struct host *host, const struct job *job)
+{
+    host->brisk = job->attempt && clock_now() - job->attempt->started < BRISK_NS;
+}
+
+/* How far ahead claiming is worth it, from how this job found itself. */
+static void adapt(struct host *host, const struct job *job)
+{
+    if (!host->brisk || (job->claimed && clock_now() - job->claimed_at > STALE_NS)) {
+        host->ahead /= 2;
+    } else if (!job->claimed) {
+        host->ahead = host->ahead ? 2 * host->ahead : host->limit;
+        if (host->ahead > AHEAD_MAX)
+            host->ahead = AHEAD_MAX;
+    }
+}
+
+void job_start(struct job *job)
+{
+    struct jobs *jobs = job->jobs;
+    job->place = PLACE_CLAIMING;
+    list_del(&job->link);
+    list_add_tail(&jobs->running, &job->link);
+    job->started_at = clock_now();
+    if (jobs->config.store->engine->keeps)
+        adapt(job->host, job);
+    if (job->claimed) {
+        /* From the loop, as after a claim: what a launch that fails gives back is our caller's. */
+        mail_init(&job->taken_mail, on_go);
+        mailbox_post(jobs->config.mailbox, &job->taken_mail);
+    } else if (!job->claiming) {
+        post_claim(job);
+    }
+}
+
+void claim_ahead(struct host *host)
+{
+    unsigned n = 0;
+    list_for_each(e, &host->window)
+    {
+        struct job *job = container_of(e, struct job, link);
+        if (n++ >= host->ahead)
+            return;
+        if (!job->claimed && !job->claiming && !admission_paused(host->jobs, job->row->parser))
+            post_claim(job);
+    }
+}
+
+/* --- with the submission ------------------------------------------------------------------------- */
+
+static bool has_room(struct host *host)
+{
+    return !host->paused && !host->more && !host->loading &&
+           host->running + host->window_len + host->folding < host->limit &&
+           pace_wait(&host->pace, &host->limits, clock_now()) == 0;
+}
+
+bool claim_fold(struct jobs *jobs, const struct store_job *row)
+{
+    if (!jobs->config.store->engine->keeps || row->due || !admission_open(jobs) ||
+        jobs->permits_used + jobs->folding >= jobs->settings->workers ||
+        admission_paused(jobs, row->parser))
+        return false;
+    struct host *host = host_get(jobs, row->host);
+    if (!host)
+        return false;
+    if (!has_room(host)) {
+        host_put_if_idle(host);
+        return false;
+    }
+    host->folding++;
+    jobs->folding++;
+    return true;
+}
+
+void claim_unfold(struct jobs *jobs, const struct store_job *row)
+{
+    struct host *host = host_get(jobs, row->host); /* it is there as long as it folds */
+    if (host && host->folding > 0) {
+        host->folding--;
+        jobs->folding--;
+        host_put_if_idle(host);
+    }
+}
+
+/* --- drain --------------------------------------------------------------------------------------- */
+
+void claim_drain(struct jobs *jobs)
+{
+    struct job *job, *next;
+    HASH_ITER(hh, jobs->active, job, next)
+    if (job->place == PLACE_WINDOW && job->claimed)
+        job_release(job);
+}
