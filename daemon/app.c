@@ -358,6 +358,7 @@ static void name_restarts(const struct settings *a, const struct settings *b)
         {"flow.pipe_size", a->pipe_size != b->pipe_size},
         {"flow.decode_ratio", a->decode_ratio != b->decode_ratio},
         {"flow.decode_window", a->decode_window != b->decode_window},
+        {"flow.spool_dir", strcmp(a->spool_dir, b->spool_dir) != 0},
         {"parse.max_record", a->max_record != b->max_record},
         {"sink", a->sink_count != b->sink_count},
     };

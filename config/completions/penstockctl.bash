@@ -44,7 +44,7 @@ _penstockctl_value() {
     --digest) _penstockctl_words "sha256" "$2" ;;
     --parser) _penstockctl_words "$(_penstockctl_parsers)" "$2" ;;
     --limit | --option | --label | --credential | --header | --accept-status | --expect-type | --min-bytes | \
-        --min-records | --max-attempts | --max-body | --max-decoded | --max-redirects | --timeout | --connect-timeout | \
+        --min-records | --max-attempts | --max-body | --max-decoded | --commit-max | --max-redirects | --timeout | --connect-timeout | \
         --first-byte-timeout | --stall-timeout | --parse-timeout | --user-agent | --priority | --not-before | \
         --key | --schedule | --host | --since) COMPREPLY=() ;;
     *) return 1 ;;
@@ -57,7 +57,8 @@ _penstockctl() {
     local job="--parser --option --label --credential --header --method --body --deliver --digest --unverified
         --accept-status --expect-type --min-bytes --min-records --max-attempts --max-body --max-redirects
         --timeout --connect-timeout --first-byte-timeout --stall-timeout --parse-timeout --user-agent
-        --priority --not-before --key --keep-body --decode --max-decoded --compress"
+        --priority --not-before --key --keep-body --decode --max-decoded --compress
+        --commit-max"
     local select="--state --error --label --schedule --host --parser --since"
     local stream="--events --data"
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command="" i

@@ -68,6 +68,8 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
                     "a compressed file: auto, gzip, bzip2, xz, zstd or none"},
     [OPT_MAX_DECODED] = {"max-decoded", "SIZE", GROUP_JOB, FORM_TEXT, NULL,
                          "fail above, once it is decoded"},
+    [OPT_COMMIT_MAX] = {"commit-max", "SIZE", GROUP_JOB, FORM_TEXT, NULL,
+                        "fail above, of records held back"},
     [OPT_COMPRESS] = {"compress", "yes|no", GROUP_JOB, FORM_TEXT, NULL,
                       "ask the origin to encode the body"},
 

@@ -45,6 +45,7 @@ enum opt {
     OPT_KEEP_BODY,
     OPT_DECODE,
     OPT_MAX_DECODED,
+    OPT_COMMIT_MAX,
     OPT_COMPRESS,
     OPT_STATE,
     OPT_ERROR,

@@ -32,6 +32,7 @@ void attempt_unref(struct attempt *a)
     resume_deinit(&a->resume);
     encoding_deinit(&a->encoding);
     free(a->facts);
+    spool_close(&a->spool);
     free(a);
 }
 

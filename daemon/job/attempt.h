@@ -25,6 +25,7 @@
 #include "parse/pool.h"
 #include "parse/task.h"
 #include "record/sink.h"
+#include "record/spool.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -50,6 +51,7 @@ struct attempt_env {
     uint64_t max_header;
     uint64_t resume_delay;       /* ns before the first resume; doubles while they are fruitless */
     const char *ca_file, *proxy; /* or NULL */
+    const char *spool_dir;
 };
 
 struct attempt;
@@ -132,6 +134,8 @@ struct attempt {
     struct parse_task task;
     struct pool_job pool_job;
     void *facts; /* one block that holds what task.facts points at */
+    uint64_t hold_max; /* 0: records go to the sink as they come */
+    struct spool spool; /* else here; finish.c's once it has ended well */
 };
 
 /* Control loop. 0 and a reference, or -ENOMEM. `extra` goes into each record's line (sink_source). */
@@ -168,6 +172,10 @@ static inline bool attempt_engaged(const struct attempt *a)
 {
     return atomic_load_explicit(&((struct attempt *)a)->engaged, memory_order_acquire);
 }
+
+/* hold.c, on the worker's thread: a record that is held back, as sink_emit; the parser has returned. */
+int attempt_hold(struct attempt *a, const char *json, size_t len);
+void attempt_held(struct attempt *a, bool good);
 
 /* attempt_fetch.c, for attempt.c alone. */
 void attempt_fetch_init(struct attempt *a);

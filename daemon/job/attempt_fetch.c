@@ -93,13 +93,15 @@ static const struct body_pipe_ops pipe_ops = {
 static int emit_record(struct parse_task *task, const char *json, size_t len)
 {
     struct attempt *a = container_of(task, struct attempt, task);
-    return sink_emit(a->env->sink, &task->source, json, len);
+    return a->hold_max ? attempt_hold(a, json, len)
+                       : sink_emit(a->env->sink, &task->source, json, len);
 }
 
 /* Worker's thread: what the parser's end means, before anyone else hears of it. */
 static void on_parser_done(struct parse_task *task)
 {
     struct attempt *a = container_of(task, struct attempt, task);
+    attempt_held(a, task->result != PENSTOCK_FAILED);
     if (task->result != PENSTOCK_FAILED)
         return;
     const char *message = task->message[0] ? task->message : "the parser gave no reason";
@@ -204,6 +206,8 @@ static int engage(struct attempt *a)
     task->body = a->body;
     task->read_fd = read_fd;
     task->emit = emit_record;
+    if (a->spec->effective.deliver == DELIVER_COMMIT)
+        a->hold_max = a->spec->effective.commit_max;
     task->record_bytes = a->env->max_record;
     task->drain_after_enough = a->digest && strchr(a->spec->effective.digest, ':');
     task->done = on_parser_done;

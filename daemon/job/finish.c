@@ -72,6 +72,24 @@ static void on_lines_taken(struct mail *mail)
     commit(container_of(mail, struct job, taken_mail));
 }
 
+/* One after the other, and no other line between them. */
+static void post_lines(struct job *job)
+{
+    struct sink_line *lines[3];
+    size_t count = 0;
+    if (job->held_line.spool)
+        lines[count++] = &job->held_line;
+    if (job->attempt_line.text.len > 0)
+        lines[count++] = &job->attempt_line;
+    if (job->verdict_line.text.len > 0)
+        lines[count++] = &job->verdict_line;
+    job->lines_out = (unsigned)count;
+    if (count > 0)
+        sink_post_all(job->jobs->config.sink, lines, count);
+    else
+        mailbox_post(job->jobs->config.mailbox, &job->taken_mail);
+}
+
 /* Gives back what the job holds and sends its lines. */
 static void send_off(struct job *job, enum job_ending ending)
 {
@@ -98,13 +116,7 @@ static void send_off(struct job *job, enum job_ending ending)
         host_put_if_idle(host);
     }
     mail_init(&job->taken_mail, on_lines_taken);
-    job->lines_out = (job->attempt_line.text.len > 0) + (job->verdict_line.text.len > 0);
-    if (job->attempt_line.text.len > 0)
-        sink_post(jobs->config.sink, &job->attempt_line);
-    if (job->verdict_line.text.len > 0)
-        sink_post(jobs->config.sink, &job->verdict_line);
-    if (job->lines_out == 0)
-        mailbox_post(jobs->config.mailbox, &job->taken_mail);
+    post_lines(job);
     admission_poke(jobs);
 }
 
@@ -120,6 +132,10 @@ void job_finish(struct job *job, enum job_state state, const struct cause *cause
     struct jobs *jobs = job->jobs;
     job->final = state;
     job->error = state == JOB_FAILED && cause ? cause->kind : KIND_NONE;
+    if (state == JOB_DONE && job->attempt->spool.lines > 0)
+        job->held_line.spool = &job->attempt->spool;
+    if (job->held_line.spool)
+        jobs->records += job->attempt->spool.lines;
     if (job->attempt)
         attempt_line(&job->attempt_line.text, job, outcome_name(state), cause, -1);
     verdict_line(&job->verdict_line.text, job, cause);
@@ -136,7 +152,8 @@ static void count_attempt(struct job *job)
     struct attempt *a = job->attempt;
     job->jobs->attempts++;
     job->jobs->bytes += atomic_load_explicit(&a->bytes, memory_order_relaxed);
-    job->jobs->records += a->task.source.seq;
+    if (!a->hold_max)
+        job->jobs->records += a->task.source.seq;
 }
 
 /* The checks that need both sides. NULL, or why the attempt failed after all. */

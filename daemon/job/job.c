@@ -10,8 +10,9 @@
 static void on_taken(struct sink_line *line)
 {
     /* The sink's thread. The last line wakes the control loop (finish.c). */
-    struct job *job = line->event == EVENT_VERDICT ? container_of(line, struct job, verdict_line)
-                                                   : container_of(line, struct job, attempt_line);
+    struct job *job = line->event == EVENT_VERDICT  ? container_of(line, struct job, verdict_line)
+                      : line->event == EVENT_RECORD ? container_of(line, struct job, held_line)
+                                                    : container_of(line, struct job, attempt_line);
     if (atomic_fetch_add_explicit(&job->lines_taken, 1, memory_order_acq_rel) + 1 == job->lines_out)
         mailbox_post(job->jobs->config.mailbox, &job->taken_mail);
 }
@@ -47,8 +48,10 @@ struct job *job_new(struct jobs *jobs, struct store_job *row, struct spec *spec,
     list_init(&job->hop_link);
     list_init(&job->attempt_line.link);
     list_init(&job->verdict_line.link);
-    job->attempt_line.taken = job->verdict_line.taken = on_taken;
-    job->attempt_line.job = job->verdict_line.job = job->id;
+    list_init(&job->held_line.link);
+    job->attempt_line.taken = job->verdict_line.taken = job->held_line.taken = on_taken;
+    job->attempt_line.job = job->verdict_line.job = job->held_line.job = job->id;
+    job->held_line.event = EVENT_RECORD;
     job->attempt_line.event = EVENT_ATTEMPT;
     job->verdict_line.event = EVENT_VERDICT;
     if (!spec && read_spec(job, err) == -ENOMEM) {

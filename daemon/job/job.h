@@ -64,6 +64,7 @@ struct job {
     /* The verdict. */
     enum job_state final;
     enum error_kind error;
+    struct sink_line held_line; /* stands for the records that were held back */
     struct sink_line attempt_line, verdict_line;
     unsigned lines_out; /* lines that the sink has not taken yet */
     struct mail taken_mail;

@@ -69,6 +69,7 @@ static void set_env(struct jobs *jobs)
         .decode_window = s->decode_window,
         .max_header = s->max_header,
         .resume_delay = s->resume_delay,
+        .spool_dir = s->spool_dir,
         .ca_file = s->ca_file,
         .proxy = s->proxy && strcmp(s->proxy, "none") != 0 ? s->proxy : NULL,
     };

@@ -14,6 +14,7 @@
 
 #define DAY  (86400 * NS_PER_SEC)
 #define YEAR (365 * DAY)
+#define KIB  (UINT64_C(1) << 10)
 
 int check_name(const char *text, struct error *err)
 {
@@ -168,6 +169,9 @@ const struct field params_fields[PARAM_COUNT_] = {
                            .none_ok = true, .help = "Bytes of a body once it is decoded."},
     [PARAM_COMPRESS] = {"compress", FIELD_CHOICE, AT(compress), .standard = "no", .choices = yes_no,
                         .help = "Ask the origin to encode the body (gzip, zstd or br)."},
+    [PARAM_COMMIT_MAX] = {"commit_max", FIELD_SIZE, AT(commit_max), .standard = "1G", .min = KIB,
+                          .help = "Bytes of log lines that a job with deliver = commit may hold\n"
+                                  "back, on disk (flow.spool_dir)."},
 };
 
 int params_find(const char *name)
@@ -247,6 +251,7 @@ bool params_has_ceiling(size_t param)
     case PARAM_TIMEOUT:
     case PARAM_MAX_BODY:
     case PARAM_MAX_DECODED:
+    case PARAM_COMMIT_MAX:
     case PARAM_MAX_REDIRECTS:
     case PARAM_PRIORITY:
         return true;

@@ -44,6 +44,7 @@ struct job_params {
     int decode;           /* enum decode_file (flow/decode.h) */
     uint64_t max_decoded; /* bytes; 0: none */
     int compress;         /* 1: ask for an encoded body */
+    uint64_t commit_max;  /* bytes of lines held back with DELIVER_COMMIT */
 };
 /* A string that says nothing is NULL: expect_type, digest, credential. */
 enum param {
@@ -70,6 +71,7 @@ enum param {
     PARAM_DECODE,
     PARAM_MAX_DECODED,
     PARAM_COMPRESS,
+    PARAM_COMMIT_MAX,
     PARAM_COUNT_
 };
 enum deliver { DELIVER_STREAM, DELIVER_COMMIT };
@@ -161,6 +163,8 @@ struct settings {
     /* [flow] */
     uint64_t pipe_size;
     uint64_t decode_ratio, decode_window; /* flow/decode.h */
+    char *spool_dir;                      /* never NULL */
+    uint64_t spool_max;
     /* [parse] */
     uint64_t workers, max_abandoned, max_record,
         abort_grace;  /* abort_grace: ns a parser gets after EIO */
@@ -222,5 +226,9 @@ void params_deinit(struct job_params *params);
  * variable that is needed is not set to an absolute path. */
 char *settings_default_socket(void);
 char *settings_default_store(void);
+
+/* Where records and bodies are held back: `spool` beside the store's database; with no database (NULL), a
+ * directory of this user's own in $TMPDIR or /var/tmp. Newly allocated. NULL: out of memory. */
+char *settings_default_spool(const char *store_path);
 
 #endif

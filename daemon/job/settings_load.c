@@ -429,7 +429,10 @@ static int set_paths(struct settings *s, struct error *err)
                    : error_set(err, -EINVAL,
                                "store.path: no place is known, as HOME is not set; write "
                                "store.path = /some/where.db");
-    return 0;
+    if (!s->spool_dir)
+        s->spool_dir =
+            settings_default_spool(strcmp(s->store_engine, "memory") == 0 ? NULL : s->store_path);
+    return s->spool_dir ? 0 : no_memory(err);
 }
 
 /* What follows from several keys together. */

@@ -1,6 +1,6 @@
 /* Where things live unless the config says so: what systemd made for the service, else the system's places
  * for root, else the user's own (XDG base directories). A place in /tmp would be anybody's, so there is no
- * other. */
+ * other; but for what is gone with the daemon in any case. */
 #include "job/settings.h"
 
 #include <errno.h>
@@ -31,6 +31,17 @@ char *settings_default_socket(void)
     if (geteuid() == 0)
         return strdup("/run/penstock/control.sock");
     return under(getenv("XDG_RUNTIME_DIR"), "penstock/control.sock");
+}
+
+char *settings_default_spool(const char *store_path)
+{
+    const char *slash = store_path ? strrchr(store_path, '/') : NULL;
+    const char *tmp = getenv("TMPDIR");
+    char *path = NULL;
+    int n = slash ? asprintf(&path, "%.*s/spool", (int)(slash - store_path), store_path)
+                  : asprintf(&path, "%s/penstock-spool-%u", tmp && tmp[0] == '/' ? tmp : "/var/tmp",
+                             (unsigned)geteuid());
+    return n < 0 ? NULL : path;
 }
 
 char *settings_default_store(void)

@@ -159,6 +159,13 @@ static const struct field flow_fields[] = {
              "0: any number."},
     {"decode_window", FIELD_SIZE, AT(decode_window), "128M", .min = MIB, .max = 4096 * MIB,
      .help = "The largest window (zstd) or dictionary (xz) of a decoder: memory of a job."},
+    {"spool_dir", FIELD_STRING, AT(spool_dir), "", .shown = "/var/lib/penstock/spool",
+     .check = check_path,
+     .help = "Where records are held back (deliver = commit) and bodies are kept (keep_body);\n"
+             "made if only its last part is missing. Without this key: spool beside the store's\n"
+             "database; with the memory store, penstock-spool-UID in $TMPDIR or /var/tmp."},
+    {"spool_max", FIELD_SIZE, AT(spool_max), "1G", .min = KIB,
+     .help = "Bytes of all bodies that are kept; the oldest go first."},
 };
 
 static const struct field parse_fields[] = {

@@ -51,8 +51,7 @@ static int fill_row(struct store_job *row, const struct submission *s, const str
 static int check_supported(const struct spec *spec, struct error *err, const char **ret_field)
 {
     const struct job_params *p = &spec->effective;
-    const char *field = p->deliver == DELIVER_COMMIT ? "deliver"
-                        : p->keep_body               ? "keep_body"
+    const char *field = p->keep_body                 ? "keep_body"
                         : p->credential              ? "credential"
                                                      : NULL;
     if (!field)

@@ -16,6 +16,13 @@ static void put_error(struct buf *b, const struct cause *cause)
     buf_putc(b, '}');
 }
 
+/* Those that stand in the log, or will. */
+static uint64_t records(const struct job *job)
+{
+    const struct attempt *a = job->attempt;
+    return a->hold_max && !job->held_line.spool ? 0 : a->task.source.seq;
+}
+
 void attempt_line(struct buf *b, const struct job *job, const char *outcome,
                   const struct cause *cause, int64_t retry_in_us)
 {
@@ -31,7 +38,7 @@ void attempt_line(struct buf *b, const struct job *job, const char *outcome,
         if (a->status > 0)
             line_u64(b, "status", (uint64_t)a->status);
         line_u64(b, "bytes", atomic_load_explicit(&a->bytes, memory_order_relaxed));
-        line_u64(b, "records", a->task.source.seq);
+        line_u64(b, "records", records(job));
         line_str(b, "address", a->end.address[0] ? a->end.address : NULL);
     }
     line_end(b);
@@ -81,7 +88,7 @@ static void put_attempt(struct buf *b, const struct job *job, uint64_t now)
     if (a->body && atomic_load_explicit(&a->body->decoding, memory_order_relaxed))
         line_u64(b, "decoded_bytes",
                  atomic_load_explicit(&a->body->bytes_decoded, memory_order_relaxed));
-    line_u64(b, "records", a->task.source.seq);
+    line_u64(b, "records", records(job));
     if (job->final == JOB_DONE)
         line_str(b, "verified_by", verified_name(verified(a)));
     if (a->digest_hex[0]) {

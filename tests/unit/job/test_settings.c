@@ -79,6 +79,8 @@ static void test_defaults(void **state)
     assert_null(s->ca_file);
     assert_int_equal(s->host_connections, 6);
     assert_int_equal(s->pipe_size, 65536);
+    assert_non_null(strstr(s->spool_dir, "/spool"));
+    assert_int_equal(s->spool_max, 1 << 30);
     assert_int_equal(s->workers, 64);
     assert_non_null(s->plugin_dir);
     assert_list(&s->allow, "");
@@ -97,6 +99,7 @@ static void test_default_params(void **state)
     assert_int_equal(d->set, (UINT64_C(1) << PARAM_COUNT_) - 1);
     assert_string_equal(d->parser, "count");
     assert_int_equal(d->deliver, DELIVER_STREAM);
+    assert_int_equal(d->commit_max, 1 << 30);
     assert_int_equal(d->unverified, UNVERIFIED_FAIL);
     assert_int_equal(d->max_attempts, 5);
     assert_int_equal(d->connect_timeout, 10 * NS_PER_SEC);
@@ -246,7 +249,7 @@ static void test_parsers(void **state)
         "option.NAME, deliver, unverified, max_attempts, connect_timeout, first_byte_timeout, "
         "stall_timeout, parse_timeout, timeout, max_body, max_redirects, min_bytes, min_records, "
         "expect_type, accept_status, digest, priority, keep_body, user_agent, credential, decode, "
-        "max_decoded, compress");
+        "max_decoded, compress, commit_max");
     refuse("[parser \"x\"]\noption. = csv\n",
            "f.conf:2: parser \"x\".option.: the option's name is missing: option.NAME");
     refuse("[parser \"x\"]\ntype = exec\n",
@@ -290,7 +293,7 @@ static void test_unknown_names(void **state)
     refuse("[ceilings]\nparser = x\n",
            "f.conf:2: ceilings.parser: unknown key; [ceilings] has max_attempts, connect_timeout, "
            "first_byte_timeout, stall_timeout, parse_timeout, timeout, max_body, max_redirects, "
-           "priority, max_decoded");
+           "priority, max_decoded, commit_max");
 }
 
 static void test_bad_values(void **state)
