@@ -1,5 +1,7 @@
 #include "load.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +36,24 @@ static int add_parser(struct registry *registry, const struct settings_parser *p
         return error_set(err, -ENOMEM, "no memory for parser %s", p->name);
     for (size_t i = 0; i < p->option_count; i++)
         pairs[i] = (struct parse_pair){.name = p->options[i].name, .value = p->options[i].value};
-    int r = registry_add(registry, p->name, p->type, pairs, p->option_count, p->file, err);
+    struct parser_section section = {
+        .name = p->name,
+        .type = p->type,
+        .options = pairs,
+        .option_count = p->option_count,
+        .stages = (const char *const *)p->stages.items,
+        .stage_count = p->stages.count,
+        .json = p->output == OUTPUT_JSON,
+        .isolation = (enum parser_isolation)p->isolation,
+        .sandbox = p->sandbox,
+        .grace = p->on_abort == ON_ABORT_ERROR ? p->grace : 0,
+        .limits = {.memory = p->memory,
+                   .cpu_time = (p->cpu_time + NS_PER_SEC - 1) / NS_PER_SEC,
+                   .file_size = p->file_size,
+                   .open_files = p->open_files},
+        .origin = p->file,
+    };
+    int r = registry_define(registry, &section, err);
     free(pairs);
     return r;
 }

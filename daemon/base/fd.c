@@ -76,6 +76,11 @@ void fd_restore_limit(void)
         setrlimit(RLIMIT_NOFILE, &original);
 }
 
+unsigned long fd_first_limit(void)
+{
+    return raised ? (unsigned long)original.rlim_cur : fd_limit();
+}
+
 unsigned long fd_limit(void)
 {
     struct rlimit limit;

@@ -24,6 +24,9 @@ int fd_raise_limit(void);
  * (async-signal-safe). A no-op when it was not raised. */
 void fd_restore_limit(void);
 
+/* The soft limit that fd_raise_limit found; as it stands, if it was not raised. */
+unsigned long fd_first_limit(void);
+
 /* The soft limit as it stands. */
 unsigned long fd_limit(void);
 

@@ -189,6 +189,21 @@ static int fail_resources(struct attempt *a, const char *what, int r)
     return r;
 }
 
+/* Processes are told of the body's end by the worker, which polls for it, and are kept from meeting one too early
+ * by a second write end. */
+static int prepare_process(struct attempt *a)
+{
+    struct parse_task *task = &a->task;
+    task->process = a->spec->parser->process;
+    task->write_fd = -1;
+    if (!task->process)
+        return 0;
+    int r = body_watch(a->body);
+    if (r == 0)
+        r = task->write_fd = fd_dup(a->pipe.fd);
+    return r < 0 ? r : 0;
+}
+
 /* The body's first byte is here, or its end without one: makes the pipe and engages a worker. */
 static int engage(struct attempt *a)
 {
@@ -205,6 +220,11 @@ static int engage(struct attempt *a)
     task->parser = a->spec->parser->impl;
     task->body = a->body;
     task->read_fd = read_fd;
+    r = prepare_process(a);
+    if (r < 0) {
+        fd_close(&read_fd);
+        return fail_resources(a, "no descriptor could be had for the parser's process", r);
+    }
     task->emit = emit_record;
     if (a->spec->effective.deliver == DELIVER_COMMIT)
         a->hold_max = a->spec->effective.commit_max;
@@ -224,6 +244,7 @@ static int engage(struct attempt *a)
         atomic_store_explicit(&a->engaged, false, memory_order_release);
         attempt_unref(a);
         fd_close(&read_fd);
+        fd_close(&task->write_fd);
         return fail_resources(a, "no thread could be had for the parser", r);
     }
     return 0;

@@ -15,9 +15,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
-#define FEED_SIZE 16384
+#define FEED_SIZE    16384
+#define CUT_PATIENCE (2 * NS_PER_SEC)
 
 /* The thread that plays the download. */
 struct feeder {
@@ -25,6 +28,7 @@ struct feeder {
     int pipe; /* the write end; closed by the thread */
     int64_t cut_at;
     struct body *body;
+    bool watched; /* by a worker that runs a process, and sees the body's state alone */
     uint64_t bytes;
     int error; /* errno of reading the file */
 };
@@ -77,6 +81,26 @@ static bool copy_file(struct feeder *f)
     }
 }
 
+/* Processes are given time to read what came before the cut; then the worker kills them. */
+static void tell_cut(struct feeder *f)
+{
+    uint64_t deadline = clock_now() + CUT_PATIENCE;
+    struct timespec pause = {.tv_nsec = NS_PER_MS};
+    struct pollfd pfd = {.fd = f->pipe};
+    int held = 1;
+    while (held > 0 && clock_now() < deadline) {
+        if (poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLERR)) {
+            atomic_store_explicit(&f->body->reader_left, true, memory_order_release);
+            break;
+        }
+        if (ioctl(f->pipe, FIONREAD, &held) < 0)
+            break;
+        if (held > 0)
+            nanosleep(&pause, NULL);
+    }
+    body_settle(f->body, BODY_ABORTED);
+}
+
 /* A cut closes the pipe without a word: the reader gets what is in it, then the error. So the parser sees
  * exactly as many bytes as were asked for. */
 static void *feed(void *arg)
@@ -84,6 +108,8 @@ static void *feed(void *arg)
     struct feeder *f = arg;
     if (copy_file(f))
         body_settle(f->body, BODY_COMPLETE);
+    else if (f->watched)
+        tell_cut(f);
     fd_close(&f->pipe);
     return NULL;
 }
@@ -161,7 +187,8 @@ static int put_verdict(struct foreground *fg)
     line_str(&fg->line, "file", fg->shown);
     line_str(&fg->line, "parser", task->parser->name);
     line_u64(&fg->line, "bytes",
-             atomic_load_explicit(&task->body->bytes_read, memory_order_relaxed));
+             task->process ? fg->feeder.bytes
+                           : atomic_load_explicit(&task->body->bytes_read, memory_order_relaxed));
     line_u64(&fg->line, "records", task->source.seq);
     if (task->result == PENSTOCK_ENOUGH)
         line_str(&fg->line, "verified_by", verified_name(VERIFIED_ENOUGH));
@@ -194,19 +221,35 @@ static void tell_failure(const struct foreground *fg)
         fprintf(stderr, "penstockd: %s: %s\n", fg->shown, task->message);
 }
 
-static int run_task(struct foreground *fg)
+static int make_pipe(struct foreground *fg)
 {
-    int ends[2];
-    pthread_t thread;
+    int ends[2], r = 0;
+    fg->task.write_fd = -1;
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return fail("no pipe", -errno);
+        return -errno;
     fg->task.read_fd = ends[0];
     fg->feeder.pipe = ends[1];
-    int r = start_feeder(&fg->feeder, &thread);
+    if (fg->task.process) {
+        fg->feeder.watched = true;
+        r = body_watch(fg->task.body);
+        if (r == 0)
+            r = fg->task.write_fd = fd_dup(ends[1]);
+    }
+    return r < 0 ? r : 0;
+}
+
+static int run_task(struct foreground *fg)
+{
+    pthread_t thread;
+    fg->task.read_fd = fg->feeder.pipe = -1;
+    int r = make_pipe(fg);
+    if (r == 0)
+        r = start_feeder(&fg->feeder, &thread);
     if (r < 0) {
-        fd_close(&ends[0]);
-        fd_close(&ends[1]);
-        return fail("no thread", r);
+        fd_close(&fg->task.read_fd);
+        fd_close(&fg->feeder.pipe);
+        fd_close(&fg->task.write_fd);
+        return fail("starting", r);
     }
     parse_task_run(&fg->task);
     pthread_join(thread, NULL);
@@ -236,6 +279,7 @@ static int run_def(const struct parser_def *def, const struct parse_pair *option
         fg->out = out;
         fg->feeder = (struct feeder){.file = file, .cut_at = cut_at, .body = body};
         fg->task.parser = def->impl;
+        fg->task.process = def->process;
         fg->task.facts =
             (struct parse_facts){.url = shown, .options = merged, .option_count = count};
         fg->task.body = body;

@@ -1,5 +1,6 @@
 #include "parse/registry.h"
 
+#include "base/buf.h"
 #include "base/suggest.h"
 
 #include <errno.h>
@@ -15,6 +16,9 @@ struct entry {
     struct parser_def def;
     char *name, *origin;
     struct parse_pair *options;
+    struct process_def process;
+    struct penstock_parser own; /* a pipeline's: its name and summary */
+    char *summary;
 };
 
 struct registry {
@@ -41,8 +45,10 @@ static void entry_free(struct entry *entry)
     if (!entry)
         return;
     options_free(entry->options, entry->def.option_count);
+    process_def_deinit(&entry->process);
     free(entry->name);
     free(entry->origin);
+    free(entry->summary);
     free(entry);
 }
 
@@ -317,36 +323,97 @@ static int check_free(const struct registry *registry, const char *name, const c
     return 0;
 }
 
-int registry_add(struct registry *registry, const char *name, const char *type,
-                 const struct parse_pair *options, size_t option_count, const char *origin,
-                 struct error *err)
+static int no_memory(struct error *err)
 {
-    if (!valid_name(name))
+    return error_set(err, -ENOMEM, "out of memory");
+}
+
+/* "my_parser | sort": the commands alone, as their arguments are nobody's business but the config's. */
+static char *summarize(const struct process_def *process)
+{
+    struct buf b = BUF_INIT;
+    for (size_t i = 0; i < process->stage_count; i++) {
+        const char *command = process->stages[i][0], *slash = strrchr(command, '/');
+        buf_printf(&b, "%s%s", i ? " | " : "processes: ", slash && slash[1] ? slash + 1 : command);
+    }
+    return buf_steal(&b);
+}
+
+static int set_pipeline(struct entry *entry, const struct parser_section *s, struct error *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < s->stage_count && r == 0; i++)
+        r = process_def_add_stage(&entry->process, s->stages[i], err);
+    if (r < 0)
+        return error_set(err, r, "stage: %s", err->text);
+    entry->summary = summarize(&entry->process);
+    if (!entry->summary)
+        return no_memory(err);
+    entry->process.output = s->json ? PROCESS_JSON : PROCESS_TEXT;
+    entry->process.limits = s->limits;
+    entry->def.process = &entry->process;
+    entry->own = (struct penstock_parser){.abi = PENSTOCK_PARSER_ABI,
+                                          .size = sizeof entry->own,
+                                          .name = "exec",
+                                          .summary = entry->summary};
+    entry->def.impl = &entry->own;
+    return 0;
+}
+
+/* The entry for a section, complete but for its place. */
+static int make_entry(const struct registry *registry, const struct parser_section *s,
+                      struct entry **ret_entry, struct error *err)
+{
+    const char *type = s->type ? s->type : s->name;
+    const struct parser_def *base = NULL;
+    bool exec = strcmp(type, "exec") == 0;
+    if (!exec && !(base = find_built_in(registry, type)))
+        return refuse_type(registry, s->name, type, err);
+    struct entry *entry =
+        entry_new(s->name, base ? base->impl : NULL, s->options, s->option_count, s->origin);
+    if (!entry)
+        return no_memory(err);
+    int r = exec ? set_pipeline(entry, s, err) : 0;
+    if (r == 0)
+        r = registry_check_options(&entry->def, s->options, s->option_count, err);
+    if (r < 0)
+        entry_free(entry);
+    else
+        *ret_entry = entry;
+    return r;
+}
+
+int registry_define(struct registry *registry, const struct parser_section *s, struct error *err)
+{
+    struct entry *entry = NULL;
+    if (!valid_name(s->name))
         return error_set(err, -EINVAL,
                          "parser \"%s\": a name has up to %d characters: a letter a-z first, then "
                          "also digits, - and _",
-                         name, NAME_MAX_LEN);
-    if (!type)
-        type = name;
-    int r = check_free(registry, name, type, err);
+                         s->name, NAME_MAX_LEN);
+    int r = check_free(registry, s->name, s->type ? s->type : s->name, err);
+    if (r == 0)
+        r = make_entry(registry, s, &entry, err);
     if (r < 0)
         return r;
-    const struct parser_def *base = find_built_in(registry, type);
-    if (!base)
-        return refuse_type(registry, name, type, err);
-    struct entry *entry = entry_new(name, base->impl, options, option_count, origin);
-    if (!entry)
-        return error_set(err, -ENOMEM, "out of memory");
-    r = registry_check_options(&entry->def, options, option_count, err);
-    if (r < 0) {
-        entry_free(entry);
-        return r;
-    }
-    if (registry_find(registry, name)) {
-        struct entry **old = &registry->entries[place(registry, name)];
+    if (registry_find(registry, s->name)) {
+        struct entry **old = &registry->entries[place(registry, s->name)];
         entry_free(*old);
         *old = entry;
         return 0;
     }
-    return insert_new(registry, entry) < 0 ? error_set(err, -ENOMEM, "out of memory") : 0;
+    return insert_new(registry, entry) < 0 ? no_memory(err) : 0;
+}
+
+int registry_add(struct registry *registry, const char *name, const char *type,
+                 const struct parse_pair *options, size_t option_count, const char *origin,
+                 struct error *err)
+{
+    struct parser_section section = {.name = name,
+                                     .type = type,
+                                     .options = options,
+                                     .option_count = option_count,
+                                     .sandbox = true,
+                                     .origin = origin};
+    return registry_define(registry, &section, err);
 }

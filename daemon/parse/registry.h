@@ -1,10 +1,11 @@
-/* The parsers by name: the built-in ones, the [parser "NAME"] sections that give one of them another
- * name and options, and (later) plug-ins and pipelines. Made once from the config; immutable, reference
+/* The parsers by name: the built-in ones, plug-ins, and the [parser "NAME"] sections, which give one of them
+ * another name and options, or define a pipeline of processes. Made once from the config; immutable, reference
  * counted: a reload makes a new one, and running jobs keep theirs. */
 #ifndef PENSTOCK_PARSE_REGISTRY_H
 #define PENSTOCK_PARSE_REGISTRY_H
 
 #include "base/error.h"
+#include "parse/process.h"
 #include "parse/task.h"
 #include "penstock/parser.h"
 
@@ -19,7 +20,28 @@ struct parser_def {
     const struct penstock_parser *impl;
     const struct parse_pair *options; /* set in the config; a job's own win */
     size_t option_count;
-    const char *origin; /* "built-in", or the config's file */
+    const char *origin;                /* "built-in", the config's file, or a plug-in's */
+    const struct process_def *process; /* its runs are processes; NULL: they are on threads */
+};
+
+/* What a [parser "NAME"] section says. Borrowed. */
+struct parser_section {
+    const char *name;
+    const char *type; /* "exec", or a parser's name; NULL: the parser of this name */
+    const struct parse_pair *options;
+    size_t option_count;
+    const char *const *stages; /* of type exec: command lines */
+    size_t stage_count;
+    bool json; /* of type exec: each line of its output is a JSON value */
+    enum parser_isolation {
+        ISOLATION_STANDARD, /* plug-ins are isolated, built-in parsers are not */
+        ISOLATION_THREAD,
+        ISOLATION_PROCESS,
+    } isolation;
+    bool sandbox;   /* where it is isolated */
+    uint64_t grace; /* as of struct process_def */
+    struct pipeline_limits limits;
+    const char *origin;
 };
 
 /* The built-in parsers alone. NULL: out of memory. */
@@ -34,6 +56,10 @@ void registry_unref(struct registry *registry); /* takes NULL */
 int registry_add(struct registry *registry, const char *name, const char *type,
                  const struct parse_pair *options, size_t option_count, const char *origin,
                  struct error *err);
+
+/* The same, for all that a section can say. */
+int registry_define(struct registry *registry, const struct parser_section *section,
+                    struct error *err);
 
 /* NULL if there is none of that name. */
 const struct parser_def *registry_find(const struct registry *registry, const char *name);
@@ -53,6 +79,6 @@ int registry_merge_options(const struct parser_def *def, const struct parse_pair
                            size_t option_count, struct parse_pair **ret_options, size_t *ret_count);
 
 /* The built-in parsers, one file each in parse/parsers/. */
-extern const struct penstock_parser parser_count, parser_lines, parser_csv, parser_ndjson;
+extern const struct penstock_parser parser_count, parser_lines, parser_csv, parser_ndjson, parser_json;
 
 #endif

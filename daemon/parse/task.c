@@ -8,13 +8,12 @@
 #include "base/list.h"
 #include "base/utf8.h"
 #include "parse/json.h"
+#include "parse/process.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <strings.h>
-
-#define RECORD_BYTES ((size_t)1 << 20)
 
 static struct parse_task *task_of(struct penstock_run *run)
 {
@@ -59,7 +58,10 @@ static void set_failed(struct parse_task *task, enum error_kind kind, const char
 
 static bool body_broken(const struct parse_task *task)
 {
-    return task->reader.broken || body_state(task->body) == BODY_ABORTED;
+    /* What follows from the readers' departure is no cut: processes leave before they are judged. */
+    return task->reader.broken ||
+           (body_state(task->body) == BODY_ABORTED &&
+            !atomic_load_explicit(&task->body->reader_left, memory_order_acquire));
 }
 
 /* Why the body cannot be read to its end, where the parser may have felt no more than an EIO. */
@@ -92,7 +94,7 @@ static int refuse(struct parse_task *task, int code, enum error_kind kind, const
 
 static int emit_checked(struct parse_task *task, const char *json, size_t len)
 {
-    size_t limit = task->record_bytes ? task->record_bytes : RECORD_BYTES;
+    size_t limit = task->record_bytes ? task->record_bytes : PARSE_RECORD_BYTES;
     int r = len > limit ? -EMSGSIZE : task->emit(task, json, len);
     if (r == 0)
         return 0;
@@ -264,10 +266,8 @@ static enum penstock_result judge(struct parse_task *task, int said)
     return task->failed_said ? PENSTOCK_FAILED : (enum penstock_result)said;
 }
 
-void parse_task_run(struct parse_task *task)
+static void run_here(struct parse_task *task)
 {
-    reset_results(task);
-    atomic_store_explicit(&task->started, clock_now(), memory_order_release);
     int r = body_reader_open(&task->reader, task->body, task->read_fd);
     task->read_fd = -1;
     if (r == 0)
@@ -278,6 +278,16 @@ void parse_task_run(struct parse_task *task)
         task->result = judge(task, task->parser->parse(task->reader.file, &task->run));
     task->body_ended = task->reader.ended;
     task->vouched = body_reader_vouched(&task->reader);
+}
+
+void parse_task_run(struct parse_task *task)
+{
+    reset_results(task);
+    atomic_store_explicit(&task->started, clock_now(), memory_order_release);
+    if (task->process)
+        process_run(task);
+    else
+        run_here(task);
     json_free(task->json);
     task->json = NULL;
     body_reader_close(&task->reader);

@@ -14,6 +14,9 @@
 #include <stdint.h>
 
 struct json;
+struct process_def;
+
+#define PARSE_RECORD_BYTES ((size_t)1 << 20) /* of a record, unless the task says otherwise */
 
 struct parse_pair {
     const char *name, *value;
@@ -33,6 +36,10 @@ struct parse_task {
     struct parse_facts facts;
     struct body *body; /* a reference is taken while it runs */
     int read_fd;       /* taken over */
+    /* How a parser that is a process is run; NULL: it runs on the worker's thread. Such a task needs a body
+     * that can be watched (body_watch), and a duplicate of the write end, which is taken over. */
+    const struct process_def *process;
+    int write_fd;
     /* Where a record goes: valid JSON on one line. As sink_emit. Worker's thread. */
     int (*emit)(struct parse_task *task, const char *json, size_t len);
     struct sink_source source; /* used by the owner's emit; seq counts the records */
