@@ -116,6 +116,18 @@ static void out_of_memory(struct transfer_impl *impl, const char *at)
         impl_fail(impl, KIND_RESOURCES, "out of memory");
 }
 
+/* A connection that broke during the handshake says nothing about TLS: the next may work. */
+static void handshake_failed(struct transfer_impl *impl, CURLcode code, const char *at)
+{
+    bool cut = strstr(impl->curl_error, "SSL_ERROR_SYSCALL") ||
+               strstr(impl->curl_error, "unexpected eof") ||
+               strstr(impl->curl_error, "reset by peer");
+    if (cut)
+        impl_fail(impl, KIND_CONNECT, "%s closed the connection during the TLS handshake", at);
+    else
+        impl_fail(impl, KIND_TLS, "%s: %s", at, detail(impl, code));
+}
+
 static void map_connecting(struct transfer_impl *impl, CURLcode code, const char *at)
 {
     switch ((int)code) {
@@ -128,6 +140,8 @@ static void map_connecting(struct transfer_impl *impl, CURLcode code, const char
         no_connection(impl, code, at);
         return;
     case CURLE_SSL_CONNECT_ERROR:
+        handshake_failed(impl, code, at);
+        return;
     case CURLE_SSL_ENGINE_NOTFOUND:
     case CURLE_SSL_ENGINE_SETFAILED:
     case CURLE_SSL_CERTPROBLEM:
