@@ -517,6 +517,7 @@ static void on_hosts(struct mail *mail)
 {
     struct initial *initial = container_of(mail, struct initial, call.call.mail);
     struct jobs *jobs = initial->jobs;
+    jobs->loading = false;
     if (initial->call.call.result < 0) {
         log_error("the queue could not be read, and is tried again: %s",
                   initial->call.call.error.text);
@@ -533,6 +534,7 @@ static void on_hosts(struct mail *mail)
     free(initial->call.hosts);
     free(initial);
     admission_poke(jobs);
+    jobs_drain_step(jobs);
 }
 
 void admission_load(struct jobs *jobs)
@@ -544,6 +546,7 @@ void admission_load(struct jobs *jobs)
         return;
     }
     initial->jobs = jobs;
+    jobs->loading = true;
     mail_init(&initial->call.call.mail, on_hosts);
     jobs->config.store->engine->hosts(jobs->config.store, &initial->call);
 }

@@ -93,9 +93,10 @@ struct jobs {
 
     uv_timer_t timer;  /* deadlines of running jobs and the next due row */
     uint64_t timer_at; /* clock_now; 0: not set */
-    struct mail admit_mail, trouble_mail;
+    struct mail admit_mail, trouble_mail, last_mail;
 
     bool recovering;     /* recover.c: a page is under way */
+    bool loading;        /* admission_load: the list of hosts is */
     uint64_t recover_at; /* clock_now: the queue is to be read again then; 0: no */
 
     struct list followers, waits, parked; /* parked: bulk calls that wait for `ending` to shrink */

@@ -126,9 +126,9 @@ void jobs_reconfigure(struct jobs *jobs, const struct settings *settings, struct
     admission_poke(jobs);
 }
 
-static void on_closed(uv_handle_t *handle)
+static void on_last_mail(struct mail *mail)
 {
-    struct jobs *jobs = handle->data;
+    struct jobs *jobs = container_of(mail, struct jobs, last_mail);
     void (*closed)(void *) = jobs->closed;
     void *arg = jobs->closed_arg;
     follow_deinit(jobs);
@@ -138,6 +138,14 @@ static void on_closed(uv_handle_t *handle)
     free(jobs);
     if (closed)
         closed(arg);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct jobs *jobs = handle->data;
+    /* Behind the mails of ours that are still on their way. */
+    mail_init(&jobs->last_mail, on_last_mail);
+    mailbox_post(jobs->config.mailbox, &jobs->last_mail);
 }
 
 void jobs_close(struct jobs *jobs, void (*closed)(void *arg), void *arg)
@@ -187,7 +195,7 @@ void jobs_drain_step(struct jobs *jobs)
     if (!jobs->draining || jobs->drained_told)
         return;
     if (!list_empty(&jobs->running) || !list_empty(&jobs->ending) || jobs->cancelling > 0 ||
-        jobs->recovering || jobs->claims_out > 0 || loading(jobs))
+        jobs->recovering || jobs->loading || jobs->claims_out > 0 || loading(jobs))
         return;
     waits_fail(jobs);
     if (jobs->calls_out > 0)

@@ -29,7 +29,7 @@ void recover_check(struct jobs *jobs)
 {
     if (!jobs->recover_at)
         return;
-    if (clock_now() < jobs->recover_at || jobs->recovering) {
+    if (clock_now() < jobs->recover_at || jobs->recovering || jobs->loading) {
         jobs_set_timer(jobs, jobs->recover_at);
         return;
     }

@@ -1,3 +1,4 @@
+# label: sanitize
 """Nothing acknowledged is lost: the daemon is killed, its disk fills up, its database is somebody else's."""
 import os
 import resource
