@@ -14,10 +14,12 @@ static const struct message_method methods[] = {
     {"follow", MESSAGE_FOLLOW, JOBS_SHOW, false},  {"stats", MESSAGE_CALL, JOBS_STATS, true},
     {"parsers", MESSAGE_CALL, JOBS_PARSERS, true}, {"ping", MESSAGE_PING, JOBS_SHOW, true},
     {"pause", MESSAGE_CALL, JOBS_PAUSE, false},    {"resume", MESSAGE_CALL, JOBS_RESUME, false},
+    {"run", MESSAGE_CALL, JOBS_RUN, false},        {"exited", MESSAGE_CALL, JOBS_EXITED, false},
 };
 
-#define METHOD_NAMES \
-    "submit, show, list, cancel, retry, wait, follow, pause, resume, stats, parsers, ping"
+#define METHOD_NAMES                                                                       \
+    "submit, show, list, cancel, retry, wait, follow, run, exited, pause, resume, stats, " \
+    "parsers, ping"
 
 /* jansson has a fixed limit of depth (2,048) and none of the number of values, and a value costs
  * some thirty times its text: so both are counted before it sees the line. */
@@ -158,6 +160,15 @@ static int take_follow(struct message *m)
     return 0;
 }
 
+/* A job, and always followed: the client lives by what it is told. */
+static int read_run(struct message *m)
+{
+    if (!json_is_object(m->params))
+        return refuse(m, JOBS_INVALID_PARAMS, "params", "params: give a job as {\"url\":\"…\"}");
+    m->follow = true;
+    return 0;
+}
+
 /* {job}, {job, "follow"}, [{job}…] or {"jobs":[…], "follow"} -> {job} or [{job}…]. */
 static int read_submit(struct message *m)
 {
@@ -190,6 +201,8 @@ static int read_params(struct message *m)
 {
     if (m->method->kind == MESSAGE_CALL && m->method->call == JOBS_SUBMIT)
         return read_submit(m);
+    if (m->method->kind == MESSAGE_CALL && m->method->call == JOBS_RUN)
+        return read_run(m);
     if (json_is_array(m->params))
         return refuse(m, JOBS_INVALID_PARAMS, "params",
                       "params: %s takes an object, as {\"id\":42}, not an array", m->method->name);

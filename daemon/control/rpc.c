@@ -1,5 +1,7 @@
 #include "control/rpc.h"
 
+#include "base/fd.h"
+
 #include "control/message.h"
 #include "control/reply.h"
 
@@ -32,12 +34,26 @@ struct request {
     struct jobs_call call;
 };
 
+static void tell(struct jobs_runner *runner, const char *what, uint64_t id)
+{
+    struct rpc *rpc = container_of(runner, struct rpc, runner);
+    stream_tell(rpc->stream, what, id);
+}
+
 void rpc_init(struct rpc *rpc, const struct rpc_host *host, const struct jobs_peer *peer,
               struct stream *stream, void (*answered)(struct rpc *rpc))
 {
     *rpc = (struct rpc){.host = host, .peer = *peer, .stream = stream, .answered = answered};
     list_init(&rpc->queue);
     list_init(&rpc->unbegun);
+    rpc->fd = -1;
+    jobs_runner_init(&rpc->runner, tell);
+}
+
+void rpc_passed(struct rpc *rpc, int fd)
+{
+    fd_close(&rpc->fd); /* nobody asked for it */
+    rpc->fd = fd;
 }
 
 static void batch_unref(struct batch *batch)
@@ -177,6 +193,12 @@ static void call_jobs(struct request *r, enum jobs_method method, const json_t *
     r->call.params = params;
     r->call.peer = rpc->peer;
     r->call.answer = on_answer;
+    r->call.runner = &rpc->runner;
+    r->call.fd = -1;
+    if (method == JOBS_RUN) {
+        r->call.fd = rpc->fd;
+        rpc->fd = -1;
+    }
     rpc->calls++;
     jobs_call(rpc->host->jobs, &r->call);
 }
@@ -389,6 +411,8 @@ bool rpc_idle(const struct rpc *rpc)
 void rpc_abandon(struct rpc *rpc)
 {
     rpc->abandoned = true;
+    fd_close(&rpc->fd);
+    jobs_runner_gone(&rpc->runner);
     list_for_each(e, &rpc->unbegun) request_free(container_of(e, struct request, link));
     list_for_each(e, &rpc->queue)
     {

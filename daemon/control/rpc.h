@@ -34,7 +34,9 @@ struct rpc_host {
 struct rpc {
     const struct rpc_host *host;
     struct jobs_peer peer;
-    struct stream *stream; /* where `follow` leads; the owner's */
+    struct stream *stream;     /* where `follow` leads; the owner's */
+    struct jobs_runner runner; /* the client as the one that runs commands */
+    int fd; /* came with what the client sent, and waits for the `run` that it belongs to; -1 */
     /* A call has been answered: rpc_take may give more, rpc_wants and rpc_idle may have changed.
      * Never from within a function of this header. The rpc must outlive it. */
     void (*answered)(struct rpc *rpc);
@@ -55,6 +57,9 @@ int rpc_line(struct rpc *rpc, const char *text, size_t len);
 
 /* In place of a line that can't be read: it is answered by this error. 0 or -ENOMEM. */
 int rpc_refuse(struct rpc *rpc, int code, const char *message);
+
+/* A descriptor came with the client's bytes (SCM_RIGHTS): taken over, for the next `run`. */
+void rpc_passed(struct rpc *rpc, int fd);
 
 /* May there be another line? */
 bool rpc_wants(const struct rpc *rpc);

@@ -12,7 +12,7 @@
 #define OUT_SIZE   ((size_t)256 << 10) /* answers gathered for one send */
 #define OUT_KEEP   ((size_t)256 << 10) /* a larger buffer is given back when it is empty */
 #define SEND_TURNS 16                  /* sends in one pump: others want their turn */
-#define MAX_FDS    16                  /* descriptors in one message, to be closed */
+#define MAX_FDS    16                  /* descriptors in one message */
 
 static void free_if_over(struct session *s)
 {
@@ -46,8 +46,8 @@ void session_close(struct session *session)
     session->host->closed(session);
 }
 
-/* A client may pass descriptors; none of our methods takes one. */
-static void close_received(struct msghdr *msg)
+/* A client may pass a descriptor (`run`); of several the last is kept. */
+static void take_received(struct session *s, struct msghdr *msg)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
@@ -56,12 +56,12 @@ static void close_received(struct msghdr *msg)
         for (size_t i = 0; i < n; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            fd_close(&fd);
+            rpc_passed(&s->rpc, fd);
         }
     }
 }
 
-static ssize_t receive(int fd, char *data, size_t size)
+static ssize_t receive(struct session *s, char *data, size_t size)
 {
     union {
         struct cmsghdr align;
@@ -72,10 +72,10 @@ static ssize_t receive(int fd, char *data, size_t size)
                          .msg_iovlen = 1,
                          .msg_control = &control,
                          .msg_controllen = sizeof control};
-    ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    ssize_t n = recvmsg(s->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     if (n < 0)
         return -errno;
-    close_received(&msg);
+    take_received(s, &msg);
     return n;
 }
 
@@ -83,7 +83,7 @@ static ssize_t receive(int fd, char *data, size_t size)
 static int read_input(struct session *s)
 {
     char data[READ_SIZE];
-    ssize_t n = receive(s->fd, data, sizeof data);
+    ssize_t n = receive(s, data, sizeof data);
     if (n == -EAGAIN || n == -EINTR)
         return 0;
     if (n < 0)

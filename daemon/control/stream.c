@@ -383,6 +383,18 @@ void stream_submitted(struct stream *stream, const json_t *result)
         check_end(stream);
 }
 
+void stream_tell(struct stream *stream, const char *method, uint64_t id)
+{
+    char params[48];
+    int n = snprintf(params, sizeof params, "{\"id\":%llu}", (unsigned long long)id);
+    if (stream->shut)
+        return;
+    /* Few and short, so no bound of their own; a client that cannot be told must not go on. */
+    if (put_notification(stream, method, params, (size_t)n) < 0)
+        overflow(stream);
+    stream->ready(stream);
+}
+
 void stream_hold(struct stream *stream)
 {
     stream->holds++;

@@ -84,6 +84,9 @@ void stream_reset(struct stream *stream);
 int stream_submit(struct stream *stream, struct error *err);
 void stream_submitted(struct stream *stream, const json_t *result);
 
+/* A notification of its own, about a job that this connection's client runs a command for. */
+void stream_tell(struct stream *stream, const char *method, uint64_t id);
+
 void stream_hold(struct stream *stream);
 void stream_release(struct stream *stream);
 

@@ -94,11 +94,13 @@ static int take_all(struct args *args, const struct command *commands, int argc,
                     struct error *err)
 {
     bool options = true;
+    args->rest = SIZE_MAX;
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i];
         int r;
         if (options && strcmp(arg, "--") == 0) {
             options = false;
+            args->rest = args->operand_count;
             continue;
         }
         if (options && strncmp(arg, "--", 2) == 0)

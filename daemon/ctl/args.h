@@ -31,6 +31,7 @@ struct args {
     const struct command *command; /* NULL: none was named */
     const char **operands;         /* these borrow from argv */
     size_t operand_count;
+    size_t rest;         /* the first operand behind `--`; SIZE_MAX: there was none */
     struct given *given; /* in order */
     size_t given_count;
 };

@@ -4,6 +4,15 @@
 
 /* clang-format off: a table */
 const struct command commands[] = {
+    {"run", "URL [OPTION...] -- COMMAND [ARG...]", "feed a body to your own command, now",
+     "As `curl -s URL | COMMAND`, but a download that was cut never looks like an end: COMMAND, "
+     "which\n"
+     "is started at the body's first byte, sees an end of file only if the whole body has "
+     "arrived;\n"
+     "otherwise it is killed first, with all that it started. It runs as you, once, and reads a "
+     "pipe of\n"
+     "yours. The exit status is COMMAND's if the body was whole, else 1.\n",
+     GROUP_JOB, 0, MANY, false, cmd_run},
     {"submit", "URL... [OPTION...] | --from FILE|-", "queue URLs; prints one id a line",
      "Each id is printed as soon as the daemon has acknowledged the job: from then on it is not "
      "lost.\n"
@@ -35,8 +44,6 @@ const struct command commands[] = {
      2, true, cmd_generic},
     {"resume", "[all | host NAME | parser NAME | schedule NAME]", "start jobs again", NULL, 0, 0, 2,
      true, cmd_generic},
-    {"run", "URL [OPTION...] -- COMMAND [ARG...]", "feed a body to your own command", NULL, 0, 0,
-     MANY, true, NULL},
     {"schedule", "...", "schedules", NULL, 0, 0, MANY, true, NULL},
     {"top", "", "running jobs on the screen", NULL, 0, 0, MANY, true, NULL},
     {0},

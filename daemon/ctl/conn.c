@@ -86,6 +86,34 @@ static int send_some(struct conn *conn)
     return 0;
 }
 
+int conn_pass(struct conn *conn, int fd, struct error *err)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof fd)];
+    } control = {0};
+    struct iovec iov = {.iov_base = conn->out.data, .iov_len = conn->out.len};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof control};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    for (;;) {
+        ssize_t n = sendmsg(conn->fd, &msg, MSG_NOSIGNAL);
+        if (n >= 0) {
+            buf_drop(&conn->out, (size_t)n);
+            return 0;
+        }
+        struct pollfd pfd = {.fd = conn->fd, .events = POLLOUT};
+        if (errno != EINTR && (errno != EAGAIN || poll(&pfd, 1, -1) < 0))
+            return error_set(err, -errno, "%s: %s", conn->path, strerror(errno));
+    }
+}
+
 static int receive_some(struct conn *conn)
 {
     char data[READ_SIZE];
@@ -125,7 +153,7 @@ int conn_poll(struct conn *conn, struct pollfd *extra, size_t extra_count, int t
     struct pollfd fds[SLOT_MAX] = {
         [SLOT_DAEMON] = {.fd = conn->fd, .events = POLLIN},
         [SLOT_INTR] = {.fd = intr_fd(), .events = POLLIN},
-        [SLOT_STDOUT] = {.fd = STDOUT_FILENO},
+        [SLOT_STDOUT] = {.fd = conn->ignores_stdout ? -1 : STDOUT_FILENO},
     };
     out_flush();
     if (conn->closed)

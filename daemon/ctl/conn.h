@@ -20,6 +20,8 @@ struct conn {
     struct buf out; /* requests that the socket has not taken yet */
     uint64_t requests;
     bool closed; /* the daemon has; what it sent before can still be read */
+    bool
+        ignores_stdout; /* conn_poll does not end the process when standard output's reader has gone */
 };
 
 /* Connects: to `path`; if that is NULL, to $PENSTOCK_SOCKET; else to the user's own daemon, then to the
@@ -31,6 +33,10 @@ void conn_close(struct conn *conn);
  * -EMSGSIZE or -ENOMEM and a sentence. */
 int conn_send(struct conn *conn, const char *method, json_t *params, uint64_t *ret_id,
               struct error *err);
+
+/* Sends what is queued so far, and a descriptor with it (SCM_RIGHTS, unix(7)); waits until the socket has taken
+ * the first byte. 0, or a negative errno and a sentence. */
+int conn_pass(struct conn *conn, int fd, struct error *err);
 
 /* Waits until the daemon sent or took something, one of `extra` (at most two; revents are set) is ready, or
  * timeout_ms (-1: none) is over. 0; -EINTR: Ctrl-C; -ECONNRESET: the daemon has closed the connection and

@@ -33,6 +33,7 @@ void ctl_put_raw(const struct answer *answer);
 /* The worse of two exit statuses: interrupted, refused, usage, failed, well. */
 int ctl_worse(int a, int b);
 
+int cmd_run(struct ctl *ctl);
 int cmd_submit(struct ctl *ctl);
 int cmd_list(struct ctl *ctl);
 int cmd_show(struct ctl *ctl);

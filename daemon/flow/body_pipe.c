@@ -92,26 +92,36 @@ static int init_poll(uv_loop_t *loop, uv_poll_t *poll, int *fd)
     return r;
 }
 
+int body_pipe_adopt(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, int *fd,
+                    size_t size, const struct body_pipe_ops *ops, void *user)
+{
+    *pipe = (struct body_pipe){.ops = ops, .user = user, .loop = loop, .fd = -1};
+    int r = fd_set_nonblock(*fd, true);
+    if (r == 0) {
+        resize(*fd, size);
+        r = init_poll(loop, &pipe->poll, fd);
+    }
+    if (r < 0)
+        return r;
+    pipe->fd = *fd;
+    *fd = -1;
+    pipe->body = body_ref(body);
+    watch(pipe, UV_DISCONNECT);
+    return 0;
+}
+
 int body_pipe_open(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, size_t size,
                    const struct body_pipe_ops *ops, void *user, int *ret_read_fd)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
-    *pipe = (struct body_pipe){.ops = ops, .user = user, .loop = loop, .fd = -1};
-    int r = fd_set_nonblock(ends[1], true);
-    if (r == 0) {
-        resize(ends[1], size);
-        r = init_poll(loop, &pipe->poll, &ends[1]);
-    }
+    int r = body_pipe_adopt(pipe, loop, body, &ends[1], size, ops, user);
     if (r < 0) {
         fd_close(&ends[0]);
         fd_close(&ends[1]);
         return r;
     }
-    pipe->fd = ends[1];
-    pipe->body = body_ref(body);
-    watch(pipe, UV_DISCONNECT);
     *ret_read_fd = ends[0];
     return 0;
 }

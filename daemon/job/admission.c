@@ -133,6 +133,10 @@ static void admit_row(struct host *host, struct store_job *row)
         struct cause cause = {.kind = KIND_UNEXPECTED};
         memcpy(cause.message, err.text, sizeof err.text);
         job_finish(job, JOB_FAILED, &cause);
+    } else if (job->spec->run) {
+        struct cause cause = {.cancelled = true,
+                              .message = "the daemon was started anew; the command is gone"};
+        job_finish(job, JOB_CANCELLED, &cause);
     } else {
         window_insert(host, job);
     }

@@ -2,6 +2,7 @@
 #include "job/attempt.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/list.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@ void attempt_unref(struct attempt *a)
     if (!a || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) != 1)
         return;
     body_unref(a->body);
+    fd_close(&a->run_fd);
     digest_free(a->digest);
     registry_unref(a->registry);
     policy_unref(a->policy);
@@ -93,6 +95,14 @@ void attempt_parsed(struct attempt *a)
         attempt_unref(a); /* abandoned: nobody waits for it, and the control loop may be gone */
 }
 
+static void on_begun(struct mail *mail)
+{
+    struct attempt *a = container_of(mail, struct attempt, begun_mail);
+    if (!a->ended)
+        a->ops->begun(a);
+    attempt_unref(a);
+}
+
 static void on_over(struct mail *mail)
 {
     struct attempt *a = container_of(mail, struct attempt, over_mail);
@@ -107,6 +117,8 @@ static void on_over(struct mail *mail)
         sink_shut(a->env->sink, &a->task.source); /* what it still says is a consequence */
         body_wake(a->body);
         a->ops->aborted(a);
+    } else if (a->remote && body_state(a->body) == BODY_COMPLETE) {
+        a->ops->delivered(a);
     }
     end_if_over(a);
 }
@@ -117,12 +129,37 @@ bool attempt_abandon(struct attempt *a)
     if (!atomic_compare_exchange_strong_explicit(&a->parser, &running, PARSER_ABANDONED,
                                                  memory_order_acq_rel, memory_order_acquire))
         return false;
-    pool_abandon(a->env->pool, &a->pool_job);
+    if (a->remote)
+        attempt_unref(a); /* there is no worker that would */
+    else
+        pool_abandon(a->env->pool, &a->pool_job);
     /* `ended` comes by mail, as if the parser had returned; the worker will find itself abandoned
      * and drop its own reference. */
     attempt_ref(a);
     mailbox_post(a->env->control, &a->parsed_mail);
     return true;
+}
+
+void attempt_returned(struct attempt *a)
+{
+    if (a->remote)
+        attempt_parsed(a);
+}
+
+void attempt_command_ended(struct attempt *a, int status)
+{
+    if (!a->remote || atomic_load_explicit(&a->parser, memory_order_acquire) != PARSER_RUNNING)
+        return;
+    bool whole = body_state(a->body) == BODY_COMPLETE;
+    a->task.result = status != 0 ? PENSTOCK_FAILED : whole ? PENSTOCK_OK : PENSTOCK_ENOUGH;
+    a->task.body_ended = whole;
+    if (status > 128)
+        attempt_fail(a, KIND_PARSER_CRASHED, "the command was ended by signal %d", status - 128);
+    else if (status != 0)
+        attempt_fail(a, KIND_PARSER_FAILED, "the command's exit status is %d", status);
+    if (!a->over)
+        attempt_fetch_abort(a); /* it wants no more, or never will */
+    attempt_parsed(a);
 }
 
 /* The cause is set: stops whatever runs. */
@@ -239,6 +276,8 @@ int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, vo
     a->method = spec->method;
     mail_init(&a->over_mail, on_over);
     mail_init(&a->parsed_mail, on_parsed);
+    mail_init(&a->begun_mail, on_begun);
+    a->run_fd = -1;
     atomic_init(&a->length, -1);
     attempt_fetch_init(a);
     if (take_headers(a) < 0)

@@ -60,6 +60,9 @@ struct attempt_ops {
     /* The origin answered with a redirect, and nothing of the attempt runs now: go on with
      * attempt_hop, or attempt_abort. `url` is absolute and lives as long as the hop. */
     void (*redirected)(struct attempt *a, const char *url);
+    /* For a command of a client's (run_fd): its body begins; or all of it is in the pipe, and verified. */
+    void (*begun)(struct attempt *a);
+    void (*delivered)(struct attempt *a);
     /* The download has failed and the parser has not returned yet: it has EIO now, and should. At
      * most once, not after an abort by the control loop. */
     void (*aborted)(struct attempt *a);
@@ -93,7 +96,7 @@ struct attempt {
     uint64_t started;
     unsigned hops;
     bool over, ended;
-    struct mail over_mail, parsed_mail;
+    struct mail over_mail, parsed_mail, begun_mail;
 
     /* Fetch loop's while a transfer is under way; read by the control loop once it is over. */
     struct transfer transfer;
@@ -109,6 +112,8 @@ struct attempt {
     char *redirect, *retry_after; /* or NULL */
     char excerpt[ATTEMPT_EXCERPT + 1];
     size_t excerpt_len;
+    int run_fd;  /* the write end of a client's pipe, until it is engaged; -1: a parser of ours */
+    bool remote; /* it was, and no worker of ours is at the other end */
     struct body_pipe pipe;
     bool pipe_open, pipe_closing, transferring;
     struct resume resume;
@@ -161,6 +166,11 @@ bool attempt_abandon(struct attempt *a);
 /* Sets the cause. True if it is the first. Any thread that has a reference. Does not stop anything. */
 bool attempt_fail(struct attempt *a, enum error_kind kind, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The client's command has ended, with this exit status (128 + N: by signal N); or nobody is left who could
+ * tell. Control loop; no-ops unless the body has begun, and after the first. */
+void attempt_command_ended(struct attempt *a, int status);
+void attempt_returned(struct attempt *a);
 
 /* After `ended`: NULL if it succeeded. */
 static inline const struct cause *attempt_cause(const struct attempt *a)

@@ -204,6 +204,24 @@ static int prepare_process(struct attempt *a)
     return r < 0 ? r : 0;
 }
 
+/* The pipe is a client's, and its command the reader: the client is told to start it. */
+static int engage_command(struct attempt *a)
+{
+    int r = body_pipe_adopt(&a->pipe, fetch_loop_uv(a->loop), a->body, &a->run_fd,
+                            a->env->pipe_size, &pipe_ops, a);
+    if (r < 0)
+        return fail_resources(a, "the command's pipe cannot be used", r);
+    a->pipe_open = true;
+    a->remote = true;
+    a->task.body = a->body;
+    attempt_ref(a); /* as a worker's: until the command has ended */
+    attempt_ref(a); /* the mail's */
+    atomic_store_explicit(&a->parser, PARSER_RUNNING, memory_order_release);
+    atomic_store_explicit(&a->engaged, true, memory_order_release);
+    mailbox_post(a->env->control, &a->begun_mail);
+    return 0;
+}
+
 /* The body's first byte is here, or its end without one: makes the pipe and engages a worker. */
 static int engage(struct attempt *a)
 {
@@ -211,6 +229,8 @@ static int engage(struct attempt *a)
     a->body = body_new();
     if (!a->body)
         return fail_resources(a, "no memory for the body", -ENOMEM);
+    if (a->run_fd >= 0)
+        return engage_command(a);
     int r = body_pipe_open(&a->pipe, fetch_loop_uv(a->loop), a->body, a->env->pipe_size, &pipe_ops,
                            a, &read_fd);
     if (r < 0)

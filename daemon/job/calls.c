@@ -260,6 +260,7 @@ void jobs_call(struct jobs *jobs, struct jobs_call *call)
     call->code = 0;
     call->field[0] = '\0';
     call->wait = NULL;
+    call->abandoned = false;
     mail_init(&call->mail, on_answer);
     jobs->calls_out++;
     switch (call->method) {
@@ -279,6 +280,12 @@ void jobs_call(struct jobs *jobs, struct jobs_call *call)
     case JOBS_WAIT:
         call_wait(call);
         return;
+    case JOBS_RUN:
+        call_run(call);
+        return;
+    case JOBS_EXITED:
+        call_exited(call);
+        return;
     case JOBS_PAUSE:
     case JOBS_RESUME:
         call_pause(call, call->method == JOBS_PAUSE);
@@ -295,6 +302,7 @@ void jobs_call(struct jobs *jobs, struct jobs_call *call)
 
 void jobs_call_abandon(struct jobs *jobs, struct jobs_call *call)
 {
+    call->abandoned = true;
     if (call->method == JOBS_WAIT)
         wait_abandon(call);
 }

@@ -73,6 +73,8 @@ void encoding_note(struct attempt *a, const char *data, size_t len)
 
 bool encoding_may_vouch(const struct attempt *a)
 {
+    if (a->run_fd >= 0 || a->remote)
+        return false; /* a command reads the body as it is */
     const struct decode_plan *plan = &a->task.decode;
     if (plan->coding_count > 0)
         return true;

@@ -219,12 +219,12 @@ void job_attempt_ended(struct job *job)
         job_finish(job, JOB_DONE, NULL);
     else if (cause->cancelled)
         job_finish(job, JOB_CANCELLED, cause);
-    else if (cause->interrupted && jobs->config.store->engine->keeps)
+    else if (cause->interrupted && jobs->config.store->engine->keeps && !job->spec->run)
         interrupt(job, cause);
     else if (cause->interrupted)
         job_finish(job, JOB_CANCELLED, cause);
     else if (retry_wanted(cause->kind, job->attempt->status) &&
-             job->row->attempt < p->max_attempts && !jobs->draining)
+             job->row->attempt < p->max_attempts && !jobs->draining && !job->spec->run)
         retry(job, cause);
     else
         job_finish(job, JOB_FAILED, cause);

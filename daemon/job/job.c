@@ -46,6 +46,7 @@ struct job *job_new(struct jobs *jobs, struct store_job *row, struct spec *spec,
     job->queued_at = clock_now();
     list_init(&job->link);
     list_init(&job->hop_link);
+    remote_init(&job->remote);
     list_init(&job->attempt_line.link);
     list_init(&job->verdict_line.link);
     list_init(&job->held_line.link);
@@ -70,6 +71,7 @@ void job_free(struct job *job)
         HASH_DELETE(hh, job->jobs->active, job);
     list_del(&job->link);
     list_del(&job->hop_link);
+    remote_deinit(&job->remote);
     attempt_unref(job->attempt);
     spec_free(job->spec);
     registry_unref(job->registry);

@@ -18,6 +18,7 @@
 #include "job/attempt.h"
 #include "job/jobs.h"
 #include "job/pace.h"
+#include "job/remote.h"
 #include "job/spec.h"
 #include "store/store.h"
 
@@ -59,6 +60,7 @@ struct job {
     uint64_t deadline;              /* of the attempt's time-out; clock_now */
     uint64_t abandon_at;            /* when an aborted parser is given up; 0: not aborted */
     char *hop_url;                  /* PLACE_HOPPING */
+    struct remote remote;           /* of `run` */
     char *cancel_reason;            /* cancelled while its claim was on the way */
 
     /* The verdict. */
@@ -271,6 +273,7 @@ struct submission {
     const json_t *json;
     struct jobs_peer peer;
     uint64_t retry_of;
+    bool run; /* by `run`: the member of that name is ours */
 };
 int submission_row(struct jobs *jobs, const struct submission *s, struct store_job **ret_row,
                    struct spec **ret_spec, struct error *err, const char **ret_field);

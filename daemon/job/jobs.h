@@ -57,6 +57,8 @@ enum jobs_method {
     JOBS_RETRY,   /* the same -> {"retried":[{"id":NEW,"retry_of":OLD}…],"missing":[…]} */
     JOBS_WAIT,    /* {"ids":[…]} -> {"jobs":[{job object}…]} once all have ended */
     JOBS_STATS,   /* {} -> {…} */
+    JOBS_RUN,     /* {job} with call->fd and call->runner -> {"id":N} */
+    JOBS_EXITED,  /* {"id":N,"status":N}, from the runner's connection -> {} */
     JOBS_PAUSE,   /* {} or {"all":true} | {"host":NAME} | {"parser":NAME} -> {"paused":true} */
     JOBS_RESUME,  /* the same -> {"paused":false} */
     JOBS_PARSERS, /* {} ->
@@ -81,12 +83,26 @@ struct follower {
     struct jobs *jobs;
 };
 
+/* A connection that runs commands (`run`). Embedded in its owner. */
+struct jobs_runner {
+    /* `what` is begin, complete or abort. Must not block, nor call back. */
+    void (*tell)(struct jobs_runner *runner, const char *what, uint64_t id);
+    struct list jobs; /* private */
+};
+void jobs_runner_init(struct jobs_runner *runner,
+                      void (*tell)(struct jobs_runner *runner, const char *what, uint64_t id));
+/* The connection has gone: its jobs are cancelled. Takes one that never ran anything. */
+void jobs_runner_gone(struct jobs_runner *runner);
+
 struct jobs_call {
     enum jobs_method method;
     const json_t *params; /* a reference of the caller's, until the answer; NULL: none were given */
     struct jobs_peer peer;
     /* JOBS_SUBMIT: subscribe this follower to each job it makes, before the job is queued. Or NULL. */
     struct follower *follower;
+    /* JOBS_RUN: the pipe's write end, taken over; else -1. JOBS_RUN, JOBS_EXITED: whose command it is. */
+    int fd;
+    struct jobs_runner *runner;
     /* Exactly one of result (a new reference, the callee's to keep) and code != 0 is set. `error`
      * names the field and the remedy; `field` (NULL or a literal path as "jobs[3].url") goes into
      * error.data. */
@@ -99,6 +115,7 @@ struct jobs_call {
     int code;
     struct error error;
     char field[64];
+    bool abandoned;
     void *wait; /* JOBS_WAIT: wait.c's */
 };
 

@@ -19,8 +19,19 @@ static void expect_return(struct job *job)
     jobs_set_timer(job->jobs, job->abandon_at);
 }
 
+static void on_begun(struct attempt *a)
+{
+    remote_tell(a->user, "begin");
+}
+
+static void on_delivered(struct attempt *a)
+{
+    remote_tell(a->user, "complete");
+}
+
 static void on_aborted(struct attempt *a)
 {
+    remote_tell(a->user, "abort");
     expect_return(a->user);
 }
 
@@ -29,8 +40,11 @@ static void on_ended(struct attempt *a)
     job_attempt_ended(a->user);
 }
 
-static const struct attempt_ops attempt_ops = {
-    .redirected = on_redirected, .aborted = on_aborted, .ended = on_ended};
+static const struct attempt_ops attempt_ops = {.redirected = on_redirected,
+                                               .begun = on_begun,
+                                               .delivered = on_delivered,
+                                               .aborted = on_aborted,
+                                               .ended = on_ended};
 
 /* Before an attempt runs there is nobody to abort: ends the job at once. */
 static void fail_now(struct job *job, enum error_kind kind, const char *message)
@@ -46,6 +60,10 @@ void job_launch(struct job *job)
     const struct job_params *p = &job->spec->effective;
     int r = attempt_new(&jobs->env, &attempt_ops, job, job->spec, job->registry, jobs->policy,
                         job->id, job->row->attempt, &job->attempt);
+    if (r == 0) {
+        job->attempt->run_fd = job->remote.fd;
+        job->remote.fd = -1;
+    }
     if (r == 0)
         r = attempt_hop(job->attempt, job->spec->url, job->spec->host);
     if (r < 0) {
@@ -134,6 +152,7 @@ bool job_cancel(struct job *job, const char *reason)
     case PLACE_RUNNING:
     case PLACE_HOPPING:
         expect_return(job);
+        remote_tell(job, "abort");
         return attempt_cancel(job->attempt, false, reason);
     case PLACE_ENDING:
         break;
@@ -148,6 +167,7 @@ void job_interrupt(struct job *job)
     if (job->place != PLACE_RUNNING && job->place != PLACE_HOPPING)
         return;
     expect_return(job);
+    remote_tell(job, "abort");
     attempt_cancel(job->attempt, true, "the daemon stops");
 }
 
@@ -196,8 +216,11 @@ static void check_job(struct job *job, uint64_t now, uint64_t *next)
         return;
     }
     if (job->deadline && now >= job->deadline) {
-        if (attempt_abort(job->attempt, KIND_JOB_TIMEOUT, "timeout: the job has used up its time"))
+        if (attempt_abort(job->attempt, KIND_JOB_TIMEOUT,
+                          "timeout: the job has used up its time")) {
+            remote_tell(job, "abort");
             expect_return(job);
+        }
         job->deadline = 0;
     } else {
         sooner(next, job->deadline);

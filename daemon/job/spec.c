@@ -60,6 +60,13 @@ static int read_key(const json_t *value, struct spec *spec, struct error *err)
     return spec->key ? 0 : no_memory(err);
 }
 
+/* Set by the method `run` alone (submission_row refuses it of others). */
+static int read_run(const json_t *value, struct spec *spec, struct error *err)
+{
+    spec->run = json_is_true(value);
+    return spec->run ? 0 : error_set(err, -EINVAL, "true is wanted");
+}
+
 static int read_not_before(const json_t *value, struct spec *spec, struct error *err)
 {
     return spec_read_time(value, clock_real_us(), &spec->not_before, err);
@@ -78,6 +85,7 @@ static const struct member {
     {"labels", "label", spec_read_labels},
     {"key", NULL, read_key},
     {"not_before", NULL, read_not_before},
+    {"run", NULL, read_run},
 };
 #define MEMBERS (sizeof members / sizeof members[0])
 

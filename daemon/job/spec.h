@@ -21,9 +21,10 @@ struct spec {
     size_t option_count;
     struct settings_pair *labels;
     size_t label_count;
-    char *key;                       /* idempotency, or NULL */
-    int64_t not_before;              /* µs since 1970, 0 for none */
-    struct job_params own;           /* what the job itself said */
+    bool run;              /* ours: the body goes to a command of the client's (job/remote.h) */
+    char *key;             /* idempotency, or NULL */
+    int64_t not_before;    /* µs since 1970, 0 for none */
+    struct job_params own; /* what the job itself said */
     struct job_params effective;     /* merged: every field is set */
     const struct parser_def *parser; /* effective.parser, found; borrowed from the registry */
 };

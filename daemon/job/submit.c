@@ -40,7 +40,7 @@ static int fill_row(struct store_job *row, const struct submission *s, const str
     row->due = spec->not_before;
     row->retry_of = s->retry_of;
     row->host = copy(spec->host, &failed);
-    row->parser = copy(spec->parser->name, &failed);
+    row->parser = copy(spec->run ? "run" : spec->parser->name, &failed);
     row->key = copy(spec->key, &failed);
     row->labels = labels_text(spec);
     row->spec = spec_store_text(s->json);
@@ -60,6 +60,29 @@ static int check_supported(const struct spec *spec, struct error *err, const cha
     return error_set(err, -EINVAL, "%s: this version of penstockd does not do that", field);
 }
 
+/* Of a job whose body a command of the client's reads. */
+static int check_run(const struct spec *spec, const struct submission *s, struct error *err,
+                     const char **ret_field)
+{
+    static const struct {
+        enum param param;
+        const char *name;
+    } others[] = {
+        {PARAM_PARSER, "parser"}, {PARAM_MIN_RECORDS, "min_records"}, {PARAM_DELIVER, "deliver"}};
+    if (spec->run != s->run) {
+        *ret_field = "run";
+        return error_set(err, -EINVAL, "run: `run` is a method, and brings a pipe along");
+    }
+    for (size_t i = 0; s->run && i < sizeof others / sizeof others[0]; i++)
+        if (spec->own.set & (UINT64_C(1) << others[i].param)) {
+            *ret_field = others[i].name;
+            return error_set(err, -EINVAL,
+                             "%s: it does not go with `run`: a command reads the body",
+                             others[i].name);
+        }
+    return 0;
+}
+
 int submission_row(struct jobs *jobs, const struct submission *s, struct store_job **ret_row,
                    struct spec **ret_spec, struct error *err, const char **ret_field)
 {
@@ -70,6 +93,8 @@ int submission_row(struct jobs *jobs, const struct submission *s, struct store_j
     int r = spec_parse(s->json, jobs->settings, jobs->registry, &spec, err, ret_field);
     if (r == 0)
         r = check_supported(spec, err, ret_field);
+    if (r == 0)
+        r = check_run(spec, s, err, ret_field);
     struct store_job *row = r == 0 ? calloc(1, sizeof *row) : NULL;
     if (r == 0 && (!row || fill_row(row, s, spec) < 0))
         r = error_set(err, -ENOMEM, "no memory for the job");

@@ -1,0 +1,197 @@
+#include "job/remote.h"
+
+#include "base/fd.h"
+#include "job/job.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+void remote_init(struct remote *remote)
+{
+    *remote = (struct remote){.fd = -1};
+    list_init(&remote->link);
+}
+
+void remote_deinit(struct remote *remote)
+{
+    fd_close(&remote->fd);
+    list_del(&remote->link);
+}
+
+void jobs_runner_init(struct jobs_runner *runner,
+                      void (*tell)(struct jobs_runner *runner, const char *what, uint64_t id))
+{
+    runner->tell = tell;
+    list_init(&runner->jobs);
+}
+
+void jobs_runner_gone(struct jobs_runner *runner)
+{
+    struct list *e;
+    while ((e = list_pop(&runner->jobs))) {
+        struct remote *remote = container_of(e, struct remote, link);
+        struct job *job = container_of(remote, struct job, remote);
+        remote->runner = NULL;
+        job_cancel(job, "the client that ran the command has gone");
+        if (job->attempt)
+            attempt_returned(job->attempt); /* nobody is left who could say so */
+    }
+}
+
+void remote_tell(struct job *job, const char *what)
+{
+    struct jobs_runner *runner = job->remote.runner;
+    if (runner)
+        runner->tell(runner, what, job->id);
+}
+
+/* --- run ----------------------------------------------------------------------------------------- */
+
+struct run {
+    struct store_submit store;
+    struct store_submit_item item;
+    struct jobs_call *call;
+    struct spec *spec;
+    int fd;
+};
+
+static void run_free(struct run *run)
+{
+    fd_close(&run->fd);
+    spec_free(run->spec);
+    free(run);
+}
+
+/* The client's pipe must be one, and we must have the end that is written to: anything else could block a
+ * loop, or be no end at all. */
+static int check_pipe(int fd, struct error *err)
+{
+    struct stat st;
+    int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+    if (fd < 0)
+        return error_set(err, -EINVAL, "run: no descriptor came with the request");
+    if (flags < 0 || fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || (flags & O_ACCMODE) != O_WRONLY)
+        return error_set(err, -EINVAL, "run: the descriptor is not the write end of a pipe");
+    return 0;
+}
+
+static void start(struct run *run, struct store_job *row)
+{
+    struct jobs_call *call = run->call;
+    struct jobs *jobs = call->jobs;
+    struct job *job = job_new(jobs, row, run->spec, NULL);
+    run->spec = NULL;
+    if (!job) {
+        call_fail(call, JOBS_INTERNAL, NULL, "no memory for the job");
+        return;
+    }
+    jobs->submitted++;
+    job->remote.fd = run->fd;
+    run->fd = -1;
+    job->remote.runner = call->runner;
+    list_add_tail(&call->runner->jobs, &job->remote.link);
+    call_reply(call, json_pack("{s:I}", "id", (json_int_t)job->id));
+    admission_queue(job);
+}
+
+static void on_stored(struct mail *mail)
+{
+    struct run *run = container_of(mail, struct run, store.call.mail);
+    struct jobs_call *call = run->call;
+    struct store_job *row = run->item.job;
+    struct cause gone = {.cancelled = true, .message = "the client that ran the command has gone"};
+
+    if (run->store.call.result < 0) {
+        call_fail_store(call, &run->store.call);
+        store_job_free(row);
+    } else if (call->abandoned) {
+        struct job *job = job_new(call->jobs, row, run->spec, NULL);
+        run->spec = NULL;
+        if (job)
+            job_finish(job, JOB_CANCELLED, &gone);
+        call_fail(call, JOBS_INTERNAL, NULL, "%s", gone.message);
+    } else if (call->follower && !follow_add_id(call->follower, call->jobs, row->id)) {
+        call_fail(call, JOBS_INTERNAL, NULL, "no memory to follow the job");
+        store_job_free(row);
+    } else {
+        start(run, row);
+    }
+    run_free(run);
+}
+
+static int make_row(struct run *run, struct store_job **ret_row, struct error *err,
+                    const char **ret_field)
+{
+    struct jobs_call *call = run->call;
+    struct submission s = {.peer = call->peer, .run = true};
+    int r = check_pipe(run->fd, err);
+    if (r < 0)
+        return r;
+    json_t *json = json_deep_copy(call->params);
+    if (!json || json_object_set_new(json, "run", json_true()) < 0) {
+        json_decref(json);
+        return error_set(err, -EINVAL, "run: an object with at least the member url is wanted");
+    }
+    s.json = json;
+    r = submission_row(call->jobs, &s, ret_row, &run->spec, err, ret_field);
+    json_decref(json);
+    return r;
+}
+
+void call_run(struct jobs_call *call)
+{
+    struct store *store = call->jobs->config.store;
+    struct error err;
+    const char *field = NULL;
+    struct run *run = calloc(1, sizeof *run);
+    if (!run) {
+        fd_close(&call->fd);
+        call_reply(call, NULL);
+        return;
+    }
+    run->call = call;
+    run->fd = call->fd;
+    call->fd = -1;
+    if (call->jobs->draining) {
+        call_fail(call, JOBS_DRAINING, NULL, "the daemon is stopping and accepts no new jobs");
+        run_free(run);
+        return;
+    }
+    int r = make_row(run, &run->item.job, &err, &field);
+    if (r < 0) {
+        call_fail(call, r == -ENOMEM ? JOBS_INTERNAL : JOBS_INVALID_PARAMS, field, "%s", err.text);
+        run_free(run);
+        return;
+    }
+    run->store.items = &run->item;
+    run->store.count = 1;
+    mail_init(&run->store.call.mail, on_stored);
+    store->engine->submit(store, &run->store);
+}
+
+/* --- exited ---------------------------------------------------------------------------------------- */
+
+void call_exited(struct jobs_call *call)
+{
+    json_int_t id = json_integer_value(json_object_get(call->params, "id"));
+    const json_t *status = json_object_get(call->params, "status");
+    struct job *job = id > 0 ? job_find(call->jobs, (uint64_t)id) : NULL;
+
+    if (!json_is_integer(status)) {
+        call_fail(call, JOBS_INVALID_PARAMS, "status",
+                  "status: the command's exit status is wanted");
+        return;
+    }
+    if (!job || !call->runner || job->remote.runner != call->runner) {
+        call_fail(call, JOBS_NOT_FOUND, "id",
+                  "id: no command of this connection runs for such a job");
+        return;
+    }
+    if (job->attempt)
+        attempt_command_ended(job->attempt, (int)json_integer_value(status));
+    call_reply(call, json_object());
+}

@@ -1,0 +1,134 @@
+# label: sanitize
+"""`penstockctl run URL -- COMMAND`: no command takes a cut for an end."""
+import os
+import signal
+import subprocess
+
+import penstock_test
+from penstock_test import until
+
+CTL = penstock_test.BIN / "penstockctl"
+
+SAYS_END = "cat > /dev/null; echo SAW END"
+
+
+class Run(penstock_test.Case):
+    def setUp(self):
+        super().setUp()
+        self.web = self.origin()
+        self.penstock = self.daemon({"fetch.resume_delay": "5ms"})
+
+    def command(self, url, *command, options=()):
+        return [str(CTL), "--socket", str(self.penstock.socket), "run", url, *options, "--", *command]
+
+    def run_it(self, path, *command, options=()):
+        return subprocess.run(self.command(self.web.url(path), *command, options=options), stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60)
+
+    def start(self, path, *command):
+        return subprocess.Popen(self.command(self.web.url(path), *command), stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def test_whole(self):
+        done = self.run_it("/lines?n=100000", "wc", "-l")
+        self.assertEqual((done.returncode, done.stdout.strip(), done.stderr), (0, "100000", ""))
+        verdict = self.penstock.verdict(1)
+        self.assert_verdict(verdict, "done", None, "length")
+        self.assertEqual(verdict["parser"], "run")
+
+    def test_empty(self):
+        done = self.run_it("/bytes?n=0", "sh", "-c", SAYS_END)
+        self.assertEqual((done.returncode, done.stdout), (0, "SAW END\n"))
+
+    def test_large(self):
+        done = self.run_it("/bytes?n=200M", "wc", "-c")
+        self.assertEqual((done.returncode, done.stdout.strip()), (0, str(200 << 20)))
+
+    def test_resumed(self):
+        """The command does not notice that the connection died forty times."""
+        done = self.run_it("/lines?n=100000&cut=30000&etag=strong", "wc", "-l")
+        self.assertEqual((done.returncode, done.stdout.strip()), (0, "100000"), done.stderr)
+        self.assertGreater(self.penstock.verdict(1)["resumes"], 20)
+
+    def test_cut(self):
+        for how in ("cut=5000&etag=none", "framing=chunked&cut=5000&etag=none", "reset=5000&etag=none"):
+            with self.subTest(how=how):
+                done = self.run_it(f"/lines?n=100000&{how}", "sh", "-c", SAYS_END)
+                self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+                self.assertIn("truncated", done.stderr)
+
+    def test_unverified_end(self):
+        done = self.run_it("/lines?n=10&framing=close", "sh", "-c", SAYS_END)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("unverified_end", done.stderr)
+        done = self.run_it("/lines?n=10&framing=close", "sh", "-c", SAYS_END, options=["--unverified", "accept"])
+        self.assertEqual((done.returncode, done.stdout), (0, "SAW END\n"))
+
+    def test_never_started_without_a_body(self):
+        done = self.run_it("/nothing", "sh", "-c", "echo STARTED; " + SAYS_END)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("http_status", done.stderr)
+
+    def test_status_is_the_commands(self):
+        for command, status in ((["sh", "-c", "cat > /dev/null; exit 7"], 7), (["sh", "-c", "exit 3"], 3),
+                                (["sh", "-c", "kill -TERM $$"], 128 + signal.SIGTERM), (["no-such-command"], 127),
+                                (["/etc/passwd"], 126)):
+            with self.subTest(command=command):
+                self.assertEqual(self.run_it("/lines?n=100", *command).returncode, status)
+
+    def test_early_end_is_enough(self):
+        done = self.run_it("/lines?endless=1", "head", "-n", "3")
+        self.assertEqual((done.returncode, done.stdout), (0, "line 1\nline 2\nline 3\n"), done.stderr)
+        self.assert_verdict(self.penstock.verdict(1), "done", None, "enough")
+
+    def test_interrupted(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(signal=number):
+                client = self.start("/lines?endless=1", "sh", "-c", "echo STARTED; " + SAYS_END)
+                self.assertEqual(client.stdout.readline(), "STARTED\n")
+                client.send_signal(number)
+                out, _ = client.communicate(timeout=20)
+                self.assertEqual((client.returncode, out), (128 + number, ""))
+        until(lambda: len(self.penstock.events("verdict")) == 3, "each job has its verdict")
+        self.assertEqual({v["state"] for v in self.penstock.events("verdict")}, {"cancelled"})
+
+    def test_cancelled(self):
+        client = self.start("/lines?endless=1", "sh", "-c", "echo STARTED; " + SAYS_END)
+        self.assertEqual(client.stdout.readline(), "STARTED\n")
+        self.penstock.call("cancel", {"id": 1})
+        out, err = client.communicate(timeout=20)
+        self.assertEqual((client.returncode, out), (1, ""))
+        self.assertIn("cancelled", err)
+
+    def test_the_daemon_is_killed(self):
+        """Descendants that left the command's group and session do not see an end either."""
+        script = "exec 3<&0; setsid sh -c '" + SAYS_END + "' <&3 & echo STARTED; wait; " + SAYS_END
+        clients = [self.start("/lines?endless=1&drip=5,100", "sh", "-c", script) for _ in range(5)]
+        for client in clients:
+            self.assertEqual(client.stdout.readline(), "STARTED\n")
+        self.penstock.kill()
+        for client in clients:
+            out, _ = client.communicate(timeout=20)
+            self.assertEqual((client.returncode, out), (1, ""))
+
+    def test_a_pipe_is_wanted(self):
+        with self.penstock.rpc() as rpc:
+            error = rpc.fail("run", {"url": self.web.url("/lines?n=1")})
+            self.assertIn("descriptor", error["message"])
+            read, write = os.pipe()
+            with open("/dev/null", "wb") as null:
+                for fd in (read, null.fileno()):
+                    rpc.pass_fd(fd, {"jsonrpc": "2.0", "id": 9, "method": "run", "params": {"url": self.web.url("/lines?n=1")}})
+                    self.assertIn("write end of a pipe", rpc.receive()["error"]["message"])
+            os.close(read)
+            os.close(write)
+        self.assertIn("run", self.daemon().rpc().fail("submit", {"url": "http://example.org/", "run": True})["message"])
+
+    def test_usage(self):
+        for arguments in (["run", "http://x/", "wc"], ["run", "http://x/", "--"], ["run", "--", "wc"]):
+            done = subprocess.run([str(CTL), "--socket", str(self.penstock.socket), *arguments], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 2, done.stderr)
+
+
+if __name__ == "__main__":
+    penstock_test.main()
