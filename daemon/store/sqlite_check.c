@@ -12,14 +12,16 @@ static int on_progress(void *arg)
     return atomic_load(&check->stop);
 }
 
-static void found(struct check *check, const char *what)
+void check_damage(struct check *check, const char *path, const char *what)
 {
+    if (atomic_exchange(&check->told, true))
+        return;
     error_set(&check->text, 0,
               "%s: it is damaged (%s); stop the daemon and put a copy in its place, or save what "
               "can be read by: sqlite3 FILE .recover",
-              check->path, what);
-    log_error("%s", check->text.text);
+              path, what);
     atomic_store(&check->damaged, true);
+    log_error("%s", check->text.text);
 }
 
 static void look(struct check *check, sqlite3 *db)
@@ -33,9 +35,9 @@ static void look(struct check *check, sqlite3 *db)
         log_info("%s: checked after a stop that was not clean: it is whole", check->path);
         atomic_store(&check->whole, true);
     } else if (text) {
-        found(check, text);
+        check_damage(check, check->path, text);
     } else if ((rc & 0xff) == SQLITE_CORRUPT) {
-        found(check, sqlite3_errmsg(db));
+        check_damage(check, check->path, sqlite3_errmsg(db));
     } else if (!atomic_load(&check->stop)) {
         log_warning("%s: could not be checked: %s", check->path, sqlite3_errmsg(db));
     }

@@ -78,7 +78,8 @@ struct check {
     pthread_t thread;
     bool started;
     atomic_bool stop, whole;
-    atomic_bool damaged; /* `text` is set before */
+    atomic_bool told;    /* whoever found damage first sets `text`, … */
+    atomic_bool damaged; /* … and then this */
     struct error text;
 };
 
@@ -211,6 +212,8 @@ void batch_give_up(struct sqlite *s);
 
 /* --- sqlite_check.c ----------------------------------------------------------------------------- */
 void check_start(struct check *check, const char *path);
+/* The file was found damaged, by the check or by the work. Any thread. */
+void check_damage(struct check *check, const char *path, const char *what);
 void check_stop(struct check *check); /* its findings stay */
 
 #endif

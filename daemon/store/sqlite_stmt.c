@@ -90,6 +90,8 @@ void stmts_finalize(struct sqlite *s)
 
 int sqlite_fault(struct sqlite *s, int rc)
 {
+    if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB)
+        check_damage(&s->check, s->path, sqlite3_errmsg(s->db));
     if (s->fault_code == 0)
         s->fault_code = sqlite_error(s->db, rc, s->path, &s->fault);
     return s->fault_code;

@@ -116,7 +116,8 @@ static bool turn(struct sqlite *s, bool giving_up)
 /* The last write: a stop after it is clean. */
 static void mark_clean(struct sqlite *s)
 {
-    if (atomic_load(&s->failing) || (s->check.started && !atomic_load(&s->check.whole)))
+    if (atomic_load(&s->failing) || atomic_load(&s->check.damaged) ||
+        (s->check.started && !atomic_load(&s->check.whole)))
         return;
     s->fault_code = 0;
     sqlite3_bind_int(s->stmts[STMT_SET_CLEAN], 1, 1);

@@ -172,7 +172,7 @@ class Files(Durable):
             file.seek((page - 1) * 4096 + 4)
             file.write(b"\xff" * 200)
         daemon = self.durable()
-        until(lambda: "it is damaged" in daemon.errors(), "the check finds it")
+        until(lambda: "it is damaged" in daemon.errors(), "it is found, by the check or by the work")
         with daemon.rpc() as rpc:
             error = rpc.fail("submit", {"url": self.web.url("/bytes?n=1")})
         self.assertEqual(error["code"], UNAVAILABLE)
