@@ -56,6 +56,18 @@ void jobs_unfollow(struct follower *follower)
     fake_unfollowed++;
 }
 
+void jobs_runner_init(struct jobs_runner *runner,
+                      void (*tell)(struct jobs_runner *runner, const char *what, uint64_t id))
+{
+    runner->tell = tell;
+    list_init(&runner->jobs);
+}
+
+void jobs_runner_gone(struct jobs_runner *runner)
+{
+    (void)runner;
+}
+
 static inline struct jobs_call *fake_take(struct jobs *jobs, size_t i)
 {
     struct jobs_call *call = jobs->pending[i];
