@@ -58,6 +58,7 @@ class KillTest:
             if batch[0] > self.jobs * (self.killed + 1) / (self.kills + 1):
                 time.sleep(0.005)  # spread over all kills
                 continue
+            time.sleep(random.uniform(0, 0.05))  # so that kills meet submissions, too
             try:
                 with penstock_test.Rpc(self.daemon.socket) as rpc:
                     answers = rpc.answer("submit", [self.job(n) for n in batch])["result"]
