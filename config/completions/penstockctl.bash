@@ -52,7 +52,7 @@ _penstockctl_value() {
 }
 
 _penstockctl() {
-    local commands="submit list show explain wait follow cancel retry ping stats parsers"
+    local commands="run submit list show explain wait follow cancel retry ping stats parsers pause resume"
     local everywhere="--socket --json --help --version"
     local job="--parser --option --label --credential --header --method --body --deliver --digest --unverified
         --accept-status --expect-type --min-bytes --min-records --max-attempts --max-body --max-redirects
@@ -83,6 +83,8 @@ _penstockctl() {
     done
     case $command in
     "") _penstockctl_words "$commands $everywhere" "$cur" ;;
+    run) _penstockctl_words "$job $everywhere --" "$cur" ;;
+    pause | resume) _penstockctl_words "all host parser $everywhere" "$cur" ;;
     submit) _penstockctl_words "--from --wait --follow $stream $job $everywhere" "$cur" ;;
     list) _penstockctl_words "--limit $select $everywhere" "$cur" ;;
     follow) _penstockctl_words "$stream $select $everywhere" "$cur" ;;

@@ -19,6 +19,7 @@
 #include "fetch/transfer.h"
 #include "flow/body_pipe.h"
 #include "flow/digest.h"
+#include "job/condition.h"
 #include "job/encoding.h"
 #include "job/resume.h"
 #include "job/spec.h"
@@ -72,9 +73,10 @@ struct attempt_ops {
 
 enum attempt_parser { PARSER_IDLE, PARSER_RUNNING, PARSER_RETURNED, PARSER_ABANDONED };
 enum attempt_mode {
-    MODE_HEAD,    /* no response yet */
-    MODE_STREAM,  /* the body goes to the parser */
-    MODE_EXCERPT, /* an answer that no parser sees: its first bytes go into the message */
+    MODE_HEAD,      /* no response yet */
+    MODE_STREAM,    /* the body goes to the parser */
+    MODE_UNCHANGED, /* the origin says that there is nothing new: no parser runs */
+    MODE_EXCERPT,   /* an answer that no parser sees: its first bytes go into the message */
 };
 
 #define ATTEMPT_EXCERPT 512
@@ -90,6 +92,7 @@ struct attempt {
     struct policy *policy;
     uint64_t job;
     uint32_t number;
+    char *extra; /* further members of its records' lines; NULL: none */
 
     /* Control loop's. */
     struct fetch_loop *loop; /* of the hop under way */
@@ -117,6 +120,7 @@ struct attempt {
     struct body_pipe pipe;
     bool pipe_open, pipe_closing, transferring;
     struct resume resume;
+    struct condition condition;
     struct encoding encoding;
     struct digest *digest; /* or NULL */
     char digest_hex[DIGEST_HEX_SIZE];
@@ -138,8 +142,8 @@ struct attempt {
     struct body *body;
     struct parse_task task;
     struct pool_job pool_job;
-    void *facts; /* one block that holds what task.facts points at */
-    uint64_t hold_max; /* 0: records go to the sink as they come */
+    void *facts;        /* one block that holds what task.facts points at */
+    uint64_t hold_max;  /* 0: records go to the sink as they come */
     struct spool spool; /* else here; finish.c's once it has ended well */
 };
 
@@ -147,6 +151,8 @@ struct attempt {
 int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, void *user,
                 const struct spec *spec, struct registry *registry, struct policy *policy,
                 uint64_t job, uint32_t number, struct attempt **ret_attempt);
+/* Its records' lines name the schedule. Before the first hop, as condition_init. 0 or -ENOMEM. */
+int attempt_name_schedule(struct attempt *a, const char *name);
 struct attempt *attempt_ref(struct attempt *a);
 void attempt_unref(struct attempt *a); /* any thread; takes NULL */
 

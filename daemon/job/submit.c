@@ -42,6 +42,7 @@ static int fill_row(struct store_job *row, const struct submission *s, const str
     row->host = copy(spec->host, &failed);
     row->parser = copy(spec->run ? "run" : spec->parser->name, &failed);
     row->key = copy(spec->key, &failed);
+    row->schedule = copy(s->schedule, &failed);
     row->labels = labels_text(spec);
     row->spec = spec_store_text(s->json);
     return failed || !row->labels || !row->spec ? -ENOMEM : 0;
@@ -51,9 +52,7 @@ static int fill_row(struct store_job *row, const struct submission *s, const str
 static int check_supported(const struct spec *spec, struct error *err, const char **ret_field)
 {
     const struct job_params *p = &spec->effective;
-    const char *field = p->keep_body                 ? "keep_body"
-                        : p->credential              ? "credential"
-                                                     : NULL;
+    const char *field = p->keep_body ? "keep_body" : p->credential ? "credential" : NULL;
     if (!field)
         return 0;
     *ret_field = field;
