@@ -234,8 +234,13 @@ void resume_skipped(struct attempt *a, size_t len)
 int resume_whole(struct attempt *a)
 {
     const struct resume *r = &a->resume;
-    if (r->count == 0 || (r->skip == 0 && (r->total < 0 || taken(a) == (uint64_t)r->total)))
+    if (r->count == 0)
         return 0;
+    if (r->skip == 0 && (r->total < 0 || taken(a) == (uint64_t)r->total)) {
+        if (r->total >= 0 && a->verified == VERIFIED_NONE)
+            a->verified = VERIFIED_LENGTH; /* of Content-Range: it need not have been told before */
+        return 0;
+    }
     attempt_fail(a, KIND_TRUNCATED, "resumed, and ended at byte %llu of %lld",
                  (unsigned long long)taken(a), (long long)r->total);
     return -EINVAL;

@@ -1,0 +1,196 @@
+# label: sanitize
+"""The fault matrix: every way in which a body can be cut and its resume go wrong, over every framing, with records
+streamed and held back. Whatever is `done` has the right sha256 and exactly the right records; all else has failed
+with the documented kind, and a second attempt sets it right where the fault was passing."""
+import collections
+import hashlib
+import json
+
+import penstock_test
+
+ROWS = 500
+CLOCKS = {
+    "defaults.connect_timeout": "5s",
+    "defaults.first_byte_timeout": "5s",
+    "defaults.stall_timeout": "50ms",
+    "defaults.max_attempts": "1",
+    "fetch.resume_delay": "1ms",
+    "fetch.retry_delay": "1ms",
+    "fetch.retry_delay_max": "5ms",
+    "fetch.breaker_failures": "0",
+    "fetch.host_connections": "64",
+}
+if penstock_test.SANITIZED:
+    CLOCKS["defaults.stall_timeout"] = "1s"
+
+# name: what the origin is asked for.
+MEDIA = {
+    "plain": "framing=length",
+    "tls": "framing=length",
+    "chunked": "framing=chunked&chunk=700",
+    "tls chunked": "framing=chunked&chunk=700",
+    "close-delimited": "framing=close",
+    "gzip": "framing=length&gzip=1",
+    "gzip chunked": "framing=chunked&chunk=700&gzip=1",
+    "gzip close-delimited": "framing=close&gzip=1",
+}
+
+DONE = "done"
+# Faults of the first response: name, parameters, what comes of it where the end is known, and where a close is the end.
+# {mid} and {last} are places in the body as it arrives. A cut that close-delimited bodies cannot show is `unverified_end`;
+# with a checked encoding the decoder shows it.
+CUTS = [
+    ("none", "", DONE, ("unverified_end",)),
+    ("cut at 0", "cut=0", ("truncated",), ("unverified_end", "decode_error")),
+    ("cut at 1", "cut=1", DONE, ("unverified_end", "decode_error")),
+    ("cut in the first chunk", "cut=300", DONE, ("unverified_end", "decode_error")),
+    ("cut in the middle", "cut={mid}", DONE, ("unverified_end", "decode_error")),
+    ("cut at the last byte", "cut={last}", DONE, ("unverified_end", "decode_error")),
+    ("cut in the head", "head_cut=60", ("truncated", "connect", "protocol"), ("truncated", "connect", "protocol")),
+    # On a connection that was used before, libcurl tries again by itself.
+    ("no head", "head_cut=0", ("connect", DONE), ("connect", DONE, "unverified_end")),
+    ("reset at 1", "reset=1", (DONE, "truncated"), (DONE, "truncated")),  # the reset may overtake the byte
+    ("reset in the middle", "reset={mid}", (DONE, "truncated"), (DONE, "truncated")),
+    ("reset in the head", "head_reset=60", ("truncated", "connect", "protocol"), ("truncated", "connect", "protocol")),
+    ("stall at 0", "stall=0", ("stalled",), ("stalled",)),
+    ("stall at 1", "stall=1", DONE, DONE),
+    ("stall in the middle", "stall={mid}", DONE, DONE),
+]
+# What the answer to the resume may be, after a cut in the middle.
+RESUMES = [
+    ("a 206 that starts elsewhere", "range=shift", ("truncated",)),
+    ("a 206 that is short", "range=short", ("truncated",)),
+    ("a 206 of another total", "range=othertotal", ("truncated",)),
+    ("a 206 of another ETag", "range=otheretag", ("truncated",)),
+    ("a 206 without its range", "range=nocr", ("truncated",)),
+    ("a 416", "range=416", ("truncated",)),
+    ("a 200 of the same", "range=ignore", DONE),
+    ("a 200 of another", "range=ignore&etag=change", ("truncated",)),
+    ("If-Range does not hold", "etag=change", ("truncated",)),
+    ("a weak validator", "etag=weak&modified=0", ("truncated",)),
+    ("a date for a validator", "etag=none&header=Date:Wed,%2001%20Jan%202025%2000:01:00%20GMT", DONE),
+    ("a date that is too young", "etag=none&header=Date:Wed,%2001%20Jan%202025%2000:00:00%20GMT", ("truncated",)),
+    ("a date alone", "etag=none", ("truncated",)),
+    ("no validator", "etag=none&modified=0", ("truncated",)),
+]
+
+
+class Matrix(penstock_test.Case):
+    def setUp(self):
+        super().setUp()
+        ca = self.dir / "ca.pem"
+        self.plain = self.origin()
+        self.tls = self.origin("--tls=good", "--ca", ca)
+        self.settings = {**CLOCKS, "fetch.ca_file": ca, "flow.spool_dir": self.dir / "spool"}
+        self.numbers = collections.Counter()
+        self.bodies = {}
+
+    def body(self, medium):
+        """The whole body as it arrives, and what the parser makes of it."""
+        if medium not in self.bodies:
+            data = self.plain.get(f"/csv?n={ROWS}&id=whole" + ("&gzip=1" if "gzip" in medium else ""))
+            self.bodies[medium] = (len(data), hashlib.sha256(data).hexdigest())
+        return self.bodies[medium]
+
+    def url(self, medium, how):
+        self.numbers["id"] += 1
+        size = self.body(medium)[0]
+        how = how.format(mid=size // 2, last=size - 1)
+        origin = self.tls if medium.startswith("tls") else self.plain
+        # first=1: what is no property of the resource befalls the first request alone.
+        return origin.url(f"/csv?n={ROWS}&id={self.numbers['id']}&first=1&{MEDIA[medium]}&{how}")
+
+    def cells(self):
+        for medium in MEDIA:
+            closes = "close" in medium
+            for name, how, known, unknown in CUTS:
+                yield medium, name, how, self.expected(medium, name, unknown if closes else known)
+            for name, how, expected in RESUMES:
+                # A cut is not to be seen in a body that a close ends; silence is.
+                yield medium, name, ("stall={mid}&" if closes else "cut={mid}&") + how, self.after_stall(medium, name, expected)
+
+    @staticmethod
+    def expected(medium, name, outcome):
+        """A checked encoding vouches for the end that a close leaves open."""
+        if medium == "gzip close-delimited" and name == "none":
+            return (DONE,)
+        return (outcome,) if isinstance(outcome, str) else outcome
+
+    @staticmethod
+    def after_stall(medium, name, outcome):
+        """A 200 of the same that a close ends is whole if the encoding says so."""
+        if outcome == DONE:
+            return ("unverified_end",) if medium == "close-delimited" and name == "a 200 of the same" else (DONE,)
+        return tuple(outcome) + (("stalled",) if "close" in medium else ())
+
+    def read_log(self, daemon):
+        """The verdicts by job, and the records' data by (job, attempt), in one pass."""
+        verdicts, records = {}, collections.defaultdict(list)
+        with open(daemon.log, "rb") as log:
+            for line in log:
+                event = json.loads(line)
+                if event["event"] == "record":
+                    found = records[event["job"], event["attempt"]]
+                    found.append(event["data"])
+                    self.assertEqual(event["seq"], len(found))
+                elif event["event"] == "verdict":
+                    self.assertNotIn(event["job"], verdicts)
+                    verdicts[event["job"]] = event
+        return verdicts, records
+
+    def run_all(self, max_attempts):
+        daemon = self.daemon(self.settings)
+        jobs = []
+        for medium, name, how, expected in self.cells():
+            for deliver in ("stream", "commit"):
+                job = daemon.submit(self.url(medium, how), parser="csv", digest="sha256", deliver=deliver, max_attempts=max_attempts)
+                jobs.append((medium, name, expected, deliver, job))
+        whole = daemon.submit(self.plain.url(f"/csv?n={ROWS}"), parser="csv")
+        with daemon.rpc() as rpc:
+            rpc.call("wait", {"ids": [whole] + [job for *_, job in jobs]})
+        verdicts, records = self.read_log(daemon)
+        self.assert_verdict(verdicts[whole], "done")
+        self.assertEqual(len(records[whole, 1]), ROWS)
+        return [(*cell, verdicts[cell[-1]], records) for cell in jobs], records[whole, 1]
+
+    def check_done(self, medium, job, verdict, records, rows):
+        size, digest = self.body(medium)
+        self.assertEqual((verdict["bytes"], verdict["sha256"]), (size, digest), verdict)
+        self.assertEqual(verdict["records"], ROWS)
+        self.assertEqual(records[job, verdict["attempt"]], rows)
+        self.assertNotEqual(verdict["verified_by"], "none")
+
+    def test_one_attempt(self):
+        cells, rows = self.run_all(1)
+        for medium, name, expected, deliver, job, verdict, records in cells:
+            with self.subTest(medium=medium, fault=name, deliver=deliver):
+                kind = DONE if verdict["state"] == "done" else verdict["error"]["kind"]
+                self.assertIn(kind, expected, verdict)
+                if kind == DONE:
+                    self.check_done(medium, job, verdict, records, rows)
+                    if name not in ("none", "no head"):
+                        self.assertGreaterEqual(verdict["resumes"], 1, verdict)
+                else:
+                    got = records.get((job, 1), [])
+                    self.assertEqual(got, rows[:len(got)])
+                    if deliver == "commit":
+                        self.assertEqual(got, [])
+
+    def test_the_next_attempt_sets_it_right(self):
+        """All but what no attempt can better: an end that nobody can tell."""
+        cells, rows = self.run_all(4)
+        lasting = ("unverified_end", "decode_error")
+        for medium, name, expected, deliver, job, verdict, records in cells:
+            with self.subTest(medium=medium, fault=name, deliver=deliver):
+                if verdict["state"] == "done":
+                    self.check_done(medium, job, verdict, records, rows)
+                else:
+                    self.assertIn(verdict["error"]["kind"], lasting, verdict)
+                    self.assertIn("close-delimited", medium)
+                if deliver == "commit":
+                    attempts = {a for j, a in records if j == job}
+                    self.assertEqual(attempts, {verdict["attempt"]} if verdict["state"] == "done" else set())
+
+
+if __name__ == "__main__":
+    penstock_test.main()
