@@ -50,6 +50,7 @@ struct decode_plan {
     uint64_t max_window; /* bytes of a decoder's window or dictionary; 0: DECODE_WINDOW */
 };
 
+#define DECODE_RATIO      1000 /* what is meant if nobody says otherwise */
 #define DECODE_RATIO_FREE ((uint64_t)16 << 20)
 #define DECODE_WINDOW     ((uint64_t)128 << 20)
 

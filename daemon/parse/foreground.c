@@ -189,6 +189,9 @@ static int put_verdict(struct foreground *fg)
     line_u64(&fg->line, "bytes",
              task->process ? fg->feeder.bytes
                            : atomic_load_explicit(&task->body->bytes_read, memory_order_relaxed));
+    if (atomic_load_explicit(&task->body->decoding, memory_order_relaxed))
+        line_u64(&fg->line, "decoded_bytes",
+                 atomic_load_explicit(&task->body->bytes_decoded, memory_order_relaxed));
     line_u64(&fg->line, "records", task->source.seq);
     if (task->result == PENSTOCK_ENOUGH)
         line_str(&fg->line, "verified_by", verified_name(VERIFIED_ENOUGH));
@@ -283,6 +286,7 @@ static int run_def(const struct parser_def *def, const struct parse_pair *option
         fg->task.facts =
             (struct parse_facts){.url = shown, .options = merged, .option_count = count};
         fg->task.body = body;
+        fg->task.decode = (struct decode_plan){.file = DECODE_FILE_AUTO, .max_ratio = DECODE_RATIO};
         fg->task.emit = emit;
         fg->task.done = done;
         r = run_task(fg);

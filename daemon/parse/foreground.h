@@ -8,7 +8,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Runs the parser `name` over `path` (NULL or "-": standard input), and writes to `out` the log's lines:
+/* Runs the parser `name` over `path` (NULL or "-": standard input; decoded, if its first bytes show a
+ * compressed file), and writes to `out` the log's lines:
  * the records, of job 0 and attempt 0, and a verdict. cut_at >= 0: the parser is given that many bytes and
  * then an aborted body. Returns the exit code: 0 done, 1 failed (or `out` does), 2 unknown parser, bad
  * option, no such file; then one sentence is on stderr. */

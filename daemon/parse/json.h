@@ -1,16 +1,16 @@
-/* Is this text exactly one JSON value? Validation by yajl, which leaves the text as it stands: numbers are
- * never re-encoded. Besides the grammar (RFC 8259) the text must be UTF-8 (RFC 3629), which yajl sees too
- * loosely, and nested no deeper than JSON_DEPTH. */
+/* Is this text exactly one JSON value? It is left as it stands: numbers are never re-encoded. Besides the
+ * grammar (RFC 8259) the text must be UTF-8 (RFC 3629) and nested no deeper than JSON_DEPTH. */
 #ifndef PENSTOCK_PARSE_JSON_H
 #define PENSTOCK_PARSE_JSON_H
 
+#include "base/buf.h"
 #include "base/error.h"
 
 #include <stddef.h>
 
 #define JSON_DEPTH 128
 
-/* Reused from value to value, since setting yajl up costs more than a short value. One thread. */
+/* Reused from value to value. One thread. */
 struct json;
 
 struct json *json_new(void);       /* NULL: out of memory */
@@ -22,5 +22,9 @@ void json_free(struct json *json); /* takes NULL */
  * -ENOMEM. */
 int json_check(struct json *json, const char *text, size_t len, const char **ret_value,
                size_t *ret_len, size_t *ret_offset, struct error *err);
+
+/* For text that is known to be JSON: takes newlines out, and the white space behind them; they can only stand
+ * between tokens. *text and *len: as they were, or a copy in `b`. 0 or -ENOMEM. */
+int json_squeeze(struct buf *b, const char **text, size_t *len);
 
 #endif

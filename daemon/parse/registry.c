@@ -129,7 +129,7 @@ static int insert_new(struct registry *registry, struct entry *entry)
 struct registry *registry_new(void)
 {
     static const struct penstock_parser *const impls[] = {&parser_count, &parser_lines, &parser_csv,
-                                                          &parser_ndjson};
+                                                          &parser_ndjson, &parser_json};
     struct registry *registry = calloc(1, sizeof *registry);
     if (!registry)
         return NULL;

@@ -79,6 +79,7 @@ int registry_merge_options(const struct parser_def *def, const struct parse_pair
                            size_t option_count, struct parse_pair **ret_options, size_t *ret_count);
 
 /* The built-in parsers, one file each in parse/parsers/. */
-extern const struct penstock_parser parser_count, parser_lines, parser_csv, parser_ndjson, parser_json;
+extern const struct penstock_parser parser_count, parser_lines, parser_csv, parser_ndjson,
+    parser_json;
 
 #endif

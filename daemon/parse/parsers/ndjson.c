@@ -9,10 +9,10 @@
 #include "parse/registry.h"
 
 #include "base/error.h"
-#include "base/utf8.h"
 #include "parse/json.h"
 #include "parse/lines.h"
 #include "parse/options.h"
+#include "parse/utf8_repair.h"
 #include "record/line.h"
 
 #include <errno.h>
@@ -48,47 +48,6 @@ static int check(const char *(*get)(void *arg, const char *name), void *arg, cha
     return o.wrong;
 }
 
-/* Length of the maximal ill-formed part at p, where utf8_valid has stopped (Unicode, table 3-7). */
-static size_t ill_formed(const unsigned char *p, size_t left)
-{
-    unsigned char low = 0x80, high = 0xbf;
-    size_t more = p[0] < 0xe0 ? 1 : p[0] < 0xf0 ? 2 : 3, i = 1;
-    if (p[0] < 0xc2 || p[0] > 0xf4)
-        return 1;
-    if (p[0] == 0xe0)
-        low = 0xa0;
-    else if (p[0] == 0xed)
-        high = 0x9f;
-    else if (p[0] == 0xf0)
-        low = 0x90;
-    else if (p[0] == 0xf4)
-        high = 0x8f;
-    for (; i <= more && i < left && p[i] >= low && p[i] <= high; i++) {
-        low = 0x80;
-        high = 0xbf;
-    }
-    return i;
-}
-
-/* A copy with U+FFFD for what is not UTF-8. */
-static int repair(struct ndjson *n, const char **line, size_t *len)
-{
-    struct buf *b = &n->repaired;
-    buf_reset(b);
-    for (size_t i = 0; i < *len;) {
-        size_t good = utf8_valid(*line + i, *len - i);
-        buf_put(b, *line + i, good);
-        i += good;
-        if (i < *len) {
-            buf_puts(b, "\xef\xbf\xbd");
-            i += ill_formed((const unsigned char *)*line + i, *len - i);
-        }
-    }
-    *line = b->data;
-    *len = b->len;
-    return b->failed ? -ENOMEM : 0;
-}
-
 static bool blank(const char *line, size_t len)
 {
     while (len > 0 && (line[len - 1] == ' ' || line[len - 1] == '\t' || line[len - 1] == '\r'))
@@ -117,7 +76,7 @@ static int take_line(struct ndjson *n, const char *line, size_t len)
     struct error why;
     int r = json_check(n->json, line, len, &value, &value_len, &at, &why);
     if (r == -EILSEQ) {
-        r = repair(n, &line, &len);
+        r = utf8_repair(&n->repaired, &line, &len);
         if (r == 0)
             r = json_check(n->json, line, len, &value, &value_len, &at, &why);
     }

@@ -1,0 +1,3 @@
+#include "fuzz_decode.h"
+
+FUZZ_DECODER(.file = DECODE_FILE_XZ)
