@@ -246,6 +246,7 @@ static void test_parsers(void **state)
     refuse(
         "[parser \"x\"]\nparser = csv\n",
         "f.conf:2: parser \"x\".parser: unknown key; [parser] has type, stage, output, "
+        "isolation, sandbox, on_abort, grace, memory, cpu_time, file_size, open_files, "
         "option.NAME, deliver, unverified, max_attempts, connect_timeout, first_byte_timeout, "
         "stall_timeout, parse_timeout, timeout, max_body, max_redirects, min_bytes, min_records, "
         "expect_type, accept_status, digest, priority, keep_body, user_agent, credential, decode, "
