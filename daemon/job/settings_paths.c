@@ -3,6 +3,8 @@
  * other; but for what is gone with the daemon in any case. */
 #include "job/settings.h"
 
+#include "base/buf.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,11 +39,13 @@ char *settings_default_spool(const char *store_path)
 {
     const char *slash = store_path ? strrchr(store_path, '/') : NULL;
     const char *tmp = getenv("TMPDIR");
-    char *path = NULL;
-    int n = slash ? asprintf(&path, "%.*s/spool", (int)(slash - store_path), store_path)
-                  : asprintf(&path, "%s/penstock-spool-%u", tmp && tmp[0] == '/' ? tmp : "/var/tmp",
-                             (unsigned)geteuid());
-    return n < 0 ? NULL : path;
+    struct buf path = BUF_INIT;
+    if (slash)
+        buf_printf(&path, "%.*s/spool", (int)(slash - store_path), store_path);
+    else
+        buf_printf(&path, "%s/penstock-spool-%u", tmp && tmp[0] == '/' ? tmp : "/var/tmp",
+                   (unsigned)geteuid());
+    return buf_steal(&path);
 }
 
 char *settings_default_store(void)
