@@ -8,18 +8,30 @@
 #include <string.h>
 
 static const struct message_method methods[] = {
-    {"submit", MESSAGE_CALL, JOBS_SUBMIT, false},  {"show", MESSAGE_CALL, JOBS_SHOW, false},
-    {"list", MESSAGE_CALL, JOBS_LIST, false},      {"cancel", MESSAGE_CALL, JOBS_CANCEL, false},
-    {"retry", MESSAGE_CALL, JOBS_RETRY, false},    {"wait", MESSAGE_CALL, JOBS_WAIT, false},
-    {"follow", MESSAGE_FOLLOW, JOBS_SHOW, false},  {"stats", MESSAGE_CALL, JOBS_STATS, true},
-    {"parsers", MESSAGE_CALL, JOBS_PARSERS, true}, {"ping", MESSAGE_PING, JOBS_SHOW, true},
-    {"pause", MESSAGE_CALL, JOBS_PAUSE, false},    {"resume", MESSAGE_CALL, JOBS_RESUME, false},
-    {"run", MESSAGE_CALL, JOBS_RUN, false},        {"exited", MESSAGE_CALL, JOBS_EXITED, false},
+    {"submit", MESSAGE_CALL, JOBS_SUBMIT, false},
+    {"show", MESSAGE_CALL, JOBS_SHOW, false},
+    {"list", MESSAGE_CALL, JOBS_LIST, false},
+    {"cancel", MESSAGE_CALL, JOBS_CANCEL, false},
+    {"retry", MESSAGE_CALL, JOBS_RETRY, false},
+    {"wait", MESSAGE_CALL, JOBS_WAIT, false},
+    {"follow", MESSAGE_FOLLOW, JOBS_SHOW, false},
+    {"stats", MESSAGE_CALL, JOBS_STATS, true},
+    {"parsers", MESSAGE_CALL, JOBS_PARSERS, true},
+    {"ping", MESSAGE_PING, JOBS_SHOW, true},
+    {"pause", MESSAGE_CALL, JOBS_PAUSE, false},
+    {"resume", MESSAGE_CALL, JOBS_RESUME, false},
+    {"run", MESSAGE_CALL, JOBS_RUN, false},
+    {"exited", MESSAGE_CALL, JOBS_EXITED, false},
+    {"schedule_apply", MESSAGE_CALL, JOBS_SCHEDULE_APPLY, false},
+    {"schedule_add", MESSAGE_CALL, JOBS_SCHEDULE_ADD, false},
+    {"schedule_list", MESSAGE_CALL, JOBS_SCHEDULE_LIST, false},
+    {"schedule_run", MESSAGE_CALL, JOBS_SCHEDULE_RUN, false},
+    {"schedule_remove", MESSAGE_CALL, JOBS_SCHEDULE_REMOVE, false},
 };
 
-#define METHOD_NAMES                                                                       \
-    "submit, show, list, cancel, retry, wait, follow, run, exited, pause, resume, stats, " \
-    "parsers, ping"
+#define METHOD_NAMES                                                                               \
+    "submit, show, list, cancel, retry, wait, follow, run, exited, schedule_apply, schedule_add, " \
+    "schedule_list, schedule_run, schedule_remove, pause, resume, stats, parsers, ping"
 
 /* jansson has a fixed limit of depth (2,048) and none of the number of values, and a value costs
  * some thirty times its text: so both are counted before it sees the line. */
@@ -256,13 +268,14 @@ size_t message_reserve(const struct message *message)
     size_t reserve = MESSAGE_RESERVE;
     if (message->code != 0 || message->method->kind != MESSAGE_CALL)
         return reserve;
-    if (message->method->call == JOBS_LIST) {
+    if (message->method->call == JOBS_LIST || message->method->call == JOBS_SCHEDULE_LIST) {
         json_int_t limit = json_integer_value(json_object_get(message->params, "limit"));
         if (limit <= 0 || limit > MESSAGE_MAX_IDS)
-            limit = limit <= 0 ? 50 : MESSAGE_MAX_IDS;
+            limit = limit <= 0 && message->method->call == JOBS_LIST ? 50 : MESSAGE_MAX_IDS;
         reserve += (size_t)limit * 1024;
     }
     reserve += json_array_size(json_object_get(message->params, "ids")) * 1024;
+    reserve += json_array_size(json_object_get(message->params, "schedules")) * 192;
     return reserve + json_array_size(message->params) * 64;
 }
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/list.h"
+#include "record/line.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -32,6 +33,8 @@ void attempt_unref(struct attempt *a)
     free(a->redirect);
     free(a->retry_after);
     resume_deinit(&a->resume);
+    condition_deinit(&a->condition);
+    free(a->extra);
     encoding_deinit(&a->encoding);
     free(a->facts);
     spool_close(&a->spool);
@@ -246,7 +249,7 @@ int attempt_hop(struct attempt *a, const char *url, const char *host)
 static int take_headers(struct attempt *a)
 {
     const struct strings *asked = &a->spec->headers;
-    a->headers = calloc(asked->count + 1, sizeof *a->headers);
+    a->headers = calloc(asked->count + 1 + CONDITION_HEADERS, sizeof *a->headers);
     if (!a->headers)
         return -ENOMEM;
     if (a->spec->effective.compress)
@@ -294,4 +297,14 @@ int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, vo
 nomem:
     attempt_unref(a);
     return -ENOMEM;
+}
+
+int attempt_name_schedule(struct attempt *a, const char *name)
+{
+    struct buf b = BUF_INIT;
+    buf_puts(&b, ",\"schedule\":");
+    json_put_string(&b, name, strlen(name));
+    a->extra = b.failed ? NULL : buf_steal(&b);
+    buf_deinit(&b);
+    return a->extra ? 0 : -ENOMEM;
 }

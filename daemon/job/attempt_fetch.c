@@ -253,7 +253,7 @@ static int engage(struct attempt *a)
     task->done = on_parser_done;
     task->source.job = a->job;
     task->source.attempt = a->number;
-    task->source.extra = "";
+    task->source.extra = a->extra ? a->extra : "";
     a->pool_job.work = run_parser;
     attempt_ref(a);
     atomic_store_explicit(&a->parser, PARSER_RUNNING, memory_order_release);
@@ -329,6 +329,10 @@ static int on_response(struct transfer *t, const struct transfer_response *r)
     const char *retry_after = attempt_header(r, "Retry-After");
     if (retry_after)
         a->retry_after = strdup(retry_after); /* a hint: without memory it is not taken */
+    if (condition_holds(&a->condition, r->status)) {
+        a->mode = MODE_UNCHANGED;
+        return 0;
+    }
     if (!spec_status_accepted(&a->spec->effective, r->status)) {
         a->mode = MODE_EXCERPT;
         return 0;
@@ -337,6 +341,7 @@ static int on_response(struct transfer *t, const struct transfer_response *r)
     if (result == 0) {
         a->mode = MODE_STREAM;
         resume_note(a, r);
+        condition_note(&a->condition, r, a->url);
         atomic_store_explicit(&a->length, r->content_length, memory_order_relaxed);
         if (keep_facts(a, r) < 0)
             result = fail_resources(a, "no memory for the response's head", -ENOMEM);
@@ -391,6 +396,8 @@ static int on_data(struct transfer *t, const char *data, size_t len)
     struct attempt *a = of(t);
     if (a->mode == MODE_EXCERPT)
         return take_excerpt(a, data, len);
+    if (a->mode == MODE_UNCHANGED)
+        return TRANSFER_TAKEN; /* there is nothing (RFC 9110, 15.4.5) */
     size_t skip = resume_skip(a, len);
     if (skip < len) {
         int r = take(a, data + skip, len - skip);
@@ -479,6 +486,10 @@ static void on_end(struct transfer *t, const struct transfer_result *result)
         hop_over(a);
         return;
     }
+    if (a->mode == MODE_UNCHANGED) { /* its head says everything */
+        hop_over(a);
+        return;
+    }
     if (resume_try(a, result))
         return;
     if (a->mode == MODE_EXCERPT && !aborted)
@@ -531,6 +542,7 @@ static void start(struct attempt *a)
 
 void attempt_fetch_resume(struct attempt *a, uint64_t from, const char *validator)
 {
+    a->request.header_count = a->header_count; /* the body is of another version already */
     a->request.range_from = from;
     a->request.if_range = validator;
     start(a);
@@ -540,6 +552,7 @@ void attempt_fetch_start(struct attempt *a)
 {
     const struct job_params *p = &a->spec->effective;
     bool post = strcmp(a->method, "POST") == 0;
+    size_t conditions = condition_ask(&a->condition, a->url, a->headers + a->header_count);
     a->mode = MODE_HEAD;
     a->status = 0;
     a->request = (struct transfer_request){
@@ -549,7 +562,7 @@ void attempt_fetch_start(struct attempt *a)
         .body = post ? a->spec->body : NULL,
         .body_len = post ? a->spec->body_len : 0,
         .headers = a->headers,
-        .header_count = a->header_count,
+        .header_count = a->header_count + conditions,
         .user_agent = p->user_agent,
         .proxy = a->env->proxy,
         .ca_file = a->env->ca_file,

@@ -1,6 +1,7 @@
 /* The operations of the control protocol: dispatch, answers, and those that only look. */
 #include "base/clock.h"
 #include "job/job.h"
+#include "job/schedule.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -227,7 +228,12 @@ static void call_pause(struct jobs_call *call, bool paused)
     json_t *value;
     const char *host = NULL, *parser = NULL;
     if (json_object_size(call->params) > 1) {
-        call_fail(call, JOBS_INVALID_PARAMS, NULL, "one of all, host and parser is wanted");
+        call_fail(call, JOBS_INVALID_PARAMS, NULL,
+                  "one of all, host, parser and schedule is wanted");
+        return;
+    }
+    if (json_object_get(call->params, "schedule")) {
+        call_schedule(call);
         return;
     }
     json_object_foreach((json_t *)call->params, name, value)
@@ -239,7 +245,7 @@ static void call_pause(struct jobs_call *call, bool paused)
             parser = json_string_value(value);
         if (all ? !json_is_true(value) : !host && !parser) {
             call_fail(call, JOBS_INVALID_PARAMS, name,
-                      "%s: all (true), host or parser (a name) is wanted", name);
+                      "%s: all (true), host, parser or schedule (a name) is wanted", name);
             return;
         }
     }
@@ -289,6 +295,13 @@ void jobs_call(struct jobs *jobs, struct jobs_call *call)
     case JOBS_PAUSE:
     case JOBS_RESUME:
         call_pause(call, call->method == JOBS_PAUSE);
+        return;
+    case JOBS_SCHEDULE_APPLY:
+    case JOBS_SCHEDULE_ADD:
+    case JOBS_SCHEDULE_LIST:
+    case JOBS_SCHEDULE_RUN:
+    case JOBS_SCHEDULE_REMOVE:
+        call_schedule(call);
         return;
     case JOBS_STATS:
         call_reply(call, view_stats(jobs));

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/job.h"
+#include "job/schedule.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ static void on_committed(struct mail *mail)
     if (job->ending == ENDING_INTERRUPTED && !jobs->draining)
         admission_due(jobs, job->row->host, clock_real_us());
     if (job->ending == ENDING_FINAL && stored) {
+        schedule_ended(job);
         follow_ended(jobs, id, job->verdict_line.text.data, job->verdict_line.text.len);
         calls_job_ended(jobs, id);
     }
@@ -56,7 +58,8 @@ static void commit(struct job *job)
                                                  .state = job->final,
                                                  .error = job->error,
                                                  .verdict = line->data,
-                                                 .finished = clock_real_us()};
+                                                 .finished = clock_real_us(),
+                                                 .end = schedule_ending(job)};
         mail_init(&job->call.finish.call.mail, on_committed);
         store->engine->finish(store, &job->call.finish);
     } else {
@@ -162,7 +165,7 @@ static const struct cause *last_checks(struct job *job)
     struct attempt *a = job->attempt;
     const struct job_params *p = &job->spec->effective;
     bool enough = a->task.result == PENSTOCK_ENOUGH;
-    if (attempt_cause(a))
+    if (attempt_cause(a) || a->condition.unchanged)
         return attempt_cause(a);
     if (!attempt_engaged(a) || (a->task.result != PENSTOCK_OK && !enough) ||
         (!enough && !a->task.body_ended))

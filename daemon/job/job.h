@@ -27,6 +27,7 @@
 
 struct host;
 struct paused_parser;
+struct schedules;
 
 /* Where an active job stands; `state` of its row is what the outside sees. */
 enum job_place {
@@ -56,12 +57,13 @@ struct job {
     bool claiming, claimed; /* claim.c: of this stay in memory */
     uint64_t claimed_at;    /* clock_now */
     struct attempt *attempt;
-    uint64_t queued_at, started_at; /* clock_now; of this stay in memory */
-    uint64_t deadline;              /* of the attempt's time-out; clock_now */
-    uint64_t abandon_at;            /* when an aborted parser is given up; 0: not aborted */
-    char *hop_url;                  /* PLACE_HOPPING */
-    struct remote remote;           /* of `run` */
-    char *cancel_reason;            /* cancelled while its claim was on the way */
+    uint64_t queued_at, started_at;         /* clock_now; of this stay in memory */
+    uint64_t deadline;                      /* of the attempt's time-out; clock_now */
+    uint64_t abandon_at;                    /* when an aborted parser is given up; 0: not aborted */
+    char *hop_url;                          /* PLACE_HOPPING */
+    struct remote remote;                   /* of `run` */
+    char *cancel_reason;                    /* cancelled while its claim was on the way */
+    struct store_schedule_end schedule_end; /* what its end changes in its schedule */
 
     /* The verdict. */
     enum job_state final;
@@ -105,6 +107,7 @@ struct jobs {
     struct mail tap_mail;
     struct follow_tap *tap; /* follow.c */
 
+    struct schedules *schedules;
     bool paused;                   /* by an operator: nothing starts */
     struct paused_parser *parsers; /* uthash: those that are paused */
     bool draining, stopped, drained_told;
@@ -273,7 +276,8 @@ struct submission {
     const json_t *json;
     struct jobs_peer peer;
     uint64_t retry_of;
-    bool run; /* by `run`: the member of that name is ours */
+    bool run;             /* by `run`: the member of that name is ours */
+    const char *schedule; /* of which it is a run, or NULL */
 };
 int submission_row(struct jobs *jobs, const struct submission *s, struct store_job **ret_row,
                    struct spec **ret_spec, struct error *err, const char **ret_field);

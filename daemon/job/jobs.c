@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/job.h"
+#include "job/schedule.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ static void on_timer(uv_timer_t *timer)
     jobs_check_clocks(jobs, clock_now());
     admission_check_due(jobs);
     recover_check(jobs);
+    schedules_check(jobs);
 }
 
 void jobs_set_timer(struct jobs *jobs, uint64_t at)
@@ -96,8 +98,11 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct er
     set_env(jobs);
     int r = follow_init(jobs);
     if (r == 0)
+        r = schedules_new(jobs, &jobs->schedules);
+    if (r == 0)
         r = uv_timer_init(config->loop, &jobs->timer);
     if (r < 0) {
+        schedules_free(jobs->schedules);
         follow_deinit(jobs);
         registry_unref(jobs->registry);
         policy_unref(jobs->policy);
@@ -107,6 +112,7 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct er
     jobs->timer.data = jobs;
     recover_start(jobs);
     admission_load(jobs);
+    schedules_load(jobs->schedules);
     *ret_jobs = jobs;
     return 0;
 }
@@ -132,6 +138,7 @@ static void on_last_mail(struct mail *mail)
     void (*closed)(void *) = jobs->closed;
     void *arg = jobs->closed_arg;
     follow_deinit(jobs);
+    schedules_free(jobs->schedules);
     admission_free(jobs);
     registry_unref(jobs->registry);
     policy_unref(jobs->policy);
@@ -164,6 +171,7 @@ void jobs_drain(struct jobs *jobs, void (*drained)(void *arg), void *arg)
     jobs->draining = true;
     jobs->drained = drained;
     jobs->drained_arg = arg;
+    schedules_drain(jobs->schedules);
     if (!jobs->config.store->engine->keeps)
         drain_cancel_queued(jobs); /* they would be lost: each gets its verdict */
     else
@@ -195,7 +203,8 @@ void jobs_drain_step(struct jobs *jobs)
     if (!jobs->draining || jobs->drained_told)
         return;
     if (!list_empty(&jobs->running) || !list_empty(&jobs->ending) || jobs->cancelling > 0 ||
-        jobs->recovering || jobs->loading || jobs->claims_out > 0 || loading(jobs))
+        jobs->recovering || jobs->loading || jobs->claims_out > 0 || loading(jobs) ||
+        schedules_busy(jobs->schedules))
         return;
     waits_fail(jobs);
     if (jobs->calls_out > 0)

@@ -50,18 +50,26 @@ enum jobs_error {
 enum jobs_method {
     JOBS_SUBMIT, /* {job} -> {"id":N} | [{job}…] -> [{"id":N} | {"error":{…}} …]; "existing":true
                     for a known key */
-    JOBS_SHOW,    /* {"id":N} -> {job object} */
-    JOBS_LIST,    /* {SELECT…, "limit":N, "before":ID} -> {"jobs":[…],"next":ID|null} */
-    JOBS_CANCEL,  /* {"id":N} | {"ids":[…]} | {SELECT…} ->
+    JOBS_SHOW,   /* {"id":N} -> {job object} */
+    JOBS_LIST,   /* {SELECT…, "limit":N, "before":ID} -> {"jobs":[…],"next":ID|null} */
+    JOBS_CANCEL, /* {"id":N} | {"ids":[…]} | {SELECT…} ->
                      {"cancelled":[…],"ended":[…],"missing":[…]} */
-    JOBS_RETRY,   /* the same -> {"retried":[{"id":NEW,"retry_of":OLD}…],"missing":[…]} */
-    JOBS_WAIT,    /* {"ids":[…]} -> {"jobs":[{job object}…]} once all have ended */
-    JOBS_STATS,   /* {} -> {…} */
-    JOBS_RUN,     /* {job} with call->fd and call->runner -> {"id":N} */
-    JOBS_EXITED,  /* {"id":N,"status":N}, from the runner's connection -> {} */
-    JOBS_PAUSE,   /* {} or {"all":true} | {"host":NAME} | {"parser":NAME} -> {"paused":true} */
-    JOBS_RESUME,  /* the same -> {"paused":false} */
-    JOBS_PARSERS, /* {} ->
+    JOBS_RETRY,  /* the same -> {"retried":[{"id":NEW,"retry_of":OLD}…],"missing":[…]} */
+    JOBS_WAIT,   /* {"ids":[…]} -> {"jobs":[{job object}…]} once all have ended */
+    JOBS_STATS,  /* {} -> {…} */
+    JOBS_RUN,    /* {job} with call->fd and call->runner -> {"id":N} */
+    JOBS_EXITED, /* {"id":N,"status":N}, from the runner's connection -> {} */
+    JOBS_PAUSE,  /* {} or {"all":true} | {"host":NAME} | {"parser":NAME} |
+                     {"schedule":NAME} -> {"paused":true} */
+    JOBS_RESUME, /* the same -> {"paused":false} */
+    JOBS_SCHEDULE_APPLY,  /* {"schedules":[…],"prune":B,"keep":[NAME…],"dry_run":B} ->
+                            {"changes":[{"name","change"}…]} */
+    JOBS_SCHEDULE_ADD,    /* {schedule} -> the same */
+    JOBS_SCHEDULE_LIST,   /* {"failing":B,"limit":N,"after":NAME} ->
+                             {"schedules":[…],"next":NAME|null} */
+    JOBS_SCHEDULE_RUN,    /* {"name":NAME} -> {"id":N} */
+    JOBS_SCHEDULE_REMOVE, /* {"name":NAME} -> {"removed":true} */
+    JOBS_PARSERS,         /* {} ->
                      {"parsers":[{"name","summary","type","options":[{"name","default","help"}]}]} */
 };
 

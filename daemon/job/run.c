@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/job.h"
+#include "job/schedule.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -63,6 +64,7 @@ void job_launch(struct job *job)
     if (r == 0) {
         job->attempt->run_fd = job->remote.fd;
         job->remote.fd = -1;
+        r = schedule_prepare(job);
     }
     if (r == 0)
         r = attempt_hop(job->attempt, job->spec->url, job->spec->host);

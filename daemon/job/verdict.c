@@ -29,6 +29,7 @@ void attempt_line(struct buf *b, const struct job *job, const char *outcome,
     line_begin(b, clock_real_us(), EVENT_ATTEMPT);
     line_u64(b, "job", job->id);
     line_u64(b, "attempt", job->row->attempt);
+    line_str(b, "schedule", job->row->schedule);
     line_str(b, "outcome", outcome);
     put_error(b, cause);
     if (retry_in_us >= 0)
@@ -89,7 +90,9 @@ static void put_attempt(struct buf *b, const struct job *job, uint64_t now)
         line_u64(b, "decoded_bytes",
                  atomic_load_explicit(&a->body->bytes_decoded, memory_order_relaxed));
     line_u64(b, "records", records(job));
-    if (job->final == JOB_DONE)
+    if (a->condition.unchanged)
+        line_bool(b, "unchanged", 1);
+    else if (job->final == JOB_DONE)
         line_str(b, "verified_by", verified_name(verified(a)));
     if (a->digest_hex[0]) {
         char name[16];
@@ -112,6 +115,7 @@ void verdict_line(struct buf *b, const struct job *job, const struct cause *caus
     line_begin(b, clock_real_us(), EVENT_VERDICT);
     line_u64(b, "job", job->id);
     line_u64(b, "attempt", row->attempt);
+    line_str(b, "schedule", row->schedule);
     line_str(b, "state", job_state_name(job->final));
     if (job->spec)
         line_str(b, "url", job->spec->shown_url);

@@ -1,0 +1,43 @@
+/* Conditional requests (RFC 9110, 13): "send it unless it is what I had". Part of an attempt; for jobs of
+ * schedules. The validators of the last body that was taken whole go out with the request; 304 means that there is
+ * nothing to do. They are only good for the URL that gave them, so a hop to another one goes without. */
+#ifndef PENSTOCK_JOB_CONDITION_H
+#define PENSTOCK_JOB_CONDITION_H
+
+#include "fetch/transfer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CONDITION_HEADERS 2
+
+struct validators {
+    char *etag, *modified; /* as the origin wrote them, or NULL */
+    char *url;
+};
+
+struct condition {
+    struct validators known; /* set before the first hop */
+    bool noting;             /* those of the response are wanted; the same */
+    /* The fetch loop's while a transfer is under way. */
+    char *headers[CONDITION_HEADERS];
+    bool asked; /* the request under way is conditional */
+    bool unchanged;
+    struct validators seen;
+};
+
+/* All: 0 or -ENOMEM. */
+int condition_init(struct condition *c, const char *etag, const char *modified, const char *url);
+void condition_deinit(struct condition *c); /* takes a zeroed one */
+
+/* Before a request to `url`: appends what makes it conditional, CONDITION_HEADERS at most, and returns how many. The
+ * strings stay the condition's. */
+size_t condition_ask(struct condition *c, const char *url, const char **headers);
+
+/* Is this the answer that there is nothing new? */
+bool condition_holds(struct condition *c, int status);
+
+/* Keeps the validators of a response, of this URL, whose body goes to the parser. Without memory there are none. */
+void condition_note(struct condition *c, const struct transfer_response *response, const char *url);
+
+#endif

@@ -1,0 +1,433 @@
+/* apply, add, remove, pause and resume: what is wanted is compared with what there is, the difference goes to the store
+ * as one change, and once it stands there the schedules in memory follow. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "job/job.h"
+#include "job/schedule.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define APPLY_MAX 5000
+
+struct change {
+    struct store_schedule_put put;
+    struct schedules *schedules;
+    struct jobs_call *call;
+    struct schedule_spec *specs; /* of `count`; NULL: those of the schedules stay */
+    struct store_schedule **rows;
+    size_t count; /* of rows (and specs) that are made or changed */
+    char **removed;
+    size_t removed_count;
+    json_t *result;
+};
+
+static void change_free(struct change *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; c->rows && i < c->count; i++) {
+        store_schedule_free(c->rows[i]);
+        if (c->specs)
+            schedule_spec_deinit(&c->specs[i]);
+    }
+    for (size_t i = 0; i < c->removed_count; i++)
+        free(c->removed[i]);
+    free(c->specs);
+    free(c->rows);
+    free(c->removed);
+    json_decref(c->result);
+    free(c);
+}
+
+static struct change *change_new(struct jobs_call *call, size_t count, size_t removed, bool specs)
+{
+    struct change *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->schedules = call->jobs->schedules;
+    c->call = call;
+    c->rows = calloc(count + 1, sizeof *c->rows);
+    c->removed = calloc(removed + 1, sizeof *c->removed);
+    c->specs = specs ? calloc(count + 1, sizeof *c->specs) : NULL;
+    if (c->rows && c->removed && (c->specs || !specs))
+        return c;
+    change_free(c);
+    return NULL;
+}
+
+/* --- once it is stored -------------------------------------------------------------------------- */
+
+static void drop(char **text)
+{
+    free(*text);
+    *text = NULL;
+}
+
+/* Takes the definition, and leaves what the runs came to. */
+static void redefine(struct schedule *s, struct store_schedule *row, struct schedule_spec *spec)
+{
+    struct store_schedule *to = s->row;
+    char *text = to->spec;
+    if (to->revision != row->revision) {
+        drop(&to->etag);
+        drop(&to->modified);
+        drop(&to->validated);
+    }
+    to->spec = row->spec;
+    row->spec = text;
+    to->uid = row->uid;
+    to->gid = row->gid;
+    to->paused = row->paused;
+    to->revision = row->revision;
+    to->next_at = s->due = row->next_at;
+    if (spec) {
+        schedule_spec_deinit(&s->spec);
+        s->spec = *spec;
+        *spec = (struct schedule_spec){0};
+        drop(&s->problem);
+    }
+    store_schedule_free(row);
+}
+
+static void take_row(struct change *c, size_t i)
+{
+    struct store_schedule *row = c->rows[i];
+    struct schedule_spec *spec = c->specs ? &c->specs[i] : NULL;
+    struct schedule *s = schedules_find(c->schedules, row->name);
+    c->rows[i] = NULL;
+    if (s)
+        redefine(s, row, spec);
+    else if (!spec)
+        store_schedule_free(row); /* it has gone meanwhile */
+    else if (schedules_add(c->schedules, row, spec) < 0)
+        log_error("no memory for a schedule: it does not run until the daemon is started again");
+}
+
+static void on_stored(struct mail *mail)
+{
+    struct change *c = container_of(mail, struct change, put.call.mail);
+    struct schedules *schedules = c->schedules;
+    schedules->calls_out--;
+    schedules->changing = false;
+    if (c->put.call.result < 0) {
+        call_fail_store(c->call, &c->put.call);
+    } else {
+        for (size_t i = 0; i < c->count; i++)
+            take_row(c, i);
+        for (size_t i = 0; i < c->removed_count; i++) {
+            struct schedule *s = schedules_find(schedules, c->removed[i]);
+            if (s)
+                schedules_remove(schedules, s);
+        }
+        call_reply(c->call, json_incref(c->result));
+    }
+    change_free(c);
+    schedules_go_on(schedules);
+    schedules_look(schedules);
+}
+
+/* Takes the change over; with nothing in it the call is answered at once. */
+static void store_change(struct change *c)
+{
+    struct store *store = c->schedules->jobs->config.store;
+    if (c->count == 0 && c->removed_count == 0) {
+        call_reply(c->call, json_incref(c->result));
+        change_free(c);
+        return;
+    }
+    c->put = (struct store_schedule_put){.rows = (const struct store_schedule *const *)c->rows,
+                                         .count = c->count,
+                                         .removed = (const char *const *)c->removed,
+                                         .removed_count = c->removed_count};
+    mail_init(&c->put.call.mail, on_stored);
+    c->schedules->changing = true;
+    c->schedules->calls_out++;
+    store->engine->schedule_put(store, &c->put);
+}
+
+/* --- apply -------------------------------------------------------------------------------------- */
+
+/* {"schedules":[…]} or, to add, one schedule. */
+static const json_t *item_of(const struct jobs_call *call, size_t i)
+{
+    return call->method == JOBS_SCHEDULE_ADD
+               ? call->params
+               : json_array_get(json_object_get(call->params, "schedules"), i);
+}
+
+static void refuse_item(struct jobs_call *call, size_t i, int r, const char *field,
+                        const struct error *err)
+{
+    char path[64];
+    int code = r == -ENOMEM ? JOBS_INTERNAL : JOBS_INVALID_PARAMS;
+    if (call->method == JOBS_SCHEDULE_ADD)
+        snprintf(path, sizeof path, "%.60s", field ? field : "");
+    else
+        snprintf(path, sizeof path, "schedules[%zu]%s%.32s", i, field ? "." : "",
+                 field ? field : "");
+    call_fail(call, code, path, "%s", err->text);
+}
+
+/* Would it make a job today? */
+static int check_job(struct jobs_call *call, const struct schedule_spec *spec, struct error *err,
+                     const char **ret_field)
+{
+    struct store_job *row;
+    struct spec *job;
+    struct submission submission = {.json = spec->job, .peer = call->peer, .schedule = spec->name};
+    int r = submission_row(call->jobs, &submission, &row, &job, err, ret_field);
+    if (r < 0)
+        return r;
+    store_job_free(row);
+    spec_free(job);
+    return 0;
+}
+
+static char *renew(char *old, const char *text)
+{
+    free(old);
+    return strdup(text);
+}
+
+/* The row as it is to be. NULL: out of memory. */
+static struct store_schedule *make_row(const struct jobs_call *call, const struct schedule *s,
+                                       const struct schedule_spec *spec)
+{
+    int64_t now = clock_real_us();
+    struct store_schedule *row = s ? store_schedule_copy(s->row) : calloc(1, sizeof *row);
+    if (!row)
+        return NULL;
+    row->name = renew(row->name, spec->name);
+    row->spec = renew(row->spec, spec->text);
+    row->uid = call->peer.uid;
+    row->gid = call->peer.gid;
+    if (!s)
+        row->created = now;
+    /* The time of the change: it never comes again, not even for a schedule that is made anew. */
+    if (!s || !s->spec.job_text || strcmp(s->spec.job_text, spec->job_text) != 0)
+        row->revision = (uint64_t)now;
+    if (!s || !s->spec.when || strcmp(s->spec.when, spec->when) != 0)
+        row->next_at = timing_first(&spec->timing, spec->name, now);
+    if (row->name && row->spec)
+        return row;
+    store_schedule_free(row);
+    return NULL;
+}
+
+static int note_change(struct change *c, const char *name, const char *what)
+{
+    json_t *changes = json_object_get(c->result, "changes");
+    json_t *one = json_pack("{s:s, s:s}", "name", name, "change", what);
+    return json_array_append_new(changes, one) == 0 ? 0 : -ENOMEM;
+}
+
+/* Takes the spec over. 0, or an error as a negative errno. */
+static int take_spec(struct change *c, struct schedule_spec *spec, bool dry)
+{
+    struct schedule *s = schedules_find(c->schedules, spec->name);
+    bool same = s && s->spec.text && strcmp(s->spec.text, spec->text) == 0;
+    int r = note_change(c, spec->name, same ? "unchanged" : s ? "updated" : "created");
+    if (r < 0 || same || dry) {
+        schedule_spec_deinit(spec);
+        return r;
+    }
+    c->rows[c->count] = make_row(c->call, s, spec);
+    if (!c->rows[c->count]) {
+        schedule_spec_deinit(spec);
+        return -ENOMEM;
+    }
+    c->specs[c->count++] = *spec;
+    return 0;
+}
+
+/* One item: read, checked, compared. False: the call has been answered. */
+static bool take_item(struct change *c, size_t i, json_t *names, bool dry)
+{
+    struct schedule_spec spec;
+    struct error err = {"out of memory"};
+    const char *field = NULL;
+    int r = schedule_spec_parse(item_of(c->call, i), &spec, &err, &field);
+    if (r == 0) {
+        r = check_job(c->call, &spec, &err, &field);
+        if (r == 0 && json_object_get(names, spec.name)) {
+            field = "name";
+            r = error_set(&err, -EINVAL, "name: '%.64s' stands twice", spec.name);
+        }
+        if (r == 0 && json_object_set_new(names, spec.name, json_true()) < 0)
+            r = error_set(&err, -ENOMEM, "out of memory");
+        if (r < 0)
+            schedule_spec_deinit(&spec);
+        else
+            r = take_spec(c, &spec, dry);
+    }
+    if (r < 0)
+        refuse_item(c->call, i, r, r == -ENOMEM ? NULL : field, &err);
+    return r == 0;
+}
+
+/* Those that nobody named go. */
+static int prune(struct change *c, const json_t *names, bool dry)
+{
+    for (struct schedule *s = schedules_after(c->schedules, NULL); s;
+         s = schedules_after(c->schedules, s->row->name)) {
+        if (json_object_get(names, s->row->name))
+            continue;
+        if (note_change(c, s->row->name, "removed") < 0)
+            return -ENOMEM;
+        if (dry)
+            continue;
+        c->removed[c->removed_count] = strdup(s->row->name);
+        if (!c->removed[c->removed_count])
+            return -ENOMEM;
+        c->removed_count++;
+    }
+    return 0;
+}
+
+static int keep_names(const json_t *keep, json_t *names)
+{
+    size_t i;
+    json_t *name;
+    json_array_foreach(keep, i, name)
+    {
+        if (json_object_set_new(names, json_string_value(name), json_true()) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static bool has_room(struct change *c)
+{
+    size_t created = 0;
+    for (size_t i = 0; i < c->count; i++)
+        created += !schedules_find(c->schedules, c->rows[i]->name);
+    if (c->schedules->count + created <= SCHEDULE_MAX + c->removed_count)
+        return true;
+    call_fail(c->call, JOBS_QUEUE_FULL, NULL, "a daemon has %d schedules at most", SCHEDULE_MAX);
+    return false;
+}
+
+static bool is_there(struct jobs_call *call)
+{
+    const char *name = json_string_value(json_object_get(call->params, "name"));
+    if (call->method != JOBS_SCHEDULE_ADD || !name || !schedules_find(call->jobs->schedules, name))
+        return false;
+    call_fail(call, JOBS_CONFLICT, "name",
+              "name: there is a schedule '%.64s' already; `schedule apply` changes it", name);
+    return true;
+}
+
+static void apply(struct change *c, size_t count, json_t *names)
+{
+    bool dry = json_is_true(json_object_get(c->call->params, "dry_run"));
+    for (size_t i = 0; i < count; i++)
+        if (!take_item(c, i, names, dry)) {
+            change_free(c);
+            return;
+        }
+    int r = 0;
+    if (json_is_true(json_object_get(c->call->params, "prune"))) {
+        r = keep_names(json_object_get(c->call->params, "keep"), names);
+        if (r == 0)
+            r = prune(c, names, dry);
+    }
+    if (r < 0) {
+        call_reply(c->call, NULL);
+        change_free(c);
+    } else if (!has_room(c)) {
+        change_free(c);
+    } else {
+        store_change(c);
+    }
+}
+
+/* 0, or -EINVAL: answered. */
+static int check_params(struct jobs_call *call)
+{
+    const char *name;
+    json_t *value, *item;
+    size_t i;
+    json_object_foreach((json_t *)call->params, name, value)
+    {
+        bool array = strcmp(name, "schedules") == 0 || strcmp(name, "keep") == 0;
+        bool flag = strcmp(name, "prune") == 0 || strcmp(name, "dry_run") == 0;
+        if ((array && json_is_array(value)) || (flag && json_is_boolean(value)))
+            continue;
+        call_fail(call, JOBS_INVALID_PARAMS, name,
+                  "%.32s: schedules and keep (arrays), prune and dry_run (true or false) are "
+                  "wanted",
+                  name);
+        return -EINVAL;
+    }
+    json_array_foreach(json_object_get(call->params, "keep"), i, item)
+    {
+        if (json_is_string(item))
+            continue;
+        call_fail(call, JOBS_INVALID_PARAMS, "keep", "keep: an array of names is wanted");
+        return -EINVAL;
+    }
+    const json_t *schedules = json_object_get(call->params, "schedules");
+    if (schedules && json_array_size(schedules) <= APPLY_MAX)
+        return 0;
+    call_fail(call, JOBS_INVALID_PARAMS, "schedules",
+              "schedules: an array of up to %d schedules is wanted", APPLY_MAX);
+    return -EINVAL;
+}
+
+void change_apply(struct jobs_call *call)
+{
+    bool add = call->method == JOBS_SCHEDULE_ADD;
+    if ((!add && check_params(call) < 0) || is_there(call))
+        return;
+    size_t count = add ? 1 : json_array_size(json_object_get(call->params, "schedules"));
+    struct change *c = change_new(call, count, call->jobs->schedules->count, true);
+    json_t *names = json_object();
+    if (c)
+        c->result = json_pack("{s:[]}", "changes");
+    if (c && names && c->result) {
+        apply(c, count, names);
+    } else {
+        change_free(c);
+        call_reply(call, NULL);
+    }
+    json_decref(names);
+}
+
+/* --- remove, pause ------------------------------------------------------------------------------ */
+
+void change_remove(struct jobs_call *call, struct schedule *s)
+{
+    struct change *c = change_new(call, 0, 1, false);
+    if (c && (c->removed[0] = strdup(s->row->name))) {
+        c->removed_count = 1;
+        c->result = json_pack("{s:b}", "removed", 1);
+    }
+    if (c && c->result) {
+        store_change(c);
+        return;
+    }
+    change_free(c);
+    call_reply(call, NULL);
+}
+
+void change_pause(struct jobs_call *call, struct schedule *s, bool paused)
+{
+    int64_t now = clock_real_us();
+    struct change *c = change_new(call, 1, 0, false);
+    if (c && (c->rows[0] = store_schedule_copy(s->row))) {
+        c->count = 1;
+        c->rows[0]->paused = paused;
+        if (!paused && s->spec.job && s->row->next_at <= now) /* nothing is caught up with */
+            c->rows[0]->next_at = timing_next(&s->spec.timing, s->row->name, s->row->next_at, now);
+        c->result = json_pack("{s:b}", "paused", paused);
+    }
+    if (c && c->result) {
+        store_change(c);
+        return;
+    }
+    change_free(c);
+    call_reply(call, NULL);
+}

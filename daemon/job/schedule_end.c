@@ -1,0 +1,93 @@
+/* Jobs of schedules: conditional on what the schedule had last, and what it has next. */
+#include "base/clock.h"
+#include "job/job.h"
+#include "job/schedule.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static struct schedule *schedule_of(const struct job *job)
+{
+    return job->row->schedule ? schedules_find(job->jobs->schedules, job->row->schedule) : NULL;
+}
+
+/* Does the job download what the schedule downloads now? It may have been changed since. */
+static bool is_current(const struct job *job, const struct schedule *s)
+{
+    return s && s->spec.job_text && strcmp(s->spec.job_text, job->row->spec) == 0;
+}
+
+/* It asks with conditions of its own, or not for a body that could be the same again. */
+static bool asks_otherwise(const struct spec *spec)
+{
+    if (strcmp(spec->method, "GET") != 0)
+        return true;
+    for (size_t i = 0; i < spec->headers.count; i++)
+        if (strncasecmp(spec->headers.items[i], "If-", 3) == 0)
+            return true;
+    return false;
+}
+
+int schedule_prepare(struct job *job)
+{
+    struct attempt *a = job->attempt;
+    const struct schedule *s = schedule_of(job);
+    if (!job->row->schedule)
+        return 0;
+    int r = attempt_name_schedule(a, job->row->schedule);
+    if (r < 0 || !is_current(job, s) || asks_otherwise(job->spec))
+        return r;
+    return condition_init(&a->condition, s->row->etag, s->row->modified, s->row->validated);
+}
+
+const struct store_schedule_end *schedule_ending(struct job *job)
+{
+    const struct schedule *s = schedule_of(job);
+    const struct attempt *a = job->attempt;
+    struct store_schedule_end *end = &job->schedule_end;
+    if (!job->row->schedule)
+        return NULL;
+    *end = (struct store_schedule_end){.name = job->row->schedule};
+    if (job->final == JOB_DONE && is_current(job, s) && a->condition.noting &&
+        !a->condition.unchanged) {
+        end->whole = true;
+        end->revision = s->row->revision;
+        end->etag = a->condition.seen.etag;
+        end->modified = a->condition.seen.modified;
+        end->validated = a->condition.seen.url;
+    }
+    return end;
+}
+
+static void replace(char **to, const char *from)
+{
+    free(*to);
+    *to = from ? strdup(from) : NULL; /* without memory the next request is not conditional */
+}
+
+void schedule_ended(struct job *job)
+{
+    struct schedule *s = schedule_of(job);
+    const struct store_schedule_end *end = &job->schedule_end;
+    if (!s)
+        return;
+    struct store_schedule *row = s->row;
+    if (row->job == job->id)
+        row->job = 0;
+    row->last_state = job->final;
+    row->last_error = job->error;
+    row->last_end = job->call.finish.finished;
+    if (job->final == JOB_DONE) {
+        row->last_done = row->last_end;
+        row->failures = 0;
+    } else if (job->final == JOB_FAILED) {
+        row->failures++;
+    }
+    if (!end->whole || end->revision != row->revision)
+        return;
+    replace(&row->etag, end->etag);
+    replace(&row->modified, end->modified);
+    replace(&row->validated, end->validated);
+}
