@@ -145,7 +145,7 @@ bool attempt_abandon(struct attempt *a)
 
 void attempt_returned(struct attempt *a)
 {
-    if (a->remote)
+    if (a->remote && atomic_load_explicit(&a->parser, memory_order_acquire) == PARSER_RUNNING)
         attempt_parsed(a);
 }
 

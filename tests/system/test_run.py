@@ -111,6 +111,32 @@ class Run(penstock_test.Case):
             out, _ = client.communicate(timeout=20)
             self.assertEqual((client.returncode, out), (1, ""))
 
+    def test_the_client_goes_after_its_command(self):
+        """`exited` was said, the verdict cannot be written, and the connection goes: one verdict, no harm."""
+        link, good = self.dir / "link", self.dir / "good"
+        link.symlink_to(good)
+        config = self.dir / "c"
+        config.write_text(f'[sink "r"]\ntype = file\npath = {link}\n')
+        daemon = self.daemon(config=config)
+        daemon.log = good
+        read, write = os.pipe()
+        with daemon.rpc() as rpc:
+            rpc.pass_fd(write, {"jsonrpc": "2.0", "id": 9, "method": "run", "params": {"url": self.web.url("/lines?n=10")}})
+            self.assertEqual(rpc.receive()["result"]["id"], 1)
+            self.assertEqual(rpc.receive()["method"], "begin")
+            self.assertEqual(rpc.receive()["method"], "complete")
+            link.unlink()
+            link.symlink_to("/dev/full")
+            daemon.signal(signal.SIGHUP)
+            rpc.send({"jsonrpc": "2.0", "id": 10, "method": "exited", "params": {"id": 1, "status": 0}})
+        os.close(read)
+        os.close(write)
+        until(lambda: daemon.call("ping")["pong"], "the daemon lives")
+        link.unlink()
+        link.symlink_to(good)
+        daemon.signal(signal.SIGHUP)
+        self.assert_verdict(daemon.verdict(1), "done", None, "length")
+
     def test_a_pipe_is_wanted(self):
         with self.penstock.rpc() as rpc:
             error = rpc.fail("run", {"url": self.web.url("/lines?n=1")})
