@@ -16,6 +16,8 @@ static ssize_t read_clocked(struct body_reader *reader, char *data, size_t size)
     atomic_store_explicit(&body->read_wait_since, start, memory_order_release);
     ssize_t n = read(reader->fd, data, size);
     int saved = errno;
+    if (n > 0 && reader->tee)
+        reader->tee(reader->tee_arg, data, (size_t)n);
     uint64_t waited = atomic_load_explicit(&body->read_wait, memory_order_relaxed);
     /* The sum first: body_read_wait relies on it. */
     atomic_store_explicit(&body->read_wait, waited + (clock_now() - start), memory_order_release);

@@ -30,6 +30,10 @@ struct body_reader {
     FILE *file;        /* NULL after the parser has closed it */
     char *buffer;
     struct decode *decode; /* or NULL */
+    /* Gets a copy of each byte as it leaves the pipe, before it is decoded. May block: that is not the parser's
+     * time. Set after body_reader_open, or NULL. */
+    void (*tee)(void *arg, const char *data, size_t len);
+    void *tee_arg;
     bool ended;            /* read(2) gave 0, the body was complete and the decoding whole */
     bool broken;           /* `fault` tells why: EIO for good */
     enum body_fault fault;

@@ -38,6 +38,7 @@ void attempt_unref(struct attempt *a)
     encoding_deinit(&a->encoding);
     free(a->facts);
     spool_close(&a->spool);
+    keep_close(&a->keep);
     free(a);
 }
 

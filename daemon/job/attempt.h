@@ -21,6 +21,7 @@
 #include "flow/digest.h"
 #include "job/condition.h"
 #include "job/encoding.h"
+#include "job/keep.h"
 #include "job/resume.h"
 #include "job/spec.h"
 #include "parse/pool.h"
@@ -53,6 +54,7 @@ struct attempt_env {
     uint64_t resume_delay;       /* ns before the first resume; doubles while they are fruitless */
     const char *ca_file, *proxy; /* or NULL */
     const char *spool_dir;
+    uint64_t spool_max;
 };
 
 struct attempt;
@@ -145,6 +147,7 @@ struct attempt {
     void *facts;        /* one block that holds what task.facts points at */
     uint64_t hold_max;  /* 0: records go to the sink as they come */
     struct spool spool; /* else here; finish.c's once it has ended well */
+    struct keep keep;
 };
 
 /* Control loop. 0 and a reference, or -ENOMEM. `extra` goes into each record's line (sink_source). */

@@ -117,6 +117,8 @@ static void on_parser_done(struct parse_task *task)
 static void run_parser(struct pool_job *job)
 {
     struct attempt *a = container_of(job, struct attempt, pool_job);
+    if (a->keep.max > 0)
+        keep_open(&a->keep, a->env->spool_dir, a->job);
     parse_task_run(&a->task);
     attempt_parsed(a);
 }
@@ -248,6 +250,11 @@ static int engage(struct attempt *a)
     task->emit = emit_record;
     if (a->spec->effective.deliver == DELIVER_COMMIT)
         a->hold_max = a->spec->effective.commit_max;
+    if (a->spec->effective.keep_body == KEEP_BODY_FAILED && !task->process) {
+        a->keep.max = a->env->spool_max;
+        task->tee = keep_take;
+        task->tee_arg = &a->keep;
+    }
     task->record_bytes = a->env->max_record;
     task->drain_after_enough = a->digest && strchr(a->spec->effective.digest, ':');
     task->done = on_parser_done;

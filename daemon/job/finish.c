@@ -208,16 +208,12 @@ void job_torn(struct job *job)
     interrupt(job, NULL);
 }
 
-void job_attempt_ended(struct job *job)
+static void conclude(struct job *job)
 {
     const struct job_params *p = &job->spec->effective;
+    const struct cause *cause = attempt_cause(job->attempt);
     struct jobs *jobs = job->jobs;
 
-    if (attempt_engaged(job->attempt))
-        sink_shut(jobs->config.sink, &job->attempt->task.source);
-    count_attempt(job);
-    const struct cause *cause = last_checks(job);
-    admission_report(job, cause);
     if (!cause)
         job_finish(job, JOB_DONE, NULL);
     else if (cause->cancelled)
@@ -231,4 +227,42 @@ void job_attempt_ended(struct job *job)
         retry(job, cause);
     else
         job_finish(job, JOB_FAILED, cause);
+}
+
+/* --- the body that broke a parser --------------------------------------------------------------- */
+
+/* A thread of libuv's pool; the job waits for it. */
+static void store_body(uv_work_t *work)
+{
+    struct job *job = container_of(work, struct job, keep_work);
+    struct attempt *a = job->attempt;
+    int r =
+        keep_store(&a->keep, a->env->spool_dir, a->env->spool_max, job->id, a->number, &job->kept);
+    if (r < 0 && r != -ENODATA)
+        log_warning("job %llu: its body could not be kept in %s: %s", (unsigned long long)job->id,
+                    a->env->spool_dir, strerror(-r));
+}
+
+static void on_body_stored(uv_work_t *work, int status)
+{
+    (void)status;
+    conclude(container_of(work, struct job, keep_work));
+}
+
+static bool keep_body(struct job *job, const struct cause *cause)
+{
+    return cause && keep_worth(cause->kind) && attempt_engaged(job->attempt) &&
+           job->attempt->keep.max > 0 &&
+           uv_queue_work(job->jobs->config.loop, &job->keep_work, store_body, on_body_stored) == 0;
+}
+
+void job_attempt_ended(struct job *job)
+{
+    if (attempt_engaged(job->attempt))
+        sink_shut(job->jobs->config.sink, &job->attempt->task.source);
+    count_attempt(job);
+    const struct cause *cause = last_checks(job);
+    admission_report(job, cause);
+    if (!keep_body(job, cause))
+        conclude(job);
 }

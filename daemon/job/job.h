@@ -70,6 +70,8 @@ struct job {
     enum error_kind error;
     struct sink_line held_line; /* stands for the records that were held back */
     struct sink_line attempt_line, verdict_line;
+    char *kept;         /* the path of its body; NULL: it was not kept */
+    uv_work_t keep_work;
     unsigned lines_out; /* lines that the sink has not taken yet */
     struct mail taken_mail;
     _Atomic unsigned lines_taken;

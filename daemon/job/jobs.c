@@ -72,6 +72,7 @@ static void set_env(struct jobs *jobs)
         .max_header = s->max_header,
         .resume_delay = s->resume_delay,
         .spool_dir = s->spool_dir,
+        .spool_max = s->spool_max,
         .ca_file = s->ca_file,
         .proxy = s->proxy && strcmp(s->proxy, "none") != 0 ? s->proxy : NULL,
     };

@@ -52,7 +52,15 @@ static int fill_row(struct store_job *row, const struct submission *s, const str
 static int check_supported(const struct spec *spec, struct error *err, const char **ret_field)
 {
     const struct job_params *p = &spec->effective;
-    const char *field = p->keep_body ? "keep_body" : p->credential ? "credential" : NULL;
+    const char *field = p->credential ? "credential" : NULL;
+    if (p->keep_body == KEEP_BODY_FAILED && spec->parser->process &&
+        (spec->own.set & UINT64_C(1) << PARAM_KEEP_BODY)) {
+        *ret_field = "keep_body";
+        return error_set(err, -EINVAL,
+                         "keep_body: parser %s is a process, which reads the body by itself; let "
+                         "its first stage keep it: tee FILE",
+                         spec->parser->name);
+    }
     if (!field)
         return 0;
     *ret_field = field;
@@ -66,8 +74,10 @@ static int check_run(const struct spec *spec, const struct submission *s, struct
     static const struct {
         enum param param;
         const char *name;
-    } others[] = {
-        {PARAM_PARSER, "parser"}, {PARAM_MIN_RECORDS, "min_records"}, {PARAM_DELIVER, "deliver"}};
+    } others[] = {{PARAM_PARSER, "parser"},
+                  {PARAM_MIN_RECORDS, "min_records"},
+                  {PARAM_DELIVER, "deliver"},
+                  {PARAM_KEEP_BODY, "keep_body"}};
     if (spec->run != s->run) {
         *ret_field = "run";
         return error_set(err, -EINVAL, "run: `run` is a method, and brings a pipe along");

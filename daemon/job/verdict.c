@@ -123,6 +123,7 @@ void verdict_line(struct buf *b, const struct job *job, const struct cause *caus
     put_error(b, cause);
     if (cause && cause->kind == KIND_NONE && cause->message[0])
         line_str(b, "reason", cause->message);
+    line_str(b, "kept", job->kept);
     if (job->attempt) {
         put_attempt(b, job, now);
     } else {

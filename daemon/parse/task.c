@@ -270,6 +270,8 @@ static void run_here(struct parse_task *task)
 {
     int r = body_reader_open(&task->reader, task->body, task->read_fd);
     task->read_fd = -1;
+    task->reader.tee = task->tee;
+    task->reader.tee_arg = task->tee_arg;
     if (r == 0)
         r = body_reader_decode(&task->reader, &task->decode);
     if (r < 0)
