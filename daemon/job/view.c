@@ -83,6 +83,8 @@ json_t *view_job(struct jobs *jobs, const struct store_job *stored)
     set_text(view, "labels", row->labels);
     if (row->key)
         json_object_set_new(view, "key", json_string(row->key));
+    if (row->schedule)
+        json_object_set_new(view, "schedule", json_string(row->schedule));
     if (row->retry_of)
         json_object_set_new(view, "retry_of", json_integer((json_int_t)row->retry_of));
     const char *what = waiting_for(jobs, row, job);

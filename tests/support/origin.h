@@ -74,6 +74,7 @@
  *     gzip=1|2|crc         Content-Encoding: gzip; in two members; with a wrong checksum
  *     etag=strong|weak|none|change   change: another one each time; strong unless told
  *     modified=1|0|change  Last-Modified; 1
+ *                          (If-None-Match and If-Modified-Since are honoured: 304)
  *     digest=sha256|wrong  Repr-Digest and Content-Digest (RFC 9530)
  *     range=HOW            the answer to a Range: ok (If-Range is honoured), ignore (200), shift (a byte
  *                          later, and says so), short (half of it, and says so), othertotal, otheretag,

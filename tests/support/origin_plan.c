@@ -180,6 +180,39 @@ static bool if_range_holds(const struct plan *plan)
            strcmp(want, plan->modified) == 0;
 }
 
+static const char *opaque(const char *etag)
+{
+    return strncmp(etag, "W/", 2) == 0 ? etag + 2 : etag;
+}
+
+/* RFC 9110, 13.1.2: weak comparison. Our tags have no comma. */
+static bool none_match_fails(const struct plan *plan)
+{
+    char list[sizeof plan->request->if_none_match], *rest;
+    snprintf(list, sizeof list, "%s", plan->request->if_none_match);
+    for (char *tag = strtok_r(list, ", ", &rest); tag; tag = strtok_r(NULL, ", ", &rest))
+        if (strcmp(tag, "*") == 0 || (*plan->etag && strcmp(opaque(tag), opaque(plan->etag)) == 0))
+            return true;
+    return false;
+}
+
+static bool not_modified_since(const struct plan *plan)
+{
+    struct tm since = {0}, modified = {0};
+    static const char format[] = "%a, %d %b %Y %H:%M:%S GMT";
+    return strptime(plan->request->if_modified_since, format, &since) &&
+           strptime(plan->modified, format, &modified) && timegm(&modified) <= timegm(&since);
+}
+
+/* RFC 9110, 13.2.2: a date counts only without a tag. */
+static void plan_condition(struct plan *plan)
+{
+    const struct request *q = plan->request;
+    if (plan->status == 200 &&
+        (*q->if_none_match ? none_match_fails(plan) : not_modified_since(plan)))
+        plan->status = 304;
+}
+
 /* One range of bytes. False: not understood, so it is to be ignored (RFC 9110, 14.2). */
 static bool parse_range(const char *text, uint64_t size, uint64_t *ret_start, uint64_t *ret_end)
 {
@@ -360,6 +393,7 @@ static int plan_all(struct plan *plan)
     if (n < 0)
         return n;
     plan_validators(plan);
+    plan_condition(plan);
     r->size = r->content.size;
     n = plan_range(plan);
     if (!plan->ranged)

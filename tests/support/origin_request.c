@@ -236,6 +236,10 @@ static int parse_header(struct request *request, char *line, struct error *err)
         snprintf(request->range, sizeof request->range, "%s", value);
     } else if (strcasecmp(line, "if-range") == 0) {
         snprintf(request->if_range, sizeof request->if_range, "%s", value);
+    } else if (strcasecmp(line, "if-none-match") == 0) {
+        snprintf(request->if_none_match, sizeof request->if_none_match, "%s", value);
+    } else if (strcasecmp(line, "if-modified-since") == 0) {
+        snprintf(request->if_modified_since, sizeof request->if_modified_since, "%s", value);
     } else if (strcasecmp(line, "connection") == 0) {
         request->keep_alive = strcasecmp(value, "close") != 0;
     } else if (strcasecmp(line, "expect") == 0) {

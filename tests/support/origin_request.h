@@ -25,7 +25,8 @@ struct request {
     const char *path; /* percent-decoded, without the query */
     struct request_param params[REQUEST_MAX_PARAMS];
     size_t param_count;
-    char range[64], if_range[128];       /* the headers; "" if there is none */
+    char range[64], if_range[128]; /* the headers; "" if there is none */
+    char if_none_match[512], if_modified_since[64];
     bool head_only, keep_alive, expects; /* HEAD; the connection's wish; Expect: 100-continue */
     size_t body_len;                     /* Content-Length of the request */
     struct buf body;

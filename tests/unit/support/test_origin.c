@@ -360,6 +360,39 @@ static void if_range_is_honoured(void **state)
     assert_string_equal(counts.last_range, "bytes=9-");
 }
 
+static void conditions_are_honoured(void **state)
+{
+    static const struct {
+        const char *path, *headers;
+        int status;
+    } cases[] = {
+        {"/bytes?n=9", "If-None-Match: \"wrong\"\r\n", 200},
+        {"/bytes?n=9", "If-None-Match: \"wrong\", *\r\n", 304},
+        {"/bytes?n=9", "If-Modified-Since: Wed, 01 Jan 2025 00:00:00 GMT\r\n", 304},
+        {"/bytes?n=9", "If-Modified-Since: Tue, 31 Dec 2024 23:59:59 GMT\r\n", 200},
+        {"/bytes?n=9", "If-Modified-Since: yesterday\r\n", 200},
+        {"/bytes?n=9&status=404", "If-None-Match: *\r\n", 404},
+        {"/bytes?n=9",
+         "If-None-Match: \"wrong\"\r\nIf-Modified-Since: Wed, 01 Jan 2025 00:00:00 GMT\r\n", 200},
+    };
+    struct reply reply;
+    char headers[256], etag[96];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        get_with(cases[i].path, cases[i].headers, &reply);
+        assert_int_equal(reply.status, cases[i].status);
+        buf_deinit(&reply.wire);
+    }
+    get("/bytes?n=9", &reply);
+    assert_int_equal(sscanf(strstr(reply.wire.data, "ETag: "), "ETag: %95s", etag), 1);
+    buf_deinit(&reply.wire);
+    snprintf(headers, sizeof headers, "If-None-Match: \"other\", W/%s\r\n", etag);
+    get_with("/bytes?n=9", headers, &reply);
+    assert_int_equal(reply.status, 304);
+    assert_true(has(&reply, etag));
+    assert_false(has(&reply, "Content-Length"));
+    buf_deinit(&reply.wire);
+}
+
 static void another_content_has_another_etag(void **state)
 {
     struct reply first, second;
@@ -574,6 +607,7 @@ int main(void)
         cmocka_unit_test(cuts_keep_the_bytes_before_them),
         cmocka_unit_test(ranges_go_wrong_as_asked),
         cmocka_unit_test(if_range_is_honoured),
+        cmocka_unit_test(conditions_are_honoured),
         cmocka_unit_test(another_content_has_another_etag),
         cmocka_unit_test(faults_can_pass),
         cmocka_unit_test(a_connection_serves_many),
