@@ -376,6 +376,7 @@ static void reload(struct app *app)
         return;
     }
     name_restarts(app->settings, fresh.settings);
+    loaded_warn(&fresh);
     jobs_reconfigure(app->jobs, fresh.settings, fresh.registry, fresh.policy);
     log_set_level(fresh.settings->log_level);
     if (app->current.settings != app->settings)
@@ -438,6 +439,7 @@ static int start(struct app *app, struct error *err)
     app->current = app->first;
     app->settings = app->first.settings;
     log_set_level(app->settings->log_level);
+    loaded_warn(&app->first);
     r = make_loop(app, err);
     if (r == 0)
         r = make_sink(app, err);

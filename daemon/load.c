@@ -1,10 +1,12 @@
 #include "load.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define DEFAULT_CONFIG PENSTOCK_SYSCONFDIR "/penstockd.conf"
 
@@ -58,23 +60,35 @@ static int add_parser(struct registry *registry, const struct settings_parser *p
     return r;
 }
 
-static int make_registry(const struct settings *s, struct registry **ret, struct error *err)
+static int tell_parser(const struct settings_parser *p, int r, const char *why, struct error *err)
+{
+    if (strncmp(why, "parser \"", 8) == 0)
+        return error_set(err, r, "%s:%u: %s", p->file, p->line, why);
+    return error_set(err, r, "%s:%u: parser \"%s\": %s", p->file, p->line, p->name, why);
+}
+
+static int make_registry(const struct load_options *options, const struct settings *s,
+                         struct registry **ret, struct error *err)
 {
     struct registry *registry = registry_new();
     if (!registry)
         return error_set(err, -ENOMEM, "no memory for the parsers");
-    for (size_t i = 0; i < s->parser_count; i++) {
-        const struct settings_parser *p = &s->parsers[i];
+    int r = registry_add_plugins(registry, s->plugin_dir);
+    if (r < 0)
+        error_set(err, r, "no memory for the plug-ins");
+    if (r == 0 && options->plugin)
+        r = registry_add_plugin(registry, options->plugin, err);
+    for (size_t i = 0; r >= 0 && i < s->parser_count; i++) {
         struct error why;
-        int r = add_parser(registry, p, &why);
-        if (r < 0) {
-            registry_unref(registry);
-            return error_set(err, r, "%s:%u: parser \"%s\": %s", p->file, p->line, p->name,
-                             why.text);
-        }
+        r = add_parser(registry, &s->parsers[i], &why);
+        if (r < 0)
+            tell_parser(&s->parsers[i], r, why.text, err);
     }
-    *ret = registry;
-    return 0;
+    if (r < 0)
+        registry_unref(registry);
+    else
+        *ret = registry;
+    return r < 0 ? r : 0;
 }
 
 static int make_policy(const struct settings *s, struct policy **ret, struct error *err)
@@ -86,7 +100,8 @@ static int make_policy(const struct settings *s, struct policy **ret, struct err
 static int check_parser(const struct registry *registry, const struct job_params *params,
                         const char *where, struct error *err)
 {
-    if (!params->parser || registry_find(registry, params->parser))
+    if (!params->parser || registry_find(registry, params->parser) ||
+        registry_absent(registry, params->parser))
         return 0;
     return error_set(err, -EINVAL, "%s: parser: there is no parser %.64s", where, params->parser);
 }
@@ -109,7 +124,7 @@ int loaded_read(const struct load_options *options, struct loaded *ret_loaded, s
     struct loaded l = {0};
     int r = load_settings(options, &l.settings, err);
     if (r == 0)
-        r = make_registry(l.settings, &l.registry, err);
+        r = make_registry(options, l.settings, &l.registry, err);
     if (r == 0)
         r = check_parsers(l.settings, l.registry, err);
     if (r == 0)
@@ -136,6 +151,19 @@ int load_check(const struct load_options *options)
         fprintf(stderr, "penstockd: %s\n", err.text);
         return 1;
     }
+    const char *file, *why;
+    size_t faults = 0;
+    while ((file = registry_fault(l.registry, faults, &why))) {
+        fprintf(stderr, "penstockd: plug-in %s: %s\n", file, why);
+        faults++;
+    }
     loaded_free(&l);
-    return 0;
+    return faults > 0;
+}
+
+void loaded_warn(const struct loaded *loaded)
+{
+    const char *file, *why;
+    for (size_t i = 0; (file = registry_fault(loaded->registry, i, &why)); i++)
+        log_warning("plug-in %s: %s", file, why);
 }

@@ -14,6 +14,7 @@ struct load_options {
     const char *config;      /* --config, or NULL for the default path, which may be missing */
     const char *const *sets; /* --set, in order */
     size_t set_count;
+    const char *plugin; /* one more plug-in, of --plugin; or NULL */
 };
 
 /* One reading of the config. Immutable. */
@@ -24,9 +25,13 @@ struct loaded {
 };
 
 /* Reads config, drop-ins and --set and builds from them. 0, or a negative errno and a sentence with
- * file, line and key; *ret is untouched then. Touches nothing but the files it reads. */
+ * file, line and key; *ret is untouched then. Touches nothing but the files it
+ * reads; plug-ins describe themselves in processes of their own. */
 int loaded_read(const struct load_options *options, struct loaded *ret_loaded, struct error *err);
 void loaded_free(struct loaded *loaded);
+
+/* Logs what is no error and yet not right: plug-ins that cannot be used. */
+void loaded_warn(const struct loaded *loaded);
 
 /* --check: reads, and prints what is wrong to standard error. The exit status: 0, or 1. */
 int load_check(const struct load_options *options);

@@ -13,7 +13,7 @@
 
 static const char usage[] =
     "usage: penstockd [--config FILE] [--set SECTION.KEY=VALUE]... [--check]\n"
-    "       penstockd --parse NAME [--option K=V]... [--cut N] [FILE|-]\n"
+    "       penstockd --parse NAME [--plugin FILE.so] [--option K=V]... [--cut N] [FILE|-]\n"
     "\n"
     "Downloads URLs and streams each body, under backpressure, into a parser. Runs in the "
     "foreground\n"
@@ -26,6 +26,7 @@ static const char usage[] =
     "  --set SECTION.KEY=VALUE  as if it stood at the configuration's end; may be repeated\n"
     "  --check                  checks the configuration, says what is wrong, and ends\n"
     "  --parse NAME             runs one parser on a file or standard input, without a daemon\n"
+    "  --plugin FILE.so         a plug-in besides those of parse.plugin_dir\n"
     "  --option K=V             for that parser; may be repeated\n"
     "  --cut N                  breaks the body off at byte N, as a cut download would\n"
     "  --version, --help        print and end\n"
@@ -35,7 +36,17 @@ static const char usage[] =
     "Exit: 0 all well, 1 it could not start, the configuration is wrong or the parse failed, 2 "
     "usage.\n";
 
-enum { OPT_CONFIG = 1, OPT_SET, OPT_CHECK, OPT_VERSION, OPT_HELP, OPT_PARSE, OPT_OPTION, OPT_CUT };
+enum {
+    OPT_CONFIG = 1,
+    OPT_SET,
+    OPT_CHECK,
+    OPT_VERSION,
+    OPT_HELP,
+    OPT_PARSE,
+    OPT_PLUGIN,
+    OPT_OPTION,
+    OPT_CUT
+};
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, OPT_CONFIG},
@@ -44,6 +55,7 @@ static const struct option long_options[] = {
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {"parse", required_argument, NULL, OPT_PARSE},
+    {"plugin", required_argument, NULL, OPT_PLUGIN},
     {"option", required_argument, NULL, OPT_OPTION},
     {"cut", required_argument, NULL, OPT_CUT},
     {NULL, 0, NULL, 0},
@@ -97,6 +109,9 @@ static int read_options(int argc, char **argv, struct command_line *cl)
             break;
         case OPT_PARSE:
             cl->parse.parser = optarg;
+            break;
+        case OPT_PLUGIN:
+            cl->app.plugin = optarg;
             break;
         case OPT_OPTION:
             cl->parse.options[cl->parse.option_count++] = optarg;
@@ -167,8 +182,8 @@ static int dispatch(int argc, char **argv, struct command_line *cl)
     }
     if (optind < argc)
         return refuse("not understood: ", argv[optind]);
-    if (cl->parse.option_count > 0 || cl->parse.cut >= 0)
-        return refuse("--option and --cut go with --parse", "");
+    if (cl->parse.option_count > 0 || cl->parse.cut >= 0 || cl->app.plugin)
+        return refuse("--plugin, --option and --cut go with --parse", "");
     return cl->check ? load_check(&cl->app) : app_run(&cl->app);
 }
 

@@ -116,6 +116,12 @@ int cmd_parsers(struct ctl *ctl)
     {
         put_parser(&t, &b, parser);
     }
+    json_array_foreach(json_object_get(answer.result, "faults"), i, parser)
+    {
+        table_cell(&t, text(parser, "file"));
+        table_cell(&t, "unusable");
+        table_cell(&t, text(parser, "message"));
+    }
     table_print(&t, out_columns(false), &b);
     table_deinit(&t);
     put(&b);

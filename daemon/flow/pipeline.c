@@ -51,11 +51,9 @@ static int limit(int resource, uint64_t soft, uint64_t hard)
     return setrlimit(resource, &now) < 0 ? -errno : 0;
 }
 
-static int set_limits(const struct pipeline_limits *l)
+int pipeline_limit(const struct pipeline_limits *l)
 {
     int r = 0;
-    if (!l)
-        return 0;
     if (l->soft_files > 0)
         r = limit(RLIMIT_NOFILE, l->soft_files, RLIM_INFINITY);
     if (r == 0 && l->open_files > 0)
@@ -124,7 +122,7 @@ static struct failure become(const struct child *c)
     if (c->config->oom_score_adj > 0)
         set_oom_score(c->config->oom_score_adj);
     set_signals();
-    r = set_limits(c->config->limits);
+    r = c->config->limits ? pipeline_limit(c->config->limits) : 0;
     if (r < 0)
         return (struct failure){STEP_LIMITS, -r};
     execvp(c->argv[0], c->argv);

@@ -65,6 +65,9 @@ struct pipeline {
     uint64_t memory; /* limits.memory */
 };
 
+/* Sets them for the calling process. 0 or -errno. */
+int pipeline_limit(const struct pipeline_limits *limits);
+
 /* Makes the calling process the one that orphaned descendants fall to, however they were orphaned, and takes
  * from all of them the means to become another user (no_new_privs), whom it could not kill. 0 or -errno. */
 int pipeline_adopt(void);

@@ -3,7 +3,7 @@
  * the body is complete, it stays open, so that no reader can meet an end. */
 #include "host/host.h"
 
-#include "base/fd.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +42,10 @@ static void report_end(struct host *h)
         h->report.status = p->stages[failed].status;
         h->report.memory_full = p->stages[failed].memory_full;
         pipeline_kill_all(p);
+    }
+    if (h->runner) {
+        h->report.memory_full = p->stages[0].memory_full; /* also where it has returned, and told */
+        runner_report(h->runner, &h->report);
     }
     report(h, REPORT_ENDED);
 }
@@ -87,6 +91,13 @@ static int set_up(struct host *h, struct error *err)
     return r < 0 ? error_set(err, r, "penstock-host: %s", strerrordesc_np(-r)) : 0;
 }
 
+static void start_plugin(struct host *h)
+{
+    struct error err;
+    if (runner_start(h, &err) < 0)
+        report_failure(h, REPORT_FAILED, err.text);
+}
+
 static void start_stages(struct host *h)
 {
     struct pipeline_config config = {.stages = h->order.stages,
@@ -117,17 +128,42 @@ static void let_go(void)
 
 /* --- watching ------------------------------------------------------------------------------------- */
 
-/* False: it is over. */
-static bool hear(void)
+/* Published first, so that a parser that meets the end of the pipe knows which it was. */
+static void end_body(struct host *h, enum body_state state)
 {
-    char word;
+    if (h->runner)
+        runner_tell(h->runner, state);
+    close(ORDER_WRITE_FD);
+}
+
+/* The parser gets a read error and so long to return. */
+static void wait_for_return(struct host *h)
+{
+    uint64_t now = clock_now(), deadline = now + h->order.grace;
+    struct signalfd_siginfo info;
+    end_body(h, BODY_ABORTED);
+    for (; h->pipeline.running > 0 && now < deadline; now = clock_now()) {
+        struct pollfd pfd = {.fd = h->signals, .events = POLLIN};
+        poll(&pfd, 1, (int)((deadline - now) / NS_PER_MS) + 1);
+        while (read(h->signals, &info, sizeof info) > 0)
+            ;
+        pipeline_reap(&h->pipeline);
+    }
+}
+
+/* False: it is over. */
+static bool hear(struct host *h)
+{
+    char word = 0;
     ssize_t n = recv(ORDER_CONTROL_FD, &word, 1, 0);
     if (n < 0 && errno == EINTR)
         return true;
-    if (n == 1 && word == ORDER_COMPLETE) {
-        close(ORDER_WRITE_FD);
+    if (n == 1 && (word == ORDER_COMPLETE || word == ORDER_ENDED)) {
+        end_body(h, word == ORDER_ENDED ? BODY_ENDED : BODY_COMPLETE);
         return true;
     }
+    if (n == 1 && word == ORDER_ABORT && h->runner && h->order.grace > 0)
+        wait_for_return(h);
     return false; /* abort, finish, or the daemon is gone */
 }
 
@@ -147,7 +183,7 @@ static void watch(struct host *h)
         if (!h->reported &&
             (h->pipeline.running == 0 || pipeline_failed(&h->pipeline) < h->pipeline.count))
             report_end(h);
-        if (fds[0].revents && !hear())
+        if (fds[0].revents && !hear(h))
             return;
     }
 }
@@ -160,7 +196,10 @@ int host_run(void)
         report_failure(&h, REPORT_FAILED, err.text);
         return 1;
     }
-    start_stages(&h);
+    if (h.order.kind == ORDER_PLUGIN)
+        start_plugin(&h);
+    else
+        start_stages(&h);
     let_go();
     watch(&h);
     pipeline_kill_all(&h.pipeline);

@@ -5,6 +5,7 @@
 
 #include "flow/pipeline.h"
 #include "parse/order.h"
+#include "penstock/parser.h"
 
 #include <stdbool.h>
 
@@ -19,5 +20,19 @@ struct host {
 
 /* penstock-host --run. The exit status. */
 int host_run(void);
+
+/* runner.c: starts the plug-in's process as the pipeline's only stage. 0, or a negative errno and a sentence. */
+int runner_start(struct host *h, struct error *err);
+/* The body's state, for the process to see; and that its job has ended. */
+void runner_tell(struct runner *runner, enum body_state state);
+/* What came of it, into the report. */
+void runner_report(const struct runner *runner, struct report *ret_report);
+
+/* describe.c: penstock-host --describe FILE. The exit status; a fault is one sentence on standard output. */
+int plugin_describe(const char *file);
+
+/* sandbox.c: from here on this process opens no files, sockets and programs, and can become nothing more. All
+ * threads. 0, or a negative errno and a sentence. */
+int sandbox_close(struct error *err);
 
 #endif

@@ -14,6 +14,8 @@ int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "--run") == 0)
         return host_run();
+    if (argc == 3 && strcmp(argv[1], "--describe") == 0)
+        return plugin_describe(argv[2]);
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         puts("penstock-host " PENSTOCK_VERSION);
         return 0;

@@ -97,14 +97,14 @@ struct settings_parser {
     char *type;                    /* NULL: the built-in (or plug-in) of this name */
     struct settings_pair *options; /* option.K = V; each name once */
     size_t option_count;
-    struct strings stages; /* type exec: command lines, as they stand */
-    int output;            /* enum parser_output, of type exec */
-    int isolation;         /* enum isolate */
-    int sandbox;           /* 1: strict */
-    int on_abort;          /* enum on_abort */
-    uint64_t grace;        /* ns; with ON_ABORT_ERROR */
+    struct strings stages;                /* type exec: command lines, as they stand */
+    int output;                           /* enum parser_output, of type exec */
+    int isolation;                        /* enum isolate */
+    int sandbox;                          /* 1: strict */
+    int on_abort;                         /* enum on_abort */
+    uint64_t grace;                       /* ns; with ON_ABORT_ERROR */
     uint64_t memory, cpu_time, file_size; /* of a process: bytes, ns, bytes; 0: no limit */
-    uint64_t open_files;   /* 0: as the daemon was started with */
+    uint64_t open_files;                  /* 0: as the daemon was started with */
     struct job_params params;
     char *file; /* where the section was first opened */
     unsigned line;

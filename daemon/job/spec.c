@@ -193,6 +193,10 @@ static int find_parser(struct spec *spec, const struct registry *registry, struc
     spec->parser = registry_find(registry, name);
     if (spec->parser)
         return 0;
+    const char *why = registry_absent(registry, name);
+    if (why)
+        return error_set(err, -EINVAL, "parser: the plug-in of '%.64s' cannot be used: %s", name,
+                         why);
     suggest_init(&near, name);
     for (size_t i = 0; (def = registry_at(registry, i)); i++)
         suggest_offer(&near, def->name);

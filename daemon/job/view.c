@@ -222,5 +222,9 @@ json_t *view_parsers(const struct registry *registry)
                                         def->impl->summary, "type", def->impl->name, "origin",
                                         def->origin, "options", options));
     }
-    return json_pack("{s:o}", "parsers", parsers);
+    json_t *faults = json_array();
+    const char *file, *why;
+    for (size_t i = 0; (file = registry_fault(registry, i, &why)); i++)
+        json_array_append_new(faults, json_pack("{s:s, s:s}", "file", file, "message", why));
+    return json_pack("{s:o, s:o}", "parsers", parsers, "faults", faults);
 }

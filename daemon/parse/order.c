@@ -63,6 +63,7 @@ int order_put(struct buf *b, const struct order *o)
     put_u64(b, o->grace);
     put_u64(b, o->record_bytes);
     put_u64(b, o->drain_after_enough);
+    buf_put(b, &o->decode, sizeof o->decode);
     put_string(b, f->url);
     put_u64(b, (uint64_t)f->status);
     put_pairs(b, f->headers, f->header_count);
@@ -151,14 +152,14 @@ static const struct parse_pair *get_pairs(struct reading *r, size_t *ret_count)
     return (const struct parse_pair *)slots;
 }
 
-static void get_limits(struct reading *r, struct pipeline_limits *ret)
+static void get_bytes(struct reading *r, void *to, size_t len)
 {
-    if ((size_t)(r->end - r->at) < sizeof *ret) {
+    if ((size_t)(r->end - r->at) < len) {
         r->torn = true;
         return;
     }
-    memcpy(ret, r->at, sizeof *ret);
-    r->at += sizeof *ret;
+    memcpy(to, r->at, len);
+    r->at += len;
 }
 
 static void get_facts(struct reading *r, struct parse_facts *f)
@@ -174,7 +175,7 @@ static int decode(struct reading *r, struct order *o)
 {
     if (strcmp(get_string(r), PENSTOCK_VERSION) != 0)
         return -EPROTO;
-    get_limits(r, &o->limits);
+    get_bytes(r, &o->limits, sizeof o->limits);
     o->kind = (enum order_kind)get_u64(r);
     get_stages(r, o);
     o->plugin = get_string(r);
@@ -183,6 +184,7 @@ static int decode(struct reading *r, struct order *o)
     o->grace = get_u64(r);
     o->record_bytes = get_u64(r);
     o->drain_after_enough = get_u64(r);
+    get_bytes(r, &o->decode, sizeof o->decode);
     get_facts(r, &o->facts);
     return r->torn || r->at != r->end || o->stage_count > PIPELINE_STAGES ? -EPROTO : 0;
 }

@@ -1,11 +1,12 @@
 /* What the daemon and penstock-host say to each other, over the control socket (a stream):
  *
  *   daemon -> host   one order: what to run (order_put); then, each once, in any order, single bytes:
- *                    'C' the body is complete, 'A' abort, 'F' the report was read: finish
+ *                    'C' the body is complete, 'E' it has ended unverified (only for a plug-in that decodes it),
+ *                    'A' abort, 'F' the report was read: finish
  *   host -> daemon   one struct report, once every direct child was reaped or something failed
  *
  * The host's descriptors: 0 the body pipe's read end, 1 the way of the records, 2 standard error, 3 the
- * control socket, 4 a duplicate of the body pipe's write end. It closes 4 at 'C'. At 'A', 'F' and the
+ * control socket, 4 a duplicate of the body pipe's write end. It closes 4 at 'C' and 'E'. At 'A', 'F' and the
  * socket's end it kills whatever it has started, before 4 closes, and exits with 0. */
 #ifndef PENSTOCK_PARSE_ORDER_H
 #define PENSTOCK_PARSE_ORDER_H
@@ -19,7 +20,7 @@
 #include <stdint.h>
 
 enum { ORDER_CONTROL_FD = 3, ORDER_WRITE_FD = 4 };
-enum order_word { ORDER_COMPLETE = 'C', ORDER_ABORT = 'A', ORDER_FINISH = 'F' };
+enum order_word { ORDER_COMPLETE = 'C', ORDER_ENDED = 'E', ORDER_ABORT = 'A', ORDER_FINISH = 'F' };
 
 enum order_kind {
     ORDER_PIPELINE, /* stages */
@@ -40,6 +41,7 @@ struct order {
     uint64_t grace; /* ns between EIO and SIGKILL after an abort; 0: killed at once */
     uint64_t record_bytes;
     bool drain_after_enough;
+    struct decode_plan decode;
     struct parse_facts facts;
     /* Of one that was received. */
     char *memory;
@@ -66,9 +68,9 @@ struct report {
     int32_t status; /* its, as of waitpid(2) */
     uint8_t memory_full;
     /* Of a plug-in: it has returned, and what parse_task_run made of it. */
-    uint8_t returned, body_ended;
+    uint8_t returned, body_ended, vouched, decoding;
     int32_t result, error_kind;
-    uint64_t line, offset;
+    uint64_t line, offset, bytes_decoded;
     char text[512];
 };
 

@@ -93,6 +93,7 @@ static int send_order(struct run *run)
         .grace = def->grace,
         .record_bytes = task->record_bytes,
         .drain_after_enough = task->drain_after_enough,
+        .decode = task->decode,
         .facts = task->facts,
     };
     struct buf b = BUF_INIT;
@@ -146,7 +147,7 @@ static int begin(struct run *run)
              strerrordesc_np(-r));
         return r;
     }
-    if (!task->drain_after_enough)
+    if (!task->drain_after_enough || run->def->stage_count == 0)
         fd_close(&task->read_fd);
     r = send_order(run);
     if (r == -ENOMEM)
@@ -208,14 +209,15 @@ static void look_at_body(struct run *run)
     struct body *body = run->task->body;
     uint64_t drop;
     (void)!read(body->wake_fd, &drop, sizeof drop);
-    body_judge_end(body, false); /* nobody here can vouch for it */
+    if (run->def->stage_count > 0)
+        body_judge_end(body, false); /* nobody here can vouch for it */
     enum body_state state = body_state(body);
     if (shut(run) || cut(run)) {
         run->stop = true;
-    } else if (state == BODY_COMPLETE && !run->completed) {
+    } else if (state != BODY_OPEN && state != BODY_ABORTED && !run->completed) {
         run->completed = true;
         fd_close(&run->task->write_fd);
-        tell(run, ORDER_COMPLETE);
+        tell(run, state == BODY_ENDED ? ORDER_ENDED : ORDER_COMPLETE);
     }
 }
 
@@ -373,10 +375,38 @@ static void fail_status(struct run *run)
     fail(run, kind, "%s %s%s%s%s", what, how, limit, colon, text);
 }
 
+/* What the run in the process found out about the body. */
+static void take_body(struct run *run)
+{
+    const struct report *report = &run->report;
+    struct body *body = run->task->body;
+    atomic_store_explicit(&body->decoding, report->decoding, memory_order_relaxed);
+    atomic_store_explicit(&body->bytes_decoded, report->bytes_decoded, memory_order_relaxed);
+    run->task->body_ended = report->body_ended;
+    run->task->vouched = report->vouched;
+    body_judge_end(body, report->body_ended);
+}
+
+/* Its own words, and behind them what it said on standard error. */
+static void fail_plugin(struct run *run)
+{
+    const struct report *report = &run->report;
+    char text[sizeof run->task->message];
+    enum error_kind kind = (enum error_kind)report->error_kind;
+    if (kind <= KIND_NONE || kind >= KIND_COUNT_)
+        kind = KIND_PARSER_FAILED;
+    const char *tail = said(run, sizeof text / 2);
+    snprintf(text, sizeof text, "%.*s%s%s", *tail ? (int)sizeof text / 2 - 3 : (int)sizeof text,
+             report->text, *tail ? ": " : "", tail);
+    parse_task_fail(&run->task->run, report->memory_full ? KIND_LIMIT_EXCEEDED : kind, report->line,
+                    report->offset, text);
+}
+
 /* A plug-in that has returned: its own words. One that has not ended its process itself. */
 static enum penstock_result judge_plugin(struct run *run)
 {
     const struct report *report = &run->report;
+    take_body(run);
     if (!report->returned) {
         if (WIFSIGNALED(report->status) || report->memory_full)
             fail_status(run);
@@ -388,16 +418,9 @@ static enum penstock_result judge_plugin(struct run *run)
         return PENSTOCK_FAILED;
     }
     if (report->result == PENSTOCK_FAILED) {
-        enum error_kind kind = report->error_kind;
-        const char *text = report->text[0] ? report->text : said(run, 400);
-        if (report->memory_full)
-            kind = KIND_LIMIT_EXCEEDED;
-        parse_task_fail(
-            &run->task->run, kind > KIND_NONE && kind < KIND_COUNT_ ? kind : KIND_PARSER_FAILED,
-            report->line, report->offset, *text ? text : "the parser failed and gave no reason");
+        fail_plugin(run);
         return PENSTOCK_FAILED;
     }
-    run->task->body_ended = report->body_ended;
     return report->result == PENSTOCK_ENOUGH ? PENSTOCK_ENOUGH : PENSTOCK_OK;
 }
 
@@ -435,7 +458,7 @@ static enum penstock_result judge(struct run *run, int host_status)
 /* What was demanded of the body's end holds also for a body that its parser did not want to the end. */
 static enum penstock_result drain_body(struct parse_task *task, enum penstock_result result)
 {
-    if (result == PENSTOCK_FAILED || task->body_ended || !task->drain_after_enough)
+    if (result == PENSTOCK_FAILED || task->body_ended || task->read_fd < 0)
         return result;
     int r = body_reader_open(&task->reader, task->body, task->read_fd);
     task->read_fd = -1;
@@ -460,6 +483,10 @@ void process_run(struct parse_task *task)
     loop(&run);
     if (run.control >= 0)
         tell(&run, run.stop ? ORDER_ABORT : ORDER_FINISH);
+    if (run.stop && run.def->grace > 0) { /* its next read and its next emit are to fail */
+        fd_close(&task->write_fd);
+        fd_close(&run.out);
+    }
     if (run.host > 0)
         status = host_wait(run.host);
     stop_clock(&run);

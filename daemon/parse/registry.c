@@ -1,14 +1,17 @@
 #include "parse/registry.h"
 
 #include "base/buf.h"
+#include "base/list.h"
 #include "base/suggest.h"
+#include "parse/plugin.h"
+#include "parse/plugin_check.h"
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_MAX_LEN 32
 #define MESSAGE_SIZE 256
 
 /* A definition with what it owns. */
@@ -19,12 +22,23 @@ struct entry {
     struct process_def process;
     struct penstock_parser own; /* a pipeline's: its name and summary */
     char *summary;
+    struct plugin *plugin; /* the registry's; NULL: not of a plug-in */
+    bool base;             /* built in, or a plug-in under its own name, as it is */
+};
+
+/* A name that would be there if its plug-in could be used. */
+struct absent {
+    char *name;
+    const char *why; /* the plug-in's */
 };
 
 struct registry {
     atomic_int refs;
     struct entry **entries; /* in order of names */
     size_t count;
+    struct plugins plugins;
+    struct absent *absent;
+    size_t absent_count;
 };
 
 static const char built_in[] = "built-in";
@@ -126,6 +140,17 @@ static int insert_new(struct registry *registry, struct entry *entry)
     return -ENOMEM;
 }
 
+static int add_base(struct registry *registry, const struct penstock_parser *impl,
+                    struct plugin *plugin, const char *origin)
+{
+    struct entry *entry = entry_new(impl->name, impl, NULL, 0, origin);
+    if (entry) {
+        entry->base = true;
+        entry->plugin = plugin;
+    }
+    return insert_new(registry, entry);
+}
+
 struct registry *registry_new(void)
 {
     static const struct penstock_parser *const impls[] = {&parser_count, &parser_lines, &parser_csv,
@@ -135,7 +160,7 @@ struct registry *registry_new(void)
         return NULL;
     atomic_init(&registry->refs, 1);
     for (size_t i = 0; i < sizeof impls / sizeof impls[0]; i++)
-        if (insert_new(registry, entry_new(impls[i]->name, impls[i], NULL, 0, built_in)) < 0) {
+        if (add_base(registry, impls[i], NULL, built_in) < 0) {
             registry_unref(registry);
             return NULL;
         }
@@ -154,7 +179,11 @@ void registry_unref(struct registry *registry)
         return;
     for (size_t i = 0; i < registry->count; i++)
         entry_free(registry->entries[i]);
+    for (size_t i = 0; i < registry->absent_count; i++)
+        free(registry->absent[i].name);
+    free(registry->absent);
     free(registry->entries);
+    plugins_deinit(&registry->plugins);
     free(registry);
 }
 
@@ -281,18 +310,13 @@ int registry_merge_options(const struct parser_def *def, const struct parse_pair
 
 /* --- adding ------------------------------------------------------------------------------------- */
 
-static bool valid_name(const char *name)
-{
-    size_t len = strlen(name);
-    return len > 0 && len <= NAME_MAX_LEN && name[0] >= 'a' && name[0] <= 'z' &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
-}
-
-static const struct parser_def *find_built_in(const struct registry *registry, const char *type)
+/* A built-in parser or plug-in, perhaps under its section's settings. */
+static const struct entry *find_base(const struct registry *registry, const char *type)
 {
     for (size_t i = 0; i < registry->count; i++)
-        if (strcmp(registry->entries[i]->def.impl->name, type) == 0)
-            return &registry->entries[i]->def;
+        if (strcmp(registry->entries[i]->def.impl->name, type) == 0 &&
+            registry->entries[i]->process.stage_count == 0)
+            return registry->entries[i];
     return NULL;
 }
 
@@ -308,24 +332,47 @@ static int refuse_type(const struct registry *registry, const char *name, const 
                      type, suggest_text(&suggest, hint, sizeof hint));
 }
 
-/* A built-in parser's own name may be defined once, with options for it. */
+/* A parser's own name may be defined once, with options for it. */
 static int check_free(const struct registry *registry, const char *name, const char *type,
                       struct error *err)
 {
     const struct parser_def *def = registry_find(registry, name);
     if (!def)
         return 0;
-    if (strcmp(def->origin, built_in) != 0)
+    if (!container_of(def, struct entry, def)->base)
         return error_set(err, -EEXIST, "parser \"%s\": defined before, in %s", name, def->origin);
     if (strcmp(type, name) != 0)
-        return error_set(err, -EEXIST, "parser \"%s\": is a built-in parser's name; choose another",
-                         name);
+        return error_set(err, -EEXIST,
+                         "parser \"%s\": is the name of a parser (%s); choose another", name,
+                         def->origin);
     return 0;
 }
 
 static int no_memory(struct error *err)
 {
     return error_set(err, -ENOMEM, "out of memory");
+}
+
+static int add_absent(struct registry *registry, const char *name, const char *why)
+{
+    struct absent *list =
+        reallocarray(registry->absent, registry->absent_count + 1, sizeof *registry->absent);
+    if (!list)
+        return -ENOMEM;
+    registry->absent = list;
+    char *copy = strdup(name);
+    if (!copy)
+        return -ENOMEM;
+    list[registry->absent_count++] = (struct absent){copy, why};
+    return 0;
+}
+
+const char *registry_absent(const struct registry *registry, const char *name)
+{
+    for (size_t i = 0; i < registry->absent_count; i++)
+        if (strcmp(registry->absent[i].name, name) == 0)
+            return registry->absent[i].why;
+    return NULL;
 }
 
 /* "my_parser | sort": the commands alone, as their arguments are nobody's business but the config's. */
@@ -360,23 +407,60 @@ static int set_pipeline(struct entry *entry, const struct parser_section *s, str
     return 0;
 }
 
+/* Of a built-in parser or a plug-in: on a thread of ours, or in a process. */
+static int set_isolation(struct entry *entry, const struct parser_section *s, struct error *err)
+{
+    struct plugin *plugin = entry->plugin;
+    bool isolated =
+        s->isolation == ISOLATION_PROCESS || (s->isolation == ISOLATION_STANDARD && plugin);
+    if (!isolated && !plugin)
+        return 0;
+    if (!isolated && plugin->prints)
+        return error_set(err, -EINVAL,
+                         "isolation = thread: %s prints its records, which only a process of its "
+                         "own can",
+                         plugin->file);
+    if (!isolated) {
+        struct error why;
+        if (plugin_load(plugin, &why) < 0) {
+            memcpy(plugin->fault, why.text, sizeof plugin->fault);
+            return REGISTRY_ABSENT;
+        }
+        entry->def.impl = plugin->loaded;
+        return 0;
+    }
+    if (plugin && !(entry->process.plugin = strdup(plugin->file)))
+        return no_memory(err);
+    entry->process.output = plugin && plugin->prints ? PROCESS_TEXT : PROCESS_RECORDS;
+    entry->process.sandbox = s->sandbox;
+    entry->process.grace = s->grace;
+    entry->process.limits = s->limits;
+    entry->def.process = &entry->process;
+    return 0;
+}
+
 /* The entry for a section, complete but for its place. */
-static int make_entry(const struct registry *registry, const struct parser_section *s,
+static int make_entry(struct registry *registry, const struct parser_section *s,
                       struct entry **ret_entry, struct error *err)
 {
     const char *type = s->type ? s->type : s->name;
-    const struct parser_def *base = NULL;
+    const struct entry *base = NULL;
     bool exec = strcmp(type, "exec") == 0;
-    if (!exec && !(base = find_built_in(registry, type)))
+    if (!exec && !(base = find_base(registry, type)))
         return refuse_type(registry, s->name, type, err);
-    struct entry *entry =
-        entry_new(s->name, base ? base->impl : NULL, s->options, s->option_count, s->origin);
+    const struct penstock_parser *impl = base && base->plugin ? &base->plugin->described
+                                         : base               ? base->def.impl
+                                                              : NULL;
+    struct entry *entry = entry_new(s->name, impl, s->options, s->option_count, s->origin);
     if (!entry)
         return no_memory(err);
-    int r = exec ? set_pipeline(entry, s, err) : 0;
+    entry->plugin = base ? base->plugin : NULL;
+    int r = exec ? set_pipeline(entry, s, err) : set_isolation(entry, s, err);
     if (r == 0)
         r = registry_check_options(&entry->def, s->options, s->option_count, err);
-    if (r < 0)
+    if (r == REGISTRY_ABSENT && add_absent(registry, s->name, base->plugin->fault) < 0)
+        r = no_memory(err);
+    if (r != 0)
         entry_free(entry);
     else
         *ret_entry = entry;
@@ -386,15 +470,19 @@ static int make_entry(const struct registry *registry, const struct parser_secti
 int registry_define(struct registry *registry, const struct parser_section *s, struct error *err)
 {
     struct entry *entry = NULL;
-    if (!valid_name(s->name))
+    if (!parser_name_valid(s->name))
         return error_set(err, -EINVAL,
                          "parser \"%s\": a name has up to %d characters: a letter a-z first, then "
                          "also digits, - and _",
-                         s->name, NAME_MAX_LEN);
-    int r = check_free(registry, s->name, s->type ? s->type : s->name, err);
+                         s->name, PARSER_NAME_MAX);
+    const char *type = s->type ? s->type : s->name;
+    const char *why = find_base(registry, type) ? NULL : registry_absent(registry, type);
+    if (why)
+        return add_absent(registry, s->name, why) < 0 ? no_memory(err) : REGISTRY_ABSENT;
+    int r = check_free(registry, s->name, type, err);
     if (r == 0)
         r = make_entry(registry, s, &entry, err);
-    if (r < 0)
+    if (r != 0)
         return r;
     if (registry_find(registry, s->name)) {
         struct entry **old = &registry->entries[place(registry, s->name)];
@@ -416,4 +504,65 @@ int registry_add(struct registry *registry, const char *name, const char *type,
                                      .sandbox = true,
                                      .origin = origin};
     return registry_define(registry, &section, err);
+}
+
+/* --- plug-ins ----------------------------------------------------------------------------------- */
+
+/* The name that a file which cannot be read probably has: without its directory and .so. */
+static int note_absent(struct registry *registry, const struct plugin *plugin)
+{
+    char name[256];
+    const char *slash = strrchr(plugin->file, '/');
+    snprintf(name, sizeof name, "%s", slash ? slash + 1 : plugin->file);
+    char *end = strstr(name, ".so");
+    if (end)
+        *end = '\0';
+    return add_absent(registry, name, plugin->fault);
+}
+
+static int add_plugin(struct registry *registry, struct plugin *plugin)
+{
+    struct parser_section standard = {.sandbox = true};
+    struct error err;
+    const char *name = plugin->described.name;
+    const struct parser_def *other = name ? registry_find(registry, name) : NULL;
+    if (other || (name && strcmp(name, "exec") == 0)) {
+        snprintf(plugin->fault, sizeof plugin->fault, "its name \"%s\" is taken: %s", name,
+                 other ? other->origin : built_in);
+        return 0; /* the name is there: another's */
+    }
+    if (plugin->fault[0] || !name)
+        return note_absent(registry, plugin);
+    if (add_base(registry, &plugin->described, plugin, plugin->file) < 0)
+        return -ENOMEM;
+    return set_isolation(registry->entries[place(registry, name)], &standard, &err);
+}
+
+int registry_add_plugins(struct registry *registry, const char *dir)
+{
+    int r = plugins_scan(&registry->plugins, dir);
+    for (size_t i = 0; i < registry->plugins.count && r == 0; i++)
+        r = add_plugin(registry, registry->plugins.items[i]);
+    return r;
+}
+
+int registry_add_plugin(struct registry *registry, const char *file, struct error *err)
+{
+    struct plugin *plugin = plugins_add(&registry->plugins, file);
+    int r = plugin ? add_plugin(registry, plugin) : -ENOMEM;
+    if (r < 0)
+        return no_memory(err);
+    return plugin->fault[0] ? error_set(err, -EINVAL, "%s: %s", file, plugin->fault) : 0;
+}
+
+const char *registry_fault(const struct registry *registry, size_t i, const char **ret_why)
+{
+    for (size_t p = 0; p < registry->plugins.count; p++) {
+        const struct plugin *plugin = registry->plugins.items[p];
+        if (plugin->fault[0] && i-- == 0) {
+            *ret_why = plugin->fault;
+            return plugin->file;
+        }
+    }
+    return NULL;
 }

@@ -57,7 +57,22 @@ int registry_add(struct registry *registry, const char *name, const char *type,
                  const struct parse_pair *options, size_t option_count, const char *origin,
                  struct error *err);
 
-/* The same, for all that a section can say. */
+/* Before sections are defined: the plug-ins of a directory. One that cannot be used is left out, and told by
+ * registry_fault. 0 or -ENOMEM. Blocks (parse/plugin.h). */
+int registry_add_plugins(struct registry *registry, const char *dir);
+
+/* One file. 0, or a negative errno and a sentence. */
+int registry_add_plugin(struct registry *registry, const char *file, struct error *err);
+
+/* The i-th plug-in that cannot be used, and why; NULL past the end. */
+const char *registry_fault(const struct registry *registry, size_t i, const char **ret_why);
+
+/* There is no such parser only because a plug-in cannot be used: why. Else NULL. */
+const char *registry_absent(const struct registry *registry, const char *name);
+
+/* The same as registry_add, for all that a section can say. REGISTRY_ABSENT: it needs a plug-in that cannot be
+ * used, and is left out as well. */
+#define REGISTRY_ABSENT 1
 int registry_define(struct registry *registry, const struct parser_section *section,
                     struct error *err);
 

@@ -87,22 +87,62 @@ struct penstock_option {
 };
 
 struct penstock_parser {
-    uint32_t abi;        /* PENSTOCK_PARSER_ABI */
-    uint32_t size;       /* sizeof(struct penstock_parser) */
-    const char *name;    /* [a-z][a-z0-9_-]{0,31}; unique in a daemon */
-    const char *summary; /* one line, for `penstockctl parsers` */
+    uint32_t abi;                          /* PENSTOCK_PARSER_ABI */
+    uint32_t size;                         /* sizeof(struct penstock_parser) */
+    const char *name;                      /* [a-z][a-z0-9_-]{0,31}; unique in a daemon */
+    const char *summary;                   /* one line, for `penstockctl parsers` */
     const struct penstock_option *options; /* ends with a NULL name; NULL for no options */
     /* Checks the options' values before any byte is fetched. NULL, or returns 0 if they will do, else
      * writes one sentence to `message` (size bytes) and returns nonzero. `get` gives an option's value. */
-    int (*check)(const char *(*get)(void *arg, const char *name), void *arg, char *message, size_t size);
+    int (*check)(const char *(*get)(void *arg, const char *name), void *arg, char *message,
+                 size_t size);
     /* Called once in the process that will parse, before the sandbox closes: to load tables, open
      * files. Returns 0, or nonzero to fail. May be NULL. */
     int (*setup)(void);
     int (*parse)(FILE *body, struct penstock_run *run);
+    uint32_t flags; /* PENSTOCK_PARSER_… */
 };
 
-/* A plug-in is a shared object that exports this symbol. */
+/* The parser prints its records to standard output, a line each, in place of emitting them. Always isolated. */
+#define PENSTOCK_PARSER_STDIO 1u
+
+/* A plug-in is a shared object that exports one parser under this name:
+ *
+ *     const struct penstock_parser penstock_plugin = {PENSTOCK_PARSER_ABI, sizeof(struct penstock_parser), …};
+ *
+ * Build it as cc -shared -fPIC `pkg-config --cflags penstock` and put it into the directory that
+ * `pkg-config --variable=plugindir penstock` names, or that parse.plugin_dir does: both owned by root or by the
+ * daemon's user, and writable by nobody else.
+ *
+ * A plug-in runs in a process of its own, unless the config says `isolation = thread`: it may crash, call
+ * exit, or never return, and only its job fails. That process reads no files, opens no sockets and starts no
+ * programs (`sandbox = off` allows it); what it needs of that kind is done by `setup`, before. If the job is
+ * cancelled or its download cut, the process is killed; with `on_abort = error` the FILE gives the read
+ * error first, and there is some time to return. An isolated parser's `check` is called in that process,
+ * when a run begins. */
 #define PENSTOCK_PLUGIN_SYMBOL "penstock_plugin"
+#if defined(__GNUC__)
+__attribute__((visibility("default")))
+#endif
+extern const struct penstock_parser penstock_plugin;
+
+/* Declares an old `int function(FILE *)` as it is. Each line that it prints to standard output is a record, a
+ * JSON string; what it prints to standard error stands in the verdict if it fails; 0 is success. */
+#define PENSTOCK_STDIO_PARSER(parser_name, function)                                   \
+    static int penstock_stdio_parse_(FILE *body, struct penstock_run *run)             \
+    {                                                                                  \
+        (void)run;                                                                     \
+        return (function)(body) == 0 ? PENSTOCK_OK : PENSTOCK_FAILED;                  \
+    }                                                                                  \
+    const struct penstock_parser penstock_plugin = {PENSTOCK_PARSER_ABI,               \
+                                                    sizeof(struct penstock_parser),    \
+                                                    parser_name,                       \
+                                                    "prints its records, a line each", \
+                                                    NULL,                              \
+                                                    NULL,                              \
+                                                    NULL,                              \
+                                                    penstock_stdio_parse_,             \
+                                                    PENSTOCK_PARSER_STDIO}
 
 #ifdef __cplusplus
 }
