@@ -446,8 +446,7 @@ static void test_auto_leaves_the_rest_alone(void **state)
                                         "BZh",
                                         "BZh0 and so on",
                                         "BZh9 is no bzip2 file",
-                                        "\xfd"
-                                        "7zX",
+                                        "\3757zX",
                                         "\x28\xb5\x2f text"};
     struct decode_plan plan = file(DECODE_FILE_AUTO);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
