@@ -34,8 +34,8 @@ struct body_reader {
      * time. Set after body_reader_open, or NULL. */
     void (*tee)(void *arg, const char *data, size_t len);
     void *tee_arg;
-    bool ended;            /* read(2) gave 0, the body was complete and the decoding whole */
-    bool broken;           /* `fault` tells why: EIO for good */
+    bool ended;  /* read(2) gave 0, the body was complete and the decoding whole */
+    bool broken; /* `fault` tells why: EIO for good */
     enum body_fault fault;
     bool pipe_ended; /* read(2) gave 0, and the state was not one of a cut */
     bool unverified; /* the state was BODY_ENDED then */

@@ -108,12 +108,157 @@ static void test_json_options(void **state)
     assert_refused(&parser_json, "max_depth", "2000", "between");
 }
 
+/* --- digest ---------------------------------------------------------------------------------------- */
+
+static void test_digest(void **state)
+{
+    static const struct sample samples[] = {
+        WELL(NULL, "",
+             "{\"bytes\":0,\"sha256\":"
+             "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}"
+             "\n"),
+        WELL("algorithms=md5, sha1", "abc",
+             "{\"bytes\":3,\"md5\":\"900150983cd24fb0d6963f7d28e17f72\","
+             "\"sha1\":\"a9993e364706816aba3e25717850c26c9cd0d89d\"}\n"),
+        WELL("algorithms=sha3-256", "abc",
+             "{\"bytes\":3,\"sha3-256\":"
+             "\"3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532\"}"
+             "\n"),
+    };
+    CHECK(&parser_digest, samples);
+    assert_null(refused(&parser_digest, "algorithms", "sha512 blake2b512"));
+    assert_refused(&parser_digest, "algorithms", "sha256 crc32", "crc32 is none of");
+    assert_refused(&parser_digest, "algorithms", "md5 md5", "twice");
+    assert_refused(&parser_digest, "algorithms", " , ", "names none");
+}
+
+/* --- the filters of lines -------------------------------------------------------------------------- */
+
+static void test_lines_that_match(void **state)
+{
+    static const struct sample samples[] = {
+        WELL("match=b", "a\nb\nabc\n",
+             "{\"line\":2,\"text\":\"b\"}\n{\"line\":3,\"text\":\"abc\"}\n"),
+        WELL("exclude=b", "a\nb\nabc\n", "{\"line\":1,\"text\":\"a\"}\n"),
+        WELL("match=^a\nexclude=c$", "a\r\nb\r\nabc\r\n", "{\"line\":1,\"text\":\"a\"}\n"),
+        WELL("match=(?i)^X.$", "x\xc3\xbc\nx\n", "{\"line\":1,\"text\":\"x\xc3\xbc\"}\n"),
+        WELL("match=b",
+             "\xff\xfe"
+             "b\n",
+             "{\"line\":1,\"text\":\"\xef\xbf\xbd\xef\xbf\xbd"
+             "b\"}\n"),
+        WELL(
+            "match=(?<k>\\w+)=(?<v>\"[^\"]*\")?", "a=\"1\" b\nno\nc=2",
+            "{\"line\":1,\"text\":\"a=\\\"1\\\" b\",\"groups\":{\"k\":\"a\",\"v\":\"\\\"1\\\"\"}}\n"
+            "{\"line\":3,\"text\":\"c=2\",\"groups\":{\"k\":\"c\",\"v\":null}}\n"),
+        FAILS("match=^(a+)+$",
+              "aaa\naaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\n",
+              "{\"line\":1,\"text\":\"aaa\"}\n", KIND_LIMIT_EXCEEDED, 2, "too many steps"),
+    };
+    CHECK(&parser_lines, samples);
+    assert_refused(&parser_lines, "match", "a(b",
+                   "no regular expression: missing closing parenthesis");
+    assert_refused(&parser_lines, "exclude", "((a{1,999}){1,999}){1,999}", "too large");
+}
+
+/* --- xml ------------------------------------------------------------------------------------------- */
+
+static void test_xml(void **state)
+{
+    static const struct sample samples[] = {
+        WELL(NULL, "<a/>", ""),
+        WELL(NULL, "<a><b/><c>x</c></a>", "{\"name\":\"b\"}\n{\"name\":\"c\",\"text\":\"x\"}\n"),
+        WELL(NULL,
+             "<?xml version='1.0' encoding='UTF-8'?>\n<!DOCTYPE a [<!ENTITY e 'E&#65;'>]>\n<a>\n"
+             " <b i='1' j='&lt;&e;\"'> t1 <c/>t&amp;2<!-- no --><?no no?>\n  "
+             "<c>&e;<![CDATA[<&]]></c>\n </b>\n</a>\n",
+             "{\"name\":\"b\",\"attributes\":{\"i\":\"1\",\"j\":\"<EA\\\"\"},\"children\":[{"
+             "\"name\":\"c\"},"
+             "{\"name\":\"c\",\"text\":\"EA<&\"}],\"text\":\"t1 t&2\"}\n"),
+        WELL("trim=no", "<a><b> \n</b><c> x </c></a>",
+             "{\"name\":\"b\",\"text\":\" \\n\"}\n{\"name\":\"c\",\"text\":\" x \"}\n"),
+        WELL("path=/a/b/c", "<a><b><c>1</c><d><c>2</c></d><c>3</c></b><c>4</c><b><c>5</c></b></a>",
+             "{\"name\":\"c\",\"text\":\"1\"}\n{\"name\":\"c\",\"text\":\"3\"}\n{\"name\":\"c\","
+             "\"text\":\"5\"}\n"),
+        WELL("path=/a", "<a>x</a>", "{\"name\":\"a\",\"text\":\"x\"}\n"),
+        WELL("path=/*/b/*", "<a><b><x/></b><c><y/></c></a>", "{\"name\":\"x\"}\n"),
+        WELL("path=b", "<a><b><b>1</b></b><c><b>2</b></c></a>",
+             "{\"name\":\"b\",\"children\":[{\"name\":\"b\",\"text\":\"1\"}]}\n{\"name\":\"b\","
+             "\"text\":\"2\"}\n"),
+        WELL("path=m:x", "<a xmlns:m='u'><m:x m:y='1'/></a>",
+             "{\"name\":\"m:x\",\"attributes\":{\"m:y\":\"1\"}}\n"),
+        WELL("path=nothing", "<a><b/></a>", ""),
+        WELL(NULL, "<?xml version='1.0' encoding='ISO-8859-1'?><a><b>\xfc</b></a>",
+             "{\"name\":\"b\",\"text\":\"\xc3\xbc\"}\n"),
+        WELL(NULL, "<?xml version='1.0' encoding='windows-1251'?><a><b>\xff</b></a>",
+             "{\"name\":\"b\",\"text\":\"\xd1\x8f\"}\n"),
+        FAILS(NULL, "<?xml version='1.0' encoding='EUC-JP'?><a/>", "", KIND_PARSER_FAILED, 1,
+              "unknown encoding"),
+        FAILS(NULL, "", "", KIND_PARSER_FAILED, 1, "no element found"),
+        FAILS(NULL, "<a><b/>\n<c></a>", "{\"name\":\"b\"}\n", KIND_PARSER_FAILED, 2,
+              "mismatched tag"),
+        FAILS(NULL, "<a><b/>", "{\"name\":\"b\"}\n", KIND_PARSER_FAILED, 1, "no element found"),
+        FAILS(NULL, "<a>&none;</a>", "", KIND_PARSER_FAILED, 1, "undefined entity"),
+        FAILS(NULL, "<a>\xff</a>", "", KIND_PARSER_FAILED, 1, "not well-formed"),
+        FAILS("max_depth=2", "<a><b/><b><c/></b></a>", "{\"name\":\"b\"}\n", KIND_LIMIT_EXCEEDED, 1,
+              "2 levels"),
+        FAILS("max_record=30", "<a><b>short</b>\n<b>much longer than that</b></a>",
+              "{\"name\":\"b\",\"text\":\"short\"}\n", KIND_LIMIT_EXCEEDED, 2, "30 bytes"),
+        /* Entities of a text that is never read from anywhere. */
+        WELL(NULL, "<!DOCTYPE a [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><a><b>&e;</b></a>",
+             "{\"name\":\"b\"}\n"),
+    };
+    CHECK(&parser_xml, samples);
+    assert_refused(&parser_xml, "path", "/a//b", "option \"path\"");
+    assert_refused(&parser_xml, "path", "a/b", "option \"path\"");
+    assert_refused(&parser_xml, "path", "/", "option \"path\"");
+    assert_refused(&parser_xml, "path", "", "option \"path\"");
+}
+
+static void run_long(const struct penstock_parser *parser, const char *options, struct buf *text,
+                     enum error_kind kind, const char *message)
+{
+    struct harness h;
+    assert_false(text->failed);
+    harness_init(&h, parser, options);
+    harness_run(&h, text->data, text->len);
+    assert_int_equal(h.task.kind, kind);
+    if (!strstr(h.task.message, message))
+        fail_msg("%s", h.task.message);
+    harness_deinit(&h);
+    buf_reset(text);
+}
+
+/* What a document can make expat keep. */
+static void test_xml_memory(void **state)
+{
+    struct buf b = BUF_INIT;
+    buf_puts(&b, "<!DOCTYPE a [<!ENTITY x0 'ha'>");
+    for (int i = 1; i < 40; i++)
+        buf_printf(&b, "<!ENTITY x%d '&x%d;&x%d;'>", i, i - 1, i - 1);
+    buf_puts(&b, "]><a>&x39;</a>");
+    run_long(&parser_xml, NULL, &b, KIND_LIMIT_EXCEEDED, "amplification");
+
+    buf_puts(&b, "<a>");
+    for (int i = 0; i < 1000000; i++)
+        buf_printf(&b, "<name%d/>", i);
+    run_long(&parser_xml, "path=b", &b, KIND_LIMIT_EXCEEDED, "too many different names");
+
+    buf_puts(&b, "<a><!--");
+    for (int i = 0; i < 200000; i++)
+        buf_puts(&b, " a long comment");
+    buf_puts(&b, "--></a>");
+    run_long(&parser_xml, NULL, &b, KIND_LIMIT_EXCEEDED, "one tag or comment");
+    buf_deinit(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json_elements),
-        cmocka_unit_test(test_json_pointer),
-        cmocka_unit_test(test_json_options),
+        cmocka_unit_test(test_json_elements),    cmocka_unit_test(test_json_pointer),
+        cmocka_unit_test(test_json_options),     cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_lines_that_match), cmocka_unit_test(test_xml),
+        cmocka_unit_test(test_xml_memory),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

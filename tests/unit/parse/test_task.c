@@ -289,7 +289,7 @@ static void test_emit(void **state)
     struct harness h;
     run(&h, emit_odd_values, BODY_COMPLETE);
     assert_result(&h, PENSTOCK_OK, KIND_NONE, NULL);
-    assert_string_equal(h.records.data, "{ \"a\" : [1.50,\t2]}\n\"x\\n\"\n1e400\n");
+    assert_string_equal(h.records.data, "{\"a\" : [1.50,2]}\n\"x\\n\"\n1e400\n");
     assert_int_equal(h.task.source.seq, 3);
     harness_deinit(&h);
 }

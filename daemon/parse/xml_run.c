@@ -1,0 +1,216 @@
+#include "parse/xml_run.h"
+
+#include "base/error.h"
+#include "parse/block.h"
+#include "parse/task.h"
+
+#include <errno.h>
+#include <iconv.h>
+#include <malloc.h>
+#include <stdlib.h>
+
+/* --- memory --------------------------------------------------------------------------------------- */
+
+/* Expat's allocator is told nothing but a size: whose run it is stands here while expat is called. */
+static _Thread_local struct xml_run *current;
+
+static void *allocate(void *old, size_t size)
+{
+    struct xml_run *x = current;
+    size_t had = malloc_usable_size(old);
+    if (size > x->max_memory || x->memory - had > x->max_memory - size) {
+        x->memory_full = true;
+        return NULL;
+    }
+    void *new = realloc(old, size);
+    if (new)
+        x->memory += malloc_usable_size(new) - had;
+    return new;
+}
+
+static void *allocate_new(size_t size)
+{
+    return allocate(NULL, size > 0 ? size : 1);
+}
+
+static void *allocate_more(void *old, size_t size)
+{
+    return allocate(old, size > 0 ? size : 1);
+}
+
+static void release(void *old)
+{
+    current->memory -= malloc_usable_size(old);
+    free(old);
+}
+
+static const XML_Memory_Handling_Suite memory = {allocate_new, allocate_more, release};
+
+/* --- encodings ------------------------------------------------------------------------------------ */
+
+/* The character that a byte alone stands for; -1: none. */
+static int decode_byte(iconv_t cd, int byte)
+{
+    char in = (char)byte, *from = &in;
+    uint32_t out = 0;
+    char *to = (char *)&out;
+    size_t in_left = 1, out_left = sizeof out;
+    iconv(cd, NULL, NULL, NULL, NULL);
+    if (iconv(cd, &from, &in_left, &to, &out_left) == (size_t)-1 || out_left != 0)
+        return -1;
+    return (int)out;
+}
+
+static int on_unknown_encoding(void *arg, const XML_Char *name, XML_Encoding *info)
+{
+    unsigned known = 0;
+    iconv_t cd = iconv_open("UCS-4LE", name);
+    if (cd == (iconv_t)-1)
+        return XML_STATUS_ERROR;
+    for (int i = 0; i < 256; i++) {
+        info->map[i] = decode_byte(cd, i);
+        known += info->map[i] >= 0;
+    }
+    iconv_close(cd);
+    info->data = NULL;
+    info->convert = NULL;
+    info->release = NULL;
+    /* One that uses several bytes leaves many of them undefined. */
+    return known >= 192 ? XML_STATUS_OK : XML_STATUS_ERROR;
+}
+
+/* --- failing -------------------------------------------------------------------------------------- */
+
+uint64_t xml_run_line(const struct xml_run *x)
+{
+    return XML_GetCurrentLineNumber(x->expat);
+}
+
+uint64_t xml_run_offset(const struct xml_run *x)
+{
+    XML_Index at = XML_GetCurrentByteIndex(x->expat);
+    return at < 0 ? PENSTOCK_NO_OFFSET : (uint64_t)at;
+}
+
+void xml_run_stop(struct xml_run *x)
+{
+    x->failed = true;
+    XML_StopParser(x->expat, XML_FALSE);
+}
+
+void xml_run_fail(struct xml_run *x, enum error_kind kind, uint64_t line, uint64_t offset,
+                  const char *message)
+{
+    if (x->failed)
+        return;
+    parse_task_fail(x->run, kind, line, offset, message);
+    xml_run_stop(x);
+}
+
+static enum error_kind kind_of(enum XML_Error code)
+{
+    switch (code) {
+    case XML_ERROR_NO_MEMORY:
+        return KIND_RESOURCES;
+    case XML_ERROR_AMPLIFICATION_LIMIT_BREACH:
+        return KIND_LIMIT_EXCEEDED;
+    default:
+        return KIND_PARSER_FAILED;
+    }
+}
+
+static void say_error(struct xml_run *x)
+{
+    enum XML_Error code = XML_GetErrorCode(x->expat);
+    if (x->failed)
+        return;
+    const char *why = XML_ErrorString(code);
+    enum error_kind kind = kind_of(code);
+    if (code == XML_ERROR_NO_MEMORY && x->memory_full) {
+        kind = KIND_LIMIT_EXCEEDED;
+        why = "the document has too many different names, too many declarations or too long a tag";
+    }
+    parse_task_fail(x->run, kind, xml_run_line(x), xml_run_offset(x), why);
+    x->failed = true;
+}
+
+bool xml_run_enter(struct xml_run *x)
+{
+    struct error why;
+    if (x->failed)
+        return false;
+    if (x->depth < x->max_depth) {
+        x->depth++;
+        return true;
+    }
+    error_set(&why, 0, "elements are nested deeper than %zu levels (option max_depth)",
+              x->max_depth);
+    xml_run_fail(x, KIND_LIMIT_EXCEEDED, xml_run_line(x), xml_run_offset(x), why.text);
+    return false;
+}
+
+void xml_run_leave(struct xml_run *x)
+{
+    x->depth--;
+}
+
+/* --- the run -------------------------------------------------------------------------------------- */
+
+int xml_run_init(struct xml_run *x, struct penstock_run *run, bool namespaces, size_t max_record,
+                 size_t max_depth, void *user)
+{
+    *x = (struct xml_run){.run = run,
+                          .max_token = max_record > XML_TOKEN ? max_record : XML_TOKEN,
+                          .max_depth = max_depth};
+    static const XML_Char separator[] = {XML_SEPARATOR, '\0'};
+    x->max_memory = XML_MEMORY + 3 * x->max_token;
+    current = x;
+    x->expat = XML_ParserCreate_MM(NULL, &memory, namespaces ? separator : NULL);
+    if (!x->expat)
+        return -ENOMEM;
+    XML_SetUserData(x->expat, user);
+    XML_SetUnknownEncodingHandler(x->expat, on_unknown_encoding, NULL);
+    return 0;
+}
+
+void xml_run_deinit(struct xml_run *x)
+{
+    current = x;
+    if (x->expat)
+        XML_ParserFree(x->expat);
+    x->expat = NULL;
+    current = NULL;
+}
+
+/* Expat keeps a token until it is whole. */
+static bool holds_too_much(struct xml_run *x, uint64_t given)
+{
+    struct error why;
+    uint64_t at = xml_run_offset(x);
+    if (at == PENSTOCK_NO_OFFSET || given < at || given - at <= x->max_token)
+        return false;
+    error_set(&why, 0, "one tag or comment has more than %zu bytes", x->max_token);
+    parse_task_fail(x->run, KIND_LIMIT_EXCEEDED, xml_run_line(x), at, why.text);
+    x->failed = true;
+    return true;
+}
+
+int xml_run_all(struct xml_run *x, FILE *body)
+{
+    struct block block;
+    current = x;
+    block_init(&block, body);
+    while (block_next(&block)) {
+        if (XML_Parse(x->expat, block.data, (int)block.len, XML_FALSE) != XML_STATUS_OK) {
+            say_error(x);
+            return -EINVAL;
+        }
+        if (holds_too_much(x, block.offset + block.len))
+            return -EINVAL;
+    }
+    if (ferror(body))
+        return -EIO;
+    if (XML_Parse(x->expat, "", 0, XML_TRUE) != XML_STATUS_OK)
+        say_error(x);
+    return x->failed ? -EINVAL : 0;
+}

@@ -1,0 +1,55 @@
+/* A FILE * through expat, for the built-in parsers of XML: blocks as they come, a bound on the memory that a document
+ * can make expat hold (declarations, each distinct name, a long tag), and failures with their place. Nothing external is ever loaded; what entities may grow to is
+ * bounded by expat (a hundred times the document, beyond 8 MiB) and by the limits here. Besides the encodings that expat knows
+ * (UTF-8, UTF-16, ISO-8859-1, US-ASCII) those of one byte a character that iconv(3) knows. One thread. */
+#ifndef PENSTOCK_PARSE_XML_RUN_H
+#define PENSTOCK_PARSE_XML_RUN_H
+
+#include "penstock/parser.h"
+#include "record/kind.h"
+
+#include <expat.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* One tag with its attributes, comment or the like has at most this many bytes, or max_record if that is more. */
+#define XML_TOKEN ((size_t)1 << 20)
+
+/* What expat may hold besides three times that. */
+#define XML_MEMORY ((size_t)32 << 20)
+
+/* Between a namespace and a local name, where namespaces are resolved: no character of XML. */
+#define XML_SEPARATOR '\x01'
+
+struct xml_run {
+    XML_Parser expat;
+    struct penstock_run *run;
+    size_t max_token, max_depth, depth; /* elements that are open */
+    size_t memory, max_memory;          /* bytes that expat has allocated */
+    bool memory_full;                   /* it was refused more */
+    bool failed;                        /* the failure was said, or is the sink's */
+};
+
+/* `user` is what handlers get. 0 or -ENOMEM. Call xml_run_deinit in any case. */
+int xml_run_init(struct xml_run *x, struct penstock_run *run, bool namespaces, size_t max_record,
+                 size_t max_depth, void *user);
+void xml_run_deinit(struct xml_run *x);
+
+/* Reads the whole document. 0; or negative, the failure having been said. */
+int xml_run_all(struct xml_run *x, FILE *body);
+
+/* For handlers, first thing: counts the elements. False: one too many, and the run ends. */
+bool xml_run_enter(struct xml_run *x);
+void xml_run_leave(struct xml_run *x);
+
+/* For handlers: ends the run with a failure at this place, or (NULL) one that was said. */
+void xml_run_fail(struct xml_run *x, enum error_kind kind, uint64_t line, uint64_t offset,
+                  const char *message);
+void xml_run_stop(struct xml_run *x);
+
+uint64_t xml_run_line(const struct xml_run *x);
+uint64_t xml_run_offset(const struct xml_run *x);
+
+#endif
