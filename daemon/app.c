@@ -190,9 +190,11 @@ static int make_workers(struct app *app, struct error *err)
     int r = pool_new((unsigned)s->workers, (unsigned)s->max_abandoned, &app->pool);
     if (r < 0)
         return error_set(err, r, "no memory for the workers");
-    struct fetch_config config = {.threads = (unsigned)s->fetch_threads};
+    struct fetch_config config = {.threads = (unsigned)s->fetch_threads, .ca_file = s->ca_file};
     return fetch_new(&config, &app->fetch, err);
 }
+
+static int on_reload(void *arg, json_t **ret_restart, struct error *err);
 
 static int make_jobs(struct app *app, struct error *err)
 {
@@ -205,7 +207,9 @@ static int make_jobs(struct app *app, struct error *err)
                                  .sink = app->sink,
                                  .registry = app->first.registry,
                                  .policy = app->first.policy,
-                                 .instance = app->instance};
+                                 .instance = app->instance,
+                                 .reload = on_reload,
+                                 .arg = app};
     return jobs_new(&config, &app->jobs, err);
 }
 
@@ -342,40 +346,72 @@ static void on_stdout_mail(struct mail *mail)
 
 /* --- reload ----------------------------------------------------------------------------------- */
 
-/* What only a restart changes, by name, so that nobody wonders why nothing happens. */
-static void name_restarts(const struct settings *a, const struct settings *b)
+static bool differ(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) != 0 : a != b;
+}
+
+static bool sinks_differ(const struct settings *a, const struct settings *b)
+{
+    if (a->sink_count != b->sink_count)
+        return true;
+    for (size_t i = 0; i < a->sink_count; i++)
+        if (differ(a->sinks[i].name, b->sinks[i].name) ||
+            differ(a->sinks[i].path, b->sinks[i].path) || a->sinks[i].type != b->sinks[i].type ||
+            a->sinks[i].events != b->sinks[i].events)
+            return true;
+    return false;
+}
+
+/* What only a restart changes, by name, so that nobody wonders why nothing happens. NULL: no memory. */
+static json_t *name_restarts(const struct settings *a, const struct settings *b)
 {
     const struct {
         const char *name;
         bool changed;
     } keys[] = {
-        {"control.socket", strcmp(a->socket, b->socket) != 0},
+        {"control.socket", differ(a->socket, b->socket)},
         {"control.mode", a->socket_mode != b->socket_mode},
-        {"store.engine", strcmp(a->store_engine, b->store_engine) != 0},
-        {"store.path", a->store_path && b->store_path && strcmp(a->store_path, b->store_path) != 0},
+        {"control.group", differ(a->socket_group, b->socket_group)},
+        {"control.max_clients", a->max_clients != b->max_clients},
+        {"store.engine", differ(a->store_engine, b->store_engine)},
+        {"store.path", differ(a->store_path, b->store_path)},
+        {"store.keep_finished", a->keep_finished != b->keep_finished},
+        {"store.keep_finished_count", a->keep_finished_count != b->keep_finished_count},
+        {"queue.max_jobs", a->max_jobs != b->max_jobs},
         {"fetch.threads", a->fetch_threads != b->fetch_threads},
+        {"fetch.proxy", differ(a->proxy, b->proxy)},
+        {"fetch.ca_file", differ(a->ca_file, b->ca_file)},
         {"fetch.max_header", a->max_header != b->max_header},
+        {"fetch.resume_delay", a->resume_delay != b->resume_delay},
         {"flow.pipe_size", a->pipe_size != b->pipe_size},
         {"flow.decode_ratio", a->decode_ratio != b->decode_ratio},
         {"flow.decode_window", a->decode_window != b->decode_window},
         {"flow.spool_dir", strcmp(a->spool_dir, b->spool_dir) != 0},
+        {"parse.max_abandoned", a->max_abandoned != b->max_abandoned},
         {"parse.max_record", a->max_record != b->max_record},
-        {"sink", a->sink_count != b->sink_count},
+        {"sink", sinks_differ(a, b)},
     };
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        if (keys[i].changed)
-            log_warning("%s has changed: that needs a restart", keys[i].name);
+    json_t *names = json_array();
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (!keys[i].changed)
+            continue;
+        log_warning("%s has changed: that needs a restart", keys[i].name);
+        json_array_append_new(names, json_string(keys[i].name));
+    }
+    return names;
 }
 
-static void reload(struct app *app)
+/* All or nothing. */
+static int reload(struct app *app, json_t **ret_restart, struct error *err)
 {
-    struct error err;
     struct loaded fresh;
-    if (loaded_read(app->options, &fresh, &err) < 0) {
-        log_error("reload: %s; nothing has changed", err.text);
-        return;
+    int r = loaded_read(app->options, &fresh, err);
+    if (r < 0) {
+        log_error("reload: %s; nothing has changed", err->text);
+        return r;
     }
-    name_restarts(app->settings, fresh.settings);
+    *ret_restart = name_restarts(app->settings, fresh.settings);
     loaded_warn(&fresh);
     jobs_reconfigure(app->jobs, fresh.settings, fresh.registry, fresh.policy);
     log_set_level(fresh.settings->log_level);
@@ -383,6 +419,16 @@ static void reload(struct app *app)
         loaded_free(&app->current);
     app->current = fresh;
     log_info("reload: done");
+    return 0;
+}
+
+static int on_reload(void *arg, json_t **ret_restart, struct error *err)
+{
+    struct app *app = arg;
+    sd_notify(0, "RELOADING=1");
+    int r = reload(app, ret_restart, err);
+    sd_notify(0, "READY=1");
+    return r;
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -392,10 +438,11 @@ static void on_signal(uv_signal_t *signal, int number)
         stop(app, number == SIGTERM ? "SIGTERM" : "SIGINT");
         return;
     }
+    struct error err;
+    json_t *restart = NULL;
     sink_reopen(app->sink);
-    sd_notify(0, "RELOADING=1");
-    reload(app);
-    sd_notify(0, "READY=1");
+    on_reload(app, &restart, &err);
+    json_decref(restart);
 }
 
 /* --- run

@@ -20,6 +20,7 @@ static const struct message_method methods[] = {
     {"ping", MESSAGE_PING, JOBS_SHOW, true},
     {"pause", MESSAGE_CALL, JOBS_PAUSE, false},
     {"resume", MESSAGE_CALL, JOBS_RESUME, false},
+    {"reload", MESSAGE_CALL, JOBS_RELOAD, true},
     {"run", MESSAGE_CALL, JOBS_RUN, false},
     {"exited", MESSAGE_CALL, JOBS_EXITED, false},
     {"schedule_apply", MESSAGE_CALL, JOBS_SCHEDULE_APPLY, false},
@@ -31,7 +32,7 @@ static const struct message_method methods[] = {
 
 #define METHOD_NAMES                                                                               \
     "submit, show, list, cancel, retry, wait, follow, run, exited, schedule_apply, schedule_add, " \
-    "schedule_list, schedule_run, schedule_remove, pause, resume, stats, parsers, ping"
+    "schedule_list, schedule_run, schedule_remove, pause, resume, reload, stats, parsers, ping"
 
 /* jansson has a fixed limit of depth (2,048) and none of the number of values, and a value costs
  * some thirty times its text: so both are counted before it sees the line. */

@@ -19,6 +19,7 @@ static const struct {
     {JOBS_QUEUE_FULL, "queue_full"},
     {JOBS_FORBIDDEN, "forbidden"},
     {JOBS_UNAVAILABLE, "unavailable"},
+    {JOBS_BAD_CONFIG, "bad_config"},
 };
 
 static const char notify_head[] = "{\"jsonrpc\":\"2.0\",\"method\":\"";

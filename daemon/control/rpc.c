@@ -44,6 +44,7 @@ void rpc_init(struct rpc *rpc, const struct rpc_host *host, const struct jobs_pe
               struct stream *stream, void (*answered)(struct rpc *rpc))
 {
     *rpc = (struct rpc){.host = host, .peer = *peer, .stream = stream, .answered = answered};
+    stream->follower.peer = *peer;
     list_init(&rpc->queue);
     list_init(&rpc->unbegun);
     rpc->fd = -1;

@@ -22,6 +22,7 @@ static void free_if_over(struct session *s)
     stream_deinit(&s->stream);
     buf_deinit(&s->out);
     jsonl_deinit(&s->in);
+    free(s->groups);
     free(s);
 }
 
@@ -249,6 +250,22 @@ static void on_stream_ready(struct stream *stream)
     s->host->wake(s);
 }
 
+/* The peer's supplementary groups; without memory it has none. */
+static void read_groups(struct session *s, struct jobs_peer *peer)
+{
+    gid_t none;
+    socklen_t len = 0;
+    if (getsockopt(s->fd, SOL_SOCKET, SO_PEERGROUPS, &none, &len) == 0 || errno != ERANGE)
+        return;
+    s->groups = malloc(len);
+    if (!s->groups || getsockopt(s->fd, SOL_SOCKET, SO_PEERGROUPS, s->groups, &len) < 0)
+        return;
+    peer->groups = s->groups;
+    peer->group_count = len / sizeof *s->groups;
+}
+
+_Static_assert(sizeof(gid_t) == sizeof(uint32_t), "as struct jobs_peer has them");
+
 static struct jobs_peer peer_of(int fd)
 {
     struct ucred cred = {.uid = (uid_t)-1, .gid = (gid_t)-1};
@@ -276,6 +293,7 @@ int session_new(const struct session_host *host, int fd, struct session **ret_se
     jsonl_init(&s->in, SESSION_MAX_LINE);
     stream_init(&s->stream, host->rpc.jobs, on_stream_ready);
     struct jobs_peer peer = peer_of(fd);
+    read_groups(s, &peer);
     rpc_init(&s->rpc, &host->rpc, &peer, &s->stream, on_answered);
     *ret_session = s;
     host->wake(s);

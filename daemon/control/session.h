@@ -44,6 +44,7 @@ struct session {
     struct jsonl in;
     struct rpc rpc;
     struct stream stream;
+    uint32_t *groups; /* of the peer, besides its primary one */
     struct buf out;
     size_t sent;    /* of out */
     bool eof;       /* the client sends no more */

@@ -238,6 +238,7 @@ static int change(struct ctl *ctl, json_t *params)
     }
     status = ctl_worse(tell_refused(answer.result, "missing", "no such job"),
                        tell_refused(answer.result, "not_ended", "it has not ended yet"));
+    status = ctl_worse(status, tell_refused(answer.result, "forbidden", "it is another user's"));
     if (json_is_true(json_object_get(answer.result, "more")))
         out_error("there were more than are named here");
     answer_deinit(&answer);

@@ -47,6 +47,8 @@ enum opt {
     OPT_MAX_DECODED,
     OPT_COMMIT_MAX,
     OPT_COMPRESS,
+    OPT_IP,
+    OPT_DIGEST_HEADERS,
     OPT_STATE,
     OPT_ERROR,
     OPT_SCHEDULE,

@@ -227,8 +227,14 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     }
     impl->last_byte = clock_now();
     impl->overdue = false;
+    if (impl->rate && !rate_take(impl->rate, len, &impl->rate_link)) {
+        impl->throttled = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
     int r = impl->t->ops->on_data(impl->t, data, len);
     if (r == TRANSFER_PAUSE) {
+        if (impl->rate)
+            rate_give_back(impl->rate, len);
         impl->paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }

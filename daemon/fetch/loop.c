@@ -67,6 +67,7 @@ static void on_stop(struct mail *mail)
     struct fetch_loop *loop = container_of(mail, struct fetch_loop, stop_mail);
     transfer_free_spares(loop);
     multi_close(&loop->multi, NULL);
+    rates_close(&loop->rates);
     uv_close((uv_handle_t *)&loop->tick, NULL);
     mailbox_close(&loop->mailbox, NULL, NULL);
 }
@@ -119,6 +120,9 @@ static int loop_init(struct fetch_loop *loop, unsigned index, const struct fetch
     loop->multi.unwatched = transfer_unwatched;
     unsigned connects = config->max_connects ? config->max_connects : DEFAULT_CONNECTS;
     curl_multi_setopt(loop->multi.handle, CURLMOPT_MAXCONNECTS, (long)connects);
+    /* A paused HTTP/2 stream on a connection with others is read on into memory: one transfer each. */
+    curl_multi_setopt(loop->multi.handle, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    rates_init(&loop->rates, &loop->uv, transfer_go_on);
     uv_timer_init(&loop->uv, &loop->tick);
     uv_timer_start(&loop->tick, on_tick, TICK_MS, TICK_MS);
     atomic_store_explicit(&loop->ticks_ns, clock_now(), memory_order_relaxed);

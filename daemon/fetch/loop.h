@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/mailbox.h"
 #include "fetch/multi.h"
+#include "fetch/rate.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -22,6 +23,7 @@ struct fetch_loop {
     struct mail stop_mail;
     struct list spares; /* struct transfer_impl without a transfer */
     size_t spare_count;
+    struct rates rates;
     size_t receive_buffer;
     char *ca_file; /* NULL: none is known */
     /* Written by the loop's thread, read by any. */

@@ -5,7 +5,9 @@
 
 #include "fetch/loop.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +65,34 @@ static int take_host(struct transfer_impl *impl)
     return code ? url_fails(impl, code) : 0;
 }
 
+static bool is_localhost(const char *host)
+{
+    static const char name[] = "localhost";
+    size_t len = strlen(host), want = sizeof name - 1;
+    if (len > 0 && host[len - 1] == '.')
+        len--;
+    return len >= want && strncasecmp(host + len - want, name, want) == 0 &&
+           (len == want || host[len - want - 1] == '.');
+}
+
+/* Through a proxy no address is ever seen: a name that can only mean loopback (RFC 6761, 6.3), there the
+ * proxy's own, is judged as that. */
+static int judge_host(struct transfer_impl *impl)
+{
+    const struct policy *policy = impl->t->request->policy;
+    struct error err = {{0}};
+    int r = policy_check_host(policy, impl->host, impl->port, &err);
+    if (r == 0 && impl->proxied && is_localhost(impl->host)) {
+        struct sockaddr_in loopback = {.sin_family = AF_INET,
+                                       .sin_port = htons((uint16_t)impl->port),
+                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        r = policy_check(policy, impl->host, (struct sockaddr *)&loopback, sizeof loopback, &err);
+    }
+    if (r < 0)
+        impl_fail(impl, KIND_POLICY, "%s", err.text);
+    return r;
+}
+
 static int set_url(struct transfer_impl *impl)
 {
     const struct transfer_request *request = impl->t->request;
@@ -71,12 +101,7 @@ static int set_url(struct transfer_impl *impl)
         return url_fails(impl, code);
     if (check_scheme(impl) < 0 || take_host(impl) < 0)
         return -1;
-    struct error err = {{0}};
-    if (request->policy && policy_check_host(request->policy, impl->host, impl->port, &err) < 0) {
-        impl_fail(impl, KIND_POLICY, "%s", err.text);
-        return -1;
-    }
-    return 0;
+    return request->policy ? judge_host(impl) : 0;
 }
 
 /* --- headers --- */
@@ -189,12 +214,44 @@ static void set_behaviour(CURL *easy)
                      1L); /* a look-up under way is left, not waited for */
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    /* A proxy that is asked for a tunnel must not see what is meant for the origin. */
+    curl_easy_setopt(easy, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)CURL_MAX_WRITE_SIZE);
+}
+
+/* The connection: its protocol and its addresses. */
+static void set_connection(struct transfer_impl *impl)
+{
+    const struct transfer_request *request = impl->t->request;
+    curl_easy_setopt(impl->easy, CURLOPT_HTTP_VERSION,
+                     request->http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(impl->easy, CURLOPT_IPRESOLVE,
+                     request->ip == 4   ? (long)CURL_IPRESOLVE_V4
+                     : request->ip == 6 ? (long)CURL_IPRESOLVE_V6
+                                        : (long)CURL_IPRESOLVE_WHATEVER);
+}
+
+static bool set_blob(struct transfer_impl *impl, CURLoption option, const void *data, size_t len)
+{
+    struct curl_blob blob = {
+        .data = (void *)(uintptr_t)data, .len = len, .flags = CURL_BLOB_NOCOPY};
+    return curl_easy_setopt(impl->easy, option, &blob) == CURLE_OK;
+}
+
+/* As blobs: a file would be read by the loop's thread. */
+static bool set_identity(struct transfer_impl *impl)
+{
+    const struct transfer_request *r = impl->t->request;
+    if (!r->client_cert)
+        return true;
+    const void *key = r->client_key ? r->client_key : r->client_cert;
+    size_t key_len = r->client_key ? r->client_key_len : r->client_cert_len;
+    return set_blob(impl, CURLOPT_SSLCERT_BLOB, r->client_cert, r->client_cert_len) &&
+           set_blob(impl, CURLOPT_SSLKEY_BLOB, key, key_len);
 }
 
 /* Without CAPATH: Debian's default switches curl's CA cache off, 34 ms of CPU a connection. */
@@ -210,7 +267,6 @@ static bool set_texts(struct transfer_impl *impl)
 {
     const struct transfer_request *request = impl->t->request;
     const char *proxy = request->proxy ? request->proxy : "";
-    impl->proxied = *proxy != '\0';
     /* Empty, so that neither http_proxy nor no_proxy of the environment counts: with a proxy the
      * target's address is not judged, so a way around it must not open. */
     return set_text(impl, CURLOPT_PROTOCOLS_STR, "http,https") &&
@@ -231,17 +287,27 @@ static bool set_method(struct transfer_impl *impl)
     return code == CURLE_OK;
 }
 
+static bool set_rate(struct transfer_impl *impl)
+{
+    uint64_t rate = impl->t->request->bytes_per_second;
+    if (rate > 0)
+        impl->rate = rate_get(&impl->loop->rates, impl->host, rate);
+    return rate == 0 || impl->rate;
+}
+
 int impl_setup(struct transfer_impl *impl)
 {
     const struct transfer_request *request = impl->t->request;
     uint64_t max = request->max_header_bytes;
     head_init(&impl->head, max ? max : DEFAULT_MAX_HEADER);
+    impl->proxied = request->proxy && *request->proxy;
     if (set_url(impl) < 0 || set_headers(impl) < 0)
         return -1;
     if (request->user_agent && refuse_breaks(impl, "the user agent", request->user_agent) < 0)
         return -1;
     set_behaviour(impl->easy);
-    if (!set_texts(impl) || !set_method(impl))
+    set_connection(impl);
+    if (!set_texts(impl) || !set_method(impl) || !set_identity(impl) || !set_rate(impl))
         return no_memory(impl);
     /* Curl's own limit as well, as it gives each of several addresses its share of it. */
     if (request->connect_ms)
@@ -254,16 +320,25 @@ int impl_setup(struct transfer_impl *impl)
     return 0;
 }
 
+/* There may be secrets among them. */
+static void free_headers(struct curl_slist *headers)
+{
+    for (struct curl_slist *h = headers; h; h = h->next)
+        explicit_bzero(h->data, strlen(h->data));
+    curl_slist_free_all(headers);
+}
+
 void impl_reset(struct transfer_impl *impl)
 {
     curl_easy_reset(impl->easy);
-    curl_slist_free_all(impl->headers);
+    free_headers(impl->headers);
     head_deinit(&impl->head);
     struct transfer_impl *i = impl;
     i->t = NULL;
     i->headers = NULL;
     i->stage = STAGE_CONNECT;
-    i->added = i->paused = i->ended = i->settled = i->proxied = i->overdue = i->opened = false;
+    i->added = i->paused = i->throttled = i->ended = i->settled = i->proxied = i->overdue =
+        i->opened = false;
     i->started = i->stage_since = i->last_byte = i->armed = 0;
     i->open_errno = 0;
     i->refusal.text[0] = i->host[0] = i->curl_error[0] = '\0';

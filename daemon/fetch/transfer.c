@@ -49,6 +49,7 @@ static struct transfer_impl *impl_new(struct fetch_loop *loop)
         return NULL;
     list_init(&impl->link);
     list_init(&impl->report.link);
+    list_init(&impl->rate_link);
     impl->loop = loop;
     impl->easy = curl_easy_init();
     impl->url = curl_url();
@@ -141,6 +142,9 @@ static void detach(struct transfer_impl *impl, CURLcode code)
     outcome_fill(impl, code);
     clocks_stop(impl);
     list_del(&impl->report.link);
+    list_del(&impl->rate_link);
+    rate_put(impl->rate);
+    impl->rate = NULL;
     if (impl->added)
         curl_multi_remove_handle(impl->loop->multi.handle, impl->easy);
     impl->added = false;
@@ -254,12 +258,8 @@ void transfer_cancel(struct transfer *t)
         mailbox_post(&t->loop->mailbox, &t->cancel_mail);
 }
 
-void transfer_resume(struct transfer *t)
+static void read_on(struct transfer_impl *impl)
 {
-    struct transfer_impl *impl = t->impl;
-    if (!impl || impl->ended || !impl->paused)
-        return;
-    impl->paused = false;
     impl->overdue = false;
     impl->last_byte = clock_now();
     CURLcode code = curl_easy_pause(impl->easy, CURLPAUSE_CONT);
@@ -267,4 +267,20 @@ void transfer_resume(struct transfer *t)
         multi_report(&impl->loop->multi, &impl->report, impl->easy, code);
     else
         clocks_arm(impl);
+}
+
+void transfer_resume(struct transfer *t)
+{
+    struct transfer_impl *impl = t->impl;
+    if (!impl || impl->ended || !impl->paused)
+        return;
+    impl->paused = false;
+    read_on(impl);
+}
+
+void transfer_go_on(struct list *waiting)
+{
+    struct transfer_impl *impl = container_of(waiting, struct transfer_impl, rate_link);
+    impl->throttled = false;
+    read_on(impl);
 }

@@ -28,12 +28,20 @@ struct transfer_request {
     const char *method; /* "GET" or "POST" */
     const void *body;   /* POST's */
     size_t body_len;
-    const char *const *headers; /* "Name: value", checked: no CR, LF or NUL */
+    const char *const *headers; /* "Name: value", checked: no CR, LF or NUL; copies are wiped */
     size_t header_count;
     const char *user_agent;
-    const char *proxy;     /* NULL or "" for none */
-    const char *ca_file;   /* NULL: the system's */
-    struct policy *policy; /* a reference of the caller's */
+    const char *proxy;   /* NULL or "" for none */
+    const char *ca_file; /* NULL: the system's */
+    /* A client's certificate (and the chain after it) and its key, PEM. NULL: none; the key may stand
+     * with the certificate. */
+    const void *client_cert, *client_key;
+    size_t client_cert_len, client_key_len;
+    bool
+        http2; /* over TLS, if the server speaks it; each connection still has one transfer at a time */
+    int ip;                    /* 4 or 6: such addresses only; 0: any */
+    uint64_t bytes_per_second; /* of the bodies of all transfers from this host; 0: no limit */
+    struct policy *policy;     /* a reference of the caller's */
     uint32_t connect_ms, first_byte_ms, stall_ms;
     uint64_t max_header_bytes; /* of one response; 0 for 256 KiB */
     uint64_t range_from;       /* resume: `Range: bytes=N-`; 0 for none */

@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "fetch/head.h"
 #include "fetch/multi.h"
+#include "fetch/rate.h"
 #include "fetch/transfer.h"
 
 #include <curl/curl.h>
@@ -30,10 +31,11 @@ struct transfer_impl {
     struct head head;
 
     enum stage stage;
-    bool added; /* the multi has the handle */
-    bool paused;
-    bool ended;   /* result is final and the handle is out of the multi */
-    bool settled; /* result.kind and message are: what comes later is a consequence */
+    bool added;     /* the multi has the handle */
+    bool paused;    /* by the consumer */
+    bool throttled; /* by the host's rate; not while paused */
+    bool ended;     /* result is final and the handle is out of the multi */
+    bool settled;   /* result.kind and message are: what comes later is a consequence */
     bool proxied;
 
     /* Clocks, in ns of clock_now. */
@@ -44,6 +46,9 @@ struct transfer_impl {
     bool opened;          /* a socket was made for this transfer: it reuses no connection */
     int open_errno;       /* why one could not be made; 0 */
     struct error refusal; /* the policy's, of the first address it refused */
+
+    struct rate *rate; /* or NULL */
+    struct list rate_link;
 
     char host[256]; /* as curl reads the URL: normalised, without brackets */
     int port;
@@ -60,6 +65,8 @@ void impl_fail(struct transfer_impl *impl, enum error_kind kind, const char *fmt
 void impl_stop(struct transfer_impl *impl);
 /* curl has completed a handle; for the multi. */
 void transfer_done(struct multi *multi, CURL *easy, CURLcode code);
+/* A throttled transfer (its rate_link) may read again; for the rates. */
+void transfer_go_on(struct list *waiting);
 /* curl waits for none of its sockets now; for the multi, from within curl. */
 void transfer_unwatched(CURL *easy);
 /* Frees the handles kept for reuse; the loop ends. */

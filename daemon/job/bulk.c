@@ -28,7 +28,7 @@ struct bulk {
     size_t page_count, page_next;
     uint64_t before;
     bool last_page;
-    json_t *done, *ended, *missing;
+    json_t *done, *ended, *missing, *forbidden;
     bool more;
 };
 
@@ -43,19 +43,26 @@ static void bulk_free(struct bulk *b)
     json_decref(b->done);
     json_decref(b->ended);
     json_decref(b->missing);
+    json_decref(b->forbidden);
     free(b);
 }
 
 static void finish(struct bulk *b)
 {
     struct jobs *jobs = b->jobs;
-    if (b->call) {
+    bool none = json_array_size(b->forbidden) > 0 && b->id_count == 1;
+    if (b->call && none) {
+        call_fail(b->call, JOBS_FORBIDDEN, "id", "job %llu is another user's",
+                  (unsigned long long)b->ids[0]);
+    } else if (b->call) {
         json_t *result = b->retry ? json_pack("{s:O, s:O, s:O}", "retried", b->done, "not_ended",
                                               b->ended, "missing", b->missing)
                                   : json_pack("{s:O, s:O, s:O}", "cancelled", b->done, "ended",
                                               b->ended, "missing", b->missing);
         if (result && b->more)
             json_object_set_new(result, "more", json_true());
+        if (result && json_array_size(b->forbidden) > 0)
+            json_object_set(result, "forbidden", b->forbidden);
         call_reply(b->call, result);
     } else {
         jobs->cancelling--;
@@ -190,6 +197,9 @@ static void on_got(struct mail *mail)
     else if (b->get.call.result < 0) {
         fail(b, &b->get.call);
         return;
+    } else if (!call_may_see(b->call, b->get.job)) {
+        note(b->forbidden, b->get.id);
+        store_job_free(b->get.job);
     } else if (!take_row(b, b->get.job))
         return;
     step(b);
@@ -278,7 +288,8 @@ static struct bulk *bulk_new(struct jobs *jobs, struct jobs_call *call)
     b->done = json_array();
     b->ended = json_array();
     b->missing = json_array();
-    if (!b->done || !b->ended || !b->missing) {
+    b->forbidden = json_array();
+    if (!b->done || !b->ended || !b->missing || !b->forbidden) {
         bulk_free(b);
         return NULL;
     }
@@ -313,6 +324,7 @@ void call_bulk(struct jobs_call *call)
         bulk_free(b);
         return;
     }
+    call_limit(call, &b->list.select);
     step(b);
 }
 

@@ -1,5 +1,7 @@
 /* The operations of the control protocol: dispatch, answers, and those that only look. */
 #include "base/clock.h"
+#include "base/fd.h"
+#include "job/access.h"
 #include "job/job.h"
 #include "job/schedule.h"
 
@@ -56,6 +58,50 @@ void call_fail_store(struct jobs_call *call, const struct store_call *failed)
         call_fail(call, JOBS_NOT_FOUND, NULL, "%s", text);
     else
         call_fail(call, JOBS_UNAVAILABLE, NULL, "the store says: %s", text);
+}
+
+/* --- permissions ------------------------------------------------------------------------------ */
+
+bool call_may_see(const struct jobs_call *call, const struct store_job *row)
+{
+    return access_may_see(call->jobs->settings->access, &call->peer, row->uid);
+}
+
+void call_limit(const struct jobs_call *call, struct store_select *select)
+{
+    select->by_uid = !access_may_administer(call->jobs->settings->access, &call->peer);
+    select->uid = call->peer.uid;
+}
+
+/* What needs no look at a row: NULL, or the keys that would permit it. */
+static const char *missing_permission(const struct jobs_call *call)
+{
+    const struct access *access = call->jobs->settings->access;
+    switch (call->method) {
+    case JOBS_SUBMIT:
+    case JOBS_RUN:
+    case JOBS_RETRY:
+        return access_may_submit(access, &call->peer) ? NULL : "submit_users, submit_groups";
+    case JOBS_PAUSE:
+    case JOBS_RESUME:
+    case JOBS_RELOAD:
+    case JOBS_SCHEDULE_APPLY:
+    case JOBS_SCHEDULE_ADD:
+    case JOBS_SCHEDULE_LIST:
+    case JOBS_SCHEDULE_RUN:
+    case JOBS_SCHEDULE_REMOVE:
+        return access_may_administer(access, &call->peer) ? NULL : "admin_users, admin_groups";
+    default:
+        return NULL;
+    }
+}
+
+static void forbid(struct jobs_call *call, const char *keys)
+{
+    if (call->method == JOBS_RUN)
+        fd_close(&call->fd);
+    call_fail(call, JOBS_FORBIDDEN, NULL, "uid %u may not do that here ([control] %s)",
+              (unsigned)call->peer.uid, keys);
 }
 
 /* --- parameters ---------------------------------------------------------------------------------- */
@@ -130,6 +176,9 @@ static void on_shown(struct mail *mail)
                   (unsigned long long)show->get.id);
     else if (show->get.call.result < 0)
         call_fail_store(call, &show->get.call);
+    else if (!call_may_see(call, show->get.job))
+        call_fail(call, JOBS_FORBIDDEN, "id", "job %llu is another user's",
+                  (unsigned long long)show->get.id);
     else
         call_reply(call, view_job(call->jobs, show->get.job));
     store_job_free(show->get.job);
@@ -213,6 +262,7 @@ static void call_list(struct jobs_call *call)
         free(l);
         return;
     }
+    call_limit(call, &l->list.select);
     l->call = call;
     l->list.limit = (size_t)limit;
     l->list.before = before;
@@ -257,6 +307,21 @@ static void call_pause(struct jobs_call *call, bool paused)
         call_reply(call, json_pack("{s:b}", "paused", paused));
 }
 
+/* --- reload ----------------------------------------------------------------------------------- */
+
+static void call_reload(struct jobs_call *call)
+{
+    const struct jobs_config *config = &call->jobs->config;
+    struct error err = {""};
+    json_t *restart = NULL;
+    int r = config->reload ? config->reload(config->arg, &restart, &err)
+                           : error_set(&err, -ENOSYS, "this daemon has nothing to read again");
+    if (r < 0)
+        call_fail(call, JOBS_BAD_CONFIG, NULL, "%s; nothing has changed", err.text);
+    else
+        call_reply(call, json_pack("{s:b, s:o}", "reloaded", 1, "restart", restart));
+}
+
 /* --- dispatch --------------------------------------------------------------------------------- */
 
 void jobs_call(struct jobs *jobs, struct jobs_call *call)
@@ -269,6 +334,11 @@ void jobs_call(struct jobs *jobs, struct jobs_call *call)
     call->abandoned = false;
     mail_init(&call->mail, on_answer);
     jobs->calls_out++;
+    const char *missing = missing_permission(call);
+    if (missing) {
+        forbid(call, missing);
+        return;
+    }
     switch (call->method) {
     case JOBS_SUBMIT:
         call_submit(call);
@@ -302,6 +372,9 @@ void jobs_call(struct jobs *jobs, struct jobs_call *call)
     case JOBS_SCHEDULE_RUN:
     case JOBS_SCHEDULE_REMOVE:
         call_schedule(call);
+        return;
+    case JOBS_RELOAD:
+        call_reload(call);
         return;
     case JOBS_STATS:
         call_reply(call, view_stats(jobs));

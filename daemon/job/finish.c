@@ -40,7 +40,7 @@ static void on_committed(struct mail *mail)
         admission_due(jobs, job->row->host, clock_real_us());
     if (job->ending == ENDING_FINAL && stored) {
         schedule_ended(job);
-        follow_ended(jobs, id, job->verdict_line.text.data, job->verdict_line.text.len);
+        follow_ended(jobs, job->row, job->verdict_line.text.data, job->verdict_line.text.len);
         calls_job_ended(jobs, id);
     }
     forget(job);

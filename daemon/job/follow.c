@@ -7,6 +7,7 @@
 #include "job/job.h"
 
 #include "base/log.h"
+#include "job/access.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -25,6 +26,7 @@ struct follow_tap {
 struct followed {
     uint64_t id;
     bool told; /* its verdict was given */
+    bool seen; /* the follower may see it: that is known */
     UT_hash_handle hh;
 };
 
@@ -71,11 +73,26 @@ void jobs_lines_written(struct jobs *jobs, struct sink_chunk *chunk)
 
 /* --- the control loop ------------------------------------------------------------------------- */
 
-static bool wants_id(struct follower *f, uint64_t id, bool verdict)
+static bool may_see(const struct follower *f, const struct store_job *row)
+{
+    return access_may_see(f->jobs->settings->access, &f->peer, row->uid);
+}
+
+static bool may_see_all(const struct follower *f)
+{
+    return access_may_administer(f->jobs->settings->access, &f->peer);
+}
+
+/* `row`: of the job, if it is at hand; until one was, lines are for those who may see all jobs. */
+static bool wants_id(struct follower *f, uint64_t id, const struct store_job *row, bool verdict)
 {
     struct followed *followed = NULL;
     HASH_FIND(hh, f->filter->ids, &id, sizeof id, followed);
     if (!followed || followed->told)
+        return false;
+    if (!followed->seen)
+        followed->seen = row ? may_see(f, row) : may_see_all(f);
+    if (!followed->seen)
         return false;
     followed->told = verdict;
     return true;
@@ -83,14 +100,17 @@ static bool wants_id(struct follower *f, uint64_t id, bool verdict)
 
 static bool wants(struct follower *f, const struct job *job, const struct sink_mark *mark)
 {
+    const struct store_job *row = job ? job->row : NULL;
     if (!(f->events & mark->event))
         return f->filter->by_id && mark->event == EVENT_VERDICT &&
-               (wants_id(f, mark->job, true), false);
+               (wants_id(f, mark->job, row, true), false);
     if (f->filter->by_id)
-        return wants_id(f, mark->job, mark->event == EVENT_VERDICT);
+        return wants_id(f, mark->job, row, mark->event == EVENT_VERDICT);
+    if (mark->job && !may_see_all(f) && !(row && may_see(f, row)))
+        return false;
     if (!f->filter->params)
         return true;
-    return job && store_select_match(&f->filter->select, job->row);
+    return row && store_select_match(&f->filter->select, row);
 }
 
 static void distribute(struct jobs *jobs, const struct sink_chunk *chunk)
@@ -135,13 +155,13 @@ static void on_tap(struct mail *mail)
     }
 }
 
-void follow_ended(struct jobs *jobs, uint64_t id, const char *verdict, size_t len)
+void follow_ended(struct jobs *jobs, const struct store_job *row, const char *verdict, size_t len)
 {
     list_for_each(e, &jobs->followers)
     {
         struct follower *f = container_of(e, struct follower, link);
-        if (f->filter->by_id && wants_id(f, id, true) && (f->events & EVENT_VERDICT))
-            f->line(f, EVENT_VERDICT, id, verdict, len);
+        if (f->filter->by_id && wants_id(f, row->id, row, true) && (f->events & EVENT_VERDICT))
+            f->line(f, EVENT_VERDICT, row->id, verdict, len);
     }
 }
 
@@ -152,19 +172,29 @@ struct late {
     struct jobs *jobs;
 };
 
+/* To those who may not see it a job is as good as not there. */
+static void tell_unknown(struct follower *f, uint64_t id, const struct store_job *row)
+{
+    struct followed *followed = NULL;
+    if (f->filter->by_id)
+        HASH_FIND(hh, f->filter->ids, &id, sizeof id, followed);
+    if (!followed || followed->told || followed->seen)
+        return;
+    followed->seen = row && may_see(f, row);
+    followed->told = !followed->seen;
+    if (!followed->seen && f->unknown)
+        f->unknown(f, id);
+}
+
 static void on_late(struct mail *mail)
 {
     struct late *late = container_of(mail, struct late, get.call.mail);
     const struct store_job *row = late->get.job;
-    if (row && row->verdict)
-        follow_ended(late->jobs, row->id, row->verdict, strlen(row->verdict));
-    if (late->get.call.result == -ENOENT)
+    if (row || late->get.call.result == -ENOENT)
         list_for_each(e, &late->jobs->followers)
-        {
-            struct follower *f = container_of(e, struct follower, link);
-            if (f->filter->by_id && wants_id(f, late->get.id, true) && f->unknown)
-                f->unknown(f, late->get.id);
-        }
+            tell_unknown(container_of(e, struct follower, link), late->get.id, row);
+    if (row && row->verdict)
+        follow_ended(late->jobs, row, row->verdict, strlen(row->verdict));
     late->jobs->calls_out--;
     store_job_free(late->get.job);
     struct jobs *jobs = late->jobs;
@@ -200,7 +230,7 @@ static int subscribe(struct jobs *jobs, struct follower *f)
     return 0;
 }
 
-static int add_id(struct follower *f, uint64_t id)
+static int add_id(struct follower *f, uint64_t id, bool own)
 {
     struct followed *followed = NULL;
     HASH_FIND(hh, f->filter->ids, &id, sizeof id, followed);
@@ -210,14 +240,15 @@ static int add_id(struct follower *f, uint64_t id)
     if (!followed)
         return -ENOMEM;
     followed->id = id;
+    followed->seen = own;
     f->filter->by_id = true;
     HASH_ADD(hh, f->filter->ids, id, sizeof followed->id, followed);
     return 0;
 }
 
-bool follow_add_id(struct follower *f, struct jobs *jobs, uint64_t id)
+bool follow_add_id(struct follower *f, struct jobs *jobs, uint64_t id, bool own)
 {
-    if (subscribe(jobs, f) < 0 || add_id(f, id) < 0)
+    if (subscribe(jobs, f) < 0 || add_id(f, id, own) < 0)
         return false;
     return look_up(jobs, id) == 0; /* a known key may name a job that has ended */
 }
@@ -254,7 +285,7 @@ static int follow_ids(struct jobs *jobs, struct follower *f, const json_t *ids, 
     {
         if (!json_is_integer(id) || json_integer_value(id) <= 0)
             return error_set(err, -EINVAL, "ids[%zu]: a positive integer is wanted", i);
-        if (!follow_add_id(f, jobs, (uint64_t)json_integer_value(id)))
+        if (!follow_add_id(f, jobs, (uint64_t)json_integer_value(id), false))
             return error_set(err, -ENOMEM, "no memory to follow these jobs");
     }
     return 0;

@@ -239,9 +239,10 @@ json_t *view_parsers(const struct registry *registry);
 struct follow_tap;
 int follow_init(struct jobs *jobs);
 void follow_deinit(struct jobs *jobs);
-bool follow_add_id(struct follower *follower, struct jobs *jobs, uint64_t id);
+/* `own`: the follower may see it, that is known. */
+bool follow_add_id(struct follower *follower, struct jobs *jobs, uint64_t id, bool own);
 /* A job's end stands in the store: followers by id that have not had its verdict get it. */
-void follow_ended(struct jobs *jobs, uint64_t id, const char *verdict, size_t len);
+void follow_ended(struct jobs *jobs, const struct store_job *row, const char *verdict, size_t len);
 /* The sink's thread: a written chunk; takes it over. */
 void follow_chunk(struct jobs *jobs, struct sink_chunk *chunk);
 
@@ -261,6 +262,11 @@ int call_select(struct jobs_call *call, const char *const *allowed, struct store
 /* select.c. Strings are borrowed from params. 0, or -EINVAL, a sentence and the member's name. */
 int select_parse(const json_t *params, const char *const *allowed, struct store_select *ret,
                  struct error *err, const char **ret_field);
+
+/* Permissions (access.h). May the caller see this row? */
+bool call_may_see(const struct jobs_call *call, const struct store_job *row);
+/* Narrows to the rows that the caller may see. */
+void call_limit(const struct jobs_call *call, struct store_select *select);
 
 void call_submit(struct jobs_call *call);
 void call_bulk(struct jobs_call *call); /* cancel, retry */

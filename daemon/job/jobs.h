@@ -28,10 +28,12 @@ struct store;
 struct registry;
 struct policy;
 
-/* Who asks: SO_PEERCRED of the connection. */
+/* Who asks: SO_PEERCRED and SO_PEERGROUPS of the connection. */
 struct jobs_peer {
     uint32_t uid, gid;
     int32_t pid;
+    const uint32_t *groups; /* the connection's, which outlives its calls and its follower */
+    size_t group_count;
 };
 
 /* Error codes of the protocol besides JSON-RPC 2.0's own (-32700 … -32600). */
@@ -45,6 +47,7 @@ enum jobs_error {
     JOBS_QUEUE_FULL = -32004,  /* queue.max_jobs */
     JOBS_FORBIDDEN = -32005,   /* not this peer's to do */
     JOBS_UNAVAILABLE = -32006, /* the store refuses: full disk, … */
+    JOBS_BAD_CONFIG = -32007,  /* a reload found something wrong: nothing has changed */
 };
 
 enum jobs_method {
@@ -62,6 +65,7 @@ enum jobs_method {
     JOBS_PAUSE,  /* {} or {"all":true} | {"host":NAME} | {"parser":NAME} |
                      {"schedule":NAME} -> {"paused":true} */
     JOBS_RESUME, /* the same -> {"paused":false} */
+    JOBS_RELOAD, /* {} -> {"reloaded":true,"restart":["SECTION.KEY"…]} */
     JOBS_SCHEDULE_APPLY,  /* {"schedules":[…],"prune":B,"keep":[NAME…],"dry_run":B} ->
                             {"changes":[{"name","change"}…]} */
     JOBS_SCHEDULE_ADD,    /* {schedule} -> the same */
@@ -85,7 +89,8 @@ struct follower {
     void (*missed)(struct follower *f, uint64_t lines);
     /* One of the ids that were to be followed is unknown: nothing will come of it. May be NULL. */
     void (*unknown)(struct follower *f, uint64_t id);
-    unsigned events; /* mask; EVENT_ALL */
+    unsigned events;       /* mask; EVENT_ALL */
+    struct jobs_peer peer; /* who follows: gets the lines of jobs that it may see */
     /* Private to jobs: what it selects. */
     struct follow_filter *filter;
     struct jobs *jobs;
@@ -150,6 +155,10 @@ struct jobs_config {
     struct registry *registry;
     struct policy *policy;
     const char *instance; /* random id of this start, for logs */
+    /* Reads the config again, all or nothing: 0 and the names of what only a restart changes (an
+     * array), or a negative errno and a sentence. NULL: that cannot be done. */
+    int (*reload)(void *arg, json_t **ret_restart, struct error *err);
+    void *arg;
 };
 
 int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct error *err);

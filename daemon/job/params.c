@@ -96,6 +96,9 @@ static const struct field_choice decodes[] = {{"auto", DECODE_FILE_AUTO},
                                               {"zstd", DECODE_FILE_ZSTD},
                                               {"none", DECODE_FILE_NONE},
                                               {NULL, 0}};
+static const struct field_choice ips[] = {{"any", 0}, {"4", 4}, {"6", 6}, {NULL, 0}};
+static const struct field_choice digest_ways[] = {
+    {"verify", DIGEST_HEADERS_VERIFY}, {"ignore", DIGEST_HEADERS_IGNORE}, {NULL, 0}};
 static const struct field_choice yes_no[] = {{"no", 0}, {"yes", 1}, {NULL, 0}};
 
 #define AT(member) .offset = offsetof(struct job_params, member)
@@ -172,6 +175,13 @@ const struct field params_fields[PARAM_COUNT_] = {
     [PARAM_COMMIT_MAX] = {"commit_max", FIELD_SIZE, AT(commit_max), .standard = "1G", .min = KIB,
                           .help = "Bytes of log lines that a job with deliver = commit may hold\n"
                                   "back, on disk (flow.spool_dir)."},
+    [PARAM_IP] = {"ip", FIELD_CHOICE, AT(ip), .standard = "any", .choices = ips,
+                  .help = "Connect to addresses of this version of IP only: any, 4 or 6."},
+    [PARAM_DIGEST_HEADERS] =
+        {"digest_headers", FIELD_CHOICE, AT(digest_headers), .standard = "verify",
+         .choices = digest_ways,
+         .help = "Repr-Digest, Content-Digest and Digest (sha-256, sha-512) in a response: verify\n"
+                 "them, which costs a digest of the body, or ignore them."},
 };
 
 int params_find(const char *name)

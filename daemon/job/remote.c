@@ -114,7 +114,7 @@ static void on_stored(struct mail *mail)
         if (job)
             job_finish(job, JOB_CANCELLED, &gone);
         call_fail(call, JOBS_INTERNAL, NULL, "%s", gone.message);
-    } else if (call->follower && !follow_add_id(call->follower, call->jobs, row->id)) {
+    } else if (call->follower && !follow_add_id(call->follower, call->jobs, row->id, true)) {
         call_fail(call, JOBS_INTERNAL, NULL, "no memory to follow the job");
         store_job_free(row);
     } else {

@@ -1,4 +1,5 @@
 /* The settings once they are loaded: looking things up in them, and freeing them. */
+#include "job/access.h"
 #include "job/settings_table.h"
 
 #include <stdlib.h>
@@ -29,6 +30,15 @@ const struct settings_parser *settings_parser_find(const struct settings *settin
     for (size_t i = 0; i < settings->parser_count; i++)
         if (strcmp(settings->parsers[i].name, name) == 0)
             return &settings->parsers[i];
+    return NULL;
+}
+
+const struct settings_credential *settings_credential_find(const struct settings *settings,
+                                                           const char *name)
+{
+    for (size_t i = 0; i < settings->credential_count; i++)
+        if (strcmp(settings->credentials[i].name, name) == 0)
+            return &settings->credentials[i];
     return NULL;
 }
 
@@ -81,5 +91,6 @@ void settings_free(struct settings *s)
         free(s->credentials[i].name);
     }
     free(s->credentials);
+    access_free(s->access);
     free(s);
 }

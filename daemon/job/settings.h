@@ -45,6 +45,8 @@ struct job_params {
     uint64_t max_decoded; /* bytes; 0: none */
     int compress;         /* 1: ask for an encoded body */
     uint64_t commit_max;  /* bytes of lines held back with DELIVER_COMMIT */
+    int ip;               /* 4, 6 or 0: any */
+    int digest_headers;   /* enum digest_headers */
 };
 /* A string that says nothing is NULL: expect_type, digest, credential. */
 enum param {
@@ -72,21 +74,27 @@ enum param {
     PARAM_MAX_DECODED,
     PARAM_COMPRESS,
     PARAM_COMMIT_MAX,
+    PARAM_IP,
+    PARAM_DIGEST_HEADERS,
     PARAM_COUNT_
 };
 enum deliver { DELIVER_STREAM, DELIVER_COMMIT };
 enum unverified { UNVERIFIED_FAIL, UNVERIFIED_ACCEPT };
 enum keep_body { KEEP_BODY_NEVER, KEEP_BODY_FAILED };
+enum digest_headers { DIGEST_HEADERS_VERIFY, DIGEST_HEADERS_IGNORE };
 
 struct settings_host {
-    char *pattern;              /* "example.org" or "*.example.org" or "*" */
-    uint64_t connections;       /* 0: not set here */
-    double requests_per_second; /* 0: no limit */
-    uint64_t bytes_per_second;  /* 0: no limit */
-    uint64_t breaker_failures;  /* in a row; 0: not set here */
-    uint64_t breaker_cooldown;  /* ns; 0: not set here */
-    struct job_params params;   /* `credential` among them */
+    char *pattern;                  /* "example.org" or "*.example.org" or "*" */
+    uint64_t connections;           /* 0: not set here */
+    double requests_per_second;     /* 0: no limit */
+    uint64_t bytes_per_second;      /* 0: no limit */
+    uint64_t breaker_failures;      /* in a row; 0: not set here */
+    uint64_t breaker_cooldown;      /* ns; 0: not set here */
+    int http2;                      /* enum http2 */
+    char *client_cert, *client_key; /* PEM files, or NULL: not set here */
+    struct job_params params;       /* `credential` among them */
 };
+enum http2 { HTTP2_UNSET, HTTP2_NO, HTTP2_YES };
 
 struct settings_pair {
     char *name, *value;
@@ -144,6 +152,8 @@ struct settings {
     mode_t socket_mode;
     char *socket_group; /* NULL: leave it */
     uint64_t max_clients;
+    struct strings submit_users, submit_groups, admin_users, admin_groups;
+    struct access *access; /* what these four mean (job/access.h) */
     /* [store] */
     char *store_engine;     /* "sqlite" or "memory" */
     char *store_path;       /* may be NULL if the engine is memory */
@@ -171,6 +181,7 @@ struct settings {
     char *plugin_dir; /* never NULL */
     /* [policy] */
     struct strings allow, deny, redact;
+    int trust_proxy; /* 1: what a proxy connects to may be beyond the policy's sight */
     /* [defaults], [ceilings]: every field of defaults is set, and none is above a ceiling */
     struct job_params defaults, ceilings;
     struct settings_sink *sinks; /* at least one: without a section, everything goes to stdout */
@@ -191,6 +202,9 @@ void settings_free(struct settings *settings); /* takes NULL */
 /* The sections whose pattern matches `host`, most specific first; the i-th or NULL. */
 const struct settings_host *settings_host_match(const struct settings *settings, const char *host,
                                                 size_t i);
+/* The credential of this name, or NULL. */
+const struct settings_credential *settings_credential_find(const struct settings *settings,
+                                                           const char *name);
 const struct settings_parser *settings_parser_find(const struct settings *settings,
                                                    const char *name);
 

@@ -254,6 +254,13 @@ static int load_sink(struct settings *s, struct loading *l, struct error *err)
     return 0;
 }
 
+static void lower(char *text)
+{
+    for (char *p = text; *p; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p + 'a' - 'A');
+}
+
 static int normal_pattern(const char *name, char **ret_pattern)
 {
     size_t len = strlen(name);
@@ -266,9 +273,7 @@ static int normal_pattern(const char *name, char **ret_pattern)
     char *pattern = strndup(name, len);
     if (!pattern)
         return -ENOMEM;
-    for (char *p = pattern; *p; p++)
-        if (*p >= 'A' && *p <= 'Z')
-            *p = (char)(*p + 'a' - 'A');
+    lower(pattern);
     *ret_pattern = pattern;
     return 0;
 }
@@ -287,7 +292,31 @@ static int load_host(struct settings *s, struct loading *l, struct error *err)
             return fail_section(l->config, "another section is for the same host", err);
     l->object = host;
     l->params = &host->params;
-    return load_keys(l, err);
+    int r = load_keys(l, err);
+    if (r == 0 && host->client_key && !host->client_cert)
+        r = fail_section(l->config, "client_cert is missing; client_key goes with it", err);
+    return r;
+}
+
+/* What its type needs, and where it may be sent. */
+static int check_credential(const struct settings_credential *c, const struct loading *l,
+                            struct error *err)
+{
+    const struct {
+        int type;
+        const char *key, *value;
+    } needs[] = {{CREDENTIAL_BASIC, "user", c->user},
+                 {CREDENTIAL_HEADER, "header", c->header},
+                 {CREDENTIAL_QUERY, "query", c->query}};
+    char why[96];
+    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
+        snprintf(why, sizeof why, "%s is missing; this type needs it", needs[i].key);
+        if (c->type == needs[i].type && !needs[i].value)
+            return fail_section(l->config, why, err);
+    }
+    if (c->hosts.count > 0)
+        return 0;
+    return fail_section(l->config, "hosts is missing; it says where the secret may be sent", err);
 }
 
 static int load_credential(struct settings *s, struct loading *l, struct error *err)
@@ -305,7 +334,9 @@ static int load_credential(struct settings *s, struct loading *l, struct error *
     if (r == 0 && !has_key(l->config, "type"))
         r = fail_section(l->config, "type is missing; type = basic, bearer, header, query or netrc",
                          err);
-    return r;
+    for (size_t i = 0; r == 0 && i < credential->hosts.count; i++)
+        lower(credential->hosts.items[i]);
+    return r < 0 ? r : check_credential(credential, l, err);
 }
 
 static int check_parser(const struct settings_parser *parser, const struct loading *l,
@@ -452,7 +483,8 @@ static int finish(struct settings *s, struct error *err)
     if (s->host_count > 0)
         qsort(s->hosts, s->host_count, sizeof *s->hosts, by_nearness);
     params_lower(&s->defaults, &s->ceilings);
-    return set_paths(s, err);
+    int r = set_paths(s, err);
+    return r < 0 ? r : settings_check(s, err);
 }
 
 int settings_load(const struct config *config, struct settings **ret_settings, struct error *err)

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "fetch/policy.h"
 #include "job/params.h"
+#include "job/spec_parts.h"
 
 #include <errno.h>
 #include <string.h>
@@ -67,6 +68,19 @@ int check_pattern(const char *text, struct error *err)
                      text);
 }
 
+static int check_user(const char *text, struct error *err)
+{
+    if (strlen(text) <= 256 && !strpbrk(text, ":\r\n"))
+        return 0;
+    return error_set(err, -EINVAL, "a user's name has no colon and at most 256 bytes");
+}
+
+/* It may carry a secret, as no job's header may; the rest is refused alike. */
+static int check_header(const char *text, struct error *err)
+{
+    return spec_check_header_name(text, strlen(text), true, err);
+}
+
 /* --- sections ------------------------------------------------------------------------------------- */
 
 static const struct field_choice log_levels[] = {{"error", LOG_LEVEL_ERROR},
@@ -86,6 +100,9 @@ static const struct field_choice abort_ways[] = {
 static const struct field_choice credential_types[] = {
     {"basic", CREDENTIAL_BASIC}, {"bearer", CREDENTIAL_BEARER}, {"header", CREDENTIAL_HEADER},
     {"query", CREDENTIAL_QUERY}, {"netrc", CREDENTIAL_NETRC},   {NULL, 0}};
+
+static const struct field_choice yes_no[] = {{"no", 0}, {"yes", 1}, {NULL, 0}};
+static const struct field_choice http2s[] = {{"no", HTTP2_NO}, {"yes", HTTP2_YES}, {NULL, 0}};
 
 #define AT(member) .offset = offsetof(struct settings, member)
 
@@ -107,6 +124,16 @@ static const struct field control_fields[] = {
      .help = "Empty: the group of whoever started the daemon."},
     {"max_clients", FIELD_U64, AT(max_clients), "1000", .min = 1, .max = 100000,
      .help = "Connections at once; more wait to be accepted."},
+    {"submit_users", FIELD_LIST, AT(submit_users), "", .check = check_name,
+     .help = "Users, by name or number, who may submit and retry jobs, and"},
+    {"submit_groups", FIELD_LIST, AT(submit_groups), "", .check = check_name,
+     .help = "groups whose members may. Both empty: whoever can connect."},
+    {"admin_users", FIELD_LIST, AT(admin_users), "", .check = check_name,
+     .help = "Users who may do all of that, see and cancel other users' jobs, pause, resume and\n"
+             "reload, and"},
+    {"admin_groups", FIELD_LIST, AT(admin_groups), "", .check = check_name,
+     .help = "groups whose members may. Both empty: whoever can connect. Root and the daemon's\n"
+             "own user always may."},
 };
 
 static const struct field store_fields[] = {
@@ -131,7 +158,7 @@ static const struct field fetch_fields[] = {
     {"threads", FIELD_U64, AT(fetch_threads), "1", .min = 1, .max = 64,
      .help = "Download loops; a host always has the same one."},
     {"proxy", FIELD_STRING, AT(proxy), "none", .check = check_proxy,
-     .help = "none, env (http_proxy and friends) or a URL."},
+     .help = "none, env (http_proxy and friends) or a URL. Needs policy.trust_proxy."},
     {"ca_file", FIELD_STRING, AT(ca_file), "", .check = check_path,
      .help = "Certificates to trust. Empty: the system's."},
     {"host_connections", FIELD_U64, AT(host_connections), "6", .min = 1, .max = 100000,
@@ -188,6 +215,10 @@ static const struct field policy_fields[] = {
              "10.0.0.0/8, [::1]:8080, intranet.example.org, :8080 (a port everywhere)."},
     {"deny", FIELD_LIST, AT(deny), "", .check = check_policy,
      .help = "Refused in any case; written in the same way."},
+    {"trust_proxy", FIELD_CHOICE, AT(trust_proxy), "no", .choices = yes_no,
+     .help =
+         "Through fetch.proxy it is the proxy that looks names up and connects: what is judged\n"
+         "here is host names and addresses in URLs, and nothing more. Say yes to live with that."},
     {"redact", FIELD_LIST, AT(redact), "token *key sig* X-Amz-* X-Goog-*",
      .help = "Query parameters whose values print as ***: patterns, without case."},
 };
@@ -211,11 +242,18 @@ static const struct field host_fields[] = {
     {"requests_per_second", FIELD_RATE, AT(requests_per_second), "", .max = 1000000,
      .help = "Requests started a second. Empty: no limit."},
     {"bytes_per_second", FIELD_SIZE, AT(bytes_per_second), "", .min = KIB,
-     .help = "Bytes of bodies a second. Empty: no limit."},
+     .help = "Bytes of bodies a second, of all jobs from one host. Empty: no limit."},
     {"breaker_failures", FIELD_U64, AT(breaker_failures), "", .min = 1, .max = 1000000,
      .help = "In place of fetch.breaker_failures."},
     {"breaker_cooldown", FIELD_DURATION, AT(breaker_cooldown), "", .min = NS_PER_MS, .max = DAY,
      .help = "In place of fetch.breaker_cooldown."},
+    {"http2", FIELD_CHOICE, AT(http2), "", .choices = http2s,
+     .help = "Speak HTTP/2 over TLS if the host does (yes), one transfer a connection. Empty: no."},
+    {"client_cert", FIELD_STRING, AT(client_cert), "", .check = check_path,
+     .help = "PEM file with the certificate that is shown to the host, and"},
+    {"client_key", FIELD_STRING, AT(client_key), "", .check = check_path,
+     .help = "its key, without a passphrase, as secret as a credential's file. Empty: in the same\n"
+             "file."},
 };
 
 #undef AT
@@ -224,15 +262,18 @@ static const struct field host_fields[] = {
 static const struct field credential_fields[] = {
     {"type", FIELD_CHOICE, AT(type), "", .choices = credential_types,
      .help = "basic, bearer, header, query or netrc."},
-    {"user", FIELD_STRING, AT(user), "", .help = "Of type basic."},
-    {"header", FIELD_STRING, AT(header), "", .check = check_name,
+    {"user", FIELD_STRING, AT(user), "", .check = check_user, .help = "Of type basic."},
+    {"header", FIELD_STRING, AT(header), "", .check = check_header,
      .help = "Of type header: its name."},
     {"query", FIELD_STRING, AT(query), "", .check = check_name,
      .help = "Of type query: the parameter's name."},
     {"hosts", FIELD_LIST, AT(hosts), "", .check = check_pattern,
-     .help = "The only hosts it is sent to."},
+     .help = "The only hosts it is sent to; and to the origin of the job's URL alone."},
     {"secret_file", FIELD_STRING, AT(secret_file), "", .check = check_path,
-     .help = "A file with the secret, mode 0640 or stricter; read at each use."},
+     .help =
+         "A file with the secret (of type netrc: the whole file), root's or the daemon's, mode\n"
+         "0640 or stricter; read at each use. Empty: the credential of the section's name\n"
+         "in systemd's $CREDENTIALS_DIRECTORY."},
 };
 
 #undef AT

@@ -40,6 +40,10 @@ enum section_id {
 };
 extern const struct section settings_sections[SECTION_COUNT_];
 
+/* settings_check.c: what several sections must agree on; looks up the users and groups that are named. 0, or
+ * a negative errno and a sentence. */
+int settings_check(struct settings *settings, struct error *err);
+
 /* Is it "example.org", "*.example.org" or "*"? 0, or -EINVAL and a sentence. */
 int check_pattern(const char *text, struct error *err);
 

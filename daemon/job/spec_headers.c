@@ -19,6 +19,8 @@ struct refusal {
 #define SECRET "it would carry a secret; use `credential`"
 #define HOP    "it speaks of the connection, which is not the job's"
 
+#define SECRET_COUNT 3 /* the first ones */
+
 static const struct refusal refusals[] = {
     {"Authorization", SECRET},
     {"Proxy-Authorization", SECRET},
@@ -41,7 +43,7 @@ static const struct refusal refusals[] = {
     {"If-Range", "a part of a body is no body; resuming is penstock's"},
 };
 
-static int check_name_of_header(const char *name, size_t len, struct error *err)
+int spec_check_header_name(const char *name, size_t len, bool secret, struct error *err)
 {
     static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -52,7 +54,8 @@ static int check_name_of_header(const char *name, size_t len, struct error *err)
         return error_set(err, -EINVAL, "'%.*s' is no header's name", len < 64 ? (int)len : 64,
                          name);
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
-        if (strlen(refusals[i].name) == len && strncasecmp(refusals[i].name, name, len) == 0)
+        if (strlen(refusals[i].name) == len && strncasecmp(refusals[i].name, name, len) == 0 &&
+            !(secret && i < SECRET_COUNT))
             return error_set(err, -EINVAL, "%s is refused: %s", refusals[i].name, refusals[i].why);
     return 0;
 }
@@ -73,7 +76,7 @@ static int add_header(struct strings *headers, const char *name, size_t name_len
                       size_t len, struct error *err)
 {
     struct buf line = BUF_INIT;
-    int r = check_name_of_header(name, name_len, err);
+    int r = spec_check_header_name(name, name_len, false, err);
     while (len > 0 && (*value == ' ' || *value == '\t')) {
         value++;
         len--;

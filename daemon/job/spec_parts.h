@@ -13,6 +13,9 @@ int spec_read_url(const char *text, char **ret_url, char **ret_host, struct erro
  * before. */
 int spec_read_headers(const json_t *value, struct strings *headers, struct error *err);
 
+/* A name that a job may send; with `secret`, or one that a credential may. */
+int spec_check_header_name(const char *name, size_t len, bool secret, struct error *err);
+
 /* spec_values.c */
 /* A JSON string without NUL and other control characters, up to `max` bytes. */
 int spec_read_text(const json_t *value, size_t max, const char **ret_text, struct error *err);

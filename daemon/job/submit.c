@@ -202,7 +202,7 @@ static json_t *settle(struct submit *s, struct entry *e)
             "key: it belongs to a job with other parameters; the same key asks for the same job");
         return entry_view(e, 0, false);
     }
-    if (s->call->follower && !follow_add_id(s->call->follower, jobs, id))
+    if (s->call->follower && !follow_add_id(s->call->follower, jobs, id, true))
         entry_fail(e, JOBS_INTERNAL, NULL,
                    "the job is queued, but there was no memory to follow it");
     json_t *view = entry_view(e, id, existing);

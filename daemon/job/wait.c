@@ -67,6 +67,11 @@ static void on_got(struct mail *mail)
                   (unsigned long long)item->get.id);
     } else if (!w->over && call->result < 0) {
         end(w, JOBS_UNAVAILABLE, call->error.text);
+    } else if (!w->over && !call_may_see(w->call, item->get.job)) {
+        w->over = true;
+        w->call->wait = NULL;
+        call_fail(w->call, JOBS_FORBIDDEN, "ids", "job %llu is another user's",
+                  (unsigned long long)item->get.id);
     } else if (!w->over && job_state_final(item->get.job->state)) {
         item->view = view_job(w->call->jobs, item->get.job);
         w->ended++;

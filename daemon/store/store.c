@@ -95,6 +95,8 @@ bool store_select_match(const struct store_select *select, const struct store_jo
         return false;
     if (select->error > 0 && select->error != (int)job->error)
         return false;
+    if (select->by_uid && select->uid != job->uid)
+        return false;
     return job->created >= select->since && equal(select->host, job->host) &&
            equal(select->parser, job->parser) && equal(select->schedule, job->schedule) &&
            (!select->label_key || has_label(job->labels, select->label_key, select->label_value));

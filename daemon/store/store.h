@@ -166,6 +166,8 @@ struct store_select {
     const char *label_key, *label_value; /* no value: has the label at all */
     const char *schedule, *host, *parser;
     int64_t since; /* created at or after */
+    bool by_uid;   /* of `uid` alone */
+    uint32_t uid;
 };
 bool store_select_match(const struct store_select *select, const struct store_job *job);
 

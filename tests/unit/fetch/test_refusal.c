@@ -200,8 +200,16 @@ static void test_proxy(void **state)
     assert_int_equal(c->result.got_response,
                      true); /* whatever the origin makes of a proxy's request */
     assert_string_equal(c->result.address, "127.0.0.1");
-    setenv("no_proxy", "*", 1); /* would send it directly */
-    snprintf(c->url, sizeof c->url, "http://localhost:%u/bytes?n=10", origin_port(proxy));
+    static const char *const loopback[] = {"localhost", "LOCALHOST.", "a.localhost"};
+    for (size_t i = 0; i < 3; i++) { /* the proxy's own loopback */
+        snprintf(c->url, sizeof c->url, "http://%s/bytes?n=10", loopback[i]);
+        client_start(c, fetch);
+        client_wait(c);
+        assert_int_equal(c->result.kind, KIND_POLICY);
+        assert_non_null(strstr(c->result.message, "allow = 127.0.0.1/32"));
+    }
+    setenv("no_proxy", "*", 1); /* would send it directly, and find no such name */
+    snprintf(c->url, sizeof c->url, "http://does-not-exist.invalid/bytes?n=10");
     snprintf(url, sizeof url, "http://127.0.0.1:%u", test_closed_port());
     client_start(c, fetch);
     client_wait(c);

@@ -69,7 +69,8 @@ static const char config_text[] =
     "[control]\nsocket = /s\n[store]\npath = /p\n[policy]\nallow = 10.0.0.0/8 ::1\n"
     "[sink \"r\"]\ntype = file\npath = /r\nevents = record verdict\n[sink \"o\"]\ntype = stdout\n"
     "[host \"*.example.org\"]\nconnections = 2\nuser_agent = x\naccept_status = 404 5xx\n"
-    "[credential \"c\"]\ntype = basic\nhosts = a b\n"
+    "[control]\nadmin_users = 1 2\nsubmit_groups = 3\n"
+    "[credential \"c\"]\ntype = basic\nuser = u\nhosts = a b\n"
     "[parser \"t\"]\ntype = csv\noption.delimiter = ;\ndigest = sha256\n"
     "[parser \"p\"]\ntype = exec\nstage = a\nstage = b\n";
 

@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "job/access.h"
+#include "job/jobs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -124,7 +126,7 @@ static void test_values(void **state)
                               "[store]\nengine = memory\npath = /p\n"
                               "[fetch]\nproxy = http://p:3128\nthreads = 2\nthreads = 3\n"
                               "[policy]\nallow = 127.0.0.0/8  ::1\nallow = intranet.example.org\n"
-                              "redact =\n"
+                              "redact =\ntrust_proxy = yes\n"
                               "[parse]\nworkers = 1\nplugin_dir = /x\nplugin_dir =\n"
                               "[defaults]\ntimeout = none\naccept_status = 404 5xx\n"
                               "[ceilings]\nmax_body = none\nmax_attempts = 3\n");
@@ -186,6 +188,7 @@ static void test_hosts(void **state)
         load("[host \"*\"]\ntimeout = 1h\n"
              "[host \"*.example.org\"]\nconnections = 2\nrequests_per_second = 0.5\n"
              "bytes_per_second = 10M\ncredential = c\n"
+             "[credential \"c\"]\ntype = bearer\nhosts = *.example.org\n"
              "[host \"WWW.Example.ORG.\"]\nconnections = 1\n"
              "[host \"*.b.example.org\"]\nparser = csv\n"
              "[host \"[::1]\"]\nconnections = 9\n");
@@ -250,7 +253,7 @@ static void test_parsers(void **state)
         "option.NAME, deliver, unverified, max_attempts, connect_timeout, first_byte_timeout, "
         "stall_timeout, parse_timeout, timeout, max_body, max_redirects, min_bytes, min_records, "
         "expect_type, accept_status, digest, priority, keep_body, user_agent, credential, decode, "
-        "max_decoded, compress, commit_max");
+        "max_decoded, compress, commit_max, ip, digest_headers");
     refuse("[parser \"x\"]\noption. = csv\n",
            "f.conf:2: parser \"x\".option.: the option's name is missing: option.NAME");
     refuse("[parser \"x\"]\ntype = exec\n",
@@ -272,9 +275,87 @@ static void test_credentials(void **state)
     assert_string_equal(s->credentials[0].user, "me");
     assert_list(&s->credentials[0].hosts, "example.org|*.example.org");
     settings_free(s);
+    s = load("[credential \"c\"]\ntype = header\nheader = Cookie\nhosts = A.example.org\n"
+             "[defaults]\ncredential = c\n");
+    assert_string_equal(s->credentials[0].header, "Cookie");
+    assert_list(&s->credentials[0].hosts, "a.example.org");
+    assert_null(s->credentials[0].secret_file);
+    settings_free(s);
+    refuse("[credential \"c\"]\ntype = basic\nhosts = a\n",
+           "f.conf:1: [credential \"c\"]: user is missing; this type needs it");
+    refuse("[credential \"c\"]\ntype = basic\nuser = a:b\nhosts = a\n",
+           "f.conf:3: credential \"c\".user: a user's name has no colon and at most 256 bytes");
+    refuse("[credential \"c\"]\ntype = header\nhosts = a\n",
+           "f.conf:1: [credential \"c\"]: header is missing; this type needs it");
+    refuse("[credential \"c\"]\ntype = header\nheader = Host\nhosts = a\n",
+           "f.conf:3: credential \"c\".header: Host is refused: it follows from `url`");
+    refuse("[credential \"c\"]\ntype = query\nhosts = a\n",
+           "f.conf:1: [credential \"c\"]: query is missing; this type needs it");
+    refuse("[credential \"c\"]\ntype = bearer\n",
+           "f.conf:1: [credential \"c\"]: hosts is missing; it says where the secret may be sent");
+    refuse("[defaults]\ncredential = d\n",
+           "[defaults]: credential: there is no [credential \"d\"]");
+    refuse("[host \"a\"]\ncredential = d\n",
+           "[host \"a\"]: credential: there is no [credential \"d\"]");
+    refuse("[parser \"a\"]\ntype = csv\ncredential = d\n",
+           "[parser \"a\"]: credential: there is no [credential \"d\"]");
     refuse("[credential \"c\"]\nuser = me\n",
            "f.conf:1: [credential \"c\"]: type is missing; type = basic, bearer, header, query or "
            "netrc");
+}
+
+static struct jobs_peer peer(uint32_t uid, uint32_t gid)
+{
+    return (struct jobs_peer){.uid = uid, .gid = gid};
+}
+
+static void test_access(void **state)
+{
+    struct jobs_peer root = peer(0, 0), own = peer(geteuid(), 1), other = peer(77701, 77701);
+    struct settings *s = load("");
+    assert_true(access_may_submit(s->access, &other));
+    assert_true(access_may_administer(s->access, &other));
+    assert_true(access_may_see(s->access, &other, 1));
+    settings_free(s);
+
+    s = load("[control]\nsubmit_users = 77702\nsubmit_groups = 77710 root\n");
+    uint32_t groups[] = {77709, 77710};
+    struct jobs_peer user = peer(77702, 1), member = peer(77703, 77710), second = peer(77704, 1);
+    second.groups = groups;
+    second.group_count = 2;
+    assert_false(access_may_submit(s->access, &other));
+    assert_true(access_may_administer(s->access, &other));
+    assert_true(access_may_submit(s->access, &user));
+    assert_true(access_may_submit(s->access, &member));
+    assert_true(access_may_submit(s->access, &second));
+    assert_true(access_may_submit(s->access, &root));
+    assert_true(access_may_submit(s->access, &own));
+    settings_free(s);
+
+    s = load("[control]\nsubmit_users = 77702\nadmin_groups = 77710\n");
+    assert_false(access_may_submit(s->access, &other));
+    assert_true(access_may_submit(s->access, &second)); /* an administrator */
+    assert_true(access_may_see(s->access, &second, 77702));
+    assert_false(access_may_administer(s->access, &user));
+    assert_true(access_may_see(s->access, &user, 77702));
+    assert_false(access_may_see(s->access, &user, 77701));
+    assert_true(access_may_see(s->access, &root, 77702));
+    assert_true(access_may_see(s->access, &own, 77702));
+    settings_free(s);
+    refuse("[control]\nadmin_users = no_such_user\n",
+           "control.admin_users: there is no user no_such_user");
+    refuse("[control]\nsubmit_groups = no_such_group\n",
+           "control.submit_groups: there is no group no_such_group");
+}
+
+static void test_several_sections(void **state)
+{
+    refuse(
+        "[fetch]\nproxy = env\n",
+        "fetch.proxy: a proxy connects where [policy] cannot see it: only host names and addresses "
+        "in URLs would be judged; to live with that, say trust_proxy = yes in [policy]");
+    refuse("[host \"a\"]\nclient_key = /k\n",
+           "f.conf:1: [host \"a\"]: client_cert is missing; client_key goes with it");
 }
 
 static void test_unknown_names(void **state)
@@ -539,6 +620,8 @@ int main(void)
         cmocka_unit_test_setup(test_hosts, begin),
         cmocka_unit_test_setup(test_parsers, begin),
         cmocka_unit_test_setup(test_credentials, begin),
+        cmocka_unit_test_setup(test_access, begin),
+        cmocka_unit_test_setup(test_several_sections, begin),
         cmocka_unit_test_setup(test_unknown_names, begin),
         cmocka_unit_test_setup(test_bad_values, begin),
         cmocka_unit_test_setup(test_policy_items, begin),
