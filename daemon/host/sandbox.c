@@ -13,6 +13,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* libseccomp's SCMP_A0 and its like leave a field out, which clang does not like. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 /* By name, as a library or kernel header may be too old for some. */
 static const char *const allowed[] = {
     /* memory */
