@@ -23,6 +23,10 @@ _penstockctl_parsers() {
     timeout 1 penstockctl parsers 2>/dev/null | awk 'NR > 1 && /^[^ ]/ { print $1 }'
 }
 
+_penstockctl_schedules() {
+    timeout 1 penstockctl schedule list 2>/dev/null | awk 'NR > 1 { print $1 }'
+}
+
 # The values of option $1 that begin with $2; fails if it takes none.
 _penstockctl_value() {
     case $1 in
@@ -45,16 +49,18 @@ _penstockctl_value() {
     --digest-headers) _penstockctl_words "verify ignore" "$2" ;;
     --digest) _penstockctl_words "sha256" "$2" ;;
     --parser) _penstockctl_words "$(_penstockctl_parsers)" "$2" ;;
-    --limit | --option | --label | --credential | --header | --accept-status | --expect-type | --min-bytes | \
+    --jitter) _penstockctl_words "none" "$2" ;;
+    --schedule) _penstockctl_words "$(_penstockctl_schedules)" "$2" ;;
+    --limit | --every | --cron | --timezone | --option | --label | --credential | --header | --accept-status | --expect-type | --min-bytes | \
         --min-records | --max-attempts | --max-body | --max-decoded | --commit-max | --max-redirects | --timeout | --connect-timeout | \
         --first-byte-timeout | --stall-timeout | --parse-timeout | --user-agent | --priority | --not-before | \
-        --key | --schedule | --host | --since) COMPREPLY=() ;;
+        --key | --host | --since) COMPREPLY=() ;;
     *) return 1 ;;
     esac
 }
 
 _penstockctl() {
-    local commands="run submit list show explain wait follow cancel retry ping stats parsers pause resume"
+    local commands="run submit list show explain wait follow cancel retry ping stats parsers pause resume schedule"
     local everywhere="--socket --json --help --version"
     local job="--parser --option --label --credential --header --method --body --deliver --digest --unverified
         --accept-status --expect-type --min-bytes --min-records --max-attempts --max-body --max-redirects
@@ -86,7 +92,21 @@ _penstockctl() {
     case $command in
     "") _penstockctl_words "$commands $everywhere" "$cur" ;;
     run) _penstockctl_words "$job $everywhere --" "$cur" ;;
-    pause | resume) _penstockctl_words "all host parser $everywhere" "$cur" ;;
+    pause | resume)
+        case $prev in
+        schedule) _penstockctl_words "$(_penstockctl_schedules)" "$cur" ;;
+        parser) _penstockctl_words "$(_penstockctl_parsers)" "$cur" ;;
+        *) _penstockctl_words "all host parser schedule $everywhere" "$cur" ;;
+        esac
+        ;;
+    schedule)
+        case $prev in
+        schedule) _penstockctl_words "apply add list run remove $everywhere" "$cur" ;;
+        apply) _penstockctl_files "$cur" ;;
+        run | remove) _penstockctl_words "$(_penstockctl_schedules)" "$cur" ;;
+        *) _penstockctl_words "--prune --dry-run --failing --every --cron --timezone --jitter $job $everywhere" "$cur" ;;
+        esac
+        ;;
     submit) _penstockctl_words "--from --wait --follow $stream $job $everywhere" "$cur" ;;
     list) _penstockctl_words "--limit $select $everywhere" "$cur" ;;
     follow) _penstockctl_words "$stream $select $everywhere" "$cur" ;;

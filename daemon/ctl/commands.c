@@ -40,11 +40,21 @@ const struct command commands[] = {
     {"parsers", "", "the parsers and their options", NULL, 0, 0, 0, false, cmd_parsers},
     {"metrics", "", "figures in OpenMetrics format", NULL, 0, 0, 0, true, cmd_generic},
     {"reload", "", "read the config again", NULL, 0, 0, 0, true, cmd_generic},
-    {"pause", "[all | host NAME | parser NAME]", "start no more jobs", NULL, 0, 0, 2, false,
-     cmd_generic},
-    {"resume", "[all | host NAME | parser NAME]", "start jobs again", NULL, 0, 0, 2, false,
-     cmd_generic},
-    {"schedule", "...", "schedules", NULL, 0, 0, MANY, true, NULL},
+    {"pause", "[all | host NAME | parser NAME | schedule NAME]", "start no more jobs", NULL, 0, 0,
+     2, false, cmd_generic},
+    {"resume", "[all | host NAME | parser NAME | schedule NAME]", "start jobs again", NULL, 0, 0, 2,
+     false, cmd_generic},
+    {"schedule", "apply FILE|- | add NAME URL | list | run NAME | remove NAME",
+     "jobs that come again and again",
+     "  schedule apply FILE|- [--prune] [--dry-run]   make them as the file says: JSON lines, as\n"
+     "      "
+     "{\"name\":\"people\",\"url\":\"https://example.org/"
+     "people.csv\",\"parser\":\"csv\",\"every\":\"5min\"}\n"
+     "  schedule add NAME URL --every TIME|--cron EXPR [OPTION...]\n"
+     "  schedule list [--failing]    exit status 1 if one fails\n"
+     "  schedule run NAME            now, and once; prints the job's id\n"
+     "  schedule remove NAME\n",
+     GROUP_APPLY | GROUP_TIMING | GROUP_FAILING | GROUP_JOB, 1, MANY, false, cmd_schedule},
     {"top", "", "running jobs on the screen", NULL, 0, 0, MANY, true, NULL},
     {0},
 };

@@ -42,6 +42,7 @@ int cmd_wait(struct ctl *ctl);
 int cmd_follow(struct ctl *ctl);
 int cmd_cancel(struct ctl *ctl);
 int cmd_retry(struct ctl *ctl);
+int cmd_schedule(struct ctl *ctl);
 int cmd_ping(struct ctl *ctl);
 int cmd_stats(struct ctl *ctl);
 int cmd_parsers(struct ctl *ctl);

@@ -18,6 +18,20 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
 
     [OPT_LIMIT] = {"limit", "N", GROUP_LIST, FORM_NONE, NULL, "at most so many; 50 unless told"},
 
+    [OPT_PRUNE] = {"prune", NULL, GROUP_APPLY, FORM_NONE, NULL,
+                   "remove the schedules that the file does not have"},
+    [OPT_DRY_RUN] = {"dry-run", NULL, GROUP_APPLY, FORM_NONE, NULL, "only tell what would change"},
+    [OPT_EVERY] = {"every", "TIME", GROUP_TIMING, FORM_TEXT, NULL,
+                   "from one run to the next: 5min"},
+    [OPT_CRON] = {"cron", "EXPR", GROUP_TIMING, FORM_TEXT, NULL,
+                  "minute, hour, day, month, weekday: '30 2 * * mon-fri'"},
+    [OPT_TIMEZONE] = {"timezone", "ZONE", GROUP_TIMING, FORM_TEXT, NULL,
+                      "of --cron: Europe/Berlin; the daemon's unless told"},
+    [OPT_JITTER] = {"jitter", "TIME|none", GROUP_TIMING, FORM_TEXT, NULL,
+                    "runs begin up to so much later, each schedule's by its own part"},
+    [OPT_FAILING] = {"failing", NULL, GROUP_FAILING, FORM_NONE, NULL,
+                     "only those whose last run failed; exit status 1 if there are any"},
+
     [OPT_EVENTS] = {"events", "LIST", GROUP_STREAM, FORM_NONE, NULL,
                     "only these: start record attempt verdict stop"},
     [OPT_DATA] = {"data", NULL, GROUP_STREAM, FORM_NONE, NULL,

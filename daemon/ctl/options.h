@@ -14,6 +14,13 @@ enum opt {
     OPT_WAIT,
     OPT_FOLLOW,
     OPT_LIMIT,
+    OPT_PRUNE,
+    OPT_DRY_RUN,
+    OPT_EVERY,
+    OPT_CRON,
+    OPT_TIMEZONE,
+    OPT_JITTER,
+    OPT_FAILING,
     OPT_EVENTS,
     OPT_DATA,
     OPT_PARSER,
@@ -65,6 +72,9 @@ enum opt_group {
     GROUP_STREAM = 1 << 3, /* how followed lines are printed */
     GROUP_JOB = 1 << 4,
     GROUP_SELECT = 1 << 5,
+    GROUP_APPLY = 1 << 6,
+    GROUP_TIMING = 1 << 7,
+    GROUP_FAILING = 1 << 8,
 };
 
 /* How a value becomes JSON, under the option's name with _ for - or the name given here. */

@@ -147,8 +147,7 @@ static bool retry_row(struct bulk *b, struct store_job *row)
 {
     struct error err;
     const char *field;
-    struct submission s = {
-        .peer = b->call->peer, .retry_of = row->id, .schedule = row->schedule};
+    struct submission s = {.peer = b->call->peer, .retry_of = row->id, .schedule = row->schedule};
     struct store_job *copy;
     int r = -EINVAL;
 
