@@ -26,6 +26,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +53,7 @@ struct app {
     struct control *control;
     uv_signal_t signals[SIGNAL_COUNT];
     uv_timer_t drain_timer;
-    struct mail stdout_mail, store_mail;
+    struct mail stdout_mail, trouble_mail;
     bool mailbox_open, stopping;
     unsigned stuck; /* abandoned workers that never came back */
     int status;
@@ -74,8 +75,7 @@ static void on_sink_trouble(void *arg, const char *target, int error)
                   target, strerror(error));
     else
         log_info("sink %s: works again", target);
-    if (app->jobs)
-        jobs_sink_changed(app->jobs);
+    mailbox_post(&app->mailbox, &app->trouble_mail);
 }
 
 static void on_lines_written(void *arg, struct sink_chunk *chunk)
@@ -141,9 +141,9 @@ static int make_sink(struct app *app, struct error *err)
     return r;
 }
 
-static void on_store_mail(struct mail *mail)
+static void on_trouble(struct mail *mail)
 {
-    struct app *app = container_of(mail, struct app, store_mail);
+    struct app *app = container_of(mail, struct app, trouble_mail);
     if (app->jobs)
         jobs_sink_changed(app->jobs); /* what may start is to be looked at again */
 }
@@ -157,7 +157,7 @@ static void on_store_trouble(void *arg, const char *why)
                   why);
     else
         log_info("store: works again");
-    mailbox_post(&app->mailbox, &app->store_mail);
+    mailbox_post(&app->mailbox, &app->trouble_mail);
 }
 
 /* Its directory is made if it is the one we chose ourselves. */
@@ -285,6 +285,9 @@ static void on_control_closed(void *arg)
 static void on_drained(void *arg)
 {
     struct app *app = arg;
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL); /* one that nobody watches any more would kill us */
     for (int i = 0; i < SIGNAL_COUNT; i++)
         uv_close((uv_handle_t *)&app->signals[i], NULL);
     uv_close((uv_handle_t *)&app->drain_timer, NULL);
@@ -474,7 +477,7 @@ static int make_loop(struct app *app, struct error *err)
         r = mailbox_init(&app->mailbox, &app->loop);
     app->mailbox_open = r == 0;
     mail_init(&app->stdout_mail, on_stdout_mail);
-    mail_init(&app->store_mail, on_store_mail);
+    mail_init(&app->trouble_mail, on_trouble);
     return r < 0 ? error_set(err, r, "the loop cannot be made: %s", uv_strerror(r)) : 0;
 }
 
