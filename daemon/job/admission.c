@@ -154,6 +154,7 @@ static void on_loaded(struct mail *mail)
     if (load->call.result < 0) {
         log_error("the queue of host %s could not be read: %s", host->name, load->call.error.text);
         admission_due(jobs, host->name, clock_real_us() + 1000000);
+        jobs_drain_step(jobs);
         return;
     }
     host->more = load->count == load->limit || host->stale;
@@ -379,18 +380,26 @@ static void take_slot(struct host *host, struct job *job)
     job->has_slot = true;
 }
 
-void admission_slot_free(struct host *host)
+/* One that was aborted while it waited is ending: a transfer begun now would outlive its attempt. */
+static void continue_hops(struct host *host)
 {
-    host->running--;
-    struct list *waiting = host->running < host->limit ? list_pop(&host->hops) : NULL;
-    if (waiting) {
-        struct job *job = container_of(waiting, struct job, hop_link);
+    while (host->running < host->limit && !list_empty(&host->hops)) {
+        struct job *job = container_of(list_pop(&host->hops), struct job, hop_link);
+        if (attempt_cause(job->attempt))
+            continue;
         take_slot(host, job);
         job_continue(job);
-        return;
     }
+}
+
+void admission_slot_free(struct host *host)
+{
+    struct jobs *jobs = host->jobs;
+    host->running--;
+    continue_hops(host);
     make_ready(host);
     host_put_if_idle(host);
+    admission_poke(jobs);
 }
 
 bool admission_take_hop(struct job *job, const char *host_name)
@@ -403,6 +412,7 @@ bool admission_take_hop(struct job *job, const char *host_name)
     }
     job->host = NULL;
     job->has_slot = false;
+    pace_report(&old->pace, &old->limits, KIND_NONE, 0, clock_now()); /* it answered */
     if (host->running < host->limit) {
         take_slot(host, job);
         admission_slot_free(old);
@@ -417,9 +427,9 @@ bool admission_take_hop(struct job *job, const char *host_name)
 
 bool admission_open(const struct jobs *jobs)
 {
-    return !jobs->draining && !jobs->paused && jobs->permits_used < jobs->settings->workers &&
-           jobs->ending_count < ENDING_MAX && !sink_failing(jobs->config.sink) &&
-           !store_failing(jobs->config.store);
+    return !jobs->draining && !jobs->recovering && !jobs->recover_at && !jobs->paused &&
+           jobs->permits_used < jobs->settings->workers && jobs->ending_count < ENDING_MAX &&
+           !sink_failing(jobs->config.sink) && !store_failing(jobs->config.store);
 }
 
 bool admission_paused(const struct jobs *jobs, const char *parser)
@@ -481,10 +491,10 @@ static bool start_one(struct host *host)
 void admission_report(struct job *job, const struct cause *cause)
 {
     struct host *host = job->host;
-    if (!host)
+    if (!host || !job->has_slot)
         return;
-    if (cause && cause->kind == KIND_NONE)
-        pace_withdraw(&host->pace); /* cancelled: it says nothing about the host */
+    if (!job->attempt || (cause && cause->kind == KIND_NONE))
+        pace_withdraw(&host->pace); /* no attempt, or cancelled: it says nothing about the host */
     else if (pace_report(&host->pace, &host->limits, cause ? cause->kind : KIND_NONE,
                          job->attempt->status, clock_now()))
         log_warning("host %s: %llu failures in a row; nothing starts there for %llu s", host->name,
@@ -507,6 +517,7 @@ void admission_run(struct jobs *jobs)
 void admission_limit_changed(struct host *host)
 {
     set_limits(host->jobs, host);
+    continue_hops(host);
     make_ready(host);
 }
 

@@ -11,6 +11,7 @@
 #define PAGE       256
 #define ANSWER_MAX 10000 /* ids in one answer; `more` says that there were others */
 #define ENDING_LOW 512
+#define PAGING_MAX 8 /* calls that have a page in memory */
 
 struct bulk {
     struct list link; /* jobs->parked */
@@ -26,19 +27,33 @@ struct bulk {
     struct spec *spec;
     struct store_job **page;
     size_t page_count, page_next;
+    struct fresh *fresh; /* of each row of the page; cancel */
+    size_t asked;        /* of them, not answered yet */
     uint64_t before;
     bool last_page;
     json_t *done, *ended, *missing, *forbidden;
     bool more;
 };
 
+struct fresh {
+    struct store_get get;
+    struct bulk *bulk;
+};
+
 static void step(struct bulk *b);
 
-static void bulk_free(struct bulk *b)
+static void drop_page(struct bulk *b)
 {
     for (size_t i = b->page_next; i < b->page_count; i++)
         store_job_free(b->page[i]);
     free(b->page);
+    b->page = NULL;
+    b->page_count = b->page_next = 0;
+}
+
+static void bulk_free(struct bulk *b)
+{
+    drop_page(b);
     free(b->ids);
     json_decref(b->done);
     json_decref(b->ended);
@@ -68,6 +83,7 @@ static void finish(struct bulk *b)
         jobs->cancelling--;
     }
     bulk_free(b);
+    calls_unpark(jobs); /* this one may have ended no job that would */
     jobs_drain_step(jobs);
 }
 
@@ -92,8 +108,7 @@ static void cancel_row(struct bulk *b, struct store_job *row)
 {
     struct jobs *jobs = b->jobs;
     struct job *job = job_find(jobs, row->id);
-    const char *reason =
-        b->call ? "cancelled on request" : "the daemon stopped, and its store does not outlive it";
+    const char *reason = b->call ? "cancelled on request" : JOBS_NOT_KEPT;
     struct cause cause = {.cancelled = true};
     uint64_t id = row->id;
 
@@ -204,10 +219,67 @@ static void on_got(struct mail *mail)
     step(b);
 }
 
+/* A list goes through the store in several turns, and a job that it found queued may have ended before the
+ * page came. So each row that is to be cancelled is asked for once more: such an answer is never older
+ * than the news of an end (both come by the same way, in order). */
+static bool is_chosen(const struct bulk *b, const struct store_job *row)
+{
+    int state = b->list.select.state;
+    return !job_state_final(row->state) && (state == -1 || state == (int)row->state);
+}
+
+static void on_fresh(struct mail *mail)
+{
+    struct fresh *fresh = container_of(mail, struct fresh, get.call.mail);
+    struct bulk *b = fresh->bulk;
+    struct store_job *row = fresh->get.job;
+    int r = fresh->get.call.result;
+    if (r == 0 && is_chosen(b, row))
+        cancel_row(b, row);
+    else
+        store_job_free(row);
+    if (r < 0 && r != -ENOENT) {
+        b->list.call.result = r;
+        b->list.call.error = fresh->get.call.error;
+    }
+    if (--b->asked > 0)
+        return;
+    b->jobs->paging--;
+    free(b->fresh);
+    b->fresh = NULL;
+    if (b->list.call.result < 0)
+        fail(b, &b->list.call);
+    else
+        step(b);
+}
+
+static void ask_again(struct bulk *b)
+{
+    struct store *store = b->jobs->config.store;
+    b->fresh = calloc(b->page_count, sizeof *b->fresh);
+    if (!b->fresh) {
+        b->jobs->paging--;
+        b->list.call.result =
+            error_set(&b->list.call.error, -ENOMEM, "no memory for a page of jobs");
+        fail(b, &b->list.call);
+        return;
+    }
+    b->asked = b->page_count;
+    for (size_t i = 0; i < b->page_count; i++) {
+        struct fresh *fresh = &b->fresh[i];
+        fresh->bulk = b;
+        fresh->get.id = b->page[i]->id;
+        mail_init(&fresh->get.call.mail, on_fresh);
+        store->engine->get(store, &fresh->get);
+    }
+    drop_page(b);
+}
+
 static void on_page(struct mail *mail)
 {
     struct bulk *b = container_of(mail, struct bulk, list.call.mail);
     if (b->list.call.result < 0) {
+        b->jobs->paging--;
         fail(b, &b->list.call);
         return;
     }
@@ -217,6 +289,11 @@ static void on_page(struct mail *mail)
     b->page_next = 0;
     b->before = b->list.next;
     b->last_page = b->list.next == 0;
+    if (b->page_count > 0 && !b->retry) {
+        ask_again(b);
+        return;
+    }
+    b->jobs->paging--;
     step(b);
 }
 
@@ -225,6 +302,7 @@ static void next_page(struct bulk *b)
     struct store *store = b->jobs->config.store;
     struct store_select select = b->list.select;
     b->list = (struct store_list){.select = select, .before = b->before, .limit = PAGE};
+    b->jobs->paging++;
     mail_init(&b->list.call.mail, on_page);
     store->engine->list(store, &b->list);
 }
@@ -237,21 +315,12 @@ static void next_id(struct bulk *b)
     store->engine->get(store, &b->get);
 }
 
-/* A row that SELECT chose and that the operation cannot concern is passed over in silence. */
-static bool concerns(const struct bulk *b, const struct store_job *row)
-{
-    return b->retry == (bool)job_state_final(row->state);
-}
-
 static void step(struct bulk *b)
 {
-    if (b->jobs->ending_count > ENDING_LOW && !b->ids) {
-        list_add_tail(&b->jobs->parked, &b->link);
-        return;
-    }
     while (b->page_next < b->page_count) {
         struct store_job *row = b->page[b->page_next++];
-        if (!concerns(b, row))
+        if (!job_state_final(
+                row->state)) /* chosen by SELECT, and none to retry: passed over in silence */
             store_job_free(row);
         else if (!take_row(b, row))
             return;
@@ -262,6 +331,8 @@ static void step(struct bulk *b)
         finish(b);
     else if (b->ids)
         next_id(b);
+    else if (b->jobs->ending_count > ENDING_LOW || b->jobs->paging >= PAGING_MAX)
+        list_add_tail(&b->jobs->parked, &b->link);
     else
         next_page(b);
 }
@@ -272,7 +343,7 @@ void calls_unpark(struct jobs *jobs)
         return;
     struct list *e = list_pop(&jobs->parked);
     if (e)
-        step(container_of(e, struct bulk, link));
+        next_page(container_of(e, struct bulk, link));
 }
 
 static struct bulk *bulk_new(struct jobs *jobs, struct jobs_call *call)

@@ -64,6 +64,7 @@ static void unclaim(struct job *job, int64_t again)
     jobs->permits_used--;
     if (again)
         admission_due(jobs, host->name, again);
+    admission_report(job, NULL);
     job_free(job);
     admission_slot_free(host);
     admission_poke(jobs);

@@ -23,6 +23,28 @@ static void forget(struct job *job)
     jobs_drain_step(jobs);
 }
 
+/* Cancelled between two attempts. The one that was has its line. */
+static void cancel_after_all(struct job *job)
+{
+    struct cause cause = {.cancelled = true};
+    const char *reason = job->cancel_reason ? job->cancel_reason : JOBS_NOT_KEPT;
+    snprintf(cause.message, sizeof cause.message, "%s", reason);
+    list_del(&job->link);
+    job->jobs->ending_count--;
+    job->place = PLACE_WINDOW;
+    attempt_unref(job->attempt);
+    job->attempt = NULL;
+    buf_deinit(&job->attempt_line.text);
+    job->lines_taken = 0;
+    job_finish(job, JOB_CANCELLED, &cause);
+}
+
+/* The daemon ends, and its store does not outlive it. */
+static bool is_lost(const struct job *job)
+{
+    return job->jobs->draining && !job->jobs->config.store->engine->keeps;
+}
+
 static void on_committed(struct mail *mail)
 {
     struct job *job = container_of(mail, struct job, call.finish.call.mail);
@@ -34,6 +56,10 @@ static void on_committed(struct mail *mail)
     if (!stored) /* the store was given up: the row runs again after the next start */
         log_error("job %llu: its end could not be stored: %s", (unsigned long long)id,
                   call->error.text);
+    if (stored && job->ending != ENDING_FINAL && (job->cancel_reason || is_lost(job))) {
+        cancel_after_all(job);
+        return;
+    }
     if (job->ending == ENDING_RETRY)
         admission_due(jobs, job->row->host, job->row->due);
     if (job->ending == ENDING_INTERRUPTED && !jobs->draining)
@@ -108,6 +134,8 @@ static void send_off(struct job *job, enum job_ending ending)
     list_del(&job->hop_link);
     list_add_tail(&jobs->ending, &job->link);
     jobs->ending_count++;
+    if (!job->attempt)
+        admission_report(job, NULL);
     job->place = PLACE_ENDING;
     job->ending = ending;
     job->host = NULL;

@@ -25,7 +25,7 @@ static int read_spec(struct job *job, struct error *err)
     if (!text)
         return error_set(err, -EINVAL, "the stored request is not JSON: %s", where.text);
     const char *field = NULL;
-    int r = spec_parse(text, job->jobs->settings, job->registry, &job->spec, err, &field);
+    int r = spec_parse(text, job->jobs->settings, job->jobs->registry, &job->spec, err, &field);
     json_decref(text);
     return r;
 }
@@ -42,7 +42,6 @@ struct job *job_new(struct jobs *jobs, struct store_job *row, struct spec *spec,
     job->id = row->id;
     job->row = row;
     job->spec = spec;
-    job->registry = registry_ref(jobs->registry);
     job->queued_at = clock_now();
     list_init(&job->link);
     list_init(&job->hop_link);
@@ -74,7 +73,6 @@ void job_free(struct job *job)
     remote_deinit(&job->remote);
     attempt_unref(job->attempt);
     spec_free(job->spec);
-    registry_unref(job->registry);
     store_job_free(job->row);
     buf_deinit(&job->attempt_line.text);
     buf_deinit(&job->verdict_line.text);

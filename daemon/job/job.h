@@ -51,18 +51,17 @@ struct job {
     enum job_ending ending;
     struct store_job *row; /* its own copy; row->state is changed by job_set_state alone */
     struct spec *spec;
-    struct registry *registry; /* spec->parser lives there */
-    struct host *host;         /* whose window or slot it is in; NULL while ending */
+    struct host *host; /* whose window or slot it is in; NULL while ending */
     bool has_slot;
     bool claiming, claimed; /* claim.c: of this stay in memory */
     uint64_t claimed_at;    /* clock_now */
     struct attempt *attempt;
-    uint64_t queued_at, started_at;         /* clock_now; of this stay in memory */
-    uint64_t deadline;                      /* of the attempt's time-out; clock_now */
-    uint64_t abandon_at;                    /* when an aborted parser is given up; 0: not aborted */
-    char *hop_url;                          /* PLACE_HOPPING */
-    struct remote remote;                   /* of `run` */
-    char *cancel_reason;                    /* cancelled while its claim was on the way */
+    uint64_t queued_at, started_at; /* clock_now; of this stay in memory */
+    uint64_t deadline;              /* of the attempt's time-out; clock_now */
+    uint64_t abandon_at;            /* when an aborted parser is given up; 0: not aborted */
+    char *hop_url;                  /* PLACE_HOPPING */
+    struct remote remote;           /* of `run` */
+    char *cancel_reason;            /* cancelled while the store was asked: claim, postpone */
     struct store_schedule_end schedule_end; /* what its end changes in its schedule */
 
     /* The verdict. */
@@ -70,7 +69,7 @@ struct job {
     enum error_kind error;
     struct sink_line held_line; /* stands for the records that were held back */
     struct sink_line attempt_line, verdict_line;
-    char *kept;         /* the path of its body; NULL: it was not kept */
+    char *kept; /* the path of its body; NULL: it was not kept */
     uv_work_t keep_work;
     unsigned lines_out; /* lines that the sink has not taken yet */
     struct mail taken_mail;
@@ -115,6 +114,7 @@ struct jobs {
     bool draining, stopped, drained_told;
     unsigned cancelling; /* drain: pages of queued rows being cancelled */
     unsigned calls_out;  /* calls that wait for the store */
+    unsigned paging;     /* bulk calls with a page under way */
     void (*drained)(void *arg);
     void *drained_arg;
     void (*closed)(void *arg);
@@ -134,6 +134,9 @@ struct job *job_new(struct jobs *jobs, struct store_job *row, struct spec *spec,
 void job_free(struct job *job);
 struct job *job_find(struct jobs *jobs, uint64_t id);
 void job_set_state(struct job *job, enum job_state state);
+
+/* Why what is left is cancelled when the daemon ends and its store with it. */
+#define JOBS_NOT_KEPT "the daemon stopped, and its store does not outlive it"
 
 /* --- finish.c: how jobs leave memory ---------------------------------------------------------- */
 
@@ -168,7 +171,7 @@ void claim_drain(struct jobs *jobs); /* what was claimed and has not started is 
 /* --- run.c: from a claim to the attempt's end -------------------------------------------------- */
 void job_launch(struct job *job);                     /* is claimed */
 void job_continue(struct job *job);                   /* PLACE_HOPPING, and the slot is there */
-bool job_cancel(struct job *job, const char *reason); /* false: it is ending already */
+bool job_cancel(struct job *job, const char *reason); /* false: its verdict is given already */
 void job_interrupt(struct job *job);                  /* the daemon stops */
 void jobs_check_clocks(struct jobs *jobs, uint64_t now);
 void jobs_set_timer(struct jobs *jobs, uint64_t at);
@@ -201,7 +204,8 @@ void host_put_if_idle(struct host *host);
 void admission_queue(struct job *job); /* a new job that may run now: window or store */
 void admission_due(struct jobs *jobs, const char *host, int64_t due); /* a row falls due then */
 void admission_slot_free(struct host *host);
-/* What the job's attempt on its present host tells about the host. */
+/* What the job's attempt on its present host tells about the host: nothing if there is none. Before the slot
+ * is given back. */
 void admission_report(struct job *job, const struct cause *cause);
 bool admission_take_hop(struct job *job, const char *host_name); /* a slot now, or PLACE_HOPPING */
 bool admission_open(const struct jobs *jobs);                    /* may anything start at all? */

@@ -1,7 +1,8 @@
 /* At start: rows that a daemon left running when it died. Each gets an `attempt` line with the outcome
  * `interrupted`, so that readers of the log know that this attempt's lines came to nothing, and is queued
  * again; its next claim is a new attempt. Rows of the store's that we claim ourselves meanwhile are in
- * memory, and left alone. */
+ * memory, and left alone; so that none of them can have ended before its page comes, nothing starts until
+ * all is read. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/job.h"
@@ -63,6 +64,7 @@ static void end(struct recovery *r)
         log_info("%zu jobs were running when the daemon ended; they run again", r->torn);
     jobs->recovering = false;
     free(r);
+    admission_poke(jobs);
     jobs_drain_step(jobs);
 }
 

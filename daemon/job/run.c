@@ -52,6 +52,7 @@ static void fail_now(struct job *job, enum error_kind kind, const char *message)
 {
     struct cause cause = {.kind = kind};
     snprintf(cause.message, sizeof cause.message, "%s", message);
+    pace_withdraw(&job->host->pace);
     job_finish(job, JOB_FAILED, &cause);
 }
 
@@ -59,7 +60,7 @@ void job_launch(struct job *job)
 {
     struct jobs *jobs = job->jobs;
     const struct job_params *p = &job->spec->effective;
-    int r = attempt_new(&jobs->env, &attempt_ops, job, job->spec, job->registry, jobs->policy,
+    int r = attempt_new(&jobs->env, &attempt_ops, job, job->spec, job->spec->registry, jobs->policy,
                         job->id, job->row->attempt, &job->attempt);
     if (r == 0) {
         job->attempt->run_fd = job->remote.fd;
@@ -131,10 +132,11 @@ void job_continue(struct job *job)
 
 /* --- cancel and stop -------------------------------------------------------------------------- */
 
-static void set_cancel_reason(struct job *job, const char *reason)
+static bool set_cancel_reason(struct job *job, const char *reason)
 {
     if (!job->cancel_reason)
         job->cancel_reason = strdup(reason);
+    return job->cancel_reason;
 }
 
 bool job_cancel(struct job *job, const char *reason)
@@ -144,20 +146,18 @@ bool job_cancel(struct job *job, const char *reason)
     switch (job->place) {
     case PLACE_WINDOW:
         if (job->claiming) /* the store has the call that a finish would use */
-            set_cancel_reason(job, reason);
-        else
-            job_finish(job, JOB_CANCELLED, &cause);
+            return set_cancel_reason(job, reason);
+        job_finish(job, JOB_CANCELLED, &cause);
         return true;
     case PLACE_CLAIMING:
-        set_cancel_reason(job, reason);
-        return true;
+        return set_cancel_reason(job, reason);
     case PLACE_RUNNING:
     case PLACE_HOPPING:
         expect_return(job);
         remote_tell(job, "abort");
         return attempt_cancel(job->attempt, false, reason);
-    case PLACE_ENDING:
-        break;
+    case PLACE_ENDING: /* on its way back to the queue: it is cancelled once it is there */
+        return job->ending != ENDING_FINAL && set_cancel_reason(job, reason);
     }
     return false;
 }

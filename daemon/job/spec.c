@@ -183,13 +183,14 @@ static int merge(struct spec *spec, const struct settings *settings)
     return r < 0 ? r : params_inherit(p, &settings->defaults);
 }
 
-static int find_parser(struct spec *spec, const struct registry *registry, struct error *err)
+static int find_parser(struct spec *spec, struct registry *registry, struct error *err)
 {
     const char *name = spec->effective.parser ? spec->effective.parser : "";
     const struct parser_def *def;
     struct suggest near;
     char text[96];
 
+    spec->registry = registry_ref(registry);
     spec->parser = registry_find(registry, name);
     if (spec->parser)
         return 0;
@@ -228,8 +229,8 @@ static const char *field_of(const struct error *err)
     return NULL;
 }
 
-static int complete(struct spec *spec, const struct settings *settings,
-                    const struct registry *registry, struct error *err, const char **ret_field)
+static int complete(struct spec *spec, const struct settings *settings, struct registry *registry,
+                    struct error *err, const char **ret_field)
 {
     int r = params_check_ceilings(&spec->own, &settings->ceilings, err);
     if (r < 0) {
@@ -251,7 +252,7 @@ static int complete(struct spec *spec, const struct settings *settings,
     return spec->shown_url ? 0 : no_memory(err);
 }
 
-int spec_parse(const json_t *job, const struct settings *settings, const struct registry *registry,
+int spec_parse(const json_t *job, const struct settings *settings, struct registry *registry,
                struct spec **ret_spec, struct error *err, const char **ret_field)
 {
     struct error why; /* `err` may be NULL */
@@ -292,6 +293,7 @@ void spec_free(struct spec *spec)
     pairs_free(spec->labels, spec->label_count);
     params_deinit(&spec->own);
     params_deinit(&spec->effective);
+    registry_unref(spec->registry);
     free(spec);
 }
 

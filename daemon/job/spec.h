@@ -26,7 +26,8 @@ struct spec {
     int64_t not_before;    /* µs since 1970, 0 for none */
     struct job_params own; /* what the job itself said */
     struct job_params effective;     /* merged: every field is set */
-    const struct parser_def *parser; /* effective.parser, found; borrowed from the registry */
+    const struct parser_def *parser; /* effective.parser, found; lives in `registry` */
+    struct registry *registry; /* a reference: a reload may replace the jobs' own at any time */
 };
 
 /* Checks one job's JSON object and merges: job, then [parser "…"], then [host "…"] from the most specific on,
@@ -45,7 +46,7 @@ struct spec {
  *
  * 0, or -EINVAL / -ENOMEM, a sentence that begins with the member's name, and *ret_field: the name, valid as
  * long as `job` is, or NULL. *ret_spec is untouched then. */
-int spec_parse(const json_t *job, const struct settings *settings, const struct registry *registry,
+int spec_parse(const json_t *job, const struct settings *settings, struct registry *registry,
                struct spec **ret_spec, struct error *err, const char **ret_field);
 void spec_free(struct spec *spec); /* takes NULL */
 

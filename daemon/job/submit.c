@@ -119,6 +119,13 @@ int submission_row(struct jobs *jobs, const struct submission *s, struct store_j
 
 void submission_queue(struct jobs *jobs, struct store_job *row, struct spec *spec)
 {
+    if (jobs->draining && !jobs->config.store->engine->keeps) {
+        struct cause cause = {.cancelled = true, .message = JOBS_NOT_KEPT};
+        struct job *job = job_new(jobs, row, spec, NULL);
+        if (job)
+            job_finish(job, JOB_CANCELLED, &cause);
+        return;
+    }
     if (row->due > clock_real_us()) {
         admission_due(jobs, row->host, row->due);
         store_job_free(row);
@@ -126,15 +133,18 @@ void submission_queue(struct jobs *jobs, struct store_job *row, struct spec *spe
         return;
     }
     bool claimed = row->state == JOB_RUNNING;
+    char *host = strdup(row->host); /* job_new takes the row over, whatever comes of it */
     struct job *job = job_new(jobs, row, spec, NULL);
     if (job) {
         job->claimed = claimed;
         job->claimed_at = job->queued_at;
         admission_queue(job);
-    } else if (claimed)
+    } else if (claimed) {
         recover_again(jobs);
-    else
-        admission_due(jobs, row->host, clock_real_us() + 1000000);
+    } else if (host) {
+        admission_due(jobs, host, clock_real_us() + 1000000);
+    }
+    free(host);
 }
 
 /* --- the call --------------------------------------------------------------------------------- */
