@@ -117,6 +117,7 @@ static void note_run(struct schedule *s, const struct run *run, uint64_t id)
 {
     s->row->job = s->row->last_job = id;
     s->row->runs++;
+    s->late = false;
     s->row->last_run = run->run.at;
     s->row->next_at = run->run.next_at;
 }
@@ -216,6 +217,9 @@ static void run_due(struct schedules *schedules, struct schedule *s, int64_t now
     if (s->row->job) {
         s->row->skipped++;
         s->row->next_at = s->due = next;
+        if (s->late)
+            return;
+        s->late = true;
         log_info("schedule %s: its last run, job %llu, has not ended; this time is left out",
                  s->row->name, (unsigned long long)s->row->job);
         return;
@@ -259,6 +263,8 @@ void schedules_check(struct jobs *jobs)
         schedules_load(schedules);
         return;
     }
+    if (schedules->changing)
+        return; /* what starts now would be of the schedule as it was; the change's end looks again */
     int64_t now = clock_real_us();
     RB_FOREACH(s, schedule_tree, &schedules->tree)
     {
@@ -270,6 +276,19 @@ void schedules_check(struct jobs *jobs)
             run_due(schedules, s, now);
     }
     schedules_look(schedules);
+}
+
+json_t *schedules_figures(struct schedules *schedules)
+{
+    struct schedule *s;
+    size_t failing = 0, paused = 0;
+    RB_FOREACH(s, schedule_tree, &schedules->tree)
+    {
+        failing += schedule_failing(s);
+        paused += s->row->paused;
+    }
+    return json_pack("{s:I, s:I, s:I}", "total", (json_int_t)schedules->count, "failing",
+                     (json_int_t)failing, "paused", (json_int_t)paused);
 }
 
 bool schedules_busy(const struct schedules *schedules)

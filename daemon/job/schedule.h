@@ -47,6 +47,7 @@ struct schedule {
     struct schedule_spec spec;  /* empty with a stored text that cannot be read any more */
     int64_t due;                /* when it is looked at; CLOCK_REALTIME, µs */
     bool starting;              /* a run is on the way to the store */
+    bool late;                  /* times were left out since the last run: that was told */
     char *problem;              /* why its last run could not even be submitted */
 };
 RB_HEAD(schedule_tree, schedule);
@@ -80,6 +81,7 @@ void schedules_check(struct jobs *jobs);
 /* Its time may have changed. */
 void schedules_look(struct schedules *schedules);
 bool schedules_busy(const struct schedules *schedules); /* the store is asked */
+json_t *schedules_figures(struct schedules *schedules); /* for stats; NULL: out of memory */
 bool schedule_failing(const struct schedule *schedule);
 
 /* Submits a run now; `call` (or NULL) is answered with it. `next_at`: what the schedule's time is then. */

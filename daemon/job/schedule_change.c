@@ -209,6 +209,8 @@ static struct store_schedule *make_row(const struct jobs_call *call, const struc
     /* The time of the change: it never comes again, not even for a schedule that is made anew. */
     if (!s || !s->spec.job_text || strcmp(s->spec.job_text, spec->job_text) != 0)
         row->revision = (uint64_t)now;
+    if (s && s->starting) /* its row does not have it yet */
+        row->next_at = s->due;
     if (!s || !s->spec.when || strcmp(s->spec.when, spec->when) != 0)
         row->next_at = timing_first(&spec->timing, spec->name, now);
     if (row->name && row->spec)
@@ -420,6 +422,8 @@ void change_pause(struct jobs_call *call, struct schedule *s, bool paused)
     if (c && (c->rows[0] = store_schedule_copy(s->row))) {
         c->count = 1;
         c->rows[0]->paused = paused;
+        if (s->starting)
+            c->rows[0]->next_at = s->due;
         if (!paused && s->spec.job && s->row->next_at <= now) /* nothing is caught up with */
             c->rows[0]->next_at = timing_next(&s->spec.timing, s->row->name, s->row->next_at, now);
         c->result = json_pack("{s:b}", "paused", paused);

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "fetch/fetch.h"
 #include "job/job.h"
+#include "job/schedule.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -185,6 +186,8 @@ json_t *view_stats(struct jobs *jobs)
         (int)jobs->permits_used, "ending", (int)jobs->ending_count);
     if (stats)
         json_object_set_new(stats, "instance", json_string(jobs->config.instance));
+    if (stats)
+        json_object_set_new(stats, "schedules", schedules_figures(jobs->schedules));
     return stats;
 }
 
