@@ -360,7 +360,7 @@ static void on_loaded(struct mail *mail)
 void schedules_load(struct schedules *schedules)
 {
     struct store *store = schedules->jobs->config.store;
-    schedules->load = (struct store_schedules){0};
+    schedules->load = (struct store_schedules){.count = 0};
     mail_init(&schedules->load.call.mail, on_loaded);
     schedules->calls_out++;
     store->engine->schedules(store, &schedules->load);
