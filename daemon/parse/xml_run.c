@@ -130,7 +130,8 @@ static void say_error(struct xml_run *x)
         kind = KIND_LIMIT_EXCEEDED;
         why = "the document has too many different names, too many declarations or too long a tag";
     }
-    parse_task_fail(x->run, kind, xml_run_line(x), xml_run_offset(x), why);
+    /* Its idea of the byte depends on how the document came in pieces. */
+    parse_task_fail(x->run, kind, xml_run_line(x), PENSTOCK_NO_OFFSET, why);
     x->failed = true;
 }
 

@@ -112,8 +112,10 @@ static inline void fuzz_parse(const struct penstock_parser *parser,
     fuzz_run(&one, parser, choice, text, len, 4096, true);
     fuzz_run(&two, parser, choice, text, len, chunk, true);
     fuzz_need(one.task.result == two.task.result && one.task.kind == two.task.kind);
+#ifndef FUZZ_OTHER_WORDS /* a library that says it in other words, as the input comes */
     fuzz_need(one.task.line == two.task.line && one.task.offset == two.task.offset);
     fuzz_need(strcmp(one.task.message, two.task.message) == 0);
+#endif
     fuzz_need(one.records.len == two.records.len);
     fuzz_need(one.records.len == 0 ||
               memcmp(one.records.data, two.records.data, one.records.len) == 0);
