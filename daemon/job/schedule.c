@@ -133,7 +133,7 @@ static void run_refused(struct run *run, struct schedule *s)
         return;
     if (!store_failing(run->schedules->jobs->config.store))
         set_problem(s, why->error.text);
-    s->due = clock_real_us() + (why->result == -EDQUOT ? 10 : 1) * SECOND;
+    s->due = clock_real_us() + (why->result == -EDQUOT ? 2 : 1) * SECOND;
 }
 
 static void on_submitted(struct mail *mail)
