@@ -24,7 +24,8 @@ void attempt_unref(struct attempt *a)
         return;
     body_unref(a->body);
     fd_close(&a->run_fd);
-    digest_free(a->digest);
+    checksum_deinit(&a->checksum);
+    identity_deinit(&a->identity);
     registry_unref(a->registry);
     policy_unref(a->policy);
     free(a->headers);
@@ -111,6 +112,8 @@ static void on_over(struct mail *mail)
 {
     struct attempt *a = container_of(mail, struct attempt, over_mail);
     a->loop = NULL;
+    if (!a->identity.reading)
+        identity_wipe(&a->identity);
     if (a->redirect && !attempt_cause(a)) {
         a->ops->redirected(a, a->redirect);
         return;
@@ -221,10 +224,40 @@ static void next_method(struct attempt *a)
         a->method = "GET";
 }
 
-int attempt_hop(struct attempt *a, const char *url, const char *host)
+/* All that the hop needs is there. */
+static void go(struct attempt *a)
+{
+    a->loop = fetch_loop_for(a->env->fetch, a->host);
+    attempt_fetch_start(a);
+}
+
+static void on_identity(struct identity *identity)
+{
+    struct attempt *a = container_of(identity, struct attempt, identity);
+    if (attempt_cause(a)) { /* aborted meanwhile: over_mail was posted, if not delivered */
+        identity_wipe(identity);
+    } else if (identity->result < 0) {
+        attempt_fail(a, KIND_RESOURCES, "%s", identity->error.text);
+        mailbox_post(a->env->control, &a->over_mail);
+    } else {
+        go(a);
+    }
+    attempt_unref(a);
+}
+
+/* What was meant for the job's origin stays there; once another one was asked it is not sent any more. */
+static void leave_origin(struct attempt *a)
+{
+    a->header_count = a->own_headers;
+    identity_forget_credential(&a->identity);
+}
+
+int attempt_hop(struct attempt *a, const char *url, const char *host,
+                const struct attempt_host *traits)
 {
     char *url_copy = strdup(url), *host_copy = strdup(host);
-    if (!url_copy || !host_copy) {
+    if (!url_copy || !host_copy ||
+        identity_prepare(&a->identity, traits->client_cert, traits->client_key) < 0) {
         free(url_copy);
         free(host_copy);
         return -ENOMEM;
@@ -232,7 +265,7 @@ int attempt_hop(struct attempt *a, const char *url, const char *host)
     if (a->hops++ > 0) {
         next_method(a);
         if (!same_origin(a->url, url))
-            a->header_count = a->own_headers;
+            leave_origin(a);
     } else {
         a->started = clock_now();
     }
@@ -240,17 +273,21 @@ int attempt_hop(struct attempt *a, const char *url, const char *host)
     free(a->host);
     a->url = url_copy;
     a->host = host_copy;
+    a->http2 = traits->http2;
+    a->bytes_per_second = traits->bytes_per_second;
     free(a->redirect); /* `url` may point there */
     a->redirect = NULL;
-    a->loop = fetch_loop_for(a->env->fetch, a->host);
-    attempt_fetch_start(a);
+    if (identity_wanted(&a->identity))
+        identity_read(&attempt_ref(a)->identity, a->env->loop, a->url, on_identity);
+    else
+        go(a);
     return 0;
 }
 
 static int take_headers(struct attempt *a)
 {
     const struct strings *asked = &a->spec->headers;
-    a->headers = calloc(asked->count + 1 + CONDITION_HEADERS, sizeof *a->headers);
+    a->headers = calloc(asked->count + 2 + CONDITION_HEADERS, sizeof *a->headers);
     if (!a->headers)
         return -ENOMEM;
     if (a->spec->effective.compress)
@@ -263,11 +300,15 @@ static int take_headers(struct attempt *a)
 
 int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, void *user,
                 const struct spec *spec, struct registry *registry, struct policy *policy,
-                uint64_t job, uint32_t number, struct attempt **ret_attempt)
+                struct credential *credential, uint64_t job, uint32_t number,
+                struct attempt **ret_attempt)
 {
     struct attempt *a = calloc(1, sizeof *a);
-    if (!a)
+    if (!a) {
+        credential_free(credential);
         return -ENOMEM;
+    }
+    a->identity.credential = credential;
     atomic_init(&a->refs, 1);
     a->env = env;
     a->ops = ops;
@@ -284,15 +325,8 @@ int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, vo
     a->run_fd = -1;
     atomic_init(&a->length, -1);
     attempt_fetch_init(a);
-    if (take_headers(a) < 0)
+    if (take_headers(a) < 0 || checksum_init(&a->checksum, spec->effective.digest) < 0)
         goto nomem;
-    if (spec->effective.digest) {
-        char algorithm[16];
-        snprintf(algorithm, sizeof algorithm, "%.*s", (int)strcspn(spec->effective.digest, ":"),
-                 spec->effective.digest);
-        if (digest_new(algorithm, &a->digest) < 0)
-            goto nomem;
-    }
     *ret_attempt = a;
     return 0;
 nomem:

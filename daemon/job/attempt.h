@@ -18,8 +18,9 @@
 #include "base/mailbox.h"
 #include "fetch/transfer.h"
 #include "flow/body_pipe.h"
-#include "flow/digest.h"
+#include "job/checksum.h"
 #include "job/condition.h"
+#include "job/identity.h"
 #include "job/encoding.h"
 #include "job/keep.h"
 #include "job/resume.h"
@@ -51,10 +52,19 @@ struct attempt_env {
     size_t max_record;
     uint64_t decode_ratio, decode_window; /* as in struct decode_plan */
     uint64_t max_header;
-    uint64_t resume_delay;       /* ns before the first resume; doubles while they are fruitless */
-    const char *ca_file, *proxy; /* or NULL */
+    uint64_t resume_delay; /* ns before the first resume; doubles while they are fruitless */
+    const char *ca_file;   /* or NULL */
+    const struct proxy *proxy;
+    uv_loop_t *loop; /* the control loop's, for what must be read before a hop */
     const char *spool_dir;
     uint64_t spool_max;
+};
+
+/* What the settings say of a hop's host. Borrowed for the call. */
+struct attempt_host {
+    const char *client_cert, *client_key; /* paths, or NULL */
+    bool http2;
+    uint64_t bytes_per_second; /* 0: no limit */
 };
 
 struct attempt;
@@ -110,6 +120,9 @@ struct attempt {
     size_t header_count;
     size_t own_headers; /* the first ones, of ours: they go to another origin as well */
     char *url, *host;   /* of this hop */
+    struct identity identity;
+    bool http2;
+    uint64_t bytes_per_second;
     const char *method;
     struct transfer_result end;
     enum attempt_mode mode;
@@ -124,8 +137,7 @@ struct attempt {
     struct resume resume;
     struct condition condition;
     struct encoding encoding;
-    struct digest *digest; /* or NULL */
-    char digest_hex[DIGEST_HEX_SIZE];
+    struct checksum checksum;
     enum verified_by verified;
     uint64_t pipe_full_ns, read_wait_ns;
     struct mail abort_mail;
@@ -150,10 +162,12 @@ struct attempt {
     struct keep keep;
 };
 
-/* Control loop. 0 and a reference, or -ENOMEM. `extra` goes into each record's line (sink_source). */
+/* Control loop. 0 and a reference, or -ENOMEM. `credential`: to be sent to the job's own origin; taken over in
+ * any case; or NULL. `extra` goes into each record's line (sink_source). */
 int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, void *user,
                 const struct spec *spec, struct registry *registry, struct policy *policy,
-                uint64_t job, uint32_t number, struct attempt **ret_attempt);
+                struct credential *credential, uint64_t job, uint32_t number,
+                struct attempt **ret_attempt);
 /* Its records' lines name the schedule. Before the first hop, as condition_init. 0 or -ENOMEM. */
 int attempt_name_schedule(struct attempt *a, const char *name);
 struct attempt *attempt_ref(struct attempt *a);
@@ -161,7 +175,8 @@ void attempt_unref(struct attempt *a); /* any thread; takes NULL */
 
 /* Sends it to `url` on `host`: the first hop, or the next after `redirected`. 0 or -ENOMEM. Control
  * loop. */
-int attempt_hop(struct attempt *a, const char *url, const char *host);
+int attempt_hop(struct attempt *a, const char *url, const char *host,
+                const struct attempt_host *traits);
 
 /* Ends it with this cause unless it has one. True if this cause is the one. Control loop; `ended`
  * follows once its parser returns. */
@@ -199,6 +214,7 @@ void attempt_held(struct attempt *a, bool good);
 /* attempt_fetch.c, for attempt.c alone. */
 void attempt_fetch_init(struct attempt *a);
 void attempt_fetch_start(struct attempt *a); /* control loop */
+int attempt_keep_facts(struct attempt *a, const struct transfer_response *response); /* -ENOMEM */
 /* The value of a response's header, the last of several, or NULL. */
 const char *attempt_header(const struct transfer_response *response, const char *name);
 void attempt_fetch_resume(struct attempt *a, uint64_t from, const char *validator); /* fetch loop */

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/clock.h"
 #include "fetch/fetch.h"
+#include "job/proxy.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -123,68 +124,6 @@ static void run_parser(struct pool_job *job)
     attempt_parsed(a);
 }
 
-/* Copies what the parser may ask about into one block: an abandoned worker keeps it when the job
- * and the response are long gone. */
-static size_t pairs_text(const struct parse_pair *pairs, size_t count)
-{
-    size_t text = 0;
-    for (size_t i = 0; i < count; i++)
-        text += strlen(pairs[i].name) + strlen(pairs[i].value) + 2;
-    return text;
-}
-
-/* Copies pairs behind one another; their strings go to *end. Returns where the next pair goes. */
-static struct parse_pair *copy_pairs(struct parse_pair *to, const struct parse_pair *from,
-                                     size_t count, char **end)
-{
-    for (size_t i = 0; i < count; i++, to++) {
-        to->name = *end;
-        *end = stpcpy(*end, from[i].name) + 1;
-        to->value = *end;
-        *end = stpcpy(*end, from[i].value) + 1;
-    }
-    return to;
-}
-
-_Static_assert(sizeof(struct parse_pair) == sizeof(struct transfer_header) &&
-                   sizeof(struct parse_pair) == sizeof(struct settings_pair),
-               "all three are a name and a value");
-
-static int keep_facts(struct attempt *a, const struct transfer_response *response)
-{
-    const struct spec *spec = a->spec;
-    struct parse_facts *facts = &a->task.facts;
-    const struct parse_pair *headers = (const struct parse_pair *)response->headers;
-    const struct parse_pair *labels = (const struct parse_pair *)spec->labels;
-    struct parse_pair *options, *pair;
-    size_t option_count;
-
-    if (registry_merge_options(spec->parser, (const struct parse_pair *)spec->options,
-                               spec->option_count, &options, &option_count) < 0)
-        return -ENOMEM;
-    size_t pairs = response->header_count + option_count + spec->label_count;
-    size_t text = strlen(spec->shown_url) + 1 + pairs_text(headers, response->header_count) +
-                  pairs_text(options, option_count) + pairs_text(labels, spec->label_count);
-    a->facts = pair = malloc(pairs * sizeof *pair + text);
-    if (!pair) {
-        free(options);
-        return -ENOMEM;
-    }
-    char *end = (char *)(pair + pairs);
-    *facts = (struct parse_facts){.url = end,
-                                  .status = response->status,
-                                  .header_count = response->header_count,
-                                  .option_count = option_count,
-                                  .label_count = spec->label_count};
-    end = stpcpy(end, spec->shown_url) + 1;
-    facts->headers = pair;
-    facts->options = pair = copy_pairs(pair, headers, response->header_count, &end);
-    facts->labels = pair = copy_pairs(pair, options, option_count, &end);
-    copy_pairs(pair, labels, spec->label_count, &end);
-    free(options);
-    return 0;
-}
-
 static int fail_resources(struct attempt *a, const char *what, int r)
 {
     attempt_fail(a, KIND_RESOURCES, "%s: %s", what, strerror(-r));
@@ -256,7 +195,7 @@ static int engage(struct attempt *a)
         task->tee_arg = &a->keep;
     }
     task->record_bytes = a->env->max_record;
-    task->drain_after_enough = a->digest && strchr(a->spec->effective.digest, ':');
+    task->drain_after_enough = a->checksum.demanded;
     task->done = on_parser_done;
     task->source.job = a->job;
     task->source.attempt = a->number;
@@ -318,6 +257,8 @@ static int accept_head(struct attempt *a, const struct transfer_response *r)
                      (long long)r->content_length, (unsigned long long)p->max_body);
         return -EFBIG;
     }
+    if (p->digest_headers == DIGEST_HEADERS_VERIFY && checksum_headers(&a->checksum, r) < 0)
+        return fail_resources(a, "no memory for a digest", -ENOMEM);
     return encoding_accept(a, r);
 }
 
@@ -350,7 +291,7 @@ static int on_response(struct transfer *t, const struct transfer_response *r)
         resume_note(a, r);
         condition_note(&a->condition, r, a->url);
         atomic_store_explicit(&a->length, r->content_length, memory_order_relaxed);
-        if (keep_facts(a, r) < 0)
+        if (attempt_keep_facts(a, r) < 0)
             result = fail_resources(a, "no memory for the response's head", -ENOMEM);
     }
     return result;
@@ -391,7 +332,7 @@ static int take(struct attempt *a, const char *data, size_t len)
         return fail_resources(a, "the body's pipe", r);
     encoding_note(a, data, len);
     atomic_store_explicit(&a->bytes, bytes + len, memory_order_relaxed);
-    if (a->digest && digest_update(a->digest, data, len) < 0) {
+    if (checksum_update(&a->checksum, data, len) < 0) {
         attempt_fail(a, KIND_INTERNAL, "the digest could not be computed");
         return -EIO;
     }
@@ -423,6 +364,7 @@ static void fail_status(struct attempt *a)
         if ((unsigned char)a->excerpt[i] < 0x20 || a->excerpt[i] == 0x7f)
             a->excerpt[i] = ' ';
     a->excerpt[a->excerpt_len] = '\0';
+    credential_redact(a->identity.credential, a->excerpt); /* an origin may say it back */
     attempt_fail(a, KIND_HTTP_STATUS, "the origin answered %d%s%s", a->status,
                  a->excerpt_len > 0 ? ": " : "", a->excerpt);
 }
@@ -430,22 +372,14 @@ static void fail_status(struct attempt *a)
 /* 0, or -EINVAL with the cause set. May raise `verified`. */
 static int check_digest(struct attempt *a)
 {
-    const char *asked = a->spec->effective.digest;
-    if (!a->digest)
-        return 0;
-    if (digest_final(a->digest, a->digest_hex) < 0) {
-        attempt_fail(a, KIND_INTERNAL, "the digest could not be computed");
+    bool checked = false;
+    struct error err;
+    int r = checksum_final(&a->checksum, &checked, &err);
+    if (r < 0) {
+        attempt_fail(a, r == -EBADMSG ? KIND_DIGEST_MISMATCH : KIND_INTERNAL, "%s", err.text);
         return -EINVAL;
     }
-    const char *wanted = strchr(asked, ':');
-    if (!wanted)
-        return 0;
-    if (strcasecmp(wanted + 1, a->digest_hex) != 0) {
-        attempt_fail(a, KIND_DIGEST_MISMATCH, "digest: %.*s:%s was demanded, the body has %s",
-                     (int)(wanted - asked), asked, wanted + 1, a->digest_hex);
-        return -EINVAL;
-    }
-    if (a->verified == VERIFIED_NONE)
+    if (checked && a->verified == VERIFIED_NONE)
         a->verified = VERIFIED_DIGEST;
     return 0;
 }
@@ -547,9 +481,19 @@ static void start(struct attempt *a)
     transfer_start(&a->transfer, a->loop, &a->request, &transfer_ops, a);
 }
 
+/* The headers of this hop without conditions: the job's and then the credential's. */
+static size_t plain_headers(struct attempt *a)
+{
+    const struct credential *credential = a->identity.credential;
+    if (!credential || !credential->header)
+        return a->header_count;
+    a->headers[a->header_count] = credential->header;
+    return a->header_count + 1;
+}
+
 void attempt_fetch_resume(struct attempt *a, uint64_t from, const char *validator)
 {
-    a->request.header_count = a->header_count; /* the body is of another version already */
+    a->request.header_count = plain_headers(a); /* the body is of another version already */
     a->request.range_from = from;
     a->request.if_range = validator;
     start(a);
@@ -559,20 +503,29 @@ void attempt_fetch_start(struct attempt *a)
 {
     const struct job_params *p = &a->spec->effective;
     bool post = strcmp(a->method, "POST") == 0;
-    size_t conditions = condition_ask(&a->condition, a->url, a->headers + a->header_count);
+    const struct identity *identity = &a->identity;
+    size_t plain = plain_headers(a);
+    size_t conditions = condition_ask(&a->condition, a->url, a->headers + plain);
     a->mode = MODE_HEAD;
     a->status = 0;
     a->request = (struct transfer_request){
-        .url = a->url,
+        .url = identity->url ? identity->url : a->url,
         .host = a->host,
         .method = a->method,
         .body = post ? a->spec->body : NULL,
         .body_len = post ? a->spec->body_len : 0,
         .headers = a->headers,
-        .header_count = a->header_count + conditions,
+        .header_count = plain + conditions,
         .user_agent = p->user_agent,
-        .proxy = a->env->proxy,
+        .proxy = proxy_for(a->env->proxy, a->url, a->host),
         .ca_file = a->env->ca_file,
+        .client_cert = identity->cert,
+        .client_cert_len = identity->cert_len,
+        .client_key = identity->key,
+        .client_key_len = identity->key_len,
+        .http2 = a->http2,
+        .ip = p->ip,
+        .bytes_per_second = a->bytes_per_second,
         .policy = a->policy,
         .connect_ms = (uint32_t)(p->connect_timeout / NS_PER_MS),
         .first_byte_ms = (uint32_t)(p->first_byte_timeout / NS_PER_MS),

@@ -84,6 +84,7 @@ struct job {
 struct jobs {
     struct jobs_config config;
     struct attempt_env env;
+    struct proxy *proxy;
     const struct settings *settings;
     struct registry *registry;
     struct policy *policy;

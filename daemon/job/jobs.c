@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/job.h"
+#include "job/proxy.h"
 #include "job/schedule.h"
 
 #include <errno.h>
@@ -74,7 +75,8 @@ static void set_env(struct jobs *jobs)
         .spool_dir = s->spool_dir,
         .spool_max = s->spool_max,
         .ca_file = s->ca_file,
-        .proxy = s->proxy && strcmp(s->proxy, "none") != 0 ? s->proxy : NULL,
+        .proxy = jobs->proxy,
+        .loop = jobs->config.loop,
     };
 }
 
@@ -96,13 +98,16 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct er
     list_init(&jobs->parked);
     mail_init(&jobs->admit_mail, on_admit);
     mail_init(&jobs->trouble_mail, on_trouble);
+    int r = proxy_new(jobs->settings->proxy, &jobs->proxy);
     set_env(jobs);
-    int r = follow_init(jobs);
+    if (r == 0)
+        r = follow_init(jobs);
     if (r == 0)
         r = schedules_new(jobs, &jobs->schedules);
     if (r == 0)
         r = uv_timer_init(config->loop, &jobs->timer);
     if (r < 0) {
+        proxy_free(jobs->proxy);
         schedules_free(jobs->schedules);
         follow_deinit(jobs);
         registry_unref(jobs->registry);
@@ -141,6 +146,7 @@ static void on_last_mail(struct mail *mail)
     follow_deinit(jobs);
     schedules_free(jobs->schedules);
     admission_free(jobs);
+    proxy_free(jobs->proxy);
     registry_unref(jobs->registry);
     policy_unref(jobs->policy);
     free(jobs);

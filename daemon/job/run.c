@@ -56,19 +56,62 @@ static void fail_now(struct job *job, enum error_kind kind, const char *message)
     job_finish(job, JOB_FAILED, &cause);
 }
 
+/* Each by itself, from the most specific section that gives it. */
+static struct attempt_host traits_of(const struct settings *settings, const char *host)
+{
+    const struct settings_host *section;
+    struct attempt_host t = {0};
+    int http2 = HTTP2_UNSET;
+    for (size_t i = 0; (section = settings_host_match(settings, host, i)); i++) {
+        if (!t.client_cert) { /* with its key, which may be none */
+            t.client_cert = section->client_cert;
+            t.client_key = section->client_key;
+        }
+        if (t.bytes_per_second == 0)
+            t.bytes_per_second = section->bytes_per_second;
+        if (http2 == HTTP2_UNSET)
+            http2 = section->http2;
+    }
+    t.http2 = http2 == HTTP2_YES;
+    return t;
+}
+
+static int take_hop(struct job *job, const char *url, const char *host)
+{
+    struct attempt_host traits = traits_of(job->jobs->settings, host);
+    return attempt_hop(job->attempt, url, host, &traits);
+}
+
+/* 0; -EACCES and a sentence; -ENOMEM. *ret is NULL if there is none to be sent. */
+static int find_credential(struct job *job, struct credential **ret, struct error *err)
+{
+    const struct settings_credential *chosen;
+    *ret = NULL;
+    int r = credential_choose(job->jobs->settings, job->spec, &chosen, err);
+    return r == 0 && chosen ? credential_new(chosen, job->spec->host, ret) : r;
+}
+
 void job_launch(struct job *job)
 {
     struct jobs *jobs = job->jobs;
     const struct job_params *p = &job->spec->effective;
-    int r = attempt_new(&jobs->env, &attempt_ops, job, job->spec, job->spec->registry, jobs->policy,
-                        job->id, job->row->attempt, &job->attempt);
+    struct credential *credential;
+    struct error err;
+    int r = find_credential(job, &credential, &err);
+    if (r == -EACCES) { /* the config has changed since it was submitted */
+        fail_now(job, KIND_POLICY, err.text);
+        return;
+    }
+    if (r == 0)
+        r = attempt_new(&jobs->env, &attempt_ops, job, job->spec, job->spec->registry, jobs->policy,
+                        credential, job->id, job->row->attempt, &job->attempt);
     if (r == 0) {
         job->attempt->run_fd = job->remote.fd;
         job->remote.fd = -1;
         r = schedule_prepare(job);
     }
     if (r == 0)
-        r = attempt_hop(job->attempt, job->spec->url, job->spec->host);
+        r = take_hop(job, job->spec->url, job->spec->host);
     if (r < 0) {
         fail_now(job, KIND_RESOURCES, "no memory for the attempt");
         return;
@@ -88,7 +131,7 @@ void job_launch(struct job *job)
 static void hop(struct job *job, const char *url, const char *host)
 {
     job->place = PLACE_RUNNING;
-    if (attempt_hop(job->attempt, url, host) < 0)
+    if (take_hop(job, url, host) < 0)
         attempt_abort(job->attempt, KIND_RESOURCES, "no memory for a redirect");
 }
 

@@ -52,7 +52,6 @@ static int fill_row(struct store_job *row, const struct submission *s, const str
 static int check_supported(const struct spec *spec, struct error *err, const char **ret_field)
 {
     const struct job_params *p = &spec->effective;
-    const char *field = p->credential ? "credential" : NULL;
     if (p->keep_body == KEEP_BODY_FAILED && spec->parser->process &&
         (spec->own.set & UINT64_C(1) << PARAM_KEEP_BODY)) {
         *ret_field = "keep_body";
@@ -61,10 +60,17 @@ static int check_supported(const struct spec *spec, struct error *err, const cha
                          "its first stage keep it: tee FILE",
                          spec->parser->name);
     }
-    if (!field)
+    return 0;
+}
+
+static int check_credential(const struct jobs *jobs, const struct spec *spec, struct error *err,
+                            const char **ret_field)
+{
+    const struct settings_credential *chosen;
+    if (credential_choose(jobs->settings, spec, &chosen, err) == 0)
         return 0;
-    *ret_field = field;
-    return error_set(err, -EINVAL, "%s: this version of penstockd does not do that", field);
+    *ret_field = "credential";
+    return -EINVAL;
 }
 
 /* Of a job whose body a command of the client's reads. */
@@ -102,6 +108,8 @@ int submission_row(struct jobs *jobs, const struct submission *s, struct store_j
     int r = spec_parse(s->json, jobs->settings, jobs->registry, &spec, err, ret_field);
     if (r == 0)
         r = check_supported(spec, err, ret_field);
+    if (r == 0)
+        r = check_credential(jobs, spec, err, ret_field);
     if (r == 0)
         r = check_run(spec, s, err, ret_field);
     struct store_job *row = r == 0 ? calloc(1, sizeof *row) : NULL;

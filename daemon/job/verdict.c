@@ -94,14 +94,9 @@ static void put_attempt(struct buf *b, const struct job *job, uint64_t now)
         line_bool(b, "unchanged", 1);
     else if (job->final == JOB_DONE)
         line_str(b, "verified_by", verified_name(verified(a)));
-    if (a->digest_hex[0]) {
-        char name[16];
-        const char *asked = job->spec->effective.digest;
-        size_t len = strcspn(asked, ":");
-        memcpy(name, asked, len);
-        name[len] = '\0';
-        line_str(b, name, a->digest_hex);
-    }
+    const char *hex, *algorithm = checksum_asked(&a->checksum, &hex);
+    if (algorithm)
+        line_str(b, algorithm, hex);
     if (a->hops > 1)
         line_u64(b, "redirects", a->hops - 1);
     line_u64(b, "resumes", a->resume.count);

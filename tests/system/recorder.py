@@ -1,0 +1,80 @@
+"""A server that remembers what it was asked, for tests of requests.
+
+    /ok                 "fine\n"
+    /status/NNN         that status; the body says the request's head back
+    /redirect/NNN?to=…  there
+    /head               whatever self.extra_headers says, and self.body
+"""
+import http.server
+import threading
+import urllib.parse
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *unused):
+        pass
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        recorder = self.server.recorder
+        recorder.requests.append({"method": self.command, "path": self.path, "headers": dict(self.headers.items()),
+                                  "body": body})
+        url = urllib.parse.urlsplit(self.path)
+        parts = url.path.split("/")
+        status, text, headers = 200, b"fine\n", []
+        if parts[1] == "status":
+            status, text = int(parts[2]), f"{self.requestline}\n{self.headers}".encode()
+        elif parts[1] == "redirect":
+            status = int(parts[2])
+            headers = [("Location", urllib.parse.parse_qs(url.query)["to"][0])]
+        elif parts[1] == "head":
+            text, headers = recorder.body, recorder.extra_headers
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        if recorder.open_end and parts[1] == "head":
+            self.send_header("Connection", "close")
+            self.close_connection = True
+        else:
+            self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_POST = answer
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *unused):  # a client that leaves is none of our business
+        pass
+
+
+class Recorder:
+    def __init__(self, test, context=None, host="127.0.0.1"):
+        self.requests = []
+        self.extra_headers = []
+        self.body = b"fine\n"
+        self.open_end = False
+        self.server = Server((host, 0), Handler)
+        self.server.recorder = self
+        if context:
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.port = self.server.server_address[1]
+        self.scheme = "https" if context else "http"
+        thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        test.addCleanup(thread.join)
+        test.addCleanup(self.server.server_close)
+        test.addCleanup(self.server.shutdown)
+
+    def url(self, path, host="127.0.0.1"):
+        return f"{self.scheme}://{host}:{self.port}{path}"
+
+    def last(self):
+        return self.requests[-1]
+
+    def header(self, name):
+        return next((v for k, v in self.last()["headers"].items() if k.lower() == name.lower()), None)
