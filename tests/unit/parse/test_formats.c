@@ -1,5 +1,7 @@
-/* json, xml, feed, digest and the filters of lines on tables of inputs. */
+/* json, xml, feed, digest, archive and the filters of lines on tables of inputs. */
 #include "samples.h"
+
+#include "parse/feed_date.h"
 
 /* --- json ------------------------------------------------------------------------------------------ */
 
@@ -252,13 +254,127 @@ static void test_xml_memory(void **state)
     buf_deinit(&b);
 }
 
+/* --- feed ------------------------------------------------------------------------------------------ */
+
+static void test_feed(void **state)
+{
+    static const struct sample samples[] = {
+        WELL(NULL, "<rss version='2.0'><channel><title>F</title></channel></rss>", ""),
+        WELL(NULL,
+             "<rss version='2.0' xmlns:dc='http://purl.org/dc/elements/1.1/'"
+             " xmlns:content='http://purl.org/rss/1.0/modules/content/'><channel><title>F</title>\n"
+             "<item><title> One &amp; two </title><link>http://a.example/1</link><guid "
+             "isPermaLink='false'>g1</guid>"
+             "<pubDate>Wed, 01 May 2024 10:11:12 "
+             "+0200</pubDate><dc:creator>Ann</dc:creator><dc:creator>Bob</dc:creator>"
+             "<description><![CDATA[<p>x</p>]]></description><content:encoded>&lt;b&gt;</"
+             "content:encoded>"
+             "<category>c1</category><category>c\"2</category>"
+             "<enclosure url='http://a.example/1.mp3' type='audio/mpeg' length='12'/></item>"
+             "<item><guid>http://a.example/2</guid><pubDate>some "
+             "day</pubDate></item></channel></rss>",
+             "{\"id\":\"g1\",\"title\":\"One & two\",\"link\":\"http://a.example/1\","
+             "\"published\":\"2024-05-01T08:11:12Z\",\"author\":\"Ann, "
+             "Bob\",\"summary\":\"<p>x</p>\","
+             "\"content\":\"<b>\",\"categories\":[\"c1\",\"c\\\"2\"],"
+             "\"enclosures\":[{\"url\":\"http://a.example/1.mp3\",\"type\":\"audio/"
+             "mpeg\",\"length\":\"12\"}]}\n"
+             "{\"id\":\"http://a.example/2\",\"link\":\"http://a.example/"
+             "2\",\"published_text\":\"some day\"}\n"),
+        WELL(NULL,
+             "<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#' "
+             "xmlns='http://purl.org/rss/1.0/'"
+             " xmlns:dc='http://purl.org/dc/elements/1.1/'><channel "
+             "rdf:about='x'><title>no</title></channel>"
+             "<item rdf:about='http://a.example/1'><title>t</title><link>http://a.example/1</link>"
+             "<dc:date>2024-05-01</dc:date></item></rdf:RDF>",
+             "{\"id\":\"http://a.example/1\",\"title\":\"t\",\"link\":\"http://a.example/1\","
+             "\"published\":\"2024-05-01T00:00:00Z\"}\n"),
+        WELL(NULL,
+             "<feed xmlns='http://www.w3.org/2005/Atom' "
+             "xmlns:x='http://other.example/'><title>no</title>"
+             "<entry><id>urn:1</id><title type='html'>a&lt;b</title><link rel='self' href='/s'/>"
+             "<link href='http://a.example/1'/><link rel='enclosure' href='/e' type='t/t'/>"
+             "<updated>2003-12-13T18:30:02.25+01:00</updated><author><name>A</name><email>e</"
+             "email></author>"
+             "<x:author>no</x:author><author><name>B</name></author><category term='c' label='L'/>"
+             "<content type='xhtml'><div xmlns='http://www.w3.org/1999/xhtml'>a &lt; <b "
+             "class='&quot;'>c</b></div></content>"
+             "<source><id>no</id></source></entry></feed>",
+             "{\"id\":\"urn:1\",\"title\":\"a<b\",\"link\":\"http://a.example/1\","
+             "\"updated\":\"2003-12-13T17:30:02.25Z\",\"author\":\"A, B\","
+             "\"content\":\"<div>a &lt; <b "
+             "class=\\\"&quot;\\\">c</b></div>\",\"categories\":[\"c\"],"
+             "\"enclosures\":[{\"url\":\"/e\",\"type\":\"t/t\"}]}\n"),
+        WELL(NULL,
+             "<feed version='0.3' xmlns='http://purl.org/atom/ns#'><entry><title>t</title>"
+             "<issued>2004-01-02T03:04Z</issued><modified>2004-01-03</modified></entry></feed>",
+             "{\"title\":\"t\",\"published\":\"2004-01-02T03:04:00Z\",\"updated\":\"2004-01-03T00:"
+             "00:00Z\"}\n"),
+        FAILS(NULL, "<html><body/></html>", "", KIND_PARSER_FAILED, 1,
+              "no feed: the document's element is <html>"),
+        FAILS(NULL, "<rss><channel><item><title>t</title></item>\n<item>", "{\"title\":\"t\"}\n",
+              KIND_PARSER_FAILED, 2, "no element found"),
+        FAILS("max_record=9",
+              "<rss><channel>\n<item><title>0123456789</title></item></channel></rss>", "",
+              KIND_LIMIT_EXCEEDED, 2, "9 bytes"),
+    };
+    CHECK(&parser_feed, samples);
+}
+
+static void test_feed_dates(void **state)
+{
+    static const char *const dates[][2] = {
+        {"Wed, 01 May 2024 10:11:12 GMT", "2024-05-01T10:11:12Z"},
+        {"Wed, 1 May 2024 10:11 +0000", "2024-05-01T10:11:00Z"},
+        {"1 May 24 10:11:12 EST", "2024-05-01T15:11:12Z"},
+        {"01 Sept 1999 23:59:59 PDT", "1999-09-02T06:59:59Z"},
+        {"Thursday, 29 February 2024 00:00:00 -0330", "2024-02-29T03:30:00Z"},
+        {"Sat, 07 Sep 2002 00:00:01 GMT+0100", "2002-09-06T23:00:01Z"},
+        {"07-Sep-2002 00:00:01 Z (comment)", "2002-09-07T00:00:01Z"},
+        {"7 Sep 2002", "2002-09-07T00:00:00Z"},
+        {"  Sun, 31 Dec 2023 23:59:60 GMT\n", "2023-12-31T23:59:59Z"},
+        {"2024", "2024-01-01T00:00:00Z"},
+        {"2024-05", "2024-05-01T00:00:00Z"},
+        {"2024-05-01", "2024-05-01T00:00:00Z"},
+        {"2024-05-01T10:11Z", "2024-05-01T10:11:00Z"},
+        {"2024-05-01t10:11:12.5+05:30", "2024-05-01T04:41:12.5Z"},
+        {"2024-05-01 10:11:12", "2024-05-01T10:11:12Z"},
+        {"2024-05-01T24:00:00Z", "2024-05-02T00:00:00Z"},
+        {"2024-05-01T10:11:12.12345678901Z", "2024-05-01T10:11:12.123456789Z"},
+        {"", NULL},
+        {"today", NULL},
+        {"2024-13-01", NULL},
+        {"2023-02-29", NULL},
+        {"2024-05-01T25:00Z", NULL},
+        {"2024-05-01T10:60Z", NULL},
+        {"2024-05-01X10:00", NULL},
+        {"32 May 2024 00:00:00 GMT", NULL},
+        {"1 Foo 2024 00:00:00 GMT", NULL},
+        {"1 May 2024 00:00:00 XYZ", NULL},
+        {"1 May 2024 00:00:00 GMT trailing", NULL},
+        {"1 May 2024 00:00:00 +9999", NULL},
+        {"1 May 20245 00:00:00 GMT", NULL},
+    };
+    for (size_t i = 0; i < sizeof dates / sizeof dates[0]; i++) {
+        char text[FEED_DATE_SIZE] = "none", *copy = strdup(dates[i][0]);
+        size_t len = strlen(copy);
+        copy = realloc(copy, len ? len : 1); /* no NUL: a sanitizer sees a read beyond it */
+        bool good = feed_date(copy, len, text);
+        if (good != (dates[i][1] != NULL) || (good && strcmp(text, dates[i][1]) != 0))
+            fail_msg("%s: %s", dates[i][0], text);
+        free(copy);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_elements),    cmocka_unit_test(test_json_pointer),
         cmocka_unit_test(test_json_options),     cmocka_unit_test(test_digest),
         cmocka_unit_test(test_lines_that_match), cmocka_unit_test(test_xml),
-        cmocka_unit_test(test_xml_memory),
+        cmocka_unit_test(test_xml_memory),       cmocka_unit_test(test_feed),
+        cmocka_unit_test(test_feed_dates),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
