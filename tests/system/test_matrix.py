@@ -12,7 +12,7 @@ ROWS = 500
 CLOCKS = {
     "defaults.connect_timeout": "5s",
     "defaults.first_byte_timeout": "5s",
-    "defaults.stall_timeout": "50ms",
+    "defaults.stall_timeout": "400ms",
     "defaults.max_attempts": "1",
     "fetch.resume_delay": "1ms",
     "fetch.retry_delay": "1ms",
@@ -21,7 +21,7 @@ CLOCKS = {
     "fetch.host_connections": "64",
 }
 if penstock_test.SANITIZED:
-    CLOCKS["defaults.stall_timeout"] = "1s"
+    CLOCKS["defaults.stall_timeout"] = "3s"
 
 # name: what the origin is asked for.
 MEDIA = {
