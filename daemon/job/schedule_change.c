@@ -260,10 +260,12 @@ static bool take_item(struct change *c, size_t i, json_t *names, bool dry)
         }
         if (r == 0 && json_object_set_new(names, spec.name, json_true()) < 0)
             r = error_set(&err, -ENOMEM, "out of memory");
-        if (r < 0)
+        if (r < 0) { /* the field may be of the spec's JSON */
+            refuse_item(c->call, i, r, r == -ENOMEM ? NULL : field, &err);
             schedule_spec_deinit(&spec);
-        else
-            r = take_spec(c, &spec, dry);
+            return false;
+        }
+        r = take_spec(c, &spec, dry);
     }
     if (r < 0)
         refuse_item(c->call, i, r, r == -ENOMEM ? NULL : field, &err);

@@ -164,16 +164,21 @@ struct span {
     int days;
 };
 
-static bool naive_fits(const struct cron *c, int64_t naive)
+static bool day_fits_as_told(const struct cron *c, int64_t naive)
 {
     struct tm tm;
     time_t t = naive;
     gmtime_r(&t, &tm);
     bool day = c->days >> tm.tm_mday & 1, weekday = c->weekdays >> tm.tm_wday & 1;
-    if (!(c->minutes >> tm.tm_min & 1) || !(c->hours >> tm.tm_hour & 1) ||
-        !(c->months >> (tm.tm_mon + 1) & 1))
+    if (!(c->months >> (tm.tm_mon + 1) & 1))
         return false;
     return !c->every_day && !c->every_weekday ? day || weekday : day && weekday;
+}
+
+static bool naive_fits(const struct cron *c, int64_t naive)
+{
+    return (c->minutes >> (naive / 60 % 60) & 1) && (c->hours >> (naive / 3600 % 24) & 1) &&
+           day_fits_as_told(c, naive);
 }
 
 /* Marks the minutes of the span that are times of the expression. Naive minutes are looked at one by one: when
