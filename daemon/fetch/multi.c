@@ -92,12 +92,16 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     struct multi_watcher *w = container_of(poll, struct multi_watcher, poll);
     struct multi *multi = w->multi;
     int flags = 0;
-    if (status <
-        0) /* POLLERR: data may wait before the error, so curl is to read and write, and find it */
+    if (status < 0) {
+        /* libuv has stopped the watcher, but left the socket in its epoll: should a process that is being started
+         * inherit it, its error would be told as that of whatever gets its number next. */
+        uv_poll_stop(poll);
+        /* POLLERR: data may wait before the error, so curl is to read and write, and find it. */
         flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
-    else
+    } else {
         flags = (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
                 (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
+    }
     act(multi, w->fd, flags);
     /* After an error libuv has stopped the watcher behind curl's back. */
     if (status < 0 && w->events && !uv_is_active((uv_handle_t *)poll))

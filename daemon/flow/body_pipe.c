@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -228,14 +229,28 @@ static void on_writable(struct body_pipe *pipe)
         watch(pipe, UV_DISCONNECT);
 }
 
+/* Events are told by number. While another thread starts a process, what that has inherited keeps a closed
+ * socket in the loop's epoll, and an error of it may be told as this number's: so ask the pipe itself. */
+static bool really_gone(const struct body_pipe *pipe)
+{
+    struct pollfd pfd = {.fd = pipe->fd};
+    return poll(&pfd, 1, 0) != 0;
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct body_pipe *pipe = container_of(poll, struct body_pipe, poll);
     /* The kernel reports a reader that left as POLLERR, which libuv makes UV_EBADF. */
-    if (status < 0 || (events & UV_DISCONNECT))
-        on_reader_gone(pipe);
-    else if (body_pipe_full(pipe))
+    if (status < 0 || (events & UV_DISCONNECT)) {
+        if (really_gone(pipe)) {
+            on_reader_gone(pipe);
+            return;
+        }
+        pipe->polling = 0; /* libuv has stopped */
+        watch(pipe, body_pipe_full(pipe) ? UV_WRITABLE | UV_DISCONNECT : UV_DISCONNECT);
+    } else if (body_pipe_full(pipe)) {
         on_writable(pipe);
+    }
 }
 
 /* --- the end ----------------------------------------------------------------------------------- */

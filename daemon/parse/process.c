@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "parse/order.h"
+#include "parse/process_decode.h"
 #include "parse/process_host.h"
 #include "parse/process_records.h"
 #include "parse/task.h"
@@ -34,6 +35,10 @@ struct run {
     const struct process_def *def;
     pid_t host;               /* 0: none */
     int control, out, errors; /* our ends; -1 once closed */
+    /* What the host is given to read: the task's body, or the same decoded. */
+    struct body *body;
+    int read_fd, write_fd;
+    struct process_decode decode;
     struct records records;
     char tail[TAIL];
     size_t tail_len;
@@ -127,13 +132,38 @@ static int start_host(struct run *run, const int fds[HOST_FDS])
     return r;
 }
 
+/* For a pipeline whose body is encoded. An isolated parser decodes in its own process. */
+static int decode_body(struct run *run)
+{
+    struct parse_task *task = run->task;
+    struct decode_plan plan = task->decode;
+    int r = 0;
+    run->body = task->body;
+    run->read_fd = task->read_fd;
+    run->write_fd = task->write_fd;
+    task->read_fd = task->write_fd = -1;
+    if (run->def->stage_count == 0 || !process_decode_wanted(&plan))
+        return 0;
+    /* The thread that decodes tells an end from a cut by the body's state. */
+    fd_close(&run->write_fd);
+    int source = run->read_fd;
+    run->read_fd = -1;
+    r = process_decode_start(&run->decode, &plan, task->body, source, task->drain_after_enough,
+                             &run->read_fd, &run->write_fd);
+    if (run->decode.body)
+        run->body = run->decode.body;
+    return r;
+}
+
 /* The body's read end goes to the host alone, so that its readers' departure is the writer's EPIPE; but where
  * the rest of the body is wanted whatever they do, we keep it. */
 static int begin(struct run *run)
 {
     struct parse_task *task = run->task;
-    int fds[HOST_FDS] = {task->read_fd, -1, -1, -1, task->write_fd};
-    int r = make_pipe(&run->out, &fds[1]);
+    int r = decode_body(run);
+    int fds[HOST_FDS] = {run->read_fd, -1, -1, -1, run->write_fd};
+    if (r == 0)
+        r = make_pipe(&run->out, &fds[1]);
     if (r == 0)
         r = make_pipe(&run->errors, &fds[2]);
     if (r == 0)
@@ -147,8 +177,8 @@ static int begin(struct run *run)
              strerrordesc_np(-r));
         return r;
     }
-    if (!task->drain_after_enough || run->def->stage_count == 0)
-        fd_close(&task->read_fd);
+    if (!task->drain_after_enough || run->def->stage_count == 0 || run->decode.running)
+        fd_close(&run->read_fd);
     r = send_order(run);
     if (r == -ENOMEM)
         fail(run, KIND_RESOURCES, "no memory for a process's order");
@@ -162,10 +192,12 @@ static int begin(struct run *run)
 static void run_clock(struct run *run, uint64_t now)
 {
     struct body *body = run->task->body;
+    if (run->decode.running)
+        return; /* the thread that decodes has the clock */
     uint64_t since = atomic_load_explicit(&body->read_wait_since, memory_order_relaxed);
     int held = 0;
-    bool waits = !run->completed && run->task->write_fd >= 0 && body_state(body) == BODY_OPEN &&
-                 ioctl(run->task->write_fd, FIONREAD, &held) == 0 && held == 0;
+    bool waits = !run->completed && run->write_fd >= 0 && body_state(body) == BODY_OPEN &&
+                 ioctl(run->write_fd, FIONREAD, &held) == 0 && held == 0;
     if (waits && since == 0) {
         atomic_store_explicit(&body->read_wait_since, now, memory_order_release);
     } else if (!waits && since > 0) {
@@ -196,27 +228,33 @@ static void tell(struct run *run, enum order_word word)
 }
 
 /* It was aborted, and not because its readers had gone. */
+static bool aborted(const struct body *body)
+{
+    return body_state(body) == BODY_ABORTED &&
+           !atomic_load_explicit(&((struct body *)body)->reader_left, memory_order_acquire);
+}
+
 static bool cut(const struct run *run)
 {
-    const struct body *body = run->task->body;
-    return body_state(body) == BODY_ABORTED &&
-           !atomic_load_explicit(&body->reader_left, memory_order_acquire);
+    return aborted(run->task->body) || aborted(run->body);
 }
 
 /* Its state, since it was waited for or since it has changed. */
 static void look_at_body(struct run *run)
 {
-    struct body *body = run->task->body;
+    struct body *body = run->body;
     uint64_t drop;
     (void)!read(body->wake_fd, &drop, sizeof drop);
-    if (run->def->stage_count > 0)
+    if (body != run->task->body)
+        (void)!read(run->task->body->wake_fd, &drop, sizeof drop);
+    else if (run->def->stage_count > 0)
         body_judge_end(body, false); /* nobody here can vouch for it */
     enum body_state state = body_state(body);
     if (shut(run) || cut(run)) {
         run->stop = true;
     } else if (state != BODY_OPEN && state != BODY_ABORTED && !run->completed) {
         run->completed = true;
-        fd_close(&run->task->write_fd);
+        fd_close(&run->write_fd);
         tell(run, state == BODY_ENDED ? ORDER_ENDED : ORDER_COMPLETE);
     }
 }
@@ -301,8 +339,9 @@ static void loop(struct run *run)
         struct pollfd fds[] = {{.fd = run->control, .events = POLLIN},
                                {.fd = run->out, .events = POLLIN},
                                {.fd = run->errors, .events = POLLIN},
-                               {.fd = run->task->body->wake_fd, .events = POLLIN}};
-        if (poll(fds, 4, TICK_MS) < 0 && errno != EINTR) {
+                               {.fd = run->task->body->wake_fd, .events = POLLIN},
+                               {.fd = run->body->wake_fd, .events = POLLIN}};
+        if (poll(fds, 5, TICK_MS) < 0 && errno != EINTR) {
             fail(run, KIND_RESOURCES, "poll: %s", strerrordesc_np(errno));
             run->stop = true;
         }
@@ -430,14 +469,17 @@ static enum penstock_result judge_pipeline(struct run *run)
         fail_status(run);
         return PENSTOCK_FAILED;
     }
-    struct body *body = run->task->body;
-    run->task->body_ended = body_state(body) == BODY_COMPLETE;
+    run->task->body_ended =
+        run->decode.body ? run->decode.ended : body_state(run->body) == BODY_COMPLETE;
+    run->task->vouched = run->decode.vouched;
     return run->task->body_ended ? PENSTOCK_OK : PENSTOCK_ENOUGH;
 }
 
 static enum penstock_result judge(struct run *run, int host_status)
 {
-    if (cut(run)) {
+    if (run->decode.kind != KIND_NONE) {
+        fail(run, run->decode.kind, "%s", run->decode.message);
+    } else if (cut(run)) {
         fail(run, KIND_TRUNCATED, "the body did not arrive whole");
     } else if (run->stop) {
         fail(run, KIND_INTERNAL, "the job has ended before its parser");
@@ -456,12 +498,13 @@ static enum penstock_result judge(struct run *run, int host_status)
 }
 
 /* What was demanded of the body's end holds also for a body that its parser did not want to the end. */
-static enum penstock_result drain_body(struct parse_task *task, enum penstock_result result)
+static enum penstock_result drain_body(struct run *run, enum penstock_result result)
 {
-    if (result == PENSTOCK_FAILED || task->body_ended || task->read_fd < 0)
+    struct parse_task *task = run->task;
+    if (result == PENSTOCK_FAILED || task->body_ended || run->read_fd < 0)
         return result;
-    int r = body_reader_open(&task->reader, task->body, task->read_fd);
-    task->read_fd = -1;
+    int r = body_reader_open(&task->reader, task->body, run->read_fd);
+    run->read_fd = -1;
     if (r == 0)
         r = body_reader_drain(&task->reader);
     task->body_ended = r == 0;
@@ -484,19 +527,23 @@ void process_run(struct parse_task *task)
     if (run.control >= 0)
         tell(&run, run.stop ? ORDER_ABORT : ORDER_FINISH);
     if (run.stop && run.def->grace > 0) { /* its next read and its next emit are to fail */
-        fd_close(&task->write_fd);
+        fd_close(&run.write_fd);
         fd_close(&run.out);
     }
     if (run.host > 0)
         status = host_wait(run.host);
-    stop_clock(&run);
-    /* From here on nothing of it runs. */
-    fd_close(&task->write_fd);
+    /* From here on no process of it runs. */
+    fd_close(&run.write_fd);
     fd_close(&run.control);
     fd_close(&run.out);
     fd_close(&run.errors);
-    task->result = drain_body(task, judge(&run, status));
-    fd_close(&task->read_fd);
+    if (run.decode.running)
+        fd_close(&run.read_fd);
+    process_decode_wait(&run.decode);
+    stop_clock(&run);
+    task->result = drain_body(&run, judge(&run, status));
+    fd_close(&run.read_fd);
+    process_decode_deinit(&run.decode);
     records_deinit(&run.records);
 }
 

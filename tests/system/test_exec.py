@@ -1,5 +1,6 @@
 # label: sanitize
 """Pipelines of processes: what a shell would give, and nothing left behind; a cut is never an end."""
+import gzip
 import hashlib
 import json
 import os
@@ -255,6 +256,49 @@ class Pipelines(penstock_test.Case):
         self.assert_verdict(verdict, "done", None, "length")
         self.assertGreater(verdict["resumes"], 1)
         self.assertEqual(daemon.records(verdict["job"]), [hashlib.sha256(whole).hexdigest() + "  -"])
+
+    def test_encoded_bodies(self):
+        """What the origin has encoded is decoded before the first stage; a file that is compressed only if told."""
+        daemon = self.start(sum=["sha256sum"], record=[f"sh -c 'cat >{self.dir}/$PENSTOCK_JOB.read; echo end >{self.dir}/$PENSTOCK_JOB.end'"],
+                            head=["head -n 1"], deaf=["sleep 1000"])
+        plain = self.web.get("/lines?n=200000")
+        digest = hashlib.sha256(plain).hexdigest() + "  -"
+        for path, verified in (("/lines?n=200000&gzip=1", "length"), ("/lines?n=200000&gzip=2", "length"),
+                               ("/lines?n=200000&gzip=1&framing=chunked", "chunked"), ("/lines?n=200000&gzip=1&framing=close", "encoding")):
+            with self.subTest(path=path):
+                verdict = daemon.job(self.web.url(path), parser="sum")
+                self.assert_verdict(verdict, "done", None, verified)
+                self.assertEqual(daemon.records(verdict["job"]), [digest])
+                self.assertEqual(verdict["decoded_bytes"], len(plain))
+        size = len(self.web.get("/lines?n=200000&gzip=1"))
+        for path, kinds in (("gzip=crc", ("decode_error",)), (f"gzip=1&cut={size // 2}", ("truncated",)), (f"gzip=1&cut={size - 1}", ("truncated",)),
+                            (f"gzip=1&framing=close&cut={size // 2}", ("decode_error", "unverified_end")),
+                            (f"gzip=1&framing=close&cut={size - 3}", ("decode_error", "unverified_end"))):
+            with self.subTest(path=path):
+                verdict = daemon.job(self.web.url(f"/lines?n=200000&{path}{NO_VALIDATOR}"), parser="record")
+                self.assertEqual(verdict["state"], "failed", verdict)
+                self.assertIn(verdict["error"]["kind"], kinds, verdict)
+                self.assertFalse((self.dir / f"{verdict['job']}.end").exists())
+        for wanted in ({}, {"digest": "sha256"}):
+            verdict = daemon.job(self.web.url("/lines?n=3000000&gzip=1&framing=chunked"), parser="head", **wanted)
+            self.assert_verdict(verdict, "done", None, "enough")
+            self.assertEqual(daemon.records(verdict["job"]), ["line 1"])
+        job = daemon.submit(self.web.url("/lines?n=3000000&gzip=1&framing=chunked"), parser="deaf")
+        until(lambda: "sleep" in processes_of(self.mark).values(), "it runs")
+        daemon.call("cancel", {"ids": [job]})
+        self.assert_verdict(daemon.verdict(job), "cancelled")
+
+    def test_compressed_files(self):
+        packed = gzip.compress(b"some text\n" * 1000)
+        self.wrote("text.gz", packed)
+        web = self.origin("--root", self.dir)
+        daemon = self.start(sum=["sha256sum"], text="stage = zcat\nstage = head -n 1\n")
+        for decode, data in ({}, packed), ({"decode": "gzip"}, b"some text\n" * 1000), ({"decode": "none"}, packed):
+            verdict = daemon.job(web.url("/file/text.gz"), parser="sum", **decode)
+            self.assert_verdict(verdict, "done", None, "length")
+            self.assertEqual(daemon.records(verdict["job"]), [hashlib.sha256(data).hexdigest() + "  -"])
+        self.assertEqual(daemon.records(daemon.job(web.url("/file/text.gz"), parser="text")["job"]), ["some text"])
+        self.assert_verdict(daemon.job(web.url("/lines?n=10"), parser="sum", decode="gzip"), "failed", "decode_error")
 
     def test_descriptors_of_64_at_once(self):
         daemon = self.start(wait=["cat", "cat"])
