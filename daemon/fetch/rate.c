@@ -19,6 +19,7 @@ struct rate {
     double tokens; /* below 0: debt */
     uint64_t counted_at;
     struct list waiting;
+    bool turn; /* one that waited is being let on */
     char host[];
 };
 
@@ -65,8 +66,10 @@ static void let_on(struct rate *rate)
     list_init(&turn);
     list_add_head(&rate->waiting, &turn);
     list_del(&rate->waiting);
+    rate->turn = true;
     while (rate->tokens > 0 && !list_empty(&turn))
         rate->rates->go(list_pop(&turn));
+    rate->turn = false;
     /* In front of those that have had their turn. */
     while (!list_empty(&turn)) {
         struct list *last = turn.prev;
@@ -155,7 +158,7 @@ void rate_put(struct rate *rate)
 bool rate_take(struct rate *rate, size_t len, struct list *waiting)
 {
     refill(rate, clock_now());
-    if (rate->tokens > 0) {
+    if (rate->tokens > 0 && (rate->turn || list_empty(&rate->waiting))) {
         rate->tokens -= (double)len;
         return true;
     }

@@ -1,0 +1,165 @@
+/* Bytes a second from one host: the rate holds for one transfer, for several at once and for many small ones in
+ * turn; what waits for it does not stall, can be cancelled, and loses no byte. */
+#include "unit/fetch/client.h"
+
+#include "base/clock.h"
+
+#define RATE  UINT64_C(400000)
+#define TOTAL 360000
+
+static struct setup setup;
+
+static int open_all(void **state)
+{
+    setup_open(&setup, &(struct origin_config){0}, &(struct fetch_config){0});
+    return 0;
+}
+
+static int close_all(void **state)
+{
+    setup_close(&setup);
+    return 0;
+}
+
+static struct client *limited(unsigned bytes, const char *more)
+{
+    struct client *c = client_new(setup.policy);
+    origin_url(setup.origin, c->url, sizeof c->url, "/bytes?n=%u%s", bytes, more);
+    c->check_pattern = true;
+    c->request.bytes_per_second = RATE;
+    return c;
+}
+
+static void finish(struct client *c)
+{
+    client_wait(c);
+    if (c->result.kind)
+        fail_msg("%s: %s: %s", c->url, kind_name(c->result.kind), c->result.message);
+    client_free(c);
+}
+
+/* TOTAL bytes took so long: within a fifth of what the rate says. */
+static void assert_rate(uint64_t since)
+{
+    double took = (double)(clock_now() - since) / 1e9, wanted = (double)TOTAL / (double)RATE;
+    if (took < 0.8 * wanted || took > 1.2 * wanted * test_patience())
+        fail_msg("%d bytes took %.3f s, not %.3f", TOTAL, took, wanted);
+}
+
+static void test_one(void **state)
+{
+    static const char *const framings[] = {"", "&framing=chunked&chunk=1000", "&framing=close"};
+    for (size_t i = 0; i < 3; i++) {
+        uint64_t since = clock_now();
+        struct client *c = limited(TOTAL, framings[i]);
+        client_start(c, setup.fetch);
+        finish(c);
+        assert_rate(since);
+    }
+}
+
+static void test_several(void **state)
+{
+    struct client *clients[6];
+    uint64_t since = clock_now(), first = 0;
+    for (size_t i = 0; i < 6; i++) {
+        clients[i] = limited(TOTAL / 6, "");
+        client_start(clients[i], setup.fetch);
+    }
+    for (size_t i = 0; i < 6; i++) {
+        finish(clients[i]);
+        first = first ? first : clock_now();
+    }
+    assert_rate(since);
+    /* They take turns: nobody is done much before the others. */
+    assert_true(first - since > (clock_now() - since) / 4); /* one by one: a sixth */
+}
+
+static void test_many_in_turn(void **state)
+{
+    uint64_t since = clock_now();
+    for (unsigned i = 0; i < 36; i++) {
+        struct client *c = limited(TOTAL / 36, "");
+        client_start(c, setup.fetch);
+        finish(c);
+    }
+    assert_rate(since);
+}
+
+static void test_waiting_is_no_stall(void **state)
+{
+    struct client *c = limited(100000, "");
+    c->request.bytes_per_second = 100000; /* a piece each 160 ms */
+    c->request.stall_ms = 40 * test_patience();
+    client_start(c, setup.fetch);
+    finish(c);
+}
+
+static void test_a_consumer_that_pauses(void **state)
+{
+    struct client *clients[4];
+    for (unsigned i = 0; i < 4; i++) {
+        clients[i] = limited(100000, i % 2 ? "&framing=chunked&chunk=700" : "");
+        clients[i]->pause_one_in = 3;
+        clients[i]->random = i + 1;
+        client_start(clients[i], setup.fetch);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        finish(clients[i]);
+}
+
+static void test_cancel_while_it_waits(void **state)
+{
+    struct client *clients[8];
+    for (unsigned i = 0; i < 8; i++) {
+        clients[i] = limited(TOTAL, "");
+        clients[i]->request.bytes_per_second = 2000;
+        client_start(clients[i], setup.fetch);
+    }
+    for (unsigned i = 0; i < 8; i++)
+        client_wait_for(&clients[i]->responded, "a response");
+    for (unsigned i = 0; i < 8; i++)
+        transfer_cancel(&clients[i]->transfer);
+    for (unsigned i = 0; i < 8; i++) {
+        client_wait(clients[i]);
+        assert_true(clients[i]->result.stopped);
+        client_free(clients[i]);
+    }
+}
+
+/* By another name it is another host; and a transfer without a limit is in nobody's queue. */
+static void test_others_are_not_held_up(void **state)
+{
+    struct client *slow = limited(TOTAL, ""), *other = limited(TOTAL, ""),
+                  *free_one = limited(TOTAL, "");
+    slow->request.bytes_per_second = 2000;
+    other->request.bytes_per_second = 1 << 30;
+    other->request.host = "localhost";
+    snprintf(other->url, sizeof other->url, "http://localhost:%u/bytes?n=%d",
+             (unsigned)origin_port(setup.origin), TOTAL);
+    free_one->request.bytes_per_second = 0;
+    client_start(slow, setup.fetch);
+    client_wait_for(&slow->responded, "a response");
+    client_start(other, setup.fetch);
+    client_start(free_one, setup.fetch);
+    finish(other);
+    finish(free_one);
+    transfer_cancel(&slow->transfer);
+    client_wait(slow);
+    assert_true(slow->result.stopped);
+    client_free(slow);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_one, open_all, close_all),
+        cmocka_unit_test_setup_teardown(test_several, open_all, close_all),
+        cmocka_unit_test_setup_teardown(test_many_in_turn, open_all, close_all),
+        cmocka_unit_test_setup_teardown(test_waiting_is_no_stall, open_all, close_all),
+        cmocka_unit_test_setup_teardown(test_a_consumer_that_pauses, open_all, close_all),
+        cmocka_unit_test_setup_teardown(test_cancel_while_it_waits, open_all, close_all),
+        cmocka_unit_test_setup_teardown(test_others_are_not_held_up, open_all, close_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
