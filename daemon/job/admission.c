@@ -385,8 +385,10 @@ static void continue_hops(struct host *host)
 {
     while (host->running < host->limit && !list_empty(&host->hops)) {
         struct job *job = container_of(list_pop(&host->hops), struct job, hop_link);
-        if (attempt_cause(job->attempt))
+        if (attempt_cause(job->attempt)) {
+            job->host = NULL; /* which may go: this job is in none of its lists any more */
             continue;
+        }
         take_slot(host, job);
         job_continue(job);
     }

@@ -26,6 +26,8 @@ PATIENCE = 6 if SANITIZED else 1  # slow builds must not fail for slowness
 DEADLINE = 20 * PATIENCE  # seconds until a wait is given up
 REPORTS = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|LeakSanitizer)")
 FINAL = ("done", "failed", "cancelled")
+if SANITIZED == "thread":
+    os.environ.setdefault("TSAN_OPTIONS", f"suppressions={ROOT}/tests/support/tsan.supp")
 
 
 def until(condition, what, seconds=DEADLINE):

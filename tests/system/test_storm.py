@@ -144,7 +144,6 @@ class Storm:
     def watch(self, rng, rpc):
         """Follows or waits for a while, on a connection that it then drops."""
         with self.daemon.rpc() as other:
-            other.socket.settimeout(0.3)
             if rng.random() < 0.3:
                 other.request("wait", {"ids": self.some(rng)})
             elif rng.random() < 0.3:
@@ -154,6 +153,7 @@ class Storm:
                     self.note(first["result"], 1)
             else:
                 other.request("follow", rng.choice([{}, {"ids": self.some(rng)}, {"events": ["verdict"]}]))
+            other.socket.settimeout(0.3)
             with contextlib.suppress(TimeoutError):
                 for _ in range(rng.randrange(60)):
                     if other.receive() is None:
