@@ -254,3 +254,28 @@ char *spec_redact_url(const char *url, const struct strings *patterns)
     }
     return buf_steal(&b);
 }
+
+static bool in_name(char c)
+{
+    return isalnum((unsigned char)c) || (c && strchr("_-.~%[]", c));
+}
+
+char *spec_redact_text(const char *text, const struct strings *patterns)
+{
+    struct buf b = BUF_INIT;
+    for (const char *p = text; *p;) {
+        size_t len = 0;
+        while (in_name(p[len]))
+            len++;
+        bool secret = len > 0 && p[len] == '=' && is_secret(p, len, patterns);
+        if (len == 0 || p[len] == '=')
+            len++;
+        buf_put(&b, p, len);
+        p += len;
+        if (secret) {
+            buf_puts(&b, "***");
+            p += strcspn(p, "&; \t\"'<>");
+        }
+    }
+    return buf_steal(&b);
+}

@@ -3,16 +3,26 @@
 #include "job/job.h"
 #include "record/line.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-static void put_error(struct buf *b, const struct cause *cause)
+/* Origins and parsers quote what they were asked for. Without memory nothing is shown. */
+static void put_message(struct buf *b, const struct job *job, const char *message)
+{
+    char *shown = spec_redact_text(message, &job->jobs->settings->redact);
+    const char *text = shown ? shown : "out of memory";
+    json_put_string(b, text, strlen(text));
+    free(shown);
+}
+
+static void put_error(struct buf *b, const struct job *job, const struct cause *cause)
 {
     if (!cause || cause->kind == KIND_NONE)
         return;
     buf_puts(b, ",\"error\":{\"kind\":\"");
     buf_puts(b, kind_name(cause->kind));
     buf_puts(b, "\",\"message\":");
-    json_put_string(b, cause->message, strlen(cause->message));
+    put_message(b, job, cause->message);
     buf_putc(b, '}');
 }
 
@@ -31,7 +41,7 @@ void attempt_line(struct buf *b, const struct job *job, const char *outcome,
     line_u64(b, "attempt", job->row->attempt);
     line_str(b, "schedule", job->row->schedule);
     line_str(b, "outcome", outcome);
-    put_error(b, cause);
+    put_error(b, job, cause);
     if (retry_in_us >= 0)
         line_seconds(b, "retry_in", (uint64_t)retry_in_us * 1000);
     if (job->attempt) {
@@ -115,7 +125,7 @@ void verdict_line(struct buf *b, const struct job *job, const struct cause *caus
     if (job->spec)
         line_str(b, "url", job->spec->shown_url);
     line_str(b, "parser", row->parser);
-    put_error(b, cause);
+    put_error(b, job, cause);
     if (cause && cause->kind == KIND_NONE && cause->message[0])
         line_str(b, "reason", cause->message);
     line_str(b, "kept", job->kept);

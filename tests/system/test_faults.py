@@ -198,6 +198,13 @@ class Faults(penstock_test.Case):
         self.assert_verdict(long, "failed", "http_status")
         self.assertLess(len(long["error"]["message"]), 1024)
 
+    def test_an_error_page_that_quotes_a_secret(self):
+        daemon = self.daemon(CLOCKS)
+        verdict = daemon.job(self.web.url("/text?status=404&text=GET%20/x%3Ftoken%3Dhunter2%26a%3D1"))
+        self.assert_verdict(verdict, "failed", "http_status")
+        self.assertIn("token=***&a=1", verdict["error"]["message"])
+        self.assertNotIn("hunter2", verdict["error"]["message"])
+
     def test_nobody_listens(self):
         daemon = self.daemon(CLOCKS)
         with socket.socket() as closed:

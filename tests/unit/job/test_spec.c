@@ -467,6 +467,23 @@ static void redact(const char *text, const char *expected)
     free(shown);
 }
 
+static void redact_text(const char *text, const char *expected)
+{
+    char *shown = spec_redact_text(text, &settings->redact);
+    assert_string_equal(shown, expected);
+    free(shown);
+}
+
+static void test_redact_text(void **state)
+{
+    redact_text("", "");
+    redact_text("Cannot GET /x?a=1&token=x&b=2.", "Cannot GET /x?a=1&token=***&b=2.");
+    redact_text("<a href=\"/?api_key=x&amp;b=2\">", "<a href=\"/?api_key=***&amp;b=2\">");
+    redact_text("token=x TOKEN='y' =token= %74oken=z",
+                "token=*** TOKEN=***'y' =token=*** %74oken=***");
+    redact_text("tokens=x token x, min_bytes = 3", "tokens=x token x, min_bytes = 3");
+}
+
 static void test_redact(void **state)
 {
     redact("http://h/p?a=1&token=x&b=2", "http://h/p?a=1&token=***&b=2");
@@ -537,6 +554,7 @@ int main(void)
         cmocka_unit_test(test_ceilings),
         cmocka_unit_test(test_store_text),
         cmocka_unit_test(test_redact),
+        cmocka_unit_test(test_redact_text),
         cmocka_unit_test(test_url_host),
         cmocka_unit_test(test_status),
     };
