@@ -290,6 +290,7 @@ class Daemon(Program):
     """penstockd with a socket and a log of its own. By default loopback is allowed, jobs are in memory,
     and what would be seconds are milliseconds."""
 
+        "fetch.breaker_failures": "0",
     SETTINGS = {
         "store.engine": "memory",
         "policy.allow": "127.0.0.0/8",
