@@ -290,9 +290,9 @@ class Daemon(Program):
     """penstockd with a socket and a log of its own. By default loopback is allowed, jobs are in memory,
     and what would be seconds are milliseconds."""
 
-        "fetch.breaker_failures": "0",
     SETTINGS = {
         "store.engine": "memory",
+        "fetch.breaker_failures": "0",
         "policy.allow": "127.0.0.0/8",
         "daemon.drain": "5s",
     }
