@@ -1,5 +1,7 @@
 # label: sanitize
 """deliver = commit: a job's records appear together, directly before its verdict, and only if it is done."""
+import json
+import subprocess
 import threading
 
 import penstock_test
@@ -88,6 +90,28 @@ class Commit(penstock_test.Case):
         attempts = daemon.events("attempt", job)
         self.assertEqual([(a["outcome"], a["records"]) for a in attempts], [("retry", 0), ("done", 20000)])
         self.assertEqual({e["attempt"] for e in daemon.events("record", job)}, {2})
+
+    def test_killed_while_they_come_out(self):
+        """A delivery that a crash tears is a group without its verdict; the next start brings it whole."""
+        settings = {**self.settings, "store.engine": "sqlite", "store.path": self.dir / "jobs.db"}
+        daemon = self.daemon(settings, stdout=subprocess.PIPE)
+        job = daemon.submit(self.web.url("/ndjson?n=60000"), parser="ndjson", deliver="commit")
+        lines = [daemon.process.stdout.readline() for _ in range(100)]  # nobody reads the rest: it is stuck half-way
+        daemon.process.kill()
+        daemon.process.wait()
+        lines += daemon.process.stdout.readlines()
+        torn = [json.loads(line) for line in lines if line.endswith(b"\n")]
+        self.assertEqual({e["event"] for e in torn}, {"start", "record"})
+        self.assertTrue(99 <= len(torn) - 1 < 60000)
+        daemon.check_reports()
+        self.daemons.remove(daemon)
+        daemon = self.daemon(settings)
+        self.assert_verdict(daemon.verdict(job), "done")
+        attempts = daemon.events("attempt", job)
+        self.assertEqual([(a["attempt"], a["outcome"]) for a in attempts], [(1, "interrupted"), (2, "done")])
+        records = daemon.events("record", job)
+        self.assertEqual([(r["attempt"], r["seq"]) for r in records], [(2, seq) for seq in range(1, 60001)])
+        self.assertEqual(list(self.spool.iterdir()), [])
 
     def test_limit(self):
         daemon = self.daemon(self.settings)
