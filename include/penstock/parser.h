@@ -92,8 +92,9 @@ struct penstock_parser {
     const char *name;                      /* [a-z][a-z0-9_-]{0,31}; unique in a daemon */
     const char *summary;                   /* one line, for `penstockctl parsers` */
     const struct penstock_option *options; /* ends with a NULL name; NULL for no options */
-    /* Checks the options' values before any byte is fetched. NULL, or returns 0 if they will do, else
-     * writes one sentence to `message` (size bytes) and returns nonzero. `get` gives an option's value. */
+    /* Checks the options' values before any byte is fetched (an isolated parser's: when its run begins). NULL, or
+     * returns 0 if they will do, else writes one sentence to `message` (size bytes) and returns nonzero. `get` gives
+     * an option's value. */
     int (*check)(const char *(*get)(void *arg, const char *name), void *arg, char *message,
                  size_t size);
     /* Called once in the process that will parse, before the sandbox closes: to load tables, open
@@ -116,10 +117,9 @@ struct penstock_parser {
  *
  * A plug-in runs in a process of its own, unless the config says `isolation = thread`: it may crash, call
  * exit, or never return, and only its job fails. That process reads no files, opens no sockets and starts no
- * programs (`sandbox = off` allows it); what it needs of that kind is done by `setup`, before. If the job is
- * cancelled or its download cut, the process is killed; with `on_abort = error` the FILE gives the read
- * error first, and there is some time to return. An isolated parser's `check` is called in that process,
- * when a run begins. */
+ * programs (`sandbox = off` allows it); what it needs of that kind is done by `setup`, before. Each job has a
+ * process, so global state is harmless there. If the job is cancelled or its download cut, the process is killed;
+ * with `on_abort = error` the FILE gives the read error first, and there is some time to return. */
 #define PENSTOCK_PLUGIN_SYMBOL "penstock_plugin"
 #if defined(__GNUC__)
 __attribute__((visibility("default")))
