@@ -359,10 +359,22 @@ int policy_check(const struct policy *policy, const char *host, const struct soc
     return check_subject(policy, &s, err);
 }
 
+/* A literal, perhaps with the dot of a full name behind it, which some resolvers take. */
+static int read_literal(const char *host, struct address *ret_address)
+{
+    char name[ADDRESS_TEXT_SIZE];
+    size_t len = strlen(host);
+    if (len < 2 || host[len - 1] != '.' || len > sizeof name)
+        return address_from_literal(host, ret_address);
+    memcpy(name, host, len - 1);
+    name[len - 1] = '\0';
+    return address_from_literal(name, ret_address);
+}
+
 int policy_check_host(const struct policy *policy, const char *host, int port, struct error *err)
 {
     struct subject s = {.host = host, .port = port};
-    if (address_from_literal(host, &s.address) == 0)
+    if (read_literal(host, &s.address) == 0)
         return check_subject(policy, &s, err);
     s.address.family = 0;
     return check_denied(policy, &s, err);

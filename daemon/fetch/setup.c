@@ -75,19 +75,28 @@ static bool is_localhost(const char *host)
            (len == want || host[len - want - 1] == '.');
 }
 
-/* Through a proxy no address is ever seen: a name that can only mean loopback (RFC 6761, 6.3), there the
- * proxy's own, is judged as that. */
-static int judge_host(struct transfer_impl *impl)
+/* A name that can only mean loopback (RFC 6761, 6.3), however a resolver takes it: one of the two addresses must
+ * be permitted. Through a proxy no other look at it is ever had. */
+static int judge_loopback(struct transfer_impl *impl, struct error *err)
 {
     const struct policy *policy = impl->t->request->policy;
+    struct error second;
+    struct sockaddr_in v4 = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)impl->port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
+                              .sin6_port = htons((uint16_t)impl->port),
+                              .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    int r = policy_check(policy, impl->host, (struct sockaddr *)&v4, sizeof v4, err);
+    return r < 0 ? policy_check(policy, impl->host, (struct sockaddr *)&v6, sizeof v6, &second) : r;
+}
+
+static int judge_host(struct transfer_impl *impl)
+{
     struct error err = {{0}};
-    int r = policy_check_host(policy, impl->host, impl->port, &err);
-    if (r == 0 && impl->proxied && is_localhost(impl->host)) {
-        struct sockaddr_in loopback = {.sin_family = AF_INET,
-                                       .sin_port = htons((uint16_t)impl->port),
-                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        r = policy_check(policy, impl->host, (struct sockaddr *)&loopback, sizeof loopback, &err);
-    }
+    int r = policy_check_host(impl->t->request->policy, impl->host, impl->port, &err);
+    if (r == 0 && is_localhost(impl->host))
+        r = judge_loopback(impl, &err);
     if (r < 0)
         impl_fail(impl, KIND_POLICY, "%s", err.text);
     return r;
