@@ -266,6 +266,20 @@ static enum penstock_result judge(struct parse_task *task, int said)
     return task->failed_said ? PENSTOCK_FAILED : (enum penstock_result)said;
 }
 
+enum penstock_result parse_task_nested(struct parse_task *task, FILE *file)
+{
+    reset_results(task);
+    int said = task->parser->parse(file, &task->run);
+    if (task->refused)
+        set_failed(task, KIND_INTERNAL, "a record was refused, as the job had ended");
+    if (said == PENSTOCK_FAILED)
+        set_failed(task, KIND_PARSER_FAILED, "the parser failed and gave no reason");
+    json_free(task->json);
+    task->json = NULL;
+    task->result = task->failed_said ? PENSTOCK_FAILED : (enum penstock_result)said;
+    return task->result;
+}
+
 static void run_here(struct parse_task *task)
 {
     int r = body_reader_open(&task->reader, task->body, task->read_fd);

@@ -79,6 +79,11 @@ struct parse_task {
  * results were worked out. `started` and `ended` must be 0 before, and the results are set anew. */
 void parse_task_run(struct parse_task *task);
 
+/* Runs a parser within the run of another one, on its thread, over a FILE of that one's: `task` has parser, facts,
+ * body (borrowed; the outer one's), emit and record_bytes set, and the results are set in it. What the FILE says
+ * of its end is the caller's to look at. */
+enum penstock_result parse_task_nested(struct parse_task *task, FILE *file);
+
 /* For built-in parsers, in place of run->emit and run->fail: the same, but the text is known to be one JSON
  * value on one line; and the failure is of a kind. */
 int parse_task_emit(struct penstock_run *run, const char *json, size_t len);
