@@ -257,6 +257,14 @@ class Pipelines(penstock_test.Case):
         self.assertGreater(verdict["resumes"], 1)
         self.assertEqual(daemon.records(verdict["job"]), [hashlib.sha256(whole).hexdigest() + "  -"])
 
+    def test_the_clock_of_a_pipeline(self):
+        """What the origin takes is not its stages' time."""
+        daemon = self.start({"defaults.parse_timeout": f"{400 * PATIENCE}ms"}, size=["cat", "wc -c"])
+        verdict = daemon.job(self.web.url(f"/bytes?n=3000&drip={500 * PATIENCE},1000"), parser="size")
+        self.assert_verdict(verdict, "done", None, "length")
+        self.assertEqual(daemon.records(verdict["job"]), ["3000"])
+        self.assertGreater(verdict["seconds"]["wait_origin"], 0.5)
+
     def test_encoded_bodies(self):
         """What the origin has encoded is decoded before the first stage; a file that is compressed only if told."""
         daemon = self.start(sum=["sha256sum"], record=[f"sh -c 'cat >{self.dir}/$PENSTOCK_JOB.read; echo end >{self.dir}/$PENSTOCK_JOB.end'"],
