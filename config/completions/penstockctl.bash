@@ -60,7 +60,7 @@ _penstockctl_value() {
 }
 
 _penstockctl() {
-    local commands="run submit list show explain wait follow cancel retry ping stats parsers pause resume schedule"
+    local commands="run submit list show explain wait follow cancel retry ping stats parsers pause resume reload schedule"
     local everywhere="--socket --json --help --version"
     local job="--parser --option --label --credential --header --method --body --deliver --digest --unverified
         --accept-status --expect-type --min-bytes --min-records --max-attempts --max-body --max-redirects

@@ -151,6 +151,23 @@ static int scope(const struct args *args, json_t **ret_params, struct error *err
                      args->command->synopsis);
 }
 
+int cmd_reload(struct ctl *ctl)
+{
+    struct answer answer;
+    size_t i;
+    json_t *name;
+    int status = ctl_ask(ctl, "reload", NULL, &answer);
+    if (status != 0)
+        return status;
+    if (ctl->json)
+        ctl_put_raw(&answer);
+    else
+        json_array_foreach(json_object_get(answer.result, "restart"), i, name)
+            out_printf("%s: needs a restart\n", json_string_value(name));
+    answer_deinit(&answer);
+    return EXIT_ALL_WELL;
+}
+
 int cmd_generic(struct ctl *ctl)
 {
     json_t *params;

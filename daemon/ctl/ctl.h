@@ -46,6 +46,7 @@ int cmd_schedule(struct ctl *ctl);
 int cmd_ping(struct ctl *ctl);
 int cmd_stats(struct ctl *ctl);
 int cmd_parsers(struct ctl *ctl);
+int cmd_reload(struct ctl *ctl);
 int cmd_generic(struct ctl *ctl); /* one request by the command's own name */
 
 #endif

@@ -147,8 +147,9 @@ class Reload(penstock_test.Case):
         done = penstock_test.run(penstock_test.BIN / "penstockctl", "--socket", daemon.socket, "reload")
         self.assertEqual(done.returncode, 3)
         self.assertIn("p.conf:3", done.stderr)
-        config.write_text("[parse]\nworkers = 3\n")
+        config.write_text("[parse]\nworkers = 3\n[queue]\nmax_jobs = 7\n")
         done = penstock_test.run(penstock_test.BIN / "penstockctl", "--socket", daemon.socket, "reload", check=0)
+        self.assertEqual(done.stdout, "queue.max_jobs: needs a restart\n")
         self.assertEqual(daemon.call("stats")["workers"]["limit"], 3)
 
 
