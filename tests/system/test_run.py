@@ -131,10 +131,10 @@ class Run(penstock_test.Case):
             fds = f"/proc/{daemon.process.pid}/fd"
             until(lambda: "/dev/full" in [os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)], "the log is opened anew")
             rpc.send({"jsonrpc": "2.0", "id": 10, "method": "exited", "params": {"id": 1, "status": 0}})
+            until(lambda: daemon.call("stats")["sinks"][0]["failing"], "the verdict waits for the log")
         os.close(read)
         os.close(write)
         until(lambda: daemon.call("stats")["control"]["clients"] == 1, "the client has gone")
-        self.assertTrue(daemon.call("stats")["sinks"][0]["failing"])
         link.unlink()
         link.symlink_to(good)
         daemon.signal(signal.SIGHUP)
