@@ -40,7 +40,7 @@ int buf_reserve(struct buf *b, size_t extra)
     return 0;
 }
 
-int buf_put(struct buf *b, const void *data, size_t len)
+int buf_put_growing(struct buf *b, const void *data, size_t len)
 {
     int r = buf_reserve(b, len);
     if (r < 0)
@@ -50,16 +50,6 @@ int buf_put(struct buf *b, const void *data, size_t len)
     b->len += len;
     b->data[b->len] = '\0';
     return 0;
-}
-
-int buf_puts(struct buf *b, const char *s)
-{
-    return buf_put(b, s, strlen(s));
-}
-
-int buf_putc(struct buf *b, char c)
-{
-    return buf_put(b, &c, 1);
 }
 
 int buf_vprintf(struct buf *b, const char *fmt, va_list ap)

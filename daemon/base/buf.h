@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct buf {
     char *data;
@@ -28,10 +29,30 @@ void buf_reset(struct buf *b);
 /* Room for `extra` more bytes and a NUL. 0 or -ENOMEM. */
 int buf_reserve(struct buf *b, size_t extra);
 
-/* Each appends, and returns 0 or -ENOMEM (also kept in `failed`). */
-int buf_put(struct buf *b, const void *data, size_t len);
-int buf_puts(struct buf *b, const char *s);
-int buf_putc(struct buf *b, char c);
+/* Each appends, and returns 0 or -ENOMEM (also kept in `failed`). Records are put together from many short
+ * pieces: as long as there is room, in place. */
+int buf_put_growing(struct buf *b, const void *data, size_t len);
+
+static inline int buf_put(struct buf *b, const void *data, size_t len)
+{
+    if (len >= b->size - b->len || b->failed || len == 0)
+        return buf_put_growing(b, data, len);
+    memcpy(b->data + b->len, data, len);
+    b->len += len;
+    b->data[b->len] = '\0';
+    return 0;
+}
+
+static inline int buf_puts(struct buf *b, const char *s)
+{
+    return buf_put(b, s, strlen(s));
+}
+
+static inline int buf_putc(struct buf *b, char c)
+{
+    return buf_put(b, &c, 1);
+}
+
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 

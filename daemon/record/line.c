@@ -114,16 +114,6 @@ static bool plain8(const unsigned char *p)
     return ((w | (w - ones * 0x20) | (quote - ones) | (slash - ones)) & high) == 0;
 }
 
-static size_t plain_run(const unsigned char *p, const unsigned char *end)
-{
-    const unsigned char *start = p;
-    while (end - p >= 8 && plain8(p))
-        p += 8;
-    while (p < end && plain(*p))
-        p++;
-    return (size_t)(p - start);
-}
-
 /* Length of the sequence at p (first byte >= 0x80), by table 3-7 of the Unicode standard: positive
  * if it is well-formed, else minus the length of its maximal ill-formed part. */
 static int utf8_sequence(const unsigned char *p, const unsigned char *end)
@@ -154,6 +144,22 @@ static int utf8_sequence(const unsigned char *p, const unsigned char *end)
     return more + 1;
 }
 
+/* How many bytes can be copied as they are: plain ones and well-formed sequences. */
+static size_t copied_run(const unsigned char *p, const unsigned char *end)
+{
+    const unsigned char *start = p;
+    for (;;) {
+        while (end - p >= 8 && plain8(p))
+            p += 8;
+        while (p < end && plain(*p))
+            p++;
+        int n = p < end && *p >= 0x80 ? utf8_sequence(p, end) : 0;
+        if (n <= 0)
+            return (size_t)(p - start);
+        p += n;
+    }
+}
+
 static void put_escape(struct buf *b, unsigned char c)
 {
     static const char hex[] = "0123456789abcdef";
@@ -178,19 +184,16 @@ void json_put_string(struct buf *b, const char *s, size_t len)
     buf_reserve(b, len + 2);
     PUT(b, "\"");
     while (p < end) {
-        size_t run = plain_run(p, end);
-        if (run > 0) {
-            buf_put(b, p, run);
-            p += run;
-        } else if (*p < 0x80) {
+        size_t run = copied_run(p, end);
+        buf_put(b, p, run);
+        p += run;
+        if (p == end)
+            break;
+        if (*p < 0x80) {
             put_escape(b, *p++);
         } else {
-            int n = utf8_sequence(p, end);
-            if (n > 0)
-                buf_put(b, p, (size_t)n);
-            else
-                PUT(b, "\xef\xbf\xbd");
-            p += n > 0 ? n : -n;
+            PUT(b, "\xef\xbf\xbd");
+            p += -utf8_sequence(p, end);
         }
     }
     PUT(b, "\"");
