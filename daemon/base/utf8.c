@@ -3,40 +3,32 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Length of the well-formed sequence at p (`left` bytes are there), 0 if it is none. The second
- * byte's range is what tells overlong forms, surrogates and too large values apart (Unicode, table
- * 3-7). */
-static size_t sequence(const unsigned char *p, size_t left)
+int utf8_sequence(const unsigned char *p, const unsigned char *end)
 {
-    unsigned char lo = 0x80, hi = 0xbf;
-    size_t n;
+    unsigned char lead = *p, low = 0x80, high = 0xbf;
+    int more = 3;
 
-    if (p[0] < 0x80)
-        return 1;
-    if (p[0] >= 0xc2 && p[0] <= 0xdf)
-        n = 2;
-    else if (p[0] >= 0xe0 && p[0] <= 0xef)
-        n = 3;
-    else if (p[0] >= 0xf0 && p[0] <= 0xf4)
-        n = 4;
-    else
-        return 0;
-    if (n > left)
-        return 0;
-    if (p[0] == 0xe0)
-        lo = 0xa0;
-    else if (p[0] == 0xed)
-        hi = 0x9f;
-    else if (p[0] == 0xf0)
-        lo = 0x90;
-    else if (p[0] == 0xf4)
-        hi = 0x8f;
-    if (p[1] < lo || p[1] > hi)
-        return 0;
-    for (size_t i = 2; i < n; i++)
-        if (p[i] < 0x80 || p[i] > 0xbf)
-            return 0;
-    return n;
+    if (lead < 0xc2 || lead > 0xf4)
+        return -1;
+    if (lead < 0xe0)
+        more = 1;
+    else if (lead < 0xf0)
+        more = 2;
+    if (lead == 0xe0)
+        low = 0xa0; /* overlong */
+    else if (lead == 0xed)
+        high = 0x9f; /* surrogates */
+    else if (lead == 0xf0)
+        low = 0x90; /* overlong */
+    else if (lead == 0xf4)
+        high = 0x8f; /* above U+10FFFF */
+    for (int i = 1; i <= more; i++) {
+        if (p + i >= end || p[i] < low || p[i] > high)
+            return -i;
+        low = 0x80;
+        high = 0xbf;
+    }
+    return more + 1;
 }
 
 /* Most text is ASCII, and this is many times faster than looking for sequences. Where its first other byte is,
@@ -56,12 +48,14 @@ size_t utf8_valid(const char *s, size_t len)
 {
     size_t i = skip_ascii(s, 0, len);
     while (i < len) {
-        size_t n = sequence((const unsigned char *)s + i, len - i);
-        if (n == 0)
+        if (!(s[i] & 0x80)) {
+            i++;
+            continue;
+        }
+        int n = utf8_sequence((const unsigned char *)s + i, (const unsigned char *)s + len);
+        if (n < 0)
             break;
-        i += n;
-        if (n > 1)
-            i = skip_ascii(s, i, len);
+        i = skip_ascii(s, i + (size_t)n, len);
     }
     return i;
 }

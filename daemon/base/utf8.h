@@ -7,4 +7,9 @@
 /* How many bytes at the start of s are well-formed: len if all are. Any thread. */
 size_t utf8_valid(const char *s, size_t len);
 
+/* The length of the sequence at p, whose first byte is 0x80 or above and which ends by `end`: positive if it is
+ * well-formed, else minus the length of its maximal ill-formed part, by table 3-7 of the Unicode standard.
+ * Any thread. */
+int utf8_sequence(const unsigned char *p, const unsigned char *end);
+
 #endif

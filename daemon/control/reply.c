@@ -1,6 +1,6 @@
 #include "control/reply.h"
 
-#include "record/line.h"
+#include "base/json_string.h"
 
 #include <string.h>
 

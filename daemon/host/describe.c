@@ -2,8 +2,8 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/json_string.h"
 #include "parse/plugin_check.h"
-#include "record/line.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/json_string.h"
 #include "base/list.h"
-#include "record/line.h"
 
 #include <errno.h>
 #include <stdarg.h>

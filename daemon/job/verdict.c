@@ -1,5 +1,6 @@
 /* The lines about a job: what its attempt came to, and its verdict. */
 #include "base/clock.h"
+#include "base/json_string.h"
 #include "job/job.h"
 #include "record/line.h"
 

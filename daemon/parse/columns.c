@@ -1,7 +1,7 @@
 #include "parse/columns.h"
 
 #include "base/buf.h"
-#include "record/line.h"
+#include "base/json_string.h"
 
 #include <errno.h>
 #include <search.h>

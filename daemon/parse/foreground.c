@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/json_string.h"
 #include "base/list.h"
 #include "flow/body.h"
 #include "record/line.h"

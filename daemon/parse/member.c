@@ -1,8 +1,8 @@
 #include "parse/member.h"
 
 #include "base/buf.h"
+#include "base/json_string.h"
 #include "base/list.h"
-#include "record/line.h"
 
 #include <errno.h>
 #include <stdio_ext.h>

@@ -1,8 +1,8 @@
 #include "parse/process_records.h"
 
 #include "base/error.h"
+#include "base/json_string.h"
 #include "parse/json.h"
-#include "record/line.h"
 
 #include <errno.h>
 #include <inttypes.h>

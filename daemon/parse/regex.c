@@ -1,7 +1,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "parse/regex.h"
 
-#include "record/line.h"
+#include "base/json_string.h"
 
 #include <errno.h>
 #include <pcre2.h>

@@ -1,5 +1,5 @@
 /* The one treatment of bytes that are not UTF-8 (RFC 3629): U+FFFD, one for each maximal ill-formed part, as
- * Unicode recommends (and record/line.h does in strings). Any thread, each with its own buffer. */
+ * Unicode recommends (and base/json_string.h does in strings). Any thread, each with its own buffer. */
 #ifndef PENSTOCK_PARSE_UTF8_REPAIR_H
 #define PENSTOCK_PARSE_UTF8_REPAIR_H
 

@@ -27,8 +27,4 @@ void line_bool(struct buf *b, const char *name, int value);
 void line_record(struct buf *b, int64_t real_us, const struct sink_source *source, uint64_t seq,
                  const char *json, size_t len);
 
-/* A JSON string with its quotes. Bytes that are not UTF-8 (RFC 3629) become U+FFFD, one for each maximal
- * ill-formed part, as Unicode recommends. */
-void json_put_string(struct buf *b, const char *s, size_t len);
-
 #endif

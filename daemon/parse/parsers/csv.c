@@ -19,10 +19,10 @@
 #include "parse/registry.h"
 
 #include "base/error.h"
+#include "base/json_string.h"
 #include "parse/block.h"
 #include "parse/columns.h"
 #include "parse/options.h"
-#include "record/line.h"
 
 #include <errno.h>
 #include <string.h>

@@ -11,10 +11,10 @@
 #include "parse/registry.h"
 
 #include "base/error.h"
+#include "base/json_string.h"
 #include "parse/feed_date.h"
 #include "parse/options.h"
 #include "parse/xml_run.h"
-#include "record/line.h"
 
 #include <errno.h>
 #include <inttypes.h>

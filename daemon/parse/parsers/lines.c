@@ -9,10 +9,10 @@
  * (record/line.h), here as in every built-in parser. */
 #include "parse/registry.h"
 
+#include "base/json_string.h"
 #include "parse/lines.h"
 #include "parse/options.h"
 #include "parse/regex.h"
-#include "record/line.h"
 
 #include <errno.h>
 #include <inttypes.h>

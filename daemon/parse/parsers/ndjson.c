@@ -9,11 +9,11 @@
 #include "parse/registry.h"
 
 #include "base/error.h"
+#include "base/json_string.h"
 #include "parse/json.h"
 #include "parse/lines.h"
 #include "parse/options.h"
 #include "parse/utf8_repair.h"
-#include "record/line.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,0 +1,82 @@
+#include "base/json_string.h"
+
+#include "base/utf8.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+/* A literal without its NUL. */
+#define PUT(b, literal) buf_put((b), (literal), sizeof(literal) - 1)
+
+static bool plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* True if all eight bytes are plain. The usual arithmetic on bytes in a word; an underflow can only
+ * come from a byte that is not plain itself, so it makes no wrong "true". */
+static bool plain8(const unsigned char *p)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+    uint64_t w, quote, slash;
+    memcpy(&w, p, sizeof w);
+    quote = w ^ ones * '"';
+    slash = w ^ ones * '\\';
+    return ((w | (w - ones * 0x20) | (quote - ones) | (slash - ones)) & high) == 0;
+}
+
+/* How many bytes can be copied as they are: plain ones and well-formed sequences. */
+static size_t copied_run(const unsigned char *p, const unsigned char *end)
+{
+    const unsigned char *start = p;
+    for (;;) {
+        while (end - p >= 8 && plain8(p))
+            p += 8;
+        while (p < end && plain(*p))
+            p++;
+        int n = p < end && *p >= 0x80 ? utf8_sequence(p, end) : 0;
+        if (n <= 0)
+            return (size_t)(p - start);
+        p += n;
+    }
+}
+
+static void put_escape(struct buf *b, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char shorts[0x20] = {
+        ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+    char esc[] = {'\\', (char)c, '0', '0', hex[c >> 4 & 15], hex[c & 15]};
+    size_t len = 2;
+
+    if (c < 0x20 && shorts[c]) {
+        esc[1] = shorts[c];
+    } else if (c < 0x20) {
+        esc[1] = 'u';
+        len = sizeof esc;
+    }
+    buf_put(b, esc, len);
+}
+
+void json_put_string(struct buf *b, const char *s, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)s, *end = p + len;
+
+    buf_reserve(b, len + 2);
+    PUT(b, "\"");
+    while (p < end) {
+        size_t run = copied_run(p, end);
+        buf_put(b, p, run);
+        p += run;
+        if (p == end)
+            break;
+        if (*p < 0x80) {
+            put_escape(b, *p++);
+        } else {
+            PUT(b, "\xef\xbf\xbd");
+            p += -utf8_sequence(p, end);
+        }
+    }
+    PUT(b, "\"");
+}
