@@ -22,6 +22,7 @@
 #include "parse/pool.h"
 #include "record/line.h"
 #include "record/sink.h"
+#include "reload.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -51,6 +52,7 @@ struct app {
     struct fetch *fetch;
     struct jobs *jobs;
     struct control *control;
+    struct reload *reload;
     uv_signal_t signals[SIGNAL_COUNT];
     uv_timer_t drain_timer;
     struct mail stdout_mail, trouble_mail;
@@ -194,7 +196,7 @@ static int make_workers(struct app *app, struct error *err)
     return fetch_new(&config, &app->fetch, err);
 }
 
-static int on_reload(void *arg, json_t **ret_restart, struct error *err);
+static void on_reload_request(void *arg, struct jobs_reload *request);
 
 static int make_jobs(struct app *app, struct error *err)
 {
@@ -208,7 +210,7 @@ static int make_jobs(struct app *app, struct error *err)
                                  .registry = app->first.registry,
                                  .policy = app->first.policy,
                                  .instance = app->instance,
-                                 .reload = on_reload,
+                                 .reload = on_reload_request,
                                  .arg = app};
     return jobs_new(&config, &app->jobs, err);
 }
@@ -272,6 +274,7 @@ static void on_jobs_closed(void *arg)
     if (lost > 0)
         log_error("%zu lines could not be written before the end", lost);
     app->sink = NULL;
+    reload_abandon(app->reload);
     mailbox_close(&app->mailbox, NULL, NULL);
 }
 
@@ -335,6 +338,7 @@ static void stop(struct app *app, const char *why)
     log_info("%s: no new jobs; %u running ones have up to %llu s", why, running,
              (unsigned long long)(app->current.settings->drain / NS_PER_SEC));
     sd_notify(0, "STOPPING=1");
+    reload_stop(app->reload);
     uv_timer_start(&app->drain_timer, on_drain_over, app->current.settings->drain / NS_PER_MS, 0);
     jobs_drain(app->jobs, on_drained, app);
 }
@@ -349,89 +353,46 @@ static void on_stdout_mail(struct mail *mail)
 
 /* --- reload ----------------------------------------------------------------------------------- */
 
-static bool differ(const char *a, const char *b)
+static void on_reload_begin(void *arg)
 {
-    return a && b ? strcmp(a, b) != 0 : a != b;
+    (void)arg;
+    sd_notify(0, "RELOADING=1");
 }
 
-static bool sinks_differ(const struct settings *a, const struct settings *b)
-{
-    if (a->sink_count != b->sink_count)
-        return true;
-    for (size_t i = 0; i < a->sink_count; i++)
-        if (differ(a->sinks[i].name, b->sinks[i].name) ||
-            differ(a->sinks[i].path, b->sinks[i].path) || a->sinks[i].type != b->sinks[i].type ||
-            a->sinks[i].events != b->sinks[i].events)
-            return true;
-    return false;
-}
-
-/* What only a restart changes, by name, so that nobody wonders why nothing happens. NULL: no memory. */
-static json_t *name_restarts(const struct settings *a, const struct settings *b)
-{
-    const struct {
-        const char *name;
-        bool changed;
-    } keys[] = {
-        {"control.socket", differ(a->socket, b->socket)},
-        {"control.mode", a->socket_mode != b->socket_mode},
-        {"control.group", differ(a->socket_group, b->socket_group)},
-        {"control.max_clients", a->max_clients != b->max_clients},
-        {"store.engine", differ(a->store_engine, b->store_engine)},
-        {"store.path", differ(a->store_path, b->store_path)},
-        {"store.keep_finished", a->keep_finished != b->keep_finished},
-        {"store.keep_finished_count", a->keep_finished_count != b->keep_finished_count},
-        {"queue.max_jobs", a->max_jobs != b->max_jobs},
-        {"fetch.threads", a->fetch_threads != b->fetch_threads},
-        {"fetch.proxy", differ(a->proxy, b->proxy)},
-        {"fetch.ca_file", differ(a->ca_file, b->ca_file)},
-        {"fetch.max_header", a->max_header != b->max_header},
-        {"fetch.resume_delay", a->resume_delay != b->resume_delay},
-        {"flow.pipe_size", a->pipe_size != b->pipe_size},
-        {"flow.decode_ratio", a->decode_ratio != b->decode_ratio},
-        {"flow.decode_window", a->decode_window != b->decode_window},
-        {"flow.spool_dir", strcmp(a->spool_dir, b->spool_dir) != 0},
-        {"parse.max_abandoned", a->max_abandoned != b->max_abandoned},
-        {"parse.max_record", a->max_record != b->max_record},
-        {"sink", sinks_differ(a, b)},
-    };
-    json_t *names = json_array();
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        if (!keys[i].changed)
-            continue;
-        log_warning("%s has changed: that needs a restart", keys[i].name);
-        json_array_append_new(names, json_string(keys[i].name));
-    }
-    return names;
-}
-
-/* All or nothing. */
-static int reload(struct app *app, json_t **ret_restart, struct error *err)
-{
-    struct loaded fresh;
-    int r = loaded_read(app->options, &fresh, err);
-    if (r < 0) {
-        log_error("reload: %s; nothing has changed", err->text);
-        return r;
-    }
-    *ret_restart = name_restarts(app->settings, fresh.settings);
-    loaded_warn(&fresh);
-    jobs_reconfigure(app->jobs, fresh.settings, fresh.registry, fresh.policy);
-    log_set_level(fresh.settings->log_level);
-    if (app->current.settings != app->settings)
-        loaded_free(&app->current);
-    app->current = fresh;
-    log_info("reload: done");
-    return 0;
-}
-
-static int on_reload(void *arg, json_t **ret_restart, struct error *err)
+static void on_reload_end(void *arg, bool good)
 {
     struct app *app = arg;
-    sd_notify(0, "RELOADING=1");
-    int r = reload(app, ret_restart, err);
+    jobs_reloaded(app->jobs, good);
     sd_notify(0, "READY=1");
-    return r;
+}
+
+static void on_reload_apply(void *arg, const struct loaded *fresh)
+{
+    struct app *app = arg;
+    jobs_reconfigure(app->jobs, fresh->settings, fresh->registry, fresh->policy);
+    log_set_level(fresh->settings->log_level);
+    if (app->current.settings != app->settings)
+        loaded_free(&app->current);
+    app->current = *fresh;
+}
+
+static void on_reload_request(void *arg, struct jobs_reload *request)
+{
+    struct app *app = arg;
+    reload_request(app->reload, request);
+}
+
+static int make_reload(struct app *app, struct error *err)
+{
+    struct reload_config config = {.options = app->options,
+                                   .mailbox = &app->mailbox,
+                                   .started = app->settings,
+                                   .begin = on_reload_begin,
+                                   .apply = on_reload_apply,
+                                   .end = on_reload_end,
+                                   .arg = app};
+    app->reload = reload_new(&config);
+    return app->reload ? 0 : error_set(err, -ENOMEM, "no memory");
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -441,11 +402,8 @@ static void on_signal(uv_signal_t *signal, int number)
         stop(app, number == SIGTERM ? "SIGTERM" : "SIGINT");
         return;
     }
-    struct error err;
-    json_t *restart = NULL;
     sink_reopen(app->sink);
-    on_reload(app, &restart, &err);
-    json_decref(restart);
+    reload_request(app->reload, NULL);
 }
 
 /* --- run
@@ -498,6 +456,8 @@ static int start(struct app *app, struct error *err)
     if (r == 0)
         r = make_workers(app, err);
     if (r == 0)
+        r = make_reload(app, err);
+    if (r == 0)
         r = make_jobs(app, err);
     if (r == 0)
         r = make_control(app, err);
@@ -532,6 +492,10 @@ int app_run(const struct load_options *options)
     if (app.stuck > 0) {
         /* Their threads still hold what we would free. */
         log_warning("%u parsers never returned; they end with the process", app.stuck);
+        _exit(app.status);
+    }
+    if (!reload_free(app.reload)) {
+        log_warning("the config is still being read again; that ends with the process");
         _exit(app.status);
     }
     if (app.current.settings != app.settings)

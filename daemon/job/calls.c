@@ -309,17 +309,36 @@ static void call_pause(struct jobs_call *call, bool paused)
 
 /* --- reload ----------------------------------------------------------------------------------- */
 
+struct reload_call {
+    struct jobs_reload request;
+    struct jobs_call *call;
+};
+
+static void on_reloaded(struct jobs_reload *request, int result, const json_t *restart,
+                        const struct error *err)
+{
+    struct reload_call *r = container_of(request, struct reload_call, request);
+    if (result == -ESHUTDOWN)
+        call_fail(r->call, JOBS_DRAINING, NULL, "%s", err->text);
+    else if (result < 0)
+        call_fail(r->call, JOBS_BAD_CONFIG, NULL, "%s; nothing has changed", err->text);
+    else
+        call_reply(r->call, json_pack("{s:b, s:O}", "reloaded", 1, "restart", restart));
+    free(r);
+}
+
 static void call_reload(struct jobs_call *call)
 {
     const struct jobs_config *config = &call->jobs->config;
-    struct error err = {""};
-    json_t *restart = NULL;
-    int r = config->reload ? config->reload(config->arg, &restart, &err)
-                           : error_set(&err, -ENOSYS, "this daemon has nothing to read again");
-    if (r < 0)
-        call_fail(call, JOBS_BAD_CONFIG, NULL, "%s; nothing has changed", err.text);
-    else
-        call_reply(call, json_pack("{s:b, s:o}", "reloaded", 1, "restart", restart));
+    struct reload_call *r = config->reload ? calloc(1, sizeof *r) : NULL;
+    if (!r) {
+        call_fail(call, JOBS_INTERNAL, NULL, "the config cannot be read again");
+        return;
+    }
+    list_init(&r->request.link);
+    r->request.done = on_reloaded;
+    r->call = call;
+    config->reload(config->arg, &r->request);
 }
 
 /* --- dispatch --------------------------------------------------------------------------------- */

@@ -123,7 +123,8 @@ struct jobs {
 
     uint64_t submitted, attempts, retries, verdicts[JOB_STATE_COUNT_], kinds[KIND_COUNT_], bytes,
         records;
-    int64_t started_us;
+    uint64_t reloads, reloads_refused;
+    int64_t started_us, reloaded_us; /* CLOCK_REALTIME; of the last config that took effect */
 };
 
 /* --- job.c ------------------------------------------------------------------------------------ */

@@ -89,7 +89,7 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct er
     jobs->settings = config->settings;
     jobs->registry = registry_ref(config->registry);
     jobs->policy = policy_ref(config->policy);
-    jobs->started_us = clock_real_us();
+    jobs->started_us = jobs->reloaded_us = clock_real_us();
     list_init(&jobs->ready);
     list_init(&jobs->running);
     list_init(&jobs->ending);
@@ -136,6 +136,16 @@ void jobs_reconfigure(struct jobs *jobs, const struct settings *settings, struct
     HASH_ITER(hh, jobs->hosts, host, tmp)
     admission_limit_changed(host);
     admission_poke(jobs);
+}
+
+void jobs_reloaded(struct jobs *jobs, bool good)
+{
+    if (good) {
+        jobs->reloads++;
+        jobs->reloaded_us = clock_real_us();
+    } else {
+        jobs->reloads_refused++;
+    }
 }
 
 static void on_last_mail(struct mail *mail)

@@ -144,6 +144,15 @@ int jobs_follow(struct jobs *jobs, struct follower *follower, const json_t *para
 /* Takes a follower that was never subscribed, if zeroed. */
 void jobs_unfollow(struct follower *follower);
 
+/* Somebody wants the config to be read again. Belongs to who asks, until `done`. */
+struct jobs_reload {
+    struct list link;
+    /* 0 and the names of what only a restart changes (an array, borrowed); -ESHUTDOWN, the daemon
+     * stops; or another negative errno and a sentence. */
+    void (*done)(struct jobs_reload *request, int result, const json_t *restart,
+                 const struct error *err);
+};
+
 struct jobs_config {
     uv_loop_t *loop;
     struct mailbox *mailbox; /* the control loop's */
@@ -155,9 +164,8 @@ struct jobs_config {
     struct registry *registry;
     struct policy *policy;
     const char *instance; /* random id of this start, for logs */
-    /* Reads the config again, all or nothing: 0 and the names of what only a restart changes (an
-     * array), or a negative errno and a sentence. NULL: that cannot be done. */
-    int (*reload)(void *arg, json_t **ret_restart, struct error *err);
+    /* Reads the config again, all or nothing, and tells request->done. NULL: that cannot be done. */
+    void (*reload)(void *arg, struct jobs_reload *request);
     void *arg;
 };
 
@@ -178,6 +186,9 @@ void jobs_lines_written(struct jobs *jobs, struct sink_chunk *chunk);
  * must live until the next reload or jobs_close; the others are referenced. */
 void jobs_reconfigure(struct jobs *jobs, const struct settings *settings, struct registry *registry,
                       struct policy *policy);
+
+/* For the figures: a reload took effect, or was refused. */
+void jobs_reloaded(struct jobs *jobs, bool good);
 
 /* Sizes for the daemon's status line: how many run, how many wait. */
 void jobs_figures(const struct jobs *jobs, unsigned *ret_running, uint64_t *ret_pending);

@@ -53,4 +53,7 @@ void process_set_host(const char *path);
 int process_ask(const char *const *argv, size_t max, uint64_t timeout, char **ret_text,
                 struct error *err);
 
+/* The process ends: who asks, now or later, soon has -ECANCELED. Any thread. */
+void process_stop_asking(void);
+
 #endif

@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,17 +241,35 @@ int host_wait(pid_t pid)
 
 /* --- asking --------------------------------------------------------------------------------------- */
 
-/* Reads until the end or the deadline. 0, -ETIMEDOUT, -EMSGSIZE or another negative errno. */
+#define ASK_LOOK_MS 100 /* how soon process_stop_asking is noticed */
+
+static atomic_bool asking_stopped;
+
+void process_stop_asking(void)
+{
+    atomic_store(&asking_stopped, true);
+}
+
+static int time_left(uint64_t deadline)
+{
+    uint64_t now = clock_now();
+    uint64_t ms = now >= deadline ? 0 : (deadline - now) / NS_PER_MS + 1;
+    return ms < ASK_LOOK_MS ? (int)ms : ASK_LOOK_MS;
+}
+
+/* Reads until the end or the deadline. 0, -ETIMEDOUT, -ECANCELED, -EMSGSIZE or another negative errno. */
 static int read_answer(int fd, struct buf *b, size_t max, uint64_t deadline)
 {
     char data[4096];
     for (;;) {
-        uint64_t now = clock_now();
         struct pollfd pfd = {.fd = fd, .events = POLLIN};
-        int left = now >= deadline ? 0 : (int)((deadline - now) / NS_PER_MS) + 1;
-        int n = poll(&pfd, 1, left);
-        if (n == 0)
+        int n = poll(&pfd, 1, time_left(deadline));
+        if (atomic_load(&asking_stopped))
+            return -ECANCELED;
+        if (n == 0 && clock_now() >= deadline)
             return -ETIMEDOUT;
+        if (n == 0)
+            continue;
         if (n < 0 && errno != EINTR)
             return -errno;
         ssize_t len = n > 0 ? read(fd, data, sizeof data) : -1;
@@ -265,6 +284,8 @@ static int read_answer(int fd, struct buf *b, size_t max, uint64_t deadline)
 
 static int judge_answer(int r, int status, struct buf *b, struct error *err)
 {
+    if (r == -ECANCELED)
+        return error_set(err, r, "it was not waited for: the daemon stops");
     if (r == -ETIMEDOUT)
         return error_set(err, r, "it did not answer in time");
     if (r < 0)

@@ -1,0 +1,250 @@
+#include "reload.h"
+
+#include "base/log.h"
+#include "parse/process.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct reload {
+    struct reload_config config;
+    struct list waiting; /* struct jobs_reload: for the reading under way */
+    struct list next;    /* for the one after it */
+    bool again;          /* a signal wants that one, too */
+    bool reading, stopped;
+
+    /* The reading thread's, until its mail has come. */
+    pthread_t thread;
+    struct loaded fresh;
+    struct error error;
+    int result;
+    struct mail mail;
+
+    pthread_mutex_t lock; /* of `abandoned` */
+    bool abandoned;
+};
+
+/* --- what needs a restart --------------------------------------------------------------------- */
+
+static bool differ(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) != 0 : a != b;
+}
+
+static bool sinks_differ(const struct settings *a, const struct settings *b)
+{
+    if (a->sink_count != b->sink_count)
+        return true;
+    for (size_t i = 0; i < a->sink_count; i++)
+        if (differ(a->sinks[i].name, b->sinks[i].name) ||
+            differ(a->sinks[i].path, b->sinks[i].path) || a->sinks[i].type != b->sinks[i].type ||
+            a->sinks[i].events != b->sinks[i].events)
+            return true;
+    return false;
+}
+
+/* By name, so that nobody wonders why nothing happens. NULL: no memory. */
+static json_t *name_restarts(const struct settings *a, const struct settings *b)
+{
+    const struct {
+        const char *name;
+        bool changed;
+    } keys[] = {
+        {"control.socket", differ(a->socket, b->socket)},
+        {"control.mode", a->socket_mode != b->socket_mode},
+        {"control.group", differ(a->socket_group, b->socket_group)},
+        {"control.max_clients", a->max_clients != b->max_clients},
+        {"store.engine", differ(a->store_engine, b->store_engine)},
+        {"store.path", differ(a->store_path, b->store_path)},
+        {"store.keep_finished", a->keep_finished != b->keep_finished},
+        {"store.keep_finished_count", a->keep_finished_count != b->keep_finished_count},
+        {"queue.max_jobs", a->max_jobs != b->max_jobs},
+        {"fetch.threads", a->fetch_threads != b->fetch_threads},
+        {"fetch.proxy", differ(a->proxy, b->proxy)},
+        {"fetch.ca_file", differ(a->ca_file, b->ca_file)},
+        {"fetch.max_header", a->max_header != b->max_header},
+        {"fetch.resume_delay", a->resume_delay != b->resume_delay},
+        {"flow.pipe_size", a->pipe_size != b->pipe_size},
+        {"flow.decode_ratio", a->decode_ratio != b->decode_ratio},
+        {"flow.decode_window", a->decode_window != b->decode_window},
+        {"flow.spool_dir", strcmp(a->spool_dir, b->spool_dir) != 0},
+        {"flow.spool_max", a->spool_max != b->spool_max},
+        {"parse.max_abandoned", a->max_abandoned != b->max_abandoned},
+        {"parse.max_record", a->max_record != b->max_record},
+        {"sink", sinks_differ(a, b)},
+    };
+    json_t *names = json_array();
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (!keys[i].changed)
+            continue;
+        log_warning("%s has changed: that needs a restart", keys[i].name);
+        json_array_append_new(names, json_string(keys[i].name));
+    }
+    return names;
+}
+
+/* --- the thread ------------------------------------------------------------------------------- */
+
+static void *read_config(void *arg)
+{
+    struct reload *reload = arg;
+    pthread_setname_np(pthread_self(), "reload");
+    reload->result = loaded_read(reload->config.options, &reload->fresh, &reload->error);
+    pthread_mutex_lock(&reload->lock);
+    if (!reload->abandoned)
+        mailbox_post(reload->config.mailbox, &reload->mail);
+    pthread_mutex_unlock(&reload->lock);
+    return NULL;
+}
+
+/* The process's signals are the control loop's. */
+static int start_thread(struct reload *reload)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int r = pthread_create(&reload->thread, NULL, read_config, reload);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -r;
+}
+
+/* --- on the control loop ---------------------------------------------------------------------- */
+
+/* Whoever is answered may ask again at once: that is not in `list` any more. */
+static void answer(struct list *list, int result, const json_t *restart, const struct error *err)
+{
+    struct list mine;
+    list_init(&mine);
+    for (struct list *e; (e = list_pop(list));)
+        list_add_tail(&mine, e);
+    for (struct list *e; (e = list_pop(&mine));) {
+        struct jobs_reload *request = container_of(e, struct jobs_reload, link);
+        request->done(request, result, restart, err);
+    }
+}
+
+static void refuse(struct reload *reload, int result, const struct error *err)
+{
+    log_error("reload: %s; nothing has changed", err->text);
+    reload->config.end(reload->config.arg, false);
+    answer(&reload->waiting, result, NULL, err);
+}
+
+static void begin(struct reload *reload)
+{
+    struct error err;
+    for (struct list *e; (e = list_pop(&reload->next));)
+        list_add_tail(&reload->waiting, e);
+    reload->again = false;
+    reload->config.begin(reload->config.arg);
+    int r = start_thread(reload);
+    if (r < 0) {
+        error_set(&err, r, "no thread to read the config: %s", strerror(-r));
+        refuse(reload, r, &err);
+        return;
+    }
+    reload->reading = true;
+}
+
+static void accept_fresh(struct reload *reload)
+{
+    json_t *restart = name_restarts(reload->config.started, reload->fresh.settings);
+    loaded_warn(&reload->fresh);
+    reload->config.apply(reload->config.arg, &reload->fresh);
+    log_info("reload: done");
+    reload->config.end(reload->config.arg, true);
+    answer(&reload->waiting, 0, restart, NULL);
+    json_decref(restart);
+}
+
+static void on_read(struct mail *mail)
+{
+    struct reload *reload = container_of(mail, struct reload, mail);
+    pthread_join(reload->thread, NULL); /* posting was its last but one act */
+    reload->reading = false;
+    if (reload->result < 0 && !reload->stopped)
+        refuse(reload, reload->result, &reload->error);
+    else if (reload->result == 0 && reload->stopped)
+        loaded_free(&reload->fresh);
+    else if (reload->result == 0)
+        accept_fresh(reload);
+    if (!reload->stopped && (reload->again || !list_empty(&reload->next)))
+        begin(reload);
+}
+
+static void tell_stopping(struct list *list)
+{
+    struct error err;
+    error_set(&err, -ESHUTDOWN, "the daemon is stopping");
+    answer(list, -ESHUTDOWN, NULL, &err);
+}
+
+void reload_request(struct reload *reload, struct jobs_reload *request)
+{
+    if (request)
+        list_add_tail(&reload->next, &request->link);
+    else
+        reload->again = true;
+    if (reload->stopped)
+        tell_stopping(&reload->next);
+    else if (!reload->reading)
+        begin(reload);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+struct reload *reload_new(const struct reload_config *config)
+{
+    struct reload *reload = calloc(1, sizeof *reload);
+    if (!reload)
+        return NULL;
+    reload->config = *config;
+    list_init(&reload->waiting);
+    list_init(&reload->next);
+    mail_init(&reload->mail, on_read);
+    pthread_mutex_init(&reload->lock, NULL);
+    return reload;
+}
+
+void reload_stop(struct reload *reload)
+{
+    if (reload->stopped)
+        return;
+    reload->stopped = true;
+    process_stop_asking(); /* a plug-in that hangs would hold the end up */
+    tell_stopping(&reload->waiting);
+    tell_stopping(&reload->next);
+}
+
+void reload_abandon(struct reload *reload)
+{
+    pthread_mutex_lock(&reload->lock);
+    reload->abandoned = true;
+    pthread_mutex_unlock(&reload->lock);
+}
+
+/* What it waits for at most: enough for process_stop_asking to be noticed, and for what was asked to be killed. */
+static bool ended_in_time(struct reload *reload)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 2;
+    return pthread_timedjoin_np(reload->thread, NULL, &until) == 0;
+}
+
+bool reload_free(struct reload *reload)
+{
+    if (!reload)
+        return true;
+    if (reload->reading && !ended_in_time(reload))
+        return false;
+    if (reload->reading && reload->result == 0)
+        loaded_free(&reload->fresh);
+    pthread_mutex_destroy(&reload->lock);
+    free(reload);
+    return true;
+}

@@ -1,0 +1,116 @@
+# label: sanitize
+"""A reload: it takes effect as a whole or not at all, and never holds the daemon up, however long the reading takes."""
+import os
+import pathlib
+import select
+import signal
+
+import penstock_test
+from penstock_test import ROOT, until
+
+# Loading it takes until a file is gone.
+HANGS = """
+#include <penstock/parser.h>
+#include <unistd.h>
+__attribute__((constructor)) static void hang(void) { while (access("%s", F_OK) == 0) usleep(1000); }
+static int parse(FILE *body, struct penstock_run *run) { (void)run; while (getc(body) != EOF) ; return PENSTOCK_OK; }
+const struct penstock_parser penstock_plugin = {
+    .abi = PENSTOCK_PARSER_ABI, .size = sizeof(struct penstock_parser), .name = "slow", .summary = "hangs", .parse = parse};
+"""
+
+
+def mentions(path):
+    """Processes that have it in their command line."""
+    found = []
+    for place in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if os.fsencode(str(path)) in place.read_bytes():
+                found.append(int(place.parent.name))
+        except OSError:
+            pass
+    return found
+
+
+class Hanging(penstock_test.Case):
+    def setUp(self):
+        super().setUp()
+        self.dir.chmod(0o755)
+        self.plugins = self.dir / "plugins"
+        self.plugins.mkdir(mode=0o755)
+        self.hold = self.wrote("hold", "")
+        self.object = self.plugins / "slow.so"
+        self.penstock = self.daemon({"parse.plugin_dir": self.plugins, "daemon.drain": "30s"})
+        source = self.wrote("slow.c", HANGS % self.hold)
+        penstock_test.run("cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-I", ROOT / "include", source, "-o", self.dir / "slow.so", check=0)
+        (self.dir / "slow.so").chmod(0o755)
+
+    def tearDown(self):
+        self.hold.unlink(missing_ok=True)
+        super().tearDown()
+
+    def begin(self, *connections):
+        """Requests a reload on each, and waits until the plug-in is being asked."""
+        (self.dir / "slow.so").rename(self.object)
+        for rpc in connections:
+            rpc.request("reload")
+        return until(lambda: mentions(self.object), "the plug-in is asked what it is")
+
+    def waits(self, rpc):
+        return not select.select([rpc.socket], [], [], 0)[0]
+
+    def test_nobody_waits_for_it_but_who_asked(self):
+        origin = self.origin()
+        with self.penstock.rpc() as first, self.penstock.rpc() as second, self.penstock.rpc() as other:
+            asked = self.begin(first)
+            second.request("reload")
+            gone = self.penstock.rpc()
+            gone.request("reload")
+            gone.close()
+            self.penstock.signal(signal.SIGHUP)
+            other.call("ping")
+            self.assertEqual(mentions(self.object), asked)
+            self.assertTrue(self.waits(first) and self.waits(second))
+            self.assert_verdict(self.penstock.job(origin.url("/lines?n=10")), "done")
+            self.hold.unlink()
+            for rpc in (first, second):
+                self.assertEqual(rpc.receive()["result"], {"reloaded": True, "restart": []})
+            until(lambda: self.penstock.errors().count("reload: done") == 2, "the second reading served all others")
+            other.call("ping")
+
+    def test_the_end_does_not_wait_either(self):
+        with self.penstock.rpc() as rpc, self.penstock.rpc() as late:
+            self.begin(rpc)
+            late.request("reload")
+            self.penstock.signal(signal.SIGTERM)
+            for each in (rpc, late):
+                self.assertEqual(each.receive()["error"]["data"]["kind"], "draining")
+            self.assertEqual(self.penstock.exit_status(), 0, self.penstock.errors())
+        self.assertEqual(mentions(self.object), [])
+        self.assertNotIn("reload: done", self.penstock.errors())
+
+
+class Reload(penstock_test.Case):
+    def test_a_bad_file_changes_nothing(self):
+        config = self.wrote("p.conf", '[parse]\nworkers = 5\n[parser "rows"]\ntype = csv\n')
+        daemon = self.daemon(config=config)
+        for text, why in (("[parse]\nworkers = 3\nwokers = 1\n", "p.conf:3: parse.wokers"),
+                          ('[parse]\nworkers = 3\n[parser "x"]\ntype = none\n', "p.conf:3"),
+                          ("[policy]\nallow = nonsense/99\n", "p.conf:2: policy.allow"),
+                          ("[control]\nadmin_users = nobody-of-that-name\n", "admin_users"),
+                          ('[host "a"]\ncredential = none\n', "credential")):
+            with self.subTest(why):
+                config.write_text(text)
+                with daemon.rpc() as rpc:
+                    error = rpc.fail("reload")
+                self.assertIn(why, error["message"])
+                self.assertIn("nothing has changed", error["message"])
+                self.assertEqual(daemon.call("stats")["workers"]["limit"], 5)
+                self.assertIn("rows", [p["name"] for p in daemon.call("parsers")["parsers"]])
+        config.write_text("[parse]\nworkers = 3\n")
+        daemon.signal(signal.SIGHUP)
+        until(lambda: daemon.call("stats")["workers"]["limit"] == 3, "the signal reloads as well")
+        self.assertNotIn("rows", [p["name"] for p in daemon.call("parsers")["parsers"]])
+
+
+if __name__ == "__main__":
+    penstock_test.main()
