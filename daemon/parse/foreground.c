@@ -17,10 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define FEED_SIZE    16384
+#define PIPE_SIZE    ((size_t)256 << 10)
+#define SPLICE_SIZE  ((size_t)256 << 10)
 #define CUT_PATIENCE (2 * NS_PER_SEC)
 
 /* The thread that plays the download. */
@@ -44,11 +47,30 @@ struct foreground {
 
 /* --- feeding ------------------------------------------------------------------------------------ */
 
-static size_t next_size(const struct feeder *f)
+static size_t next_size(const struct feeder *f, size_t most)
 {
-    if (f->cut_at < 0 || (uint64_t)f->cut_at - f->bytes > FEED_SIZE)
-        return FEED_SIZE;
+    if (f->cut_at < 0 || (uint64_t)f->cut_at - f->bytes > most)
+        return most;
     return (size_t)((uint64_t)f->cut_at - f->bytes);
+}
+
+/* A regular file's pages go into the pipe as they are. True: the whole file is in the pipe, or the rest is
+ * copy_file's, which finds out what was wrong. */
+static bool splice_file(struct feeder *f)
+{
+    struct stat st;
+    size_t size;
+    if (fstat(f->file, &st) < 0 || !S_ISREG(st.st_mode))
+        return true;
+    while ((size = next_size(f, SPLICE_SIZE)) > 0) {
+        ssize_t n = splice(f->file, NULL, f->pipe, NULL, size, SPLICE_F_MOVE);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n == 0 || errno != EPIPE;
+        f->bytes += (uint64_t)n;
+    }
+    return true;
 }
 
 /* Waits for the file (a terminal, say) but no longer than the parser reads. */
@@ -65,8 +87,10 @@ static bool wait_for_file(const struct feeder *f)
 static bool copy_file(struct feeder *f)
 {
     char data[FEED_SIZE];
+    if (!splice_file(f))
+        return false;
     for (;;) {
-        size_t size = next_size(f);
+        size_t size = next_size(f, sizeof data);
         if (size == 0 || !wait_for_file(f))
             return false;
         ssize_t n = read(f->file, data, size);
@@ -233,6 +257,7 @@ static int make_pipe(struct foreground *fg)
         return -errno;
     fg->task.read_fd = ends[0];
     fg->feeder.pipe = ends[1];
+    (void)fcntl(ends[1], F_SETPIPE_SZ, (int)PIPE_SIZE); /* if it may be had */
     if (fg->task.process) {
         fg->feeder.watched = true;
         r = body_watch(fg->task.body);

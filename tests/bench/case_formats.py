@@ -112,7 +112,9 @@ def measure(place):
     yield from against("csv", make_csv(place), [], ["mlr", "--icsv", "--ojson", "cat"], (">=", 3))
     yield from against("xml", make_xml(place), [], ["xmllint", "--stream", "--noout"], (">=", 1))
     tar = make_tar(place)
-    yield from against("archive", tar, [], ["tar", "-xOf"], (">=", 1 / 1.1), keep=True)
+    # What tar writes to /dev/null goes nowhere; a parser is given what is in the members, as what is behind a pipe is.
+    yield from against("archive", tar, [], ["tar", "-xOf"], None, keep=True)
+    yield from against("archive", tar, [], ["sh", "-c", 'tar -xOf "$1" | cat', "sh"], (">=", 1 / 1.1), keep=True)
     # The same work: what is in the members has bytes, lines and words.
     yield from against("archive", tar, [], ["sh", "-c", 'tar -xOf "$1" | wc', "sh"], (">=", 1 / 1.1))
     packed = make_gzip(place)

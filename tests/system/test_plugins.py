@@ -118,8 +118,8 @@ class Plugins(penstock_test.Case):
             self.assert_verdict(verdict, "failed", "truncated")
             self.assertNotIn("lines", "".join(r.partition(":")[0] for r in daemon.records(verdict["job"])))
 
-    def wicked(self, daemon, what, path="/lines?n=1000", parser="wicked"):
-        return daemon.job(self.web.url(path), parser=parser, options={"do": what})
+    def wicked(self, daemon, what, path="/lines?n=1000", parser="wicked", **job):
+        return daemon.job(self.web.url(path), parser=parser, options={"do": what}, **job)
 
     def test_what_it_may_know(self):
         daemon = self.start()
@@ -129,7 +129,7 @@ class Plugins(penstock_test.Case):
                                                            "label": "me", "do": "facts"}])
 
     def test_whatever_it_does_wrong(self):
-        daemon = self.start(**{"defaults.parse_timeout": "500ms"})
+        daemon = self.start()
         for what, kind, words in (("segv", "parser_crashed", "signal 11"), ("abort", "parser_crashed", "signal 6"),
                                   ("exit", "parser_crashed", "instead of returning"), ("loop", "parser_timeout", "parse_timeout"),
                                   ("json", "parser_failed", "not one JSON value"), ("long", "limit_exceeded", "parse.max_record"),
@@ -139,7 +139,7 @@ class Plugins(penstock_test.Case):
             with self.subTest(what=what):
                 if SANITIZED and what == "segv":
                     continue  # the sanitizer's own handler ends the process
-                verdict = self.wicked(daemon, what)
+                verdict = self.wicked(daemon, what, **({"parse_timeout": "500ms"} if what == "loop" else {}))
                 self.assert_verdict(verdict, "failed", kind)
                 self.assertIn(words, verdict["error"]["message"])
                 self.assertEqual(daemon.records(verdict["job"]), [])

@@ -72,24 +72,24 @@ class Slow(penstock_test.Case):
 
     def test_the_parsers_clock_waits_for_the_origin(self):
         web = self.origin()
-        daemon = self.daemon({**CLOCKS, "defaults.parse_timeout": "200ms"})
+        daemon = self.daemon({**CLOCKS, "defaults.parse_timeout": "1s"})
         for parser, sets in (("lines", {}), ("cat", {})):
             if parser == "cat":
                 conf = self.wrote("conf", '[parser "cat"]\ntype = exec\nstage = /bin/cat\n')
-                daemon = self.daemon({**CLOCKS, "defaults.parse_timeout": "200ms", **sets}, config=conf)
+                daemon = self.daemon({**CLOCKS, "defaults.parse_timeout": "1s", **sets}, config=conf)
             with self.subTest(parser=parser):
                 job = daemon.submit(web.url(f"/lines?n=20000&id={parser}&hold={parser}&hold_at=50000"), parser=parser)
-                penstock_test.until(lambda: daemon.call("show", {"id": job}).get("running", {}).get("seconds", 0) > 1, "a second")
+                penstock_test.until(lambda: daemon.call("show", {"id": job}).get("running", {}).get("seconds", 0) > 2.5, "more than twice its time")
                 self.assertEqual(daemon.state(job), "running")
                 web.release(parser)
                 self.assert_verdict(daemon.verdict(job), "done")
 
     def test_the_parsers_clock_waits_for_the_log(self):
         web = self.origin()
-        daemon = self.blocked({"defaults.parse_timeout": "500ms" if not penstock_test.SANITIZED else "3s"})
+        daemon = self.blocked({"defaults.parse_timeout": "1s" if not penstock_test.SANITIZED else "3s"})
         job = daemon.submit(web.url("/lines?n=100000"), parser="lines")
         self.until_waiting(daemon, job, "sink")
-        penstock_test.until(lambda: daemon.call("show", {"id": job})["running"]["seconds"] > 1.5, "three times its time")
+        penstock_test.until(lambda: daemon.call("show", {"id": job})["running"]["seconds"] > 4, "more than its time")
         self.assertEqual(daemon.state(job), "running")
         events = self.read_to_verdict(daemon, job)
         self.assert_verdict(events[-1], "done")
@@ -107,7 +107,7 @@ class Slow(penstock_test.Case):
             verdict = daemon.verdict(job)
             self.assert_verdict(verdict, "failed", "parser_timeout")
             self.assertGreater(verdict["seconds"]["total"], 0.3)
-            self.assertLess(verdict["seconds"]["total"], 5 * penstock_test.PATIENCE)
+            self.assertLess(verdict["seconds"]["total"], 15 * penstock_test.PATIENCE)
         # Its time is not another's: the daemon goes on.
         self.assert_verdict(daemon.job(web.url("/lines?n=10"), parser="lines"), "done")
 

@@ -43,7 +43,7 @@ static uint64_t in_range(__m128i v, char low, char span)
     return mask(_mm_cmpeq_epi8(_mm_min_epu8(from, _mm_set1_epi8(span)), from));
 }
 
-static void count_64(struct count *c, const char *p)
+static inline __attribute__((always_inline)) void count_64(struct count *c, const char *p)
 {
     uint64_t newlines = 0, spaces = 0, printable = 0;
     for (int i = 0; i < 4; i++) {
@@ -61,17 +61,45 @@ static void count_64(struct count *c, const char *p)
     c->words += (uint64_t)__builtin_popcountll(printable & ~(inside << 1 | c->in_word));
     c->in_word = inside >> 63;
 }
+
+static inline __attribute__((always_inline)) void count_64s(struct count *c, const char *p,
+                                                            size_t len)
+{
+    for (; len >= 64; p += 64, len -= 64)
+        count_64(c, p);
+}
+
+/* Every x86-64 has SSE2; for counting bits most have an instruction. */
+#ifdef __x86_64__
+__attribute__((target("popcnt"))) static void count_64s_popcnt(struct count *c, const char *p,
+                                                               size_t len)
+{
+    count_64s(c, p, len);
+}
+#endif
+
+static size_t count_wide(struct count *c, const char *p, size_t len)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("popcnt"))
+        count_64s_popcnt(c, p, len);
+    else
+#endif
+        count_64s(c, p, len);
+    return len & ~(size_t)63;
+}
+#else
+static size_t count_wide(struct count *c, const char *p, size_t len)
+{
+    (void)c, (void)p, (void)len;
+    return 0;
+}
 #endif
 
 static void count_block(struct count *c, const char *p, size_t len)
 {
-    size_t i = 0;
     c->bytes += len;
-#ifdef __SSE2__
-    for (; i + 64 <= len; i += 64)
-        count_64(c, p + i);
-#endif
-    for (; i < len; i++)
+    for (size_t i = count_wide(c, p, len); i < len; i++)
         count_byte(c, (unsigned char)p[i]);
 }
 
