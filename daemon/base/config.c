@@ -14,55 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX  (16 << 20) /* a config of more is no config: the wrong file, or /dev/zero */
-#define SET_FILE  "--set"
-#define KEY_CHARS "abcdefghijklmnopqrstuvwxyz0123456789_.-"
-
-int config_check_key(const char *key, struct error *err)
-{
-    if (key[0] >= 'a' && key[0] <= 'z' && key[strspn(key, KEY_CHARS)] == '\0')
-        return 0;
-    return error_set(err, -EINVAL,
-                     "'%.60s' is no key; keys are lower case: a letter, then a-z 0-9 _ . -", key);
-}
-
-/* The quoted part of a header: `"NAME"` at p, up to `end`. */
-static int split_name(const char *p, const char *end, char **ret_name, struct error *err)
-{
-    if (end - p < 3 || *p != '"' || end[-1] != '"')
-        return error_set(err, -EINVAL, "a section is [KIND] or [KIND \"NAME\"], NAME in quotes");
-    for (const char *c = p + 1; c < end - 1; c++)
-        if (*c == '"' || *c == '!' || (unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f)
-            return error_set(err, -EINVAL, "a section's name is printable ASCII without \" and !");
-    *ret_name = strndup(p + 1, (size_t)(end - p) - 2);
-    return *ret_name ? 0 : error_set(err, -ENOMEM, "out of memory");
-}
-
-int config_split_header(const char *text, char **ret_kind, char **ret_name, struct error *err)
-{
-    const char *end = text + strlen(text);
-    size_t kind_len = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-");
-    char *name = NULL;
-
-    while (end > text && isspace((unsigned char)end[-1]))
-        end--;
-    const char *p = text + kind_len + strspn(text + kind_len, " \t");
-    if (kind_len == 0)
-        return error_set(err, -EINVAL, "'%.60s' is no section; kinds are lower case: [KIND]", text);
-    if (p < end) {
-        int r = split_name(p, end, &name, err);
-        if (r < 0)
-            return r;
-    }
-    char *kind = strndup(text, kind_len);
-    if (!kind) {
-        free(name);
-        return error_set(err, -ENOMEM, "out of memory");
-    }
-    *ret_kind = kind;
-    *ret_name = name;
-    return 0;
-}
+#define FILE_MAX (16 << 20) /* a config of more is no config: the wrong file, or /dev/zero */
+#define SET_FILE "--set"
 
 /* Where SECTION ends in SECTION.KEY=VALUE: the first dot outside quotes and before the =. */
 static const char *section_end(const char *p)

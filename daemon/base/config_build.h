@@ -1,5 +1,5 @@
 /* How a config is put together: between config.c, which reads files, config_ini.c, which reads
- * their syntax, and config_tree.c, which holds the result. Not for others. */
+ * their syntax, and config_tree.c, which holds the result and knows its names. Not for others. */
 #ifndef PENSTOCK_BASE_CONFIG_BUILD_H
 #define PENSTOCK_BASE_CONFIG_BUILD_H
 

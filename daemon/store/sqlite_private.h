@@ -127,6 +127,7 @@ static inline struct sqlite *sqlite_of(struct store *s)
 int sqlite_open(struct sqlite *s, struct error *err);
 void sqlite_close(struct sqlite *s); /* takes a half-open one */
 
+/* --- sqlite_error.c ----------------------------------------------------------------------------- */
 /* What SQLite says as a negative errno and a sentence about the file. */
 int sqlite_error(sqlite3 *db, int rc, const char *path, struct error *err);
 
