@@ -229,6 +229,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     impl->overdue = false;
     if (impl->rate && !rate_take(impl->rate, len, &impl->rate_link)) {
         impl->throttled = true;
+        atomic_store_explicit(&impl->t->throttled, true, memory_order_relaxed);
         return CURL_WRITEFUNC_PAUSE;
     }
     int r = impl->t->ops->on_data(impl->t, data, len);

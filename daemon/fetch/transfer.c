@@ -244,6 +244,7 @@ void transfer_start(struct transfer *t, struct fetch_loop *loop,
     t->user = user;
     t->loop = loop;
     t->impl = NULL;
+    atomic_store_explicit(&t->throttled, false, memory_order_relaxed);
     mail_init(&t->start_mail, on_start);
     mail_init(&t->cancel_mail, on_cancel);
     atomic_store_explicit(&t->phase, PHASE_QUEUED, memory_order_release);
@@ -282,5 +283,6 @@ void transfer_go_on(struct list *waiting)
 {
     struct transfer_impl *impl = container_of(waiting, struct transfer_impl, rate_link);
     impl->throttled = false;
+    atomic_store_explicit(&impl->t->throttled, false, memory_order_relaxed);
     read_on(impl);
 }

@@ -102,6 +102,7 @@ struct transfer {
     void *user;
     struct fetch_loop *loop;
     struct mail start_mail, cancel_mail;
+    atomic_bool throttled;      /* it waits for its host's byte rate; to be read by any thread */
     atomic_int phase;           /* enum transfer_phase, transfer.c's; 0 in a zeroed struct */
     struct transfer_impl *impl; /* transfer.c's: the easy handle and its clocks; loop's thread */
 };

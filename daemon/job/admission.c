@@ -84,6 +84,14 @@ static void make_ready(struct host *host)
         list_add_tail(&host->jobs->ready, &host->ready_link);
 }
 
+void admission_wake_all(struct jobs *jobs)
+{
+    struct host *host, *tmp;
+    HASH_ITER(hh, jobs->hosts, host, tmp)
+    make_ready(host);
+    admission_poke(jobs);
+}
+
 void admission_poke(struct jobs *jobs)
 {
     mailbox_post(jobs->config.mailbox, &jobs->admit_mail);
@@ -283,59 +291,10 @@ void admission_check_due(struct jobs *jobs)
     admission_poke(jobs);
 }
 
-/* --- pause and resume ------------------------------------------------------------------------- */
-
-struct paused_parser {
-    UT_hash_handle hh;
-    char name[];
-};
-
-static struct paused_parser *find_paused(const struct jobs *jobs, const char *name)
-{
-    struct paused_parser *parser = NULL;
-    HASH_FIND_STR(jobs->parsers, name, parser);
-    return parser;
-}
-
-static int pause_parser(struct jobs *jobs, const char *name, bool paused)
-{
-    struct paused_parser *parser = find_paused(jobs, name);
-    if (parser && !paused) {
-        HASH_DELETE(hh, jobs->parsers, parser);
-        free(parser);
-    } else if (!parser && paused) {
-        parser = calloc(1, sizeof *parser + strlen(name) + 1);
-        if (!parser)
-            return -ENOMEM;
-        strcpy(parser->name, name);
-        HASH_ADD_STR(jobs->parsers, name, parser);
-    }
-    return 0;
-}
-
-int admission_pause(struct jobs *jobs, const char *host_name, const char *parser, bool paused)
-{
-    struct host *host, *tmp;
-    if (host_name) {
-        host = host_get(jobs, host_name);
-        if (!host)
-            return -ENOMEM;
-        host->paused = paused;
-    } else if (parser) {
-        if (pause_parser(jobs, parser, paused) < 0)
-            return -ENOMEM;
-    } else {
-        jobs->paused = paused;
-    }
-    HASH_ITER(hh, jobs->hosts, host, tmp)
-    make_ready(host);
-    admission_poke(jobs);
-    return 0;
-}
+/* --- the end, and what hinders -------------------------------------------------------------------- */
 
 void admission_free(struct jobs *jobs)
 {
-    struct paused_parser *parser, *tmp;
     struct host *host, *next;
     HASH_ITER(hh, jobs->hosts, host, next)
     {
@@ -347,18 +306,14 @@ void admission_free(struct jobs *jobs)
         free(host->name);
         free(host);
     }
-    HASH_ITER(hh, jobs->parsers, parser, tmp)
-    {
-        HASH_DELETE(hh, jobs->parsers, parser);
-        free(parser);
-    }
+    pause_free(jobs);
 }
 
 const char *admission_obstacle(const struct jobs *jobs, const char *host_name, const char *parser)
 {
     struct host *host = NULL;
     HASH_FIND_STR(jobs->hosts, host_name, host);
-    if (jobs->paused || (host && host->paused) || find_paused(jobs, parser))
+    if (jobs->paused || (host && host->paused) || admission_paused(jobs, parser))
         return "paused";
     if (sink_failing(jobs->config.sink))
         return "sink";
@@ -432,11 +387,6 @@ bool admission_open(const struct jobs *jobs)
     return !jobs->draining && !jobs->recovering && !jobs->recover_at && !jobs->paused &&
            jobs->permits_used < jobs->settings->workers && jobs->ending_count < ENDING_MAX &&
            !sink_failing(jobs->config.sink) && !store_failing(jobs->config.store);
-}
-
-bool admission_paused(const struct jobs *jobs, const char *parser)
-{
-    return jobs->parsers && find_paused(jobs, parser);
 }
 
 void admission_drop(struct job *job)

@@ -299,9 +299,19 @@ static void call_pause(struct jobs_call *call, bool paused)
             return;
         }
     }
-    if (parser && !registry_find(call->jobs->registry, parser))
+    if (parser && !registry_find(call->jobs->registry, parser)) {
         call_fail(call, JOBS_NOT_FOUND, "parser", "parser: there is no parser %.64s", parser);
-    else if (admission_pause(call->jobs, host, parser, paused) < 0)
+        return;
+    }
+    if (host && (!*host || strlen(host) > 253)) {
+        call_fail(call, JOBS_INVALID_PARAMS, "host", "host: the name of a host is wanted");
+        return;
+    }
+    int r = admission_pause(call->jobs, host, parser, paused);
+    if (r == -EDQUOT)
+        call_fail(call, JOBS_QUEUE_FULL, "host",
+                  "host: %d hosts are paused already; resume some, or pause all", HOSTS_PAUSED_MAX);
+    else if (r < 0)
         call_reply(call, NULL);
     else
         call_reply(call, json_pack("{s:b}", "paused", paused));

@@ -105,12 +105,14 @@ struct jobs {
     bool loading;        /* admission_load: the list of hosts is */
     uint64_t recover_at; /* clock_now: the queue is to be read again then; 0: no */
 
+    struct awaited *awaited;              /* wait.c: uthash by id */
     struct list followers, waits, parked; /* parked: bulk calls that wait for `ending` to shrink */
     struct mail tap_mail;
     struct follow_tap *tap; /* follow.c */
 
     struct schedules *schedules;
-    bool paused;                   /* by an operator: nothing starts */
+    bool paused; /* by an operator: nothing starts */
+    unsigned hosts_paused;
     struct paused_parser *parsers; /* uthash: those that are paused */
     bool draining, stopped, drained_told;
     unsigned cancelling; /* drain: pages of queued rows being cancelled */
@@ -211,18 +213,23 @@ void admission_slot_free(struct host *host);
 void admission_report(struct job *job, const struct cause *cause);
 bool admission_take_hop(struct job *job, const char *host_name); /* a slot now, or PLACE_HOPPING */
 bool admission_open(const struct jobs *jobs);                    /* may anything start at all? */
-bool admission_paused(const struct jobs *jobs, const char *parser);
 void admission_drop(struct job *job); /* from the window; frees it: its row is the store's */
 void admission_run(struct jobs *jobs);
-void admission_poke(struct jobs *jobs); /* run soon, from the loop */
+void admission_poke(struct jobs *jobs);     /* run soon, from the loop */
+void admission_wake_all(struct jobs *jobs); /* and look at every host */
 void admission_limit_changed(struct host *host);
 void admission_load(struct jobs *jobs);      /* at start: what the store holds */
 void admission_check_due(struct jobs *jobs); /* the timer: rows fall due, hosts may go on */
-/* pause and resume: of everything (NULL, NULL), of a host, or of a parser. 0 or -ENOMEM. */
-int admission_pause(struct jobs *jobs, const char *host, const char *parser, bool paused);
-void admission_free(struct jobs *jobs); /* at the end: what never ran stays in the store */
+void admission_free(struct jobs *jobs);      /* at the end: what never ran stays in the store */
 /* Why a queued job does not start: "paused", "sink", "host", "worker"; for waiting_for. */
 const char *admission_obstacle(const struct jobs *jobs, const char *host, const char *parser);
+
+/* --- pause.c ---------------------------------------------------------------------------------- */
+#define HOSTS_PAUSED_MAX 10000
+/* Of everything (NULL, NULL), of a host, or of a parser. 0, -ENOMEM, or -EDQUOT: so many hosts are paused. */
+int admission_pause(struct jobs *jobs, const char *host, const char *parser, bool paused);
+bool admission_paused(const struct jobs *jobs, const char *parser);
+void pause_free(struct jobs *jobs);
 
 /* --- verdict.c -------------------------------------------------------------------------------- */
 void verdict_line(struct buf *b, const struct job *job, const struct cause *cause);

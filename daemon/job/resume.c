@@ -13,7 +13,10 @@
 
 /* Tries in a row that bring no byte; then the attempt fails, and a new one has its own back-off. */
 #define FRUITLESS_MAX 6
-#define DELAY_MAX     (30 * NS_PER_SEC)
+/* As are those that bring less than a page: one byte for each connection is no way to download. */
+#define MEAGRE_BYTES 4096
+#define MEAGRE_MAX   64
+#define DELAY_MAX    (30 * NS_PER_SEC)
 
 static uint64_t taken(const struct attempt *a)
 {
@@ -79,9 +82,10 @@ static void start(struct attempt *a)
     struct resume *r = &a->resume;
     r->pending = false;
     r->from = taken(a);
+    r->asked = r->total < 0 && r->from > 1 ? r->from - 1 : r->from; /* 0 would be no range */
     r->skip = 0;
     r->count++;
-    attempt_fetch_resume(a, r->from, r->etag ? r->etag : r->modified);
+    attempt_fetch_resume(a, r->asked, r->etag ? r->etag : r->modified);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -110,14 +114,21 @@ static uint64_t delay_ms(const struct attempt *a)
     return ns / NS_PER_MS + 1;
 }
 
+/* What the transfer that has ended brought decides. */
+static bool worth_going_on(struct resume *r, uint64_t brought)
+{
+    r->fruitless = brought > 0 ? 0 : r->fruitless + 1;
+    r->meagre = brought >= MEAGRE_BYTES ? 0 : r->meagre + 1;
+    return r->fruitless <= FRUITLESS_MAX && r->meagre <= MEAGRE_MAX;
+}
+
 bool resume_try(struct attempt *a, const struct transfer_result *result)
 {
     struct resume *r = &a->resume;
     if ((!r->etag && !r->modified) || !a->pipe_open || a->pipe.reader_left || taken(a) == 0 ||
         result->stopped || !worth_a_try(result->kind) || attempt_cause(a))
         return false;
-    r->fruitless = taken(a) > r->from ? 0 : r->fruitless + 1;
-    if (r->fruitless > FRUITLESS_MAX)
+    if (!worth_going_on(r, taken(a) - r->from))
         return false;
     uv_loop_t *loop = fetch_loop_uv(a->loop);
     if (!r->timer_open) {
@@ -183,7 +194,7 @@ static int check_partial(struct attempt *a, const struct transfer_response *resp
 
     if (parse_range(attempt_header(response, "Content-Range"), &first, &last, &total) < 0)
         return refuse(a, "the 206 has no Content-Range that makes sense");
-    if (first != r->from)
+    if (first != r->asked)
         return refuse(a, "the 206 starts at another byte");
     if (total >= 0 && (r->total >= 0 ? total != r->total : last >= (uint64_t)total))
         return refuse(a, "the 206 is of a body of another length");
@@ -196,6 +207,7 @@ static int check_partial(struct attempt *a, const struct transfer_response *resp
         return refuse(a, "the 206 does not reach the body's end");
     if (response->content_length >= 0 && (uint64_t)response->content_length != last - first + 1)
         return refuse(a, "the 206's length contradicts its range");
+    r->skip = r->from - r->asked;
     return 0;
 }
 

@@ -6,6 +6,8 @@
  * comes back is checked here, as libcurl checks none of it (RFC 9110, 13.1.5, 14.4, 15.3.7):
  *   206 with the same validator, from the very byte, of the same total: goes on
  *   200 with the same strong ETag and total: the bytes that the parser has are skipped
+ * Where the length is not known (chunked) the last byte is asked for once more: of a body that lacked nothing but
+ * its end there is no other range to be had, and a 416 need not carry the validator.
  *   anything else: not resumed; the attempt fails, and the next one starts clean */
 #ifndef PENSTOCK_JOB_RESUME_H
 #define PENSTOCK_JOB_RESUME_H
@@ -23,9 +25,11 @@ struct resume {
     char *etag, *modified; /* the validator: one of them, or neither */
     int64_t total;         /* the body's length, -1 if not told */
     uint64_t from;  /* bytes the parser had when the transfer under way began; 0: the first one */
-    uint64_t skip;  /* of a 200: bytes still to be thrown away */
+    uint64_t asked; /* where the Range begins: there, or one byte before */
+    uint64_t skip;  /* bytes still to be thrown away: the parser has them */
     unsigned count; /* resumes so far */
     unsigned fruitless; /* in a row, that brought no byte */
+    unsigned meagre;    /* in a row, that brought next to nothing */
     bool pending;       /* waits for its back-off, or for room in the pipe */
     bool timer_open;
     uv_timer_t timer;

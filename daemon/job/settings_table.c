@@ -220,7 +220,8 @@ static const struct field policy_fields[] = {
          "Through fetch.proxy it is the proxy that looks names up and connects: what is judged\n"
          "here is host names and addresses in URLs, and nothing more. Say yes to live with that."},
     {"redact", FIELD_LIST, AT(redact), "token *key sig* X-Amz-* X-Goog-*",
-     .help = "Query parameters whose values print as ***: patterns, without case."},
+     .help = "Query parameters whose values print as ***: patterns, without case. *token, *secret\n"
+             "and *passw* always do."},
 };
 
 #undef AT

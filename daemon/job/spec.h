@@ -60,8 +60,12 @@ char *spec_store_text(const json_t *job);
 char *spec_redact_url(const char *url, const struct strings *patterns);
 
 /* Text that somebody else wrote and that may echo a request (an origin's 404): the values of what looks like
- * such a parameter, NAME=VALUE, as ***. NULL: out of memory. */
+ * such a parameter, NAME=VALUE or "NAME": VALUE, of headers that hold credentials, and a bearer's token, as ***.
+ * NULL: out of memory. */
 char *spec_redact_text(const char *text, const struct strings *patterns);
+
+/* Overwrites, in such a text, the values of the secret parameters of this URL, wherever they stand. */
+void spec_strike_secrets(char *text, const char *url, const struct strings *patterns);
 
 /* Hosts and redirects: the host of an absolute http(s) URL, lower case, without brackets and a trailing dot,
  * numeric forms as dotted quads. 0, -ENOMEM, or -EINVAL and a sentence that does not show the URL. */

@@ -1,17 +1,13 @@
 #include "job/spec_parts.h"
 
-#include "base/buf.h"
-
 #include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#define URL_MAX       8192
-#define PARAMETER_MAX 256 /* of a query parameter, when it is matched */
+#define URL_MAX 8192
 
 /* --- reading -------------------------------------------------------------------------------------- */
 
@@ -165,117 +161,4 @@ int spec_url_host(const char *url, char **ret_host, struct error *err)
     struct error why;
     int r = spec_read_url(url, NULL, ret_host, &why);
     return r < 0 ? error_set(err, r, "the URL cannot be used: %s", why.text) : 0;
-}
-
-/* --- showing -------------------------------------------------------------------------------------- */
-
-/* The character that %XY at p stands for; 0 if there is none, or a NUL. */
-static char decode_escape(const char *p, const char *end)
-{
-    if (end - p < 3 || p[0] != '%' || !isxdigit((unsigned char)p[1]) ||
-        !isxdigit((unsigned char)p[2]))
-        return '\0';
-    const char digits[] = {p[1], p[2], '\0'};
-    return (char)strtoul(digits, NULL, 16);
-}
-
-/* A parameter's name as its reader will see it: %6Bey is key. Cut at PARAMETER_MAX. */
-static void decode_name(const char *p, size_t len, char name[PARAMETER_MAX])
-{
-    size_t n = 0;
-    for (const char *end = p + len; p < end && n < PARAMETER_MAX - 1; n++) {
-        char c = decode_escape(p, end);
-        name[n] = c ? c : *p;
-        p += c ? 3 : 1;
-    }
-    name[n] = '\0';
-}
-
-static bool is_secret(const char *p, size_t len, const struct strings *patterns)
-{
-    char name[PARAMETER_MAX];
-    decode_name(p, len, name);
-    for (size_t i = 0; i < patterns->count; i++)
-        if (fnmatch(patterns->items[i], name, FNM_CASEFOLD) == 0)
-            return true;
-    return false;
-}
-
-/* NAME=VALUE pairs, of a query or a fragment. */
-static void put_parameters(struct buf *b, const char *p, const char *end,
-                           const struct strings *patterns)
-{
-    while (p < end) {
-        size_t len = 0;
-        while (p + len < end && p[len] != '&' && p[len] != ';')
-            len++;
-        const char *equal = memchr(p, '=', len);
-        if (equal && is_secret(p, (size_t)(equal - p), patterns)) {
-            buf_put(b, p, (size_t)(equal - p) + 1);
-            buf_puts(b, "***");
-        } else {
-            buf_put(b, p, len);
-        }
-        p += len;
-        if (p < end)
-            buf_putc(b, *p++);
-    }
-}
-
-/* What comes before the query, without a user's name and password. */
-static const char *put_before_query(struct buf *b, const char *url)
-{
-    const char *slashes = strstr(url, "://");
-    const char *authority = slashes ? slashes + 3 : url;
-    const char *end = authority + strcspn(authority, "/?#");
-    const char *host = authority;
-
-    for (const char *p = authority; slashes && p < end; p++)
-        if (*p == '@')
-            host = p;
-    buf_put(b, url, (size_t)(authority - url));
-    if (host > authority)
-        buf_puts(b, "***");
-    const char *query = host + strcspn(host, "?#");
-    buf_put(b, host, (size_t)(query - host));
-    return query;
-}
-
-char *spec_redact_url(const char *url, const struct strings *patterns)
-{
-    struct buf b = BUF_INIT;
-    const char *p = put_before_query(&b, url);
-    while (*p) { /* at '?' or '#' */
-        buf_putc(&b, *p);
-        bool query = *p++ == '?';
-        size_t len = query ? strcspn(p, "#") : strlen(p);
-        put_parameters(&b, p, p + len, patterns);
-        p += len;
-    }
-    return buf_steal(&b);
-}
-
-static bool in_name(char c)
-{
-    return isalnum((unsigned char)c) || (c && strchr("_-.~%[]", c));
-}
-
-char *spec_redact_text(const char *text, const struct strings *patterns)
-{
-    struct buf b = BUF_INIT;
-    for (const char *p = text; *p;) {
-        size_t len = 0;
-        while (in_name(p[len]))
-            len++;
-        bool secret = len > 0 && p[len] == '=' && is_secret(p, len, patterns);
-        if (len == 0 || p[len] == '=')
-            len++;
-        buf_put(&b, p, len);
-        p += len;
-        if (secret) {
-            buf_puts(&b, "***");
-            p += strcspn(p, "&; \t\"'<>");
-        }
-    }
-    return buf_steal(&b);
 }

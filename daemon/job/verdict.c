@@ -10,7 +10,10 @@
 /* Origins and parsers quote what they were asked for. Without memory nothing is shown. */
 static void put_message(struct buf *b, const struct job *job, const char *message)
 {
-    char *shown = spec_redact_text(message, &job->jobs->settings->redact);
+    const struct strings *patterns = &job->jobs->settings->redact;
+    char *shown = spec_redact_text(message, patterns);
+    if (shown && job->spec)
+        spec_strike_secrets(shown, job->spec->url, patterns);
     const char *text = shown ? shown : "out of memory";
     json_put_string(b, text, strlen(text));
     free(shown);

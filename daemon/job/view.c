@@ -41,7 +41,9 @@ static const char *waiting_for(const struct jobs *jobs, const struct store_job *
         return "origin";
     if (atomic_load_explicit(&a->task.source.wait_since, memory_order_relaxed))
         return "sink";
-    return atomic_load_explicit(&a->paused, memory_order_relaxed) ? "parser" : "origin";
+    if (atomic_load_explicit(&a->paused, memory_order_relaxed))
+        return "parser";
+    return atomic_load_explicit(&a->transfer.throttled, memory_order_relaxed) ? "host" : "origin";
 }
 
 static json_t *view_running(const struct job *job)

@@ -1,4 +1,4 @@
-/* wait: answers once all the jobs it names have ended. */
+/* wait: answers once all the jobs it names have ended. Who waits for a job is found by its id. */
 #include "job/job.h"
 
 #include <errno.h>
@@ -6,7 +6,16 @@
 
 struct wait;
 
+/* A job that somebody waits for. */
+struct awaited {
+    UT_hash_handle hh; /* jobs->awaited */
+    uint64_t id;
+    struct list items;
+};
+
 struct wait_item {
+    struct list link; /* awaited */
+    struct awaited *awaited;
     struct store_get get;
     struct wait *wait;
     json_t *view;   /* once it has ended */
@@ -16,6 +25,7 @@ struct wait_item {
 
 struct wait {
     struct list link;
+    struct jobs *jobs;
     struct jobs_call *call;
     struct wait_item *items;
     size_t count, ended, asking;
@@ -24,11 +34,43 @@ struct wait {
 
 static void ask(struct wait_item *item);
 
+/* 0 or -ENOMEM. */
+static int await(struct wait_item *item)
+{
+    struct jobs *jobs = item->wait->call->jobs;
+    struct awaited *awaited = NULL;
+    HASH_FIND(hh, jobs->awaited, &item->get.id, sizeof item->get.id, awaited);
+    if (!awaited) {
+        awaited = calloc(1, sizeof *awaited);
+        if (!awaited)
+            return -ENOMEM;
+        awaited->id = item->get.id;
+        list_init(&awaited->items);
+        HASH_ADD(hh, jobs->awaited, id, sizeof awaited->id, awaited);
+    }
+    item->awaited = awaited;
+    list_add_tail(&awaited->items, &item->link);
+    return 0;
+}
+
+static void unawait(struct jobs *jobs, struct wait_item *item)
+{
+    struct awaited *awaited = item->awaited;
+    item->awaited = NULL;
+    list_del(&item->link);
+    if (!awaited || !list_empty(&awaited->items))
+        return;
+    HASH_DELETE(hh, jobs->awaited, awaited);
+    free(awaited);
+}
+
 static void wait_free(struct wait *w)
 {
     list_del(&w->link);
-    for (size_t i = 0; i < w->count; i++)
+    for (size_t i = 0; i < w->count; i++) {
+        unawait(w->jobs, &w->items[i]);
         json_decref(w->items[i].view);
+    }
     free(w->items);
     free(w);
 }
@@ -73,8 +115,9 @@ static void on_got(struct mail *mail)
         call_fail(w->call, JOBS_FORBIDDEN, "ids", "job %llu is another user's",
                   (unsigned long long)item->get.id);
     } else if (!w->over && job_state_final(item->get.job->state)) {
-        item->view = view_job(w->call->jobs, item->get.job);
+        item->view = view_job(w->jobs, item->get.job);
         w->ended++;
+        unawait(w->jobs, item);
     } else if (!w->over && item->ask_again) {
         store_job_free(item->get.job);
         ask(item);
@@ -89,7 +132,7 @@ static void on_got(struct mail *mail)
 
 static void ask(struct wait_item *item)
 {
-    struct store *store = item->wait->call->jobs->config.store;
+    struct store *store = item->wait->jobs->config.store;
     uint64_t id = item->get.id;
     item->get = (struct store_get){.id = id};
     item->asking = true;
@@ -101,18 +144,17 @@ static void ask(struct wait_item *item)
 
 void calls_job_ended(struct jobs *jobs, uint64_t id)
 {
-    list_for_each(e, &jobs->waits)
+    struct awaited *awaited = NULL;
+    HASH_FIND(hh, jobs->awaited, &id, sizeof id, awaited);
+    if (!awaited)
+        return;
+    list_for_each(e, &awaited->items)
     {
-        struct wait *w = container_of(e, struct wait, link);
-        for (size_t i = 0; i < w->count && !w->over; i++) {
-            struct wait_item *item = &w->items[i];
-            if (item->get.id != id || item->view)
-                continue;
-            if (item->asking)
-                item->ask_again = true;
-            else
-                ask(item);
-        }
+        struct wait_item *item = container_of(e, struct wait_item, link);
+        if (item->asking)
+            item->ask_again = true;
+        else if (!item->wait->over)
+            ask(item);
     }
 }
 
@@ -146,6 +188,7 @@ void call_wait(struct jobs_call *call)
         return;
     }
     list_init(&w->link);
+    w->jobs = call->jobs;
     w->call = call;
     int r = call_ids(call, &ids, &w->count);
     if (r == 0)
@@ -163,9 +206,19 @@ void call_wait(struct jobs_call *call)
     list_add_tail(&call->jobs->waits, &w->link);
     for (size_t i = 0; i < w->count; i++) {
         w->items[i].wait = w;
+        list_init(&w->items[i].link);
         w->items[i].get.id = ids[i];
+        if (r > 0 && await(&w->items[i]) < 0)
+            r = -ENOMEM;
     }
     free(ids);
+    if (r < 0) {
+        w->over = true;
+        call->wait = NULL;
+        call_reply(call, NULL);
+        wait_free(w);
+        return;
+    }
     for (size_t i = 0; i < w->count; i++)
         ask(&w->items[i]);
 }

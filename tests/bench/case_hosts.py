@@ -12,7 +12,7 @@ TITLE = "1,000 hosts x 100 jobs, one stalled, one failing, one with a rate"
 HOSTS = 1000
 JOBS = 100
 PART = 1000
-RATE = 2
+RATE = 5
 STALLED, FAILING, RATED = 0, 1, 2
 
 

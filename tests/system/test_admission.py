@@ -37,6 +37,35 @@ class Hops(penstock_test.Case):
         self.server.release("it")
         self.assert_verdict(daemon.verdict(held), "done")
 
+    def test_who_waits_for_a_rate(self):
+        """Of bytes or of requests, it is the host that a job waits for."""
+        config = self.wrote("rates.conf", '[host "localhost"]\nbytes_per_second = 1K\n'
+                            '[host "127.0.0.1"]\nrequests_per_second = 0.01\n')
+        daemon = self.daemon({"policy.allow": "127.0.0.0/8 ::1"}, config=config)
+        slow = daemon.submit(self.at("localhost", "/bytes?n=1M"))
+        until(lambda: daemon.call("show", {"id": slow}).get("waiting_for") == "host", "it waits for its host's bytes")
+        daemon.job(self.at("127.0.0.1", "/bytes?n=1"))
+        second = daemon.submit(self.at("127.0.0.1", "/bytes?n=1"))
+        self.assertEqual((daemon.state(second), daemon.call("show", {"id": second})["waiting_for"]), ("queued", "host"))
+        daemon.call("cancel", {"ids": [slow, second]})
+
+    def test_hosts_that_nobody_knows(self):
+        """May be paused, but not without end; names that were let go leave nothing."""
+        daemon = self.daemon(HOLD)
+        with daemon.rpc() as rpc:
+            for start in range(0, 10000, 1000):
+                rpc.send(json.dumps([{"jsonrpc": "2.0", "id": i, "method": "pause", "params": {"host": f"h{i}.example"}}
+                                     for i in range(start, start + 1000)]).encode() + b"\n")
+                self.assertTrue(all(answer["result"]["paused"] for answer in rpc.receive()))
+            refused = rpc.fail("pause", {"host": "one.more"})
+            self.assertEqual(refused["data"]["field"], "host")
+            self.assertIn("resume", refused["message"])
+            rpc.call("pause", {"host": "h7.example"})
+            rpc.call("resume", {"host": "h8.example"})
+            rpc.call("resume", {"host": "never.paused"})
+            rpc.call("pause", {"host": "one.more"})
+            self.assertIn("name", rpc.fail("pause", {"host": "x" * 300})["message"])
+
     def test_breaker_probed_by_a_redirect(self):
         """A host that answers a probe with a redirect to another is well."""
         daemon = self.daemon({**HOLD, "fetch.breaker_failures": 1, "fetch.breaker_cooldown": "10ms"})

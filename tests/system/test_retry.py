@@ -95,6 +95,17 @@ class Retry(penstock_test.Case):
                 self.assertEqual(verdict["attempt"], 1)
                 self.assertEqual([a["outcome"] for a in daemon.events("attempt", job)], ["failed"])
 
+    def test_a_byte_for_each_connection(self):
+        """Progress, but no download: an attempt ends after some of those, and there are only so many attempts."""
+        daemon = self.daemon({**CLOCKS, "fetch.resume_delay": "1ms"})
+        verdict = daemon.job(self.web.url("/bytes?n=20000&id=drops&cut=1"), max_attempts=2)
+        self.assert_verdict(verdict, "failed", "truncated")
+        self.assertEqual((verdict["attempt"], verdict["resumes"]), (2, 64))
+        self.assertEqual(self.web.counts("drops")["requests"], 130)
+        verdict = daemon.job(self.web.url("/bytes?n=800000&id=sips&cut=5000"))
+        self.assert_verdict(verdict, "done")
+        self.assertEqual(verdict["resumes"], 159)
+
     def test_attempts_are_counted(self):
         daemon = self.daemon(CLOCKS)
         verdict = daemon.job(self.url("flaky=100"), max_attempts=3)

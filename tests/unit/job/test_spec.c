@@ -482,6 +482,32 @@ static void test_redact_text(void **state)
     redact_text("token=x TOKEN='y' =token= %74oken=z",
                 "token=*** TOKEN=***'y' =token=*** %74oken=***");
     redact_text("tokens=x token x, min_bytes = 3", "tokens=x token x, min_bytes = 3");
+    redact_text("{\"Access_Token\": \"a\\\"b\", \"n\":1}", "{\"Access_Token\": \"***\", \"n\":1}");
+    redact_text("{'key':12,\"a\":2}", "{'key':***,\"a\":2}");
+    redact_text("{\\\"token\\\":\\\"abc\\\",1}", "{\\\"token\\\":\\\"***\\\",1}");
+    redact_text("\"token\":\"cut", "\"token\":\"***");
+    redact_text("\"token\":", "\"token\":");
+    redact_text("unexpected token: x, key: y", "unexpected token: x, key: y");
+    redact_text("you sent Authorization: Basic dTpw and more",
+                "you sent Authorization: *** and more");
+    redact_text("AUTHORIZATION:Digest a=\"b\", c", "AUTHORIZATION:***\"b\", c");
+    redact_text("{\"authorization\":\"Bearer x\"}", "{\"authorization\":\"***\"}");
+    redact_text("Cookie: a=1; b=2; c=3 was sent", "Cookie: *** was sent");
+    redact_text("no bearer of that; Bearer abcdefghijklmnop.q== it was",
+                "no bearer of that; Bearer *** it was");
+    redact_text("Authorization:", "Authorization:***");
+}
+
+static void test_strike_secrets(void **state)
+{
+    char text[] = "not ab%2Fcdef, not ab/cdef; abcdef stays, and so does five5";
+    spec_strike_secrets(text, "http://h/p?token=ab%2Fcdef&x=abcdef&key=five5#f", &settings->redact);
+    assert_string_equal(text, "not *********, not *******; abcdef stays, and so does five5");
+    char one[] = "secret";
+    spec_strike_secrets(one, "http://h/?a=1;my_secret=secret", &settings->redact);
+    assert_string_equal(one, "******");
+    spec_strike_secrets(one, "http://h", &settings->redact);
+    spec_strike_secrets(one, "http://h/?", &settings->redact);
 }
 
 static void test_redact(void **state)
@@ -491,7 +517,9 @@ static void test_redact(void **state)
     redact("http://h/?tokens=x&token", "http://h/?tokens=x&token");
     redact("http://h/?%74oke%6e=x&=y&token=", "http://h/?%74oke%6e=***&=y&token=***");
     redact("http://h/?a%00key=x&%6Bey=", "http://h/?a%00key=***&%6Bey=***");
-    redact("http://h/?a?token=x#token=y&b=1", "http://h/?a?token=x#token=***&b=1");
+    redact("http://h/?a?tokens=x#token=y&b=1", "http://h/?a?tokens=x#token=***&b=1");
+    redact("http://h/?access_token=x&Client_Secret=y&passwd=z&secrets=1",
+           "http://h/?access_token=***&Client_Secret=***&passwd=***&secrets=1");
     redact("http://u:secret@h/?x@y", "http://***@h/?x@y");
     redact("https://u@a@h", "https://***@h");
     redact("http://h/a@b", "http://h/a@b");
@@ -555,6 +583,7 @@ int main(void)
         cmocka_unit_test(test_store_text),
         cmocka_unit_test(test_redact),
         cmocka_unit_test(test_redact_text),
+        cmocka_unit_test(test_strike_secrets),
         cmocka_unit_test(test_url_host),
         cmocka_unit_test(test_status),
     };
