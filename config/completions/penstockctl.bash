@@ -51,7 +51,7 @@ _penstockctl_value() {
     --parser) _penstockctl_words "$(_penstockctl_parsers)" "$2" ;;
     --jitter) _penstockctl_words "none" "$2" ;;
     --schedule) _penstockctl_words "$(_penstockctl_schedules)" "$2" ;;
-    --limit | --every | --cron | --timezone | --option | --label | --credential | --header | --accept-status | --expect-type | --min-bytes | \
+    --limit | --interval | --count | --every | --cron | --timezone | --option | --label | --credential | --header | --accept-status | --expect-type | --min-bytes | \
         --min-records | --max-attempts | --max-body | --max-decoded | --commit-max | --max-redirects | --timeout | --connect-timeout | \
         --first-byte-timeout | --stall-timeout | --parse-timeout | --user-agent | --priority | --not-before | \
         --key | --host | --since) COMPREPLY=() ;;
@@ -60,7 +60,7 @@ _penstockctl_value() {
 }
 
 _penstockctl() {
-    local commands="run submit list show explain wait follow cancel retry ping stats parsers pause resume reload schedule"
+    local commands="run submit list show explain wait follow cancel retry ping top stats parsers pause resume reload schedule"
     local everywhere="--socket --json --help --version"
     local job="--parser --option --label --credential --header --method --body --deliver --digest --unverified
         --accept-status --expect-type --min-bytes --min-records --max-attempts --max-body --max-redirects
@@ -108,6 +108,7 @@ _penstockctl() {
         esac
         ;;
     submit) _penstockctl_words "--from --wait --follow $stream $job $everywhere" "$cur" ;;
+    top) _penstockctl_words "--interval --count $everywhere" "$cur" ;;
     list) _penstockctl_words "--limit $select $everywhere" "$cur" ;;
     follow) _penstockctl_words "$stream $select $everywhere" "$cur" ;;
     cancel | retry) _penstockctl_words "$select $everywhere" "$cur" ;;

@@ -36,6 +36,14 @@ const struct command commands[] = {
      "Prints for each the copy's id and the id that it is a copy of.\n", GROUP_SELECT, 0, MANY,
      false, cmd_retry},
     {"ping", "", "does the daemon answer?", NULL, 0, 0, 0, false, cmd_ping},
+    {"top", "", "what runs, renewed every second",
+     "Running jobs, how far they are and what each waits for; hosts; workers; rates. Keys: q ends, "
+     "s "
+     "sorts,\n"
+     "space freezes, arrows scroll, h helps. Where output is no terminal (or a dumb one): one "
+     "picture, as\n"
+     "plain text.\n",
+     GROUP_TOP, 0, 0, false, cmd_top},
     {"stats", "", "what the daemon is doing", NULL, 0, 0, 0, false, cmd_stats},
     {"parsers", "", "the parsers and their options", NULL, 0, 0, 0, false, cmd_parsers},
     {"metrics", "", "figures in OpenMetrics format", NULL, 0, 0, 0, true, cmd_generic},
@@ -57,7 +65,6 @@ const struct command commands[] = {
      "  schedule run NAME            now, and once; prints the job's id\n"
      "  schedule remove NAME\n",
      GROUP_APPLY | GROUP_TIMING | GROUP_FAILING | GROUP_JOB, 1, MANY, false, cmd_schedule},
-    {"top", "", "running jobs on the screen", NULL, 0, 0, MANY, true, NULL},
     {0},
 };
 /* clang-format on */

@@ -44,6 +44,7 @@ int cmd_cancel(struct ctl *ctl);
 int cmd_retry(struct ctl *ctl);
 int cmd_schedule(struct ctl *ctl);
 int cmd_ping(struct ctl *ctl);
+int cmd_top(struct ctl *ctl);
 int cmd_stats(struct ctl *ctl);
 int cmd_parsers(struct ctl *ctl);
 int cmd_reload(struct ctl *ctl);

@@ -12,6 +12,7 @@ static const struct {
     {GROUP_APPLY, "With apply"},
     {GROUP_TIMING, "When, with add"},
     {GROUP_FAILING, "With list"},
+    {GROUP_TOP, "How often"},
     {GROUP_JOB, "The job (the same names, with _, in JSON and in the daemon's config)"},
     {GROUP_SELECT, "SELECT: which jobs"},
     {GROUP_GLOBAL, "Everywhere"},

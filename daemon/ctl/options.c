@@ -32,6 +32,11 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
     [OPT_FAILING] = {"failing", NULL, GROUP_FAILING, FORM_NONE, NULL,
                      "only those whose last run failed; exit status 1 if there are any"},
 
+    [OPT_INTERVAL] = {"interval", "TIME", GROUP_TOP, FORM_NONE, NULL,
+                      "from one look to the next; 1s unless told"},
+    [OPT_COUNT] = {"count", "N", GROUP_TOP, FORM_NONE, NULL,
+                   "print so many pictures as plain text, and end"},
+
     [OPT_EVENTS] = {"events", "LIST", GROUP_STREAM, FORM_NONE, NULL,
                     "only these: start record attempt verdict stop"},
     [OPT_DATA] = {"data", NULL, GROUP_STREAM, FORM_NONE, NULL,

@@ -21,6 +21,8 @@ enum opt {
     OPT_TIMEZONE,
     OPT_JITTER,
     OPT_FAILING,
+    OPT_INTERVAL,
+    OPT_COUNT,
     OPT_EVENTS,
     OPT_DATA,
     OPT_PARSER,
@@ -75,6 +77,7 @@ enum opt_group {
     GROUP_APPLY = 1 << 6,
     GROUP_TIMING = 1 << 7,
     GROUP_FAILING = 1 << 8,
+    GROUP_TOP = 1 << 9,
 };
 
 /* How a value becomes JSON, under the option's name with _ for - or the name given here. */

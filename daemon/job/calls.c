@@ -180,7 +180,7 @@ static void on_shown(struct mail *mail)
         call_fail(call, JOBS_FORBIDDEN, "id", "job %llu is another user's",
                   (unsigned long long)show->get.id);
     else
-        call_reply(call, view_job(call->jobs, show->get.job));
+        call_reply(call, view_life(call->jobs, show->get.job));
     store_job_free(show->get.job);
     free(show);
 }
@@ -407,6 +407,9 @@ void jobs_call(struct jobs *jobs, struct jobs_call *call)
         return;
     case JOBS_STATS:
         call_reply(call, view_stats(jobs));
+        return;
+    case JOBS_TOP:
+        call_top(call);
         return;
     case JOBS_PARSERS:
         call_reply(call, view_parsers(jobs->registry));

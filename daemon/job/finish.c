@@ -72,25 +72,32 @@ static void on_committed(struct mail *mail)
     forget(job);
 }
 
+/* The line as JSON, without its newline; NULL: there is none. */
+static const char *bare(struct buf *line)
+{
+    if (line->len > 0 && line->data[line->len - 1] == '\n')
+        line->data[--line->len] = '\0';
+    return line->len > 0 ? line->data : NULL;
+}
+
 static void commit(struct job *job)
 {
     struct store *store = job->jobs->config.store;
     if (job->ending == ENDING_FINAL) {
-        struct buf *line = &job->verdict_line.text;
-        if (line->len > 0 && line->data[line->len - 1] == '\n')
-            line->data[--line->len] = '\0';
         job->call.finish = (struct store_finish){.id = job->id,
                                                  .attempt = job->row->attempt,
                                                  .state = job->final,
                                                  .error = job->error,
-                                                 .verdict = line->data,
+                                                 .verdict = bare(&job->verdict_line.text),
                                                  .finished = clock_real_us(),
                                                  .end = schedule_ending(job)};
         mail_init(&job->call.finish.call.mail, on_committed);
         store->engine->finish(store, &job->call.finish);
     } else {
-        job->call.postpone = (struct store_postpone){
-            .id = job->id, .attempt = job->row->attempt, .due = job->row->due};
+        job->call.postpone = (struct store_postpone){.id = job->id,
+                                                     .attempt = job->row->attempt,
+                                                     .due = job->row->due,
+                                                     .line = bare(&job->attempt_line.text)};
         mail_init(&job->call.postpone.call.mail, on_committed);
         store->engine->postpone(store, &job->call.postpone);
     }

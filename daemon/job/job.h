@@ -245,6 +245,16 @@ int64_t retry_delay(const struct settings *settings, uint32_t number, const char
 
 /* --- view.c: JSON for show and list ----------------------------------------------------------- */
 json_t *view_job(struct jobs *jobs, const struct store_job *row); /* NULL: out of memory */
+/* The same, with what its earlier attempts came to. */
+json_t *view_life(struct jobs *jobs, const struct store_job *row);
+/* What a job with this row waits for, in a word; NULL when it runs along. `job`: NULL: it is not active. */
+const char *view_waiting_for(const struct jobs *jobs, const struct store_job *row,
+                             const struct job *job);
+json_t *view_running(const struct job *job); /* it has an attempt */
+json_t *view_states(struct jobs *jobs);
+json_t *view_workers(struct jobs *jobs);
+json_t *view_fetch(struct jobs *jobs);
+json_t *view_sinks(struct jobs *jobs);
 json_t *view_stats(struct jobs *jobs);
 json_t *view_parsers(const struct registry *registry);
 
@@ -283,6 +293,7 @@ void call_limit(const struct jobs_call *call, struct store_select *select);
 
 void call_submit(struct jobs_call *call);
 void call_bulk(struct jobs_call *call); /* cancel, retry */
+void call_top(struct jobs_call *call);  /* top.c */
 void call_wait(struct jobs_call *call);
 void wait_abandon(struct jobs_call *call);
 

@@ -60,6 +60,7 @@ enum jobs_method {
     JOBS_RETRY,  /* the same -> {"retried":[{"id":NEW,"retry_of":OLD}…],"missing":[…]} */
     JOBS_WAIT,   /* {"ids":[…]} -> {"jobs":[{job object}…]} once all have ended */
     JOBS_STATS,  /* {} -> {…} */
+    JOBS_TOP,    /* {"limit":N} -> {…,"running":[…],"hosts":[…]} */
     JOBS_RUN,    /* {job} with call->fd and call->runner -> {"id":N} */
     JOBS_EXITED, /* {"id":N,"status":N}, from the runner's connection -> {} */
     JOBS_PAUSE,  /* {} or {"all":true} | {"host":NAME} | {"parser":NAME} |

@@ -27,10 +27,10 @@ struct resume {
     uint64_t from;  /* bytes the parser had when the transfer under way began; 0: the first one */
     uint64_t asked; /* where the Range begins: there, or one byte before */
     uint64_t skip;  /* bytes still to be thrown away: the parser has them */
-    unsigned count; /* resumes so far */
-    unsigned fruitless; /* in a row, that brought no byte */
-    unsigned meagre;    /* in a row, that brought next to nothing */
-    bool pending;       /* waits for its back-off, or for room in the pipe */
+    _Atomic unsigned count; /* resumes so far; read by the control loop meanwhile */
+    unsigned fruitless;     /* in a row, that brought no byte */
+    unsigned meagre;        /* in a row, that brought next to nothing */
+    bool pending;           /* waits for its back-off, or for room in the pipe */
     bool timer_open;
     uv_timer_t timer;
 };

@@ -4,6 +4,7 @@
 #include "job/job.h"
 #include "job/schedule.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,9 +23,8 @@ static void set_text(json_t *view, const char *name, const char *text)
     json_object_set_new(view, name, value ? value : json_null());
 }
 
-/* What the job waits for, in a word; NULL when it runs along. */
-static const char *waiting_for(const struct jobs *jobs, const struct store_job *row,
-                               const struct job *job)
+const char *view_waiting_for(const struct jobs *jobs, const struct store_job *row,
+                             const struct job *job)
 {
     if (row->state == JOB_WAITING)
         return "retry";
@@ -46,7 +46,7 @@ static const char *waiting_for(const struct jobs *jobs, const struct store_job *
     return atomic_load_explicit(&a->transfer.throttled, memory_order_relaxed) ? "host" : "origin";
 }
 
-static json_t *view_running(const struct job *job)
+json_t *view_running(const struct job *job)
 {
     const struct attempt *a = job->attempt;
     int64_t length = atomic_load_explicit(&a->length, memory_order_relaxed);
@@ -90,7 +90,7 @@ json_t *view_job(struct jobs *jobs, const struct store_job *stored)
         json_object_set_new(view, "schedule", json_string(row->schedule));
     if (row->retry_of)
         json_object_set_new(view, "retry_of", json_integer((json_int_t)row->retry_of));
-    const char *what = waiting_for(jobs, row, job);
+    const char *what = view_waiting_for(jobs, row, job);
     if (what)
         json_object_set_new(view, "waiting_for", json_string(what));
     if (job && job->attempt && row->state == JOB_RUNNING)
@@ -99,9 +99,29 @@ json_t *view_job(struct jobs *jobs, const struct store_job *stored)
     return view;
 }
 
+/* Lines that are all JSON objects, joined by commas. */
+static json_t *view_history(const char *lines)
+{
+    char *text = NULL;
+    if (asprintf(&text, "[%s]", lines) < 0)
+        return NULL;
+    json_t *list = json_loads(text, 0, NULL);
+    free(text);
+    return list;
+}
+
+json_t *view_life(struct jobs *jobs, const struct store_job *row)
+{
+    json_t *view = view_job(jobs, row);
+    json_t *attempts = view && row->history ? view_history(row->history) : NULL;
+    if (attempts)
+        json_object_set_new(view, "attempts", attempts);
+    return view;
+}
+
 /* --- stats ------------------------------------------------------------------------------------ */
 
-static json_t *view_states(struct jobs *jobs)
+json_t *view_states(struct jobs *jobs)
 {
     struct store *store = jobs->config.store;
     struct store_counts counts;
@@ -119,7 +139,7 @@ static json_t *view_states(struct jobs *jobs)
     return states;
 }
 
-static json_t *view_workers(struct jobs *jobs)
+json_t *view_workers(struct jobs *jobs)
 {
     struct pool_stats s;
     pool_stats(jobs->config.pool, &s);
@@ -128,7 +148,7 @@ static json_t *view_workers(struct jobs *jobs)
                      (json_int_t)s.lost);
 }
 
-static json_t *view_fetch(struct jobs *jobs)
+json_t *view_fetch(struct jobs *jobs)
 {
     struct fetch_loop_stats sum = {0};
     for (size_t i = 0; i < fetch_loop_count(jobs->config.fetch); i++) {
@@ -145,7 +165,7 @@ static json_t *view_fetch(struct jobs *jobs)
                      (json_int_t)sum.bytes, "running", (json_int_t)sum.running);
 }
 
-static json_t *view_sinks(struct jobs *jobs)
+json_t *view_sinks(struct jobs *jobs)
 {
     struct sink_status statuses[32];
     size_t n = sink_statuses(jobs->config.sink, statuses, 32);

@@ -7,6 +7,7 @@
 #include "store/store.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -185,6 +186,18 @@ static void memory_finish(struct store *s, struct store_finish *call)
     done(m, &call->call, r);
 }
 
+/* Without memory the history lacks a line: it is told, not needed. */
+static void remember(struct store_job *job, const char *line)
+{
+    char *longer = NULL;
+    const char *old = job->history ? job->history : "";
+    if (!line || strlen(old) + strlen(line) >= STORE_HISTORY_MAX ||
+        asprintf(&longer, "%s%s%s", old, *old ? "," : "", line) < 0)
+        return;
+    free(job->history);
+    job->history = longer;
+}
+
 static void memory_postpone(struct store *s, struct store_postpone *call)
 {
     struct memory *m = memory_of(s);
@@ -195,6 +208,7 @@ static void memory_postpone(struct store *s, struct store_postpone *call)
                       (unsigned long long)call->id, job_state_name(row->job.state));
     } else if (row) {
         row_set_state(&m->rows, row, call->due ? JOB_WAITING : JOB_QUEUED, call->due);
+        remember(&row->job, call->line);
     }
     done(m, &call->call, r);
 }

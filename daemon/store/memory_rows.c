@@ -180,6 +180,7 @@ void rows_remove(struct rows *rows, struct row *row)
     row->host->rows--;
     host_put(rows, row->host);
     free(row->job.verdict);
+    free(row->job.history);
     free(row);
 }
 

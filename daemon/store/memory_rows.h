@@ -16,7 +16,7 @@ struct keyed {
     struct row *row;
 };
 
-/* One allocation with its strings, but for the verdict (malloc) and the host's name (the host's). While it
+/* One allocation with its strings, but for the verdict and the history (malloc) and the host's name (the host's). While it
  * could run it stands in one of its host's trees: `ready`, in the order to run, or `due`, by time; so a
  * window costs what it returns, however long the queue is. */
 struct row {

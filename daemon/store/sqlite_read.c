@@ -59,6 +59,7 @@ int read_get(struct sqlite *s, struct store_get *call)
     int r = stmt_step(s, STMT_GET);
     if (r == 1) {
         stmt_row(s->stmts[STMT_GET], &row);
+        row.history = (char *)(uintptr_t)sqlite3_column_text(s->stmts[STMT_GET], ROW_COLUMN_COUNT);
         r = add_row(s, &row, &jobs, &count);
         stmt_reset(s, STMT_GET);
         r = jobs_result(&call->call, r, &jobs, &count);

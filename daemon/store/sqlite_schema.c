@@ -47,9 +47,13 @@ static const char version_2[] =
     " failures INTEGER NOT NULL DEFAULT 0, etag TEXT, modified TEXT, validated TEXT"
     ") WITHOUT ROWID;";
 
+/* The lines of a job's attempts that were not its last. */
+static const char version_3[] = "ALTER TABLE jobs ADD COLUMN history TEXT;";
+
 const struct schema_step schema_steps[] = {
     {1, version_1},
     {2, version_2},
+    {3, version_3},
 };
 const size_t schema_step_count = sizeof schema_steps / sizeof schema_steps[0];
 

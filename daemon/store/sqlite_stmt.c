@@ -18,14 +18,16 @@ static const char *const sql[STMT_COUNT_] = {
     [STMT_UNDO] = "DELETE FROM jobs WHERE id>?1",
     [STMT_STATE] = "SELECT state,attempt FROM jobs WHERE id=?1",
     [STMT_CLAIM] = "UPDATE jobs SET state=1,place=0,due=0,attempt=?2 WHERE id=?1",
-    [STMT_POSTPONE] = "UPDATE jobs SET state=?2,place=?3,due=?4 WHERE id=?1",
+    [STMT_POSTPONE] = "UPDATE jobs SET state=?2,place=?3,due=?4,"
+                      "history=CASE WHEN ?5 IS NULL OR length(history)+length(?5)>=?6 THEN history "
+                      "ELSE ifnull(history||',','')||?5 END WHERE id=?1",
     [STMT_FINISH] = "UPDATE jobs SET state=?2,place=0,due=0,finished=?3,finish_seq=?4,error=?5 "
                     "WHERE id=?1",
     [STMT_VERDICT] = "INSERT INTO verdicts(seq,job,finished,line) VALUES(?1,?2,?3,?4)",
     [STMT_OLDEST] = "SELECT seq,job,finished FROM verdicts ORDER BY seq LIMIT 1",
     [STMT_FORGET_VERDICT] = "DELETE FROM verdicts WHERE seq=?1",
     [STMT_FORGET_JOB] = "DELETE FROM jobs WHERE id=?1",
-    [STMT_GET] = "SELECT " ROW_COLUMNS " FROM jobs j WHERE j.id=?1",
+    [STMT_GET] = "SELECT " ROW_COLUMNS ",j.history FROM jobs j WHERE j.id=?1",
     [STMT_GET_VERDICT] = "SELECT line FROM verdicts WHERE seq=?1",
     [STMT_LIST] = "SELECT " ROW_COLUMNS " FROM jobs j WHERE j.id<?1 ORDER BY j.id DESC",
     [STMT_LIST_RARE] = "SELECT " ROW_COLUMNS " FROM jobs j WHERE j.state=?2 "
@@ -153,5 +155,5 @@ void stmt_row(sqlite3_stmt *stmt, struct store_job *ret_job)
     ret_job->labels = text(stmt, i++);
     ret_job->spec = text(stmt, i++);
     ret_job->schedule = text(stmt, i++);
-    ret_job->verdict = NULL;
+    ret_job->verdict = ret_job->history = NULL;
 }

@@ -207,6 +207,8 @@ int write_postpone(struct sqlite *s, struct store_postpone *call)
     sqlite3_bind_int(stmt, 2, next);
     sqlite3_bind_int(stmt, 3, call->due ? PLACE_DUE : PLACE_READY);
     sqlite3_bind_int64(stmt, 4, call->due);
+    stmt_bind_text(stmt, 5, call->line);
+    sqlite3_bind_int(stmt, 6, STORE_HISTORY_MAX);
     r = stmt_run(s, STMT_POSTPONE);
     if (r == 0)
         moved(s, JOB_RUNNING, next);

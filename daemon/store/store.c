@@ -23,6 +23,7 @@ void store_job_free(struct store_job *job)
     free(job->key);
     free(job->schedule);
     free(job->verdict);
+    free(job->history);
     free(job);
 }
 
@@ -39,11 +40,11 @@ struct store_job *store_job_copy(const struct store_job *job)
         return NULL;
     *copy = *job;
     copy->host = copy->parser = copy->spec = copy->labels = NULL;
-    copy->key = copy->schedule = copy->verdict = NULL;
+    copy->key = copy->schedule = copy->verdict = copy->history = NULL;
     if (copy_string(&copy->host, job->host) && copy_string(&copy->parser, job->parser) &&
         copy_string(&copy->spec, job->spec) && copy_string(&copy->labels, job->labels) &&
         copy_string(&copy->key, job->key) && copy_string(&copy->schedule, job->schedule) &&
-        copy_string(&copy->verdict, job->verdict))
+        copy_string(&copy->verdict, job->verdict) && copy_string(&copy->history, job->history))
         return copy;
     store_job_free(copy);
     return NULL;

@@ -41,7 +41,12 @@ struct store_job {
     char *key;      /* idempotency key or NULL */
     char *schedule; /* of which it is a run, or NULL */
     char *verdict;  /* the verdict's line (JSON object, no newline) or NULL */
+    char *
+        history; /* of `get` alone: the lines of attempts that were postponed, joined by commas; NULL */
 };
+
+/* How long a history may get: from there on it takes no more lines. */
+#define STORE_HISTORY_MAX 16384
 
 /* What one point of priority is worth: so much longer a wait. The rank of a job is fixed when it is
  * submitted: the time from which it may run, less its priority in such steps. All ranks age alike, so the
@@ -151,6 +156,7 @@ struct store_postpone {
     uint64_t id;
     uint32_t attempt;
     int64_t due;
+    const char *line; /* borrowed: the attempt's, for the history; NULL: there was no attempt */
 };
 
 struct store_get {

@@ -520,6 +520,7 @@ class Restart(Scheduling):
             db.execute("DROP TABLE schedules")
             db.execute("DROP INDEX jobs_schedule")
             db.execute("ALTER TABLE jobs DROP COLUMN schedule")
+            db.execute("ALTER TABLE jobs DROP COLUMN history")
             db.execute("PRAGMA user_version=1")
         db.close()
         daemon = self.durable()

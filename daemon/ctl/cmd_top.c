@@ -1,0 +1,306 @@
+/* top: asks once an interval and shows what came. On a terminal until `q`, through restarts of the daemon; else
+ * a picture or several as plain text. */
+#include "base/clock.h"
+#include "base/config.h"
+#include "ctl/ctl.h"
+#include "ctl/intr.h"
+#include "ctl/out.h"
+#include "ctl/top_layout.h"
+#include "ctl/top_screen.h"
+
+#include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PLAIN_COLUMNS 120
+#define SILENT        (3 * NS_PER_SEC) /* without an answer: that is told */
+#define RECONNECT     (1 * NS_PER_SEC)
+
+struct top {
+    struct ctl *ctl;
+    struct top_model model;
+    struct top_look look;
+    struct top_page page;
+    uint64_t interval, count; /* count: 0: no end */
+    uint64_t due;             /* clock_now: the next question, or the next try to connect */
+    uint64_t asked, asked_at; /* the request under way; 0: none */
+    char notice[640];
+};
+
+/* --- asking ------------------------------------------------------------------------------------- */
+
+static int ask(struct top *top, struct error *err)
+{
+    json_t *params = json_pack("{s:i}", "limit", 500);
+    int r = conn_send(&top->ctl->conn, "top", params, &top->asked, err);
+    top->asked_at = clock_now();
+    top->due = top->asked_at + top->interval;
+    return r;
+}
+
+/* Takes what the daemon has said. 1: there is a new picture; 0: not yet. */
+static int hear(struct top *top, struct error *err)
+{
+    char *line;
+    size_t len;
+    int r;
+    struct answer answer;
+    while ((r = conn_line(&top->ctl->conn, &line, &len)) > 0) {
+        r = answer_read(line, len, &answer);
+        if (r < 0)
+            return conn_explain(&top->ctl->conn, r, err);
+        if (r > 0)
+            continue;
+        if (answer.code != 0) {
+            r = error_set(err, -EPERM, "%s", answer.message);
+        } else if (answer.id == top->asked) {
+            top->asked = 0;
+            if (top->ctl->json)
+                ctl_put_raw(&answer);
+            r = top_model_take(&top->model, json_incref(answer.result), clock_now());
+            r = r < 0 ? error_set(err, r, "out of memory") : 1;
+        }
+        answer_deinit(&answer);
+        if (r != 0)
+            return r;
+    }
+    return r < 0 ? conn_explain(&top->ctl->conn, r, err) : 0;
+}
+
+/* --- plain text --------------------------------------------------------------------------------- */
+
+/* Asks and waits for the answer. 0, or an exit status after a message. */
+static int sample(struct top *top)
+{
+    struct error err;
+    int r = ask(top, &err);
+    while (r == 0 && (r = hear(top, &err)) == 0)
+        if ((r = conn_poll(&top->ctl->conn, NULL, 0, -1)) < 0)
+            r = conn_explain(&top->ctl->conn, r, &err);
+    return r < 0 ? ctl_fail(r, &err) : 0;
+}
+
+static int wait_until_due(struct top *top)
+{
+    struct error err;
+    for (uint64_t now; (now = clock_now()) < top->due;) {
+        int r = conn_poll(&top->ctl->conn, NULL, 0, (int)((top->due - now) / NS_PER_MS) + 1);
+        if (r < 0)
+            return ctl_fail(conn_explain(&top->ctl->conn, r, &err), &err);
+    }
+    return 0;
+}
+
+static void print(struct top *top, bool again)
+{
+    top_lay(&top->model, &top->look, &top->page);
+    if (again)
+        out_put("\n", 1);
+    for (size_t i = 0; i < top->page.count; i++)
+        out_printf("%s\n", top_page_line(&top->page, i));
+    out_flush();
+}
+
+/* Rates need two looks: the first picture takes an interval. */
+static int run_plain(struct top *top)
+{
+    uint64_t count = top->count ? top->count : 1;
+    int status = intr_catch() < 0 ? EXIT_REFUSED : 0;
+    if (status == 0 && top->ctl->conn.fd < 0)
+        status = ctl_connect(top->ctl);
+    top->look.columns = PLAIN_COLUMNS;
+    top->look.path = top->ctl->conn.path;
+    if (status == 0 && !top->ctl->json)
+        status = sample(top);
+    for (uint64_t i = 0; status == 0 && i < count; i++) {
+        if (!top->ctl->json || i > 0)
+            status = wait_until_due(top);
+        if (status == 0)
+            status = sample(top);
+        if (status == 0 && !top->ctl->json)
+            print(top, i > 0);
+    }
+    return status;
+}
+
+/* --- the screen --------------------------------------------------------------------------------- */
+
+static void draw(struct top *top)
+{
+    uint64_t now = clock_now();
+    bool silent = top->asked && now - top->asked_at > SILENT;
+    if (silent)
+        snprintf(top->notice, sizeof top->notice, "The daemon has not answered for %.0f s",
+                 (double)(now - top->asked_at) / (double)NS_PER_SEC);
+    top_screen_size(&top->look.columns, &top->look.lines);
+    if (top->look.skip >= top->model.row_count)
+        top->look.skip = top->model.row_count ? top->model.row_count - 1 : 0;
+    top->look.path = top->ctl->conn.path;
+    top->look.notice = top->notice[0] ? top->notice : NULL;
+    top_lay(&top->model, &top->look, &top->page);
+    top_screen_draw(&top->page);
+}
+
+/* The connection is of no use any more: another one, in a moment. */
+static void lose(struct top *top, const char *why)
+{
+    conn_close(&top->ctl->conn);
+    top->asked = 0;
+    top->due = clock_now() + RECONNECT;
+    snprintf(top->notice, sizeof top->notice, "%s; trying again", why);
+}
+
+static void reconnect(struct top *top)
+{
+    struct error err;
+    if (conn_open(&top->ctl->conn, args_value(&top->ctl->args, OPT_SOCKET), &err) < 0) {
+        lose(top, err.text);
+        return;
+    }
+    top->ctl->conn.ignores_stdout = true;
+    top->due = 0;
+}
+
+static void ask_or_reconnect(struct top *top)
+{
+    struct error err;
+    if (clock_now() < top->due)
+        return;
+    if (top->ctl->conn.fd < 0)
+        reconnect(top);
+    if (top->ctl->conn.fd >= 0 && !top->asked && ask(top, &err) < 0)
+        lose(top, err.text);
+    else if (top->asked)
+        top->due = clock_now() + top->interval;
+}
+
+/* False: it is to end. */
+static bool press(struct top *top, enum top_key key)
+{
+    struct top_look *look = &top->look;
+    size_t page = look->lines > 8 ? look->lines / 2 : 1;
+    if (key == TOP_SORT)
+        top_model_sort(&top->model, (top->model.sort + 1) % TOP_SORT_COUNT_);
+    else if (key == TOP_FREEZE)
+        look->frozen = !look->frozen;
+    else if (key == TOP_HELP)
+        look->help = !look->help;
+    else if (key == TOP_DOWN || key == TOP_PAGE_DOWN)
+        look->skip += key == TOP_DOWN ? 1 : page;
+    else if (key == TOP_UP && look->skip > 0)
+        look->skip--;
+    else if (key == TOP_PAGE_UP || key == TOP_HOME)
+        look->skip -= key == TOP_HOME || look->skip < page ? look->skip : page;
+    return key != TOP_QUIT;
+}
+
+static void listen_to_daemon(struct top *top)
+{
+    struct error err;
+    int r = hear(top, &err);
+    if (r == 1)
+        top->notice[0] = '\0';
+    else if (r < 0)
+        lose(top, err.text);
+}
+
+/* Waits for the daemon, a key, a signal or the next question. 0, or a negative errno of the connection. */
+static int wait_for_something(struct top *top, struct pollfd extra[2])
+{
+    uint64_t now = clock_now();
+    int timeout = top->due > now ? (int)((top->due - now) / NS_PER_MS) + 1 : 0;
+    extra[0] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
+    extra[1] = (struct pollfd){.fd = top_screen_signal_fd(), .events = POLLIN};
+    if (top->ctl->conn.fd >= 0)
+        return conn_poll(&top->ctl->conn, extra, 2, timeout);
+    return poll(extra, 2, timeout) < 0 && errno != EINTR ? -errno : 0;
+}
+
+/* One turn. -1: go on; else an exit status. */
+static int turn(struct top *top)
+{
+    struct pollfd extra[2];
+    struct error err;
+    enum top_key key;
+    int r = wait_for_something(top, extra);
+    if (extra[1].revents) {
+        int number = top_screen_signal();
+        if (number == SIGINT)
+            return EXIT_INTERRUPTED;
+        if (number)
+            top_screen_die(number);
+    }
+    while ((key = top_screen_key()) != TOP_NO_KEY)
+        if (!press(top, key))
+            return EXIT_ALL_WELL;
+    if (extra[0].revents & (POLLHUP | POLLERR | POLLNVAL)) /* the terminal has gone */
+        return EXIT_REFUSED;
+    if (top->ctl->conn.fd >= 0 && !top->look.frozen)
+        listen_to_daemon(top);
+    if (r < 0 && top->ctl->conn.fd >= 0) {
+        conn_explain(&top->ctl->conn, r, &err);
+        lose(top, err.text);
+    }
+    if (!top->look.frozen)
+        ask_or_reconnect(top);
+    else if (top->due <= clock_now())
+        top->due = clock_now() + top->interval;
+    draw(top);
+    return -1;
+}
+
+static int run_screen(struct top *top)
+{
+    int status = ctl_connect(top->ctl);
+    if (status != 0)
+        return status;
+    int r = top_screen_open();
+    if (r < 0)
+        return run_plain(top);
+    top->ctl->conn.ignores_stdout = true;
+    status = -1;
+    for (uint64_t i = 0; status < 0; i++)
+        status = turn(top);
+    top_screen_close();
+    return status;
+}
+
+/* --- the command -------------------------------------------------------------------------------- */
+
+static int read_options(struct top *top, struct error *err)
+{
+    struct error why;
+    const struct args *args = &top->ctl->args;
+    const char *interval = args_value(args, OPT_INTERVAL), *count = args_value(args, OPT_COUNT);
+    top->interval = NS_PER_SEC;
+    if (interval && parse_duration(interval, false, &top->interval, &why) < 0)
+        return error_set(err, -EINVAL, "--interval: %s", why.text);
+    if (top->interval < NS_PER_SEC / 10 || top->interval > 3600 * NS_PER_SEC)
+        return error_set(err, -EINVAL, "--interval: 100ms to 1h are possible");
+    if (count && parse_u64(count, 1, INT64_MAX, &top->count, &why) < 0)
+        return error_set(err, -EINVAL, "--count: %s", why.text);
+    return 0;
+}
+
+int cmd_top(struct ctl *ctl)
+{
+    struct error err;
+    struct top top = {.ctl = ctl};
+    setlocale(LC_CTYPE, "");
+    top.look.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    int r = read_options(&top, &err);
+    int status;
+    if (r < 0)
+        status = ctl_fail(r, &err);
+    else if (top.count || ctl->json || !top_screen_possible())
+        status = run_plain(&top);
+    else
+        status = run_screen(&top);
+    top_model_deinit(&top.model);
+    top_page_deinit(&top.page);
+    return status;
+}
