@@ -8,10 +8,13 @@
  *   begin     the body's first byte is there (or its end): COMMAND is started
  *   complete  every byte is in the pipe, and the end was verified
  *   abort     the body will not arrive whole
- *   exited    ours, to the daemon: COMMAND has ended, and how */
+ *   exited    ours, to the daemon: COMMAND has ended, and how
+ *
+ * Should we be killed ourselves, another process of ours does the same (guard.h). */
 #include "base/fd.h"
 #include "ctl/ask.h"
 #include "ctl/ctl.h"
+#include "ctl/guard.h"
 #include "ctl/job.h"
 #include "ctl/out.h"
 #include "ctl/intr.h"
@@ -33,6 +36,7 @@ struct run {
     struct ctl *ctl;
     char *const *argv; /* COMMAND and its arguments */
     int read_fd, write_fd, signal_fd;
+    struct guard guard;
     uint64_t id; /* the job; 0: not acknowledged yet */
     struct pipeline pipeline;
     bool begun, reported, ended;
@@ -48,6 +52,12 @@ static void kill_command(struct run *run)
     if (run->begun)
         pipeline_kill_all(&run->pipeline);
     fd_close(&run->write_fd); /* nobody is left who could take it for an end */
+}
+
+static void complete(struct run *run)
+{
+    guard_complete(&run->guard);
+    fd_close(&run->write_fd);
 }
 
 static int exit_status(int status)
@@ -75,7 +85,8 @@ static int begin(struct run *run)
                                      .count = 1,
                                      .in = run->read_fd,
                                      .out = STDOUT_FILENO,
-                                     .err = STDERR_FILENO};
+                                     .err = STDERR_FILENO,
+                                     .outlive = true};
     int r = pipeline_adopt();
     if (r == 0)
         r = pipeline_start(&run->pipeline, &config, &stage, &err);
@@ -144,7 +155,7 @@ static int on_notification(struct run *run, const char *line, size_t len)
     else if (strcmp(method, "begin") == 0 && !run->begun)
         r = begin(run);
     else if (strcmp(method, "complete") == 0)
-        fd_close(&run->write_fd);
+        complete(run);
     else if (strcmp(method, "abort") == 0)
         r = give_up(run);
     else if (strcmp(method, "event") == 0 && event && strcmp(event, "verdict") == 0)
@@ -191,13 +202,16 @@ static int turn(struct run *run)
     char *line;
     size_t len;
     int r;
-    struct pollfd signals = {.fd = run->signal_fd, .events = POLLIN};
+    struct pollfd fds[] = {{.fd = run->signal_fd, .events = POLLIN},
+                           {.fd = run->guard.link, .events = POLLIN}};
     while ((r = conn_line(&run->ctl->conn, &line, &len)) > 0)
         if ((r = on_line(run, line, len)) < 0)
             return r;
     if (r < 0 || run->ended)
         return r;
-    r = conn_poll(&run->ctl->conn, &signals, 1, -1);
+    r = conn_poll(&run->ctl->conn, fds, 2, -1);
+    if (r == 0 && fds[1].revents)
+        run->signal = SIGKILL;
     return r == 0 ? take_signals(run) : r;
 }
 
@@ -240,15 +254,24 @@ static int watch_signals(struct run *run)
 
 static int prepare(struct run *run, struct error *err)
 {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return error_set(err, -errno, "no pipe could be made: %s", strerror(errno));
-    run->read_fd = ends[0];
-    run->write_fd = ends[1];
     int r = watch_signals(run);
     if (r == 0)
         r = intr_catch();
     return r < 0 ? error_set(err, r, "signals cannot be watched: %s", strerror(-r)) : 0;
+}
+
+/* 1: this is the process that goes on; 0: it has done so, and has ended. */
+static int split(struct run *run, struct error *err)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return error_set(err, -errno, "no pipe could be made: %s", strerror(errno));
+    int r = guard_split(&run->guard, ends, err);
+    if (r == 1) {
+        run->read_fd = ends[0];
+        run->write_fd = ends[1];
+    }
+    return r;
 }
 
 static int request(struct run *run, json_t *params, struct error *err)
@@ -269,14 +292,38 @@ static int check(const struct args *args, struct error *err)
     return 0;
 }
 
+static int run_it(struct run *run, json_t *params)
+{
+    struct error err;
+    int status = ctl_connect(run->ctl);
+    if (status != 0) {
+        json_decref(params);
+        return status;
+    }
+    run->ctl->conn.ignores_stdout = true; /* COMMAND's business */
+    int r = prepare(run, &err);
+    r = r == 0 ? request(run, params, &err) : (json_decref(params), r);
+    return r < 0 ? ctl_fail(r, &err) : wait_for_verdict(run);
+}
+
+/* The same in a process of its own. */
+static int run_guarded(struct run *run, json_t *params)
+{
+    struct error err;
+    int r = split(run, &err);
+    if (r == 1)
+        return run_it(run, params);
+    json_decref(params);
+    return r < 0 ? ctl_fail(r, &err) : run->guard.status;
+}
+
 int cmd_run(struct ctl *ctl)
 {
-    struct run run = {.ctl = ctl, .read_fd = -1, .write_fd = -1, .signal_fd = -1};
+    struct run run = {.ctl = ctl, .read_fd = -1, .write_fd = -1, .signal_fd = -1, .guard.link = -1};
     const struct args *args = &ctl->args;
     struct error err;
     json_t *params = NULL;
     char **argv = NULL;
-    int status;
 
     int r = check(args, &err);
     if (r == 0)
@@ -292,18 +339,11 @@ int cmd_run(struct ctl *ctl)
     for (size_t i = 1; i < args->operand_count; i++)
         argv[i - 1] = (char *)args->operands[i];
     run.argv = argv;
-    status = ctl_connect(ctl);
-    if (status != 0) {
-        json_decref(params);
-    } else {
-        ctl->conn.ignores_stdout = true; /* COMMAND's business */
-        r = prepare(&run, &err);
-        r = r == 0 ? request(&run, params, &err) : (json_decref(params), r);
-        status = r < 0 ? ctl_fail(r, &err) : wait_for_verdict(&run);
-    }
+    int status = run_guarded(&run, params);
     fd_close(&run.read_fd);
     fd_close(&run.write_fd);
     fd_close(&run.signal_fd);
+    fd_close(&run.guard.link);
     free(argv);
     return status;
 }

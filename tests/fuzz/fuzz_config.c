@@ -23,6 +23,18 @@ static void require_sentence(const struct error *err, const char *begin)
     require(strncmp(err->text, begin, strlen(begin)) == 0);
 }
 
+/* What is wrong on a line is told with its place; what several sections do not agree on, with a section or key. */
+static void require_place(const struct error *err)
+{
+    static const char *const begins[] = {"f:", "[", "control.", "fetch."};
+    size_t i = 0;
+    while (i < sizeof begins / sizeof begins[0] &&
+           strncmp(err->text, begins[i], strlen(begins[i])) != 0)
+        i++;
+    require(i < sizeof begins / sizeof begins[0]);
+    require_sentence(err, begins[i]);
+}
+
 static void check_tree(const struct config *config)
 {
     for (size_t s = 0; s < config->count; s++) {
@@ -68,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         check_tree(&config);
         if (settings_load(&config, &settings, &err) < 0)
-            require_sentence(&err, "f:");
+            require_place(&err);
         else
             require(settings->sink_count > 0 && settings->socket && settings_row(0, &row));
     }

@@ -1,6 +1,7 @@
 # label: sanitize
 """`penstockctl run URL -- COMMAND`: no command takes a cut for an end."""
 import os
+import pathlib
 import signal
 import subprocess
 
@@ -10,6 +11,19 @@ from penstock_test import until
 CTL = penstock_test.BIN / "penstockctl"
 
 SAYS_END = "cat > /dev/null; echo SAW END"
+
+
+def processes_with(text):
+    """Those whose command line has it."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if text.encode() in (entry / "cmdline").read_bytes():
+                    found.append(entry.name)
+            except OSError:
+                pass  # it has ended
+    return found
 
 
 class Run(penstock_test.Case):
@@ -110,6 +124,49 @@ class Run(penstock_test.Case):
         for client in clients:
             out, _ = client.communicate(timeout=20)
             self.assertEqual((client.returncode, out), (1, ""))
+
+    def workers(self, client):
+        """The processes of the client's that run the command."""
+        children = pathlib.Path(f"/proc/{client.pid}/task/{client.pid}/children").read_text().split()
+        self.assertEqual([pathlib.Path(f"/proc/{p}/comm").read_text() for p in children], ["penstock-run\n"])
+        return [int(p) for p in children]
+
+    def test_the_client_is_killed(self):
+        """Either of its processes, or the group that it was started in; nothing that COMMAND has started sees an end,
+        and nothing of it is left. What has ended by itself before must not be in the way."""
+        script = ("exec 3<&0; echo >>{0}.started; setsid sh -c 'echo >>{0}.started; cat >/dev/null; echo END >{0}.end' <&3 & "
+                  "(cat >/dev/null; echo END >{0}.end) <&3 & (cat <&3; echo END >&4) 4>{0}.end | cat >{0}.data; wait; echo END >{0}.end")
+        for name, kill in (("front", lambda c: os.kill(c.pid, signal.SIGKILL)), ("group", lambda c: os.killpg(c.pid, signal.SIGKILL)),
+                           ("worker", lambda c: os.kill(self.workers(c)[0], signal.SIGKILL))):
+            with self.subTest(killed=name):
+                clients = []
+                for n in range(5):
+                    path = self.dir / f"{name}{n}"
+                    command = self.command(self.web.url("/lines?endless=1&drip=5,100"), "sh", "-c", script.format(path))
+                    clients.append((path, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                                           stderr=subprocess.PIPE, text=True, start_new_session=True)))
+                for path, client in clients:
+                    started, data = pathlib.Path(f"{path}.started"), pathlib.Path(f"{path}.data")
+                    until(lambda: started.exists() and started.stat().st_size == 2 and data.exists() and data.stat().st_size,
+                          "the command reads")
+                    kill(client)
+                for path, client in clients:
+                    _, err = client.communicate(timeout=60)
+                    self.assertEqual(client.returncode, 1 if name == "worker" else -signal.SIGKILL)
+                    if name == "worker":
+                        self.assertIn("was killed by signal 9", err)
+                    until(lambda: not processes_with(f"{path}."), "nothing of it is left")
+                    self.assertIn(os.stat(f"{path}.end").st_size, (0,))
+        until(lambda: len(self.penstock.events("verdict")) == 15, "each job has its verdict")
+
+    def test_signals_reach_the_command_once(self):
+        """A terminal's group has only the process in front; the exit status is as ever."""
+        client = self.start("/lines?endless=1", "sh", "-c", "echo STARTED; " + SAYS_END)
+        self.assertEqual(client.stdout.readline(), "STARTED\n")
+        self.assertNotEqual(os.getpgid(self.workers(client)[0]), os.getpgid(client.pid))
+        client.send_signal(signal.SIGTERM)
+        out, err = client.communicate(timeout=60)
+        self.assertEqual((client.returncode, out, err.count("interrupted")), (128 + signal.SIGTERM, "", 1))
 
     def test_the_client_goes_after_its_command(self):
         """`exited` was said, the verdict cannot be written, and the connection goes: one verdict, no harm."""
