@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "fetch/policy.h"
-#include "job/settings.h"
 #include "parse/registry.h"
+#include "spec/settings.h"
 
 #include <stddef.h>
 

@@ -40,7 +40,7 @@ static void tell(struct jobs_runner *runner, const char *what, uint64_t id)
     stream_tell(rpc->stream, what, id);
 }
 
-void rpc_init(struct rpc *rpc, const struct rpc_host *host, const struct jobs_peer *peer,
+void rpc_init(struct rpc *rpc, const struct rpc_host *host, const struct peer *peer,
               struct stream *stream, void (*answered)(struct rpc *rpc))
 {
     *rpc = (struct rpc){.host = host, .peer = *peer, .stream = stream, .answered = answered};

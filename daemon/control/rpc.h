@@ -33,7 +33,7 @@ struct rpc_host {
 
 struct rpc {
     const struct rpc_host *host;
-    struct jobs_peer peer;
+    struct peer peer;
     struct stream *stream;     /* where `follow` leads; the owner's */
     struct jobs_runner runner; /* the client as the one that runs commands */
     int fd; /* came with what the client sent, and waits for the `run` that it belongs to; -1 */
@@ -49,7 +49,7 @@ struct rpc {
     bool failed; /* out of memory in an answer: the order can't be kept, close */
 };
 
-void rpc_init(struct rpc *rpc, const struct rpc_host *host, const struct jobs_peer *peer,
+void rpc_init(struct rpc *rpc, const struct rpc_host *host, const struct peer *peer,
               struct stream *stream, void (*answered)(struct rpc *rpc));
 
 /* One line, without its newline. Blank ones are ignored. 0, or -ENOMEM: close the connection. */

@@ -251,7 +251,7 @@ static void on_stream_ready(struct stream *stream)
 }
 
 /* The peer's supplementary groups; without memory it has none. */
-static void read_groups(struct session *s, struct jobs_peer *peer)
+static void read_groups(struct session *s, struct peer *peer)
 {
     gid_t none;
     socklen_t len = 0;
@@ -264,15 +264,15 @@ static void read_groups(struct session *s, struct jobs_peer *peer)
     peer->group_count = len / sizeof *s->groups;
 }
 
-_Static_assert(sizeof(gid_t) == sizeof(uint32_t), "as struct jobs_peer has them");
+_Static_assert(sizeof(gid_t) == sizeof(uint32_t), "as struct peer has them");
 
-static struct jobs_peer peer_of(int fd)
+static struct peer peer_of(int fd)
 {
     struct ucred cred = {.uid = (uid_t)-1, .gid = (gid_t)-1};
     socklen_t len = sizeof cred;
     /* It can't fail on a connected unix socket; if it did, nobody's ids are the safe answer. */
     (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
-    return (struct jobs_peer){.uid = cred.uid, .gid = cred.gid, .pid = cred.pid};
+    return (struct peer){.uid = cred.uid, .gid = cred.gid, .pid = cred.pid};
 }
 
 int session_new(const struct session_host *host, int fd, struct session **ret_session)
@@ -292,7 +292,7 @@ int session_new(const struct session_host *host, int fd, struct session **ret_se
     list_init(&s->wake_link);
     jsonl_init(&s->in, SESSION_MAX_LINE);
     stream_init(&s->stream, host->rpc.jobs, on_stream_ready);
-    struct jobs_peer peer = peer_of(fd);
+    struct peer peer = peer_of(fd);
     read_groups(s, &peer);
     rpc_init(&s->rpc, &host->rpc, &peer, &s->stream, on_answered);
     *ret_session = s;

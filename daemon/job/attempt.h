@@ -20,15 +20,15 @@
 #include "flow/body_pipe.h"
 #include "job/checksum.h"
 #include "job/condition.h"
-#include "job/identity.h"
 #include "job/encoding.h"
 #include "job/keep.h"
 #include "job/resume.h"
-#include "job/spec.h"
 #include "parse/pool.h"
 #include "parse/task.h"
 #include "record/sink.h"
 #include "record/spool.h"
+#include "spec/identity.h"
+#include "spec/spec.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

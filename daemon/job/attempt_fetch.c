@@ -4,11 +4,11 @@
  * after on_end without a pipe, or once the pipe's handle is closed. */
 #include "job/attempt.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/list.h"
-#include "base/clock.h"
 #include "fetch/fetch.h"
-#include "job/proxy.h"
+#include "spec/proxy.h"
 
 #include <errno.h>
 #include <stdio.h>

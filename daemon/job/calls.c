@@ -1,9 +1,9 @@
 /* The operations of the control protocol: dispatch, answers, and those that only look. */
 #include "base/clock.h"
 #include "base/fd.h"
-#include "job/access.h"
 #include "job/job.h"
 #include "job/schedule.h"
+#include "spec/access.h"
 
 #include <errno.h>
 #include <stdarg.h>

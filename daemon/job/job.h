@@ -19,7 +19,7 @@
 #include "job/jobs.h"
 #include "job/pace.h"
 #include "job/remote.h"
-#include "job/spec.h"
+#include "spec/spec.h"
 #include "store/store.h"
 
 #include <uthash.h>
@@ -306,7 +306,7 @@ void jobs_drain_step(struct jobs *jobs); /* jobs.c: is the drain over? */
 /* submit.c: makes the row of a job from its JSON. 0, or a negative errno, a sentence and a field. */
 struct submission {
     const json_t *json;
-    struct jobs_peer peer;
+    struct peer peer;
     uint64_t retry_of;
     bool run;             /* by `run`: the member of that name is ours */
     const char *schedule; /* of which it is a run, or NULL */

@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/job.h"
-#include "job/proxy.h"
 #include "job/schedule.h"
+#include "spec/proxy.h"
 
 #include <errno.h>
 #include <stdlib.h>

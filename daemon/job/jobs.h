@@ -12,9 +12,10 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/mailbox.h"
-#include "job/settings.h"
 #include "record/kind.h"
 #include "record/sink.h"
+#include "spec/access.h"
+#include "spec/settings.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -27,14 +28,6 @@ struct pool;
 struct store;
 struct registry;
 struct policy;
-
-/* Who asks: SO_PEERCRED and SO_PEERGROUPS of the connection. */
-struct jobs_peer {
-    uint32_t uid, gid;
-    int32_t pid;
-    const uint32_t *groups; /* the connection's, which outlives its calls and its follower */
-    size_t group_count;
-};
 
 /* Error codes of the protocol besides JSON-RPC 2.0's own (-32700 … -32600). */
 enum jobs_error {
@@ -90,8 +83,8 @@ struct follower {
     void (*missed)(struct follower *f, uint64_t lines);
     /* One of the ids that were to be followed is unknown: nothing will come of it. May be NULL. */
     void (*unknown)(struct follower *f, uint64_t id);
-    unsigned events;       /* mask; EVENT_ALL */
-    struct jobs_peer peer; /* who follows: gets the lines of jobs that it may see */
+    unsigned events;  /* mask; EVENT_ALL */
+    struct peer peer; /* who follows: gets the lines of jobs that it may see */
     /* Private to jobs: what it selects. */
     struct follow_filter *filter;
     struct jobs *jobs;
@@ -111,7 +104,7 @@ void jobs_runner_gone(struct jobs_runner *runner);
 struct jobs_call {
     enum jobs_method method;
     const json_t *params; /* a reference of the caller's, until the answer; NULL: none were given */
-    struct jobs_peer peer;
+    struct peer peer;
     /* JOBS_SUBMIT: subscribe this follower to each job it makes, before the job is queued. Or NULL. */
     struct follower *follower;
     /* JOBS_RUN: the pipe's write end, taken over; else -1. JOBS_RUN, JOBS_EXITED: whose command it is. */

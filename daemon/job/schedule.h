@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "base/list.h"
-#include "job/timing.h"
+#include "spec/timing.h"
 #include "store/store.h"
 
 #include <jansson.h>

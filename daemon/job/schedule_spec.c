@@ -1,5 +1,5 @@
 #include "job/schedule.h"
-#include "job/spec.h"
+#include "spec/spec.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct jobs jobs;
-    static const struct jobs_peer peer;
+    static const struct peer peer;
     struct rpc_host host = {.jobs = &jobs, .version = "1", .instance = "i"};
     struct stream stream;
     struct rpc rpc;

@@ -28,7 +28,7 @@ static void ignore_stream(struct stream *stream)
 
 static void setup(struct talk *t)
 {
-    static const struct jobs_peer peer = {.uid = 1000, .gid = 1000, .pid = 7};
+    static const struct peer peer = {.uid = 1000, .gid = 1000, .pid = 7};
     memset(t, 0, sizeof *t);
     t->host = (struct rpc_host){.jobs = &t->jobs, .version = "1.2.3", .instance = "abc"};
     stream_init(&t->stream, &t->jobs, ignore_stream);
