@@ -174,9 +174,9 @@ static void a_slow_parser_holds_the_origin_back(void **state)
         assert_little_is_under_way("gated");
     }
     TEST_WAIT(atomic_load(&feed->paused), PATIENCE);
+    uint64_t rss_after = test_rss_bytes(0); /* of this body: the fast ones' threads come and go */
     ten_fast_ones_finish();
     assert_little_is_under_way("gated");
-    uint64_t rss_after = test_rss_bytes(0);
     if (!test_sanitized() && rss_after > rss + (1 << 20))
         fail_msg("resident memory grew by %llu bytes", (unsigned long long)(rss_after - rss));
     assert_int_equal(atomic_load(&gate.read), UINT64_C(65) << 20);

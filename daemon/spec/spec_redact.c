@@ -1,5 +1,5 @@
 /* Showing what may hold secrets: URLs, and texts that others wrote. */
-#include "job/spec.h"
+#include "spec/spec.h"
 
 #include "base/buf.h"
 
