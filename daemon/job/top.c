@@ -1,8 +1,8 @@
 /* top: what runs at this moment, and where. A page of it: whoever asks once a second for the rest of the day
  * must not be felt, so no row is read, and of very many hosts some are not looked at. */
 #include "base/clock.h"
-#include "job/access.h"
 #include "job/job.h"
+#include "spec/access.h"
 
 #include <string.h>
 
