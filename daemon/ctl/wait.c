@@ -105,7 +105,7 @@ static int step(struct waiting *w, struct error *err)
         return r;
     while (r >= 0 && w->answered < w->count && (r = conn_line(conn, &line, &len)) > 0)
         r = take_line(w, line, len);
-    if (r == 0 && w->answered < w->count) {
+    if (r == 0 && w->answered < w->sent) { /* else it is our turn */
         r = progress_tick(&w->progress, w->ids[w->answered], w->answered, w->count);
         if (r == 0)
             r = conn_poll(conn, NULL, 0, progress_timeout(&w->progress));

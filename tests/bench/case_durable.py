@@ -1,4 +1,4 @@
-"""The durable queue: submissions a second, a million queued jobs, and 1 KB jobs beside the store in memory."""
+"""The durable queue: submissions a second, and a million queued jobs."""
 import json
 import signal
 import socket
@@ -7,10 +7,8 @@ import time
 
 import penstock_test
 from penstock_test import until
-from place import cpu_seconds
+from table import figure
 
-TITLE = "the durable queue"
-MILLION = 1000000
 BATCH = 1000
 SINGLY = 100
 
@@ -65,54 +63,36 @@ def singly(daemon, job, clients, each):
     return clients * each / (time.monotonic() - began)
 
 
-def rounds(daemon, job, count=10000, n=3):
-    rates, costs = [], []
-    for _ in range(n + 1):
-        with daemon.rpc() as rpc:
-            rpc.socket.settimeout(120)
-            began, cpu = time.monotonic(), cpu_seconds(daemon.pid)
-            ids = [a["id"] for _ in range(count // BATCH) for a in rpc.call("submit", [job] * BATCH)]
-            ended = [j for i in range(0, count, BATCH) for j in rpc.call("wait", {"ids": ids[i:i + BATCH]})["jobs"]]
-            rates.append(count / (time.monotonic() - began))
-            costs.append((cpu_seconds(daemon.pid) - cpu) / count * 1e6)
-        assert all(j["state"] == "done" for j in ended), "a job was not done"
-    return sorted(rates[1:])[n // 2], sorted(costs[1:])[n // 2]
-
-
 def measure(place):
     web = place.origin()
+    million = place.size(1_000_000, 5000)
     later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 365 * 86400))
     daemon = durable(place, "singly.db")
-    rate = singly(daemon, {"url": web.url("/bytes?n=1"), "not_before": later}, SINGLY, 100)
-    yield f"durable submissions a second, {SINGLY} clients singly", rate, "1/s", None
+    rate = singly(daemon, {"url": web.url("/bytes?n=1"), "not_before": later}, SINGLY, place.size(100, 2))
+    yield figure(f"durable submissions a second, {SINGLY} clients singly", rate, "1/s")
     stop(daemon)
 
     # The origin never answers: they wait, all for one host, behind the six that run.
     daemon = durable(place, "million.db")
     job = {"url": web.url("/silence"), "parser": "count", "labels": {"team": "data"}}
-    rate = bulk(daemon, job, MILLION)
-    yield "durable submissions a second, one client in bulk", rate, "1/s", (">=", 20000)
-    yield "RSS with a million queued", penstock_test.memory_of(daemon.pid, "Rss") / 2**20, "MiB", ("<=", 64)
-    yield "… of it its own", penstock_test.memory_of(daemon.pid) / 2**20, "MiB", None
-    yield "the database", (place.dir / "million.db").stat().st_size / 2**20, "MiB", None
+    rate = bulk(daemon, job, million)
+    yield figure("durable submissions a second, one client in bulk", rate, "1/s", (">=", 20000))
+    yield figure(f"RSS with {million:,} queued", penstock_test.memory_of(daemon.pid, "Rss") / 2**20, "MiB", ("<=", 64))
+    yield figure("… of it its own", penstock_test.memory_of(daemon.pid) / 2**20, "MiB")
+    yield figure("the database", (place.dir / "million.db").stat().st_size / 2**20, "MiB")
     queued = daemon.call("stats")["jobs"]["queued"]
-    assert queued > 0.99 * MILLION, queued
+    assert queued > 0.99 * million, queued
     requests = web.counts("/silence").get("requests", 0)
     daemon.kill()
     began = time.monotonic()
     daemon = durable(place, "million.db")
-    yield "start-up with a million queued, until it answers", time.monotonic() - began, "s", ("<=", 2)
+    yield figure(f"start-up with {million:,} queued, until it answers", time.monotonic() - began, "s", ("<=", 2))
     until(lambda: web.counts("/silence")["requests"] > requests, "a job runs", 60)
-    yield "… until a job runs", time.monotonic() - began, "s", None
+    yield figure("… until a job runs", time.monotonic() - began, "s")
     until(lambda: "it is whole" in daemon.errors(), "it is checked", 120)
-    yield "… until the file is checked, in the background", time.monotonic() - began, "s", None
-    yield "RSS then", penstock_test.memory_of(daemon.pid, "Rss") / 2**20, "MiB", ("<=", 64)
+    yield figure("… until the file is checked, in the background", time.monotonic() - began, "s")
+    yield figure("RSS then", penstock_test.memory_of(daemon.pid, "Rss") / 2**20, "MiB", ("<=", 64))
     daemon.kill()
 
-    small = {"url": web.url("/bytes?n=1000")}
-    for engine in ("memory", "sqlite"):
-        daemon = durable(place, "small.db", {"store.engine": engine})
-        rate, cost = rounds(daemon, small)
-        yield f"1 KB jobs a second, store in {engine}", rate, "1/s", None
-        yield "… CPU of the daemon for one", cost, "us", None
-        stop(daemon)
+
+CASES = {"durable": measure}

@@ -6,9 +6,9 @@ import socket
 import time
 
 import penstock_test
-from place import cpu_seconds
+from meter import cpu_seconds
+from table import figure
 
-TITLE = "1,000 hosts x 100 jobs, one stalled, one failing, one with a rate"
 HOSTS = 1000
 JOBS = 100
 PART = 1000
@@ -90,14 +90,17 @@ def measure(place):
             seconds, states = run_all(daemon, port, bad)
             cpu = cpu_seconds(daemon.pid) - cpu
             what = "one stalled, one failing" if bad else "without those two"
-            yield f"{what}: seconds until the others were done", seconds, "s", None
-            yield f"{what}: jobs a second", sum(states.values()) / seconds, "1/s", None
-            yield f"{what}: CPU of the daemon for one job", cpu / sum(states.values()) * 1e6, "us", None
-            yield f"{what}: others that were not done", sum(states.values()) - states["done"], "", ("<=", 0)
+            yield figure(f"{what}: seconds until the others were done", seconds, "s")
+            yield figure(f"{what}: jobs a second", sum(states.values()) / seconds, "1/s")
+            yield figure(f"{what}: CPU of the daemon for one job", cpu / sum(states.values()) * 1e6, "us")
+            yield figure(f"{what}: others that were not done", sum(states.values()) - states["done"], "", ("<=", 0))
         times = sorted(float(line) for line in pathlib.Path(place.dir, "rated").read_text().split())
         for run in (times[:JOBS], times[JOBS:]):
             window = max(sum(1 for t in run if a <= t < a + 1) for a in run)
             # A bucket of one second's worth: it may begin with a burst of as many.
             after = (len(run) - RATE - 1) / (run[-1] - run[RATE])
-            yield f"rate {RATE}/s: requests a second after the first burst", after, "1/s", ("<=", RATE * 1.05)
-            yield f"rate {RATE}/s: most in any one second", window, "", ("<=", 2 * RATE)
+            yield figure(f"rate {RATE}/s: requests a second after the first burst", after, "1/s", ("<=", RATE * 1.05))
+            yield figure(f"rate {RATE}/s: most in any one second", window, "", ("<=", 2 * RATE))
+
+
+CASES = {"hosts": measure}

@@ -2,17 +2,19 @@
 import time
 
 import kill_test
-
-TITLE = "10,000 jobs, 100 kills"
+from table import figure
 
 
 def measure(place):
     test = kill_test.KillTest(place, jobs=10000, kills=100)
     began = time.monotonic()
     test.run()
-    yield "jobs that ended in exactly one verdict, and rightly", len(test.stored), "jobs", (">=", 10000)
-    yield "kills", test.kills, "", None
-    yield "attempts that were interrupted", sum(j["verdict"]["attempt"] - 1 for j in test.stored), "", None
-    yield "submissions that were repeated, and found by their key", len(test.repeated), "", None
-    yield "start-up, the longest", max(test.starts), "s", None
-    yield "all of it", time.monotonic() - began, "s", None
+    yield figure("jobs that ended in exactly one verdict, and rightly", len(test.stored), "jobs", (">=", 10000))
+    yield figure("kills", test.kills, "")
+    yield figure("attempts that were interrupted", sum(j["verdict"]["attempt"] - 1 for j in test.stored), "")
+    yield figure("submissions that were repeated, and found by their key", len(test.repeated), "")
+    yield figure("start-up, the longest", max(test.starts), "s")
+    yield figure("all of it", time.monotonic() - began, "s")
+
+
+CASES = {"kill": measure}

@@ -2,13 +2,22 @@
 import contextlib
 import pathlib
 import shutil
+import socket
+import subprocess
 import tempfile
 
 import penstock_test
 
+LINE = b"2026-11-22T04:00:00Z host-%06d GET /path/of/some/length 200 %08d\n"
+SENDING = "keepalive_requests 10000000;"
+
 
 class Place:
-    """Stands in for a test case with penstock_test's programs."""
+    """Stands in for a test case with penstock_test's programs. `pairs`: how often two sides are compared; `quick`:
+    tiny sizes, which show that a case works and nothing else."""
+
+    def __init__(self, pairs=7, quick=False, against="HEAD^"):
+        self.pairs, self.quick, self.against = pairs, quick, against
 
     def __enter__(self):
         self.stack = contextlib.ExitStack()
@@ -23,22 +32,43 @@ class Place:
     def addCleanup(self, function, *arguments):  # noqa: N802, unittest's name
         self.stack.callback(function, *arguments)
 
+    def size(self, full, quick):
+        return quick if self.quick else full
+
     def origin(self, *options):
         return penstock_test.Origin(self, *options)
 
-    def nginx(self, files):
-        """nginx that serves these files: a dict of names and contents."""
+    def nginx(self, files=None, extra=""):
+        """nginx that serves www: files is a dict of names and contents."""
         www = self.dir / "www"
-        www.mkdir()
-        for name, content in files.items():
+        www.mkdir(exist_ok=True)
+        for name, content in (files or {}).items():
             (www / name).write_bytes(content)
-        return penstock_test.Nginx(self, www)
+        return penstock_test.Nginx(self, www, SENDING + extra)
+
+    def tls(self):
+        """What nginx needs for TLS on a port of its own: the port, the certificate, and config."""
+        cert, key = self.dir / "cert.pem", self.dir / "key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-subj", "/CN=bench", "-addext", "subjectAltName=IP:127.0.0.1",
+                        "-keyout", key, "-out", cert], check=True, capture_output=True)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        return port, cert, f"listen 127.0.0.1:{port} ssl; ssl_certificate {cert}; ssl_certificate_key {key};"
+
+    def text(self, name, size):
+        """A file of lines below www, for nginx: how many lines and bytes it has."""
+        (self.dir / "www").mkdir(exist_ok=True)
+        block = b"".join(LINE % (i, i * 7919 % 10**8) for i in range(16384))
+        blocks = max(1, size // len(block))
+        with open(self.dir / "www" / name, "wb") as out:
+            for _ in range(blocks):
+                out.write(block)
+        return 16384 * blocks, len(block) * blocks
 
     def daemon(self, settings=None, **kwargs):
         return penstock_test.Daemon(self, settings, **kwargs)
 
-
-def cpu_seconds(pid):
-    """User and system time of a process so far."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
+    def ctl(self, daemon, *words):
+        return [penstock_test.BIN / "penstockctl", "--socket", daemon.socket, *words]

@@ -313,6 +313,40 @@ static void test_submit_and_wait(void **state)
                 "5\n6\n5 done 3 bytes 1 records length 0.100 s\n6 failed truncated: cut\n", NULL);
 }
 
+/* Answers to all that is under way may come in one piece; then it is the client's turn to ask for more. */
+static void test_waits_answered_at_once(void **state)
+{
+    enum { COUNT = 100, WINDOW = 64 };
+    struct buf lines = BUF_INIT, out = BUF_INIT;
+    uint64_t next = 1;
+    for (int i = 1; i <= COUNT; i++)
+        buf_printf(&lines, "http://a/%d\n", i), buf_printf(&out, "%d\n", i);
+    for (int i = 1; i <= COUNT; i++)
+        buf_printf(&out, "%d done\n", i);
+    test_write_file(test_path("lines"), lines.data, lines.len);
+    CLIENT(&child, &daemon_, "submit", "--wait", "--from", test_path("lines"));
+    fake_accept(&daemon_, &talk);
+    while (next <= COUNT)
+        serve_batch(&next);
+    for (int id = 1, asked = 1; id <= COUNT; asked = id) {
+        buf_reset(&lines);
+        for (; id <= COUNT && id < asked + WINDOW; id++) {
+            json_t *request = talk_hear_json(&talk);
+            buf_printf(&lines,
+                       "%s{\"jsonrpc\":\"2.0\",\"id\":%lld,\"result\":{\"jobs\":[{\"id\":%d,"
+                       "\"state\":\"done\"}]}}",
+                       id > asked ? "\n" : "", json_integer_value(json_object_get(request, "id")),
+                       id);
+            json_decref(request);
+        }
+        buf_putc(&lines, '\0');
+        talk_say(&talk, lines.data);
+    }
+    client_ends(&child, 0, out.data, NULL);
+    buf_deinit(&lines);
+    buf_deinit(&out);
+}
+
 static void test_submit_and_follow(void **state)
 {
     static const char record[] = "{\"event\":\"record\",\"job\":5,\"data\":{\"n\":1.10,\"a\":0}}";
@@ -450,6 +484,7 @@ int main(void)
         TEST(test_submit_is_bounded),
         TEST(test_refused_arguments_show_no_secrets),
         TEST(test_submit_and_wait),
+        TEST(test_waits_answered_at_once),
         TEST(test_submit_and_follow),
         TEST(test_verdict_before_the_answer),
         TEST(test_follow_filters_and_still_knows),
