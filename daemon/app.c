@@ -23,6 +23,7 @@
 #include "record/line.h"
 #include "record/sink.h"
 #include "reload.h"
+#include "service.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -33,7 +34,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 enum { SIGNAL_TERM, SIGNAL_INT, SIGNAL_HUP, SIGNAL_COUNT };
@@ -53,6 +53,7 @@ struct app {
     struct jobs *jobs;
     struct control *control;
     struct reload *reload;
+    struct service service;
     uv_signal_t signals[SIGNAL_COUNT];
     uv_timer_t drain_timer;
     struct mail stdout_mail, trouble_mail;
@@ -148,6 +149,7 @@ static void on_trouble(struct mail *mail)
     struct app *app = container_of(mail, struct app, trouble_mail);
     if (app->jobs)
         jobs_sink_changed(app->jobs); /* what may start is to be looked at again */
+    service_changed(&app->service);
 }
 
 static void on_store_trouble(void *arg, const char *why)
@@ -218,17 +220,25 @@ static int make_jobs(struct app *app, struct error *err)
 static int make_control(struct app *app, struct error *err)
 {
     const struct settings *s = app->settings;
+    int inherited;
+    int r = service_socket(err, &inherited);
+    if (r < 0)
+        return r;
     struct control_config config = {.loop = &app->loop,
                                     .jobs = app->jobs,
                                     .path = s->socket,
                                     .mode = s->socket_mode,
                                     .group = s->socket_group,
                                     .dir_mode = geteuid() == 0 ? 0755 : 0700,
-                                    .inherited_fd = -1,
+                                    .inherited_fd = inherited,
                                     .max_clients = (unsigned)s->max_clients,
                                     .instance = app->instance,
                                     .version = PENSTOCK_VERSION};
-    return control_new(&config, &app->control, err);
+    r = control_new(&config, &app->control, err);
+    if (r == 0)
+        log_info("penstockd " PENSTOCK_VERSION " listens on %s",
+                 inherited < 0 ? s->socket : "the socket of its unit");
+    return r;
 }
 
 /* --- lines about the daemon itself ------------------------------------------------------------ */
@@ -291,6 +301,7 @@ static void on_drained(void *arg)
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, NULL); /* one that nobody watches any more would kill us */
+    service_stop(&app->service);
     for (int i = 0; i < SIGNAL_COUNT; i++)
         uv_close((uv_handle_t *)&app->signals[i], NULL);
     uv_close((uv_handle_t *)&app->drain_timer, NULL);
@@ -337,7 +348,7 @@ static void stop(struct app *app, const char *why)
     jobs_figures(app->jobs, &running, &pending);
     log_info("%s: no new jobs; %u running ones have up to %llu s", why, running,
              (unsigned long long)(app->current.settings->drain / NS_PER_SEC));
-    sd_notify(0, "STOPPING=1");
+    service_stopping(&app->service);
     reload_stop(app->reload);
     uv_timer_start(&app->drain_timer, on_drain_over, app->current.settings->drain / NS_PER_MS, 0);
     jobs_drain(app->jobs, on_drained, app);
@@ -356,14 +367,14 @@ static void on_stdout_mail(struct mail *mail)
 static void on_reload_begin(void *arg)
 {
     (void)arg;
-    sd_notify(0, "RELOADING=1");
+    service_reloading();
 }
 
 static void on_reload_end(void *arg, bool good)
 {
     struct app *app = arg;
     jobs_reloaded(app->jobs, good);
-    sd_notify(0, "READY=1");
+    service_reloaded(&app->service);
 }
 
 static void on_reload_apply(void *arg, const struct loaded *fresh)
@@ -439,6 +450,17 @@ static int make_loop(struct app *app, struct error *err)
     return r < 0 ? error_set(err, r, "the loop cannot be made: %s", uv_strerror(r)) : 0;
 }
 
+static int tell_manager(struct app *app, struct error *err)
+{
+    struct service_parts parts = {.loop = &app->loop,
+                                  .mailbox = &app->mailbox,
+                                  .fetch = app->fetch,
+                                  .store = app->store,
+                                  .jobs = app->jobs,
+                                  .sink = app->sink};
+    return service_start(&app->service, &parts, err);
+}
+
 static int start(struct app *app, struct error *err)
 {
     int r = loaded_read(app->options, &app->first, err);
@@ -463,6 +485,8 @@ static int start(struct app *app, struct error *err)
         r = make_control(app, err);
     if (r == 0)
         r = watch_signals(app, err);
+    if (r == 0)
+        r = tell_manager(app, err);
     return r;
 }
 
@@ -483,12 +507,11 @@ int app_run(const struct load_options *options)
         _exit(1);
     }
     post_line(&app, EVENT_START);
-    log_info("penstockd " PENSTOCK_VERSION " listens on %s", app.settings->socket);
-    sd_notify(0, "READY=1");
     uv_run(&app.loop, UV_RUN_DEFAULT);
     int r = uv_loop_close(&app.loop);
     if (r < 0)
         log_error("the control loop did not close clean: %s", uv_strerror(r));
+    service_deinit(&app.service);
     if (app.stuck > 0) {
         /* Their threads still hold what we would free. */
         log_warning("%u parsers never returned; they end with the process", app.stuck);

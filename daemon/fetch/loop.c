@@ -229,6 +229,11 @@ struct fetch_loop *fetch_loop_for(struct fetch *fetch, const char *host)
     return &fetch->loops[hash % fetch->count];
 }
 
+struct fetch_loop *fetch_loop_at(struct fetch *fetch, size_t i)
+{
+    return &fetch->loops[i];
+}
+
 uv_loop_t *fetch_loop_uv(struct fetch_loop *loop)
 {
     return &loop->uv;

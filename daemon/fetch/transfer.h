@@ -110,6 +110,7 @@ struct transfer {
 /* The loop that serves this host: by a hash of its name, so that connections are reused. Any
  * thread. */
 struct fetch_loop *fetch_loop_for(struct fetch *fetch, const char *host);
+struct fetch_loop *fetch_loop_at(struct fetch *fetch, size_t i); /* below fetch_loop_count */
 /* Its uv loop, for handles that live beside a transfer (body pipes). The loop's thread. */
 uv_loop_t *fetch_loop_uv(struct fetch_loop *loop);
 /* Posts a mail to the loop's thread. Any thread. */

@@ -31,6 +31,9 @@ void runner_report(const struct runner *runner, struct report *ret_report);
 /* describe.c: penstock-host --describe FILE. The exit status; a fault is one sentence on standard output. */
 int plugin_describe(const char *file);
 
+/* settle.c: penstock-host --settle. The exit status. */
+int host_settle(void);
+
 /* sandbox.c: from here on this process opens no files, sockets and programs, and can become nothing more. All
  * threads. 0, or a negative errno and a sentence. */
 int sandbox_close(struct error *err);

@@ -5,6 +5,7 @@
 
 static const char usage[] =
     "usage: penstock-host --describe FILE.so    prints what a plug-in says of itself, as JSON\n"
+    "       penstock-host --settle             waits until this service's other hosts have ended\n"
     "       penstock-host --version | --help\n"
     "\n"
     "penstockd starts this program for each job whose parser is a pipeline or an isolated "
@@ -16,6 +17,8 @@ int main(int argc, char **argv)
         return host_run();
     if (argc == 3 && strcmp(argv[1], "--describe") == 0)
         return plugin_describe(argv[2]);
+    if (argc == 2 && strcmp(argv[1], "--settle") == 0)
+        return host_settle();
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         puts("penstock-host " PENSTOCK_VERSION);
         return 0;

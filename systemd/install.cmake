@@ -1,0 +1,14 @@
+# Included by the top CMakeLists.txt: what makes a service of it.
+set(PENSTOCK_SYSTEMDDIR ${CMAKE_INSTALL_PREFIX}/lib CACHE PATH "Where systemd/system, sysusers.d and systemd/catalog are")
+foreach(unit penstockd.socket penstockd.service builtins-only.conf)
+    configure_file(${CMAKE_CURRENT_LIST_DIR}/${unit}.in ${CMAKE_BINARY_DIR}/systemd/${unit} @ONLY)
+endforeach()
+install(FILES ${CMAKE_BINARY_DIR}/systemd/penstockd.socket ${CMAKE_BINARY_DIR}/systemd/penstockd.service
+    DESTINATION ${PENSTOCK_SYSTEMDDIR}/systemd/system)
+install(FILES ${CMAKE_BINARY_DIR}/systemd/builtins-only.conf ${CMAKE_CURRENT_LIST_DIR}/stages.conf
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/penstock/systemd)
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/penstock.sysusers DESTINATION ${PENSTOCK_SYSTEMDDIR}/sysusers.d RENAME penstock.conf)
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/penstock.logrotate DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/logrotate.d RENAME penstock)
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/10-log.conf DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/penstock/penstockd.conf.d)
+install(DIRECTORY DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/penstock/credentials
+    DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
