@@ -30,7 +30,7 @@ _penstockctl_schedules() {
 # The values of option $1 that begin with $2; fails if it takes none.
 _penstockctl_value() {
     case $1 in
-    --socket | --from | --body) _penstockctl_files "$2" ;;
+    --socket | --from | --body | --output) _penstockctl_files "$2" ;;
     --state) _penstockctl_words "queued waiting running done failed cancelled" "$2" ;;
     --events) _penstockctl_words "start record attempt verdict stop" "$2" ;;
     --error)
@@ -60,7 +60,7 @@ _penstockctl_value() {
 }
 
 _penstockctl() {
-    local commands="run submit list show explain wait follow cancel retry ping top stats parsers pause resume reload schedule"
+    local commands="run submit list show explain wait follow cancel retry ping top stats metrics parsers pause resume reload schedule"
     local everywhere="--socket --json --help --version"
     local job="--parser --option --label --credential --header --method --body --deliver --digest --unverified
         --accept-status --expect-type --min-bytes --min-records --max-attempts --max-body --max-redirects
@@ -111,6 +111,7 @@ _penstockctl() {
     top) _penstockctl_words "--interval --count $everywhere" "$cur" ;;
     list) _penstockctl_words "--limit $select $everywhere" "$cur" ;;
     follow) _penstockctl_words "$stream $select $everywhere" "$cur" ;;
+    metrics) _penstockctl_words "--output $everywhere" "$cur" ;;
     cancel | retry) _penstockctl_words "$select $everywhere" "$cur" ;;
     *) _penstockctl_words "$everywhere" "$cur" ;;
     esac

@@ -17,6 +17,7 @@ static const struct message_method methods[] = {
     {"follow", MESSAGE_FOLLOW, JOBS_SHOW, false},
     {"stats", MESSAGE_CALL, JOBS_STATS, true},
     {"top", MESSAGE_CALL, JOBS_TOP, false},
+    {"metrics", MESSAGE_CALL, JOBS_METRICS, false},
     {"parsers", MESSAGE_CALL, JOBS_PARSERS, true},
     {"ping", MESSAGE_PING, JOBS_SHOW, true},
     {"pause", MESSAGE_CALL, JOBS_PAUSE, false},
@@ -33,7 +34,8 @@ static const struct message_method methods[] = {
 
 #define METHOD_NAMES                                                                               \
     "submit, show, list, cancel, retry, wait, follow, run, exited, schedule_apply, schedule_add, " \
-    "schedule_list, schedule_run, schedule_remove, pause, resume, reload, stats, top, parsers, "   \
+    "schedule_list, schedule_run, schedule_remove, pause, resume, reload, stats, top, metrics, "   \
+    "parsers, "                                                                                    \
     "ping"
 
 /* jansson has a fixed limit of depth (2,048) and none of the number of values, and a value costs

@@ -47,6 +47,7 @@ int cmd_ping(struct ctl *ctl);
 int cmd_top(struct ctl *ctl);
 int cmd_stats(struct ctl *ctl);
 int cmd_parsers(struct ctl *ctl);
+int cmd_metrics(struct ctl *ctl);
 int cmd_reload(struct ctl *ctl);
 int cmd_generic(struct ctl *ctl); /* one request by the command's own name */
 

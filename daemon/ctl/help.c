@@ -13,6 +13,7 @@ static const struct {
     {GROUP_TIMING, "When, with add"},
     {GROUP_FAILING, "With list"},
     {GROUP_TOP, "How often"},
+    {GROUP_METRICS, "Where to"},
     {GROUP_JOB, "The job (the same names, with _, in JSON and in the daemon's config)"},
     {GROUP_SELECT, "SELECT: which jobs"},
     {GROUP_GLOBAL, "Everywhere"},

@@ -31,6 +31,8 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
                     "runs begin up to so much later, each schedule's by its own part"},
     [OPT_FAILING] = {"failing", NULL, GROUP_FAILING, FORM_NONE, NULL,
                      "only those whose last run failed; exit status 1 if there are any"},
+    [OPT_OUTPUT] = {"output", "FILE", GROUP_METRICS, FORM_NONE, NULL,
+                    "replace a file of node_exporter's textfile collector"},
 
     [OPT_INTERVAL] = {"interval", "TIME", GROUP_TOP, FORM_NONE, NULL,
                       "from one look to the next; 1s unless told"},

@@ -23,6 +23,7 @@ enum opt {
     OPT_FAILING,
     OPT_INTERVAL,
     OPT_COUNT,
+    OPT_OUTPUT,
     OPT_EVENTS,
     OPT_DATA,
     OPT_PARSER,
@@ -78,6 +79,7 @@ enum opt_group {
     GROUP_TIMING = 1 << 7,
     GROUP_FAILING = 1 << 8,
     GROUP_TOP = 1 << 9,
+    GROUP_METRICS = 1 << 10,
 };
 
 /* How a value becomes JSON, under the option's name with _ for - or the name given here. */

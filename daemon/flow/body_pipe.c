@@ -11,11 +11,23 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static void on_poll(uv_poll_t *poll, int status, int events);
+
+/* --- figures ----------------------------------------------------------------------------------- */
+
+/* Of the process; every fetch loop adds and takes. */
+static _Atomic uint64_t total_bytes, total_pipes;
+
+void body_pipe_totals(uint64_t *ret_bytes, uint64_t *ret_pipes)
+{
+    *ret_bytes = atomic_load_explicit(&total_bytes, memory_order_relaxed);
+    *ret_pipes = atomic_load_explicit(&total_pipes, memory_order_relaxed);
+}
 
 /* --- the descriptor and its handle ------------------------------------------------------------- */
 
@@ -49,6 +61,8 @@ static void close_end(struct body_pipe *pipe)
     pipe->poll_state = BODY_PIPE_POLL_CLOSING;
     pipe->polling = 0;
     fd_close(&pipe->fd);
+    atomic_fetch_sub_explicit(&total_bytes, pipe->granted, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&total_pipes, 1, memory_order_relaxed);
     stop_full_clock(pipe);
     free(pipe->carry);
     pipe->carry = NULL;
@@ -65,11 +79,15 @@ static void watch(struct body_pipe *pipe, int events)
 
 /* F_SETPIPE_SZ takes a share of the user's budget, and fails with EPERM once that is used up: the pipe
  * then stays as it is. */
-static void resize(int fd, size_t size)
+static size_t resize(int fd, size_t size)
 {
     int wanted = size > INT_MAX ? INT_MAX : (int)size;
-    if (wanted > 0 && fcntl(fd, F_GETPIPE_SZ) != wanted)
-        (void)fcntl(fd, F_SETPIPE_SZ, wanted);
+    int granted = fcntl(fd, F_GETPIPE_SZ);
+    if (wanted > 0 && granted != wanted) {
+        int r = fcntl(fd, F_SETPIPE_SZ, wanted);
+        granted = r > 0 ? r : granted;
+    }
+    return granted > 0 ? (size_t)granted : 0;
 }
 
 /* A handle whose descriptor a library closed too early still occupies that number in the loop, and the
@@ -99,11 +117,13 @@ int body_pipe_adopt(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, 
     *pipe = (struct body_pipe){.ops = ops, .user = user, .loop = loop, .fd = -1};
     int r = fd_set_nonblock(*fd, true);
     if (r == 0) {
-        resize(*fd, size);
+        pipe->granted = resize(*fd, size);
         r = init_poll(loop, &pipe->poll, fd);
     }
     if (r < 0)
         return r;
+    atomic_fetch_add_explicit(&total_bytes, pipe->granted, memory_order_relaxed);
+    atomic_fetch_add_explicit(&total_pipes, 1, memory_order_relaxed);
     pipe->fd = *fd;
     *fd = -1;
     pipe->body = body_ref(body);

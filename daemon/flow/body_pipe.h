@@ -36,6 +36,7 @@ struct body_pipe {
     int fd;      /* the write end; -1 once closed */
     char *carry; /* allocated by the first write, so that no write can fail half-way */
     size_t carry_size, carry_len, carry_off;
+    size_t granted;    /* bytes that the kernel's pipe holds */
     uint64_t accepted; /* bytes taken, the carry included */
     uint64_t full_since,
         full_time; /* ns that a carry has waited: the writer's wait for the reader */
@@ -79,6 +80,9 @@ void body_pipe_abort(struct body_pipe *pipe);
 
 /* True while a carry waits for room. */
 bool body_pipe_full(const struct body_pipe *pipe);
+
+/* Bytes of kernel memory that all open pipes of the process may hold, and how many these are. Any thread. */
+void body_pipe_totals(uint64_t *ret_bytes, uint64_t *ret_pipes);
 
 /* Nanoseconds that a carry has waited so far, now included. */
 uint64_t body_pipe_full_time(const struct body_pipe *pipe, uint64_t now);

@@ -30,6 +30,8 @@ static void set_limits(const struct jobs *jobs, struct host *host)
     uint64_t connections = 0;
     struct pace_limits *limits = &host->limits;
     *limits = (struct pace_limits){0};
+    section = settings_host_match(s, host->name, 0);
+    host->section = section ? (size_t)(section - s->hosts) : s->host_count;
     for (size_t i = 0; (section = settings_host_match(s, host->name, i)); i++) {
         if (connections == 0)
             connections = section->connections;

@@ -411,6 +411,9 @@ void jobs_call(struct jobs *jobs, struct jobs_call *call)
     case JOBS_TOP:
         call_top(call);
         return;
+    case JOBS_METRICS:
+        call_metrics(call);
+        return;
     case JOBS_PARSERS:
         call_reply(call, view_parsers(jobs->registry));
         return;

@@ -163,6 +163,13 @@ static const char *outcome_name(enum job_state state)
     return state == JOB_DONE ? "done" : state == JOB_FAILED ? "failed" : "cancelled";
 }
 
+static enum outcome outcome_of(enum job_state state)
+{
+    return state == JOB_DONE     ? OUTCOME_DONE
+           : state == JOB_FAILED ? OUTCOME_FAILED
+                                 : OUTCOME_CANCELLED;
+}
+
 void job_finish(struct job *job, enum job_state state, const struct cause *cause)
 {
     if (job->place == PLACE_ENDING)
@@ -174,11 +181,14 @@ void job_finish(struct job *job, enum job_state state, const struct cause *cause
         job->held_line.spool = &job->attempt->spool;
     if (job->held_line.spool)
         jobs->records += job->attempt->spool.lines;
-    if (job->attempt)
+    if (job->attempt) {
+        metrics_attempt_ended(job, outcome_of(state), job->error);
         attempt_line(&job->attempt_line.text, job, outcome_name(state), cause, -1);
+    }
     verdict_line(&job->verdict_line.text, job, cause);
     if (job->verdict_line.text.failed) /* the verdict outweighs its details */
         log_error("job %llu: no memory for all of its verdict", (unsigned long long)job->id);
+    metrics_job_ended(job);
     jobs->verdicts[state]++;
     jobs->kinds[job->error]++;
     job_set_state(job, state);
@@ -188,6 +198,7 @@ void job_finish(struct job *job, enum job_state state, const struct cause *cause
 static void count_attempt(struct job *job)
 {
     struct attempt *a = job->attempt;
+    job->counted = true;
     job->jobs->attempts++;
     job->jobs->bytes += atomic_load_explicit(&a->bytes, memory_order_relaxed);
     if (!a->hold_max)
@@ -218,6 +229,7 @@ static void retry(struct job *job, const struct cause *cause)
         retry_delay(job->jobs->settings, job->row->attempt, job->attempt->retry_after, now);
     job->row->due = now + wait;
     job->jobs->retries++;
+    metrics_attempt_ended(job, OUTCOME_RETRY, cause->kind);
     attempt_line(&job->attempt_line.text, job, "retry", cause, wait);
     job_set_state(job, JOB_WAITING);
     send_off(job, ENDING_RETRY);
@@ -226,6 +238,7 @@ static void retry(struct job *job, const struct cause *cause)
 static void interrupt(struct job *job, const struct cause *cause)
 {
     job->row->due = 0;
+    metrics_attempt_ended(job, OUTCOME_INTERRUPTED, KIND_NONE);
     attempt_line(&job->attempt_line.text, job, "interrupted", cause, -1);
     job_set_state(job, JOB_QUEUED);
     send_off(job, ENDING_INTERRUPTED);

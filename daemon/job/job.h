@@ -17,6 +17,7 @@
 
 #include "job/attempt.h"
 #include "job/jobs.h"
+#include "job/metrics.h"
 #include "job/pace.h"
 #include "job/remote.h"
 #include "spec/spec.h"
@@ -56,6 +57,7 @@ struct job {
     bool claiming, claimed; /* claim.c: of this stay in memory */
     uint64_t claimed_at;    /* clock_now */
     struct attempt *attempt;
+    bool counted;                   /* its attempt's bytes are in jobs->bytes */
     uint64_t queued_at, started_at; /* clock_now; of this stay in memory */
     uint64_t deadline;              /* of the attempt's time-out; clock_now */
     uint64_t abandon_at;            /* when an aborted parser is given up; 0: not aborted */
@@ -126,6 +128,8 @@ struct jobs {
     uint64_t submitted, attempts, retries, verdicts[JOB_STATE_COUNT_], kinds[KIND_COUNT_], bytes,
         records;
     uint64_t reloads, reloads_refused;
+    struct metrics metrics;
+    uint64_t max_jobs;               /* as the store was told at the start */
     int64_t started_us, reloaded_us; /* CLOCK_REALTIME; of the last config that took effect */
 };
 
@@ -190,6 +194,7 @@ struct host {
     struct list hops;   /* jobs redirected here that wait for a slot */
     size_t window_len;
     unsigned running, limit;
+    size_t section;   /* of settings->hosts, the most specific; host_count: none */
     unsigned folding; /* submissions that claim as well, on their way to the store */
     unsigned ahead;   /* so many of the window's first are claimed before they can start */
     bool brisk;       /* the last attempt here took less time than a commit may */
@@ -233,6 +238,13 @@ void pause_free(struct jobs *jobs);
 
 /* --- verdict.c -------------------------------------------------------------------------------- */
 void verdict_line(struct buf *b, const struct job *job, const struct cause *cause);
+/* Where the time of a job that has an attempt went, in ns. */
+struct job_seconds {
+    uint64_t total, queued;       /* since it was queued (in this daemon) */
+    uint64_t connect, first_byte; /* of the attempt's last transfer; 0: it did not come to that */
+    uint64_t wait_origin, wait_parser, wait_sink;
+};
+void job_seconds(const struct job *job, uint64_t now, struct job_seconds *ret_seconds);
 void attempt_line(struct buf *b, const struct job *job, const char *outcome,
                   const struct cause *cause, int64_t retry_in_us);
 
@@ -256,6 +268,8 @@ json_t *view_workers(struct jobs *jobs);
 json_t *view_fetch(struct jobs *jobs);
 json_t *view_sinks(struct jobs *jobs);
 json_t *view_stats(struct jobs *jobs);
+void jobs_counts(struct jobs *jobs,
+                 struct store_counts *ret_counts); /* by state, as clients see it */
 json_t *view_parsers(const struct registry *registry);
 
 /* --- follow.c --------------------------------------------------------------------------------- */

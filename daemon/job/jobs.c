@@ -87,6 +87,7 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct er
         return error_set(err, -ENOMEM, "no memory for the jobs");
     jobs->config = *config;
     jobs->settings = config->settings;
+    jobs->max_jobs = config->settings->max_jobs;
     jobs->registry = registry_ref(config->registry);
     jobs->policy = policy_ref(config->policy);
     jobs->started_us = jobs->reloaded_us = clock_real_us();

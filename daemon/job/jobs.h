@@ -46,20 +46,21 @@ enum jobs_error {
 enum jobs_method {
     JOBS_SUBMIT, /* {job} -> {"id":N} | [{job}…] -> [{"id":N} | {"error":{…}} …]; "existing":true
                     for a known key */
-    JOBS_SHOW,   /* {"id":N} -> {job object} */
-    JOBS_LIST,   /* {SELECT…, "limit":N, "before":ID} -> {"jobs":[…],"next":ID|null} */
-    JOBS_CANCEL, /* {"id":N} | {"ids":[…]} | {SELECT…} ->
+    JOBS_SHOW,    /* {"id":N} -> {job object} */
+    JOBS_LIST,    /* {SELECT…, "limit":N, "before":ID} -> {"jobs":[…],"next":ID|null} */
+    JOBS_CANCEL,  /* {"id":N} | {"ids":[…]} | {SELECT…} ->
                      {"cancelled":[…],"ended":[…],"missing":[…]} */
-    JOBS_RETRY,  /* the same -> {"retried":[{"id":NEW,"retry_of":OLD}…],"missing":[…]} */
-    JOBS_WAIT,   /* {"ids":[…]} -> {"jobs":[{job object}…]} once all have ended */
-    JOBS_STATS,  /* {} -> {…} */
-    JOBS_TOP,    /* {"limit":N} -> {…,"running":[…],"hosts":[…]} */
-    JOBS_RUN,    /* {job} with call->fd and call->runner -> {"id":N} */
-    JOBS_EXITED, /* {"id":N,"status":N}, from the runner's connection -> {} */
-    JOBS_PAUSE,  /* {} or {"all":true} | {"host":NAME} | {"parser":NAME} |
+    JOBS_RETRY,   /* the same -> {"retried":[{"id":NEW,"retry_of":OLD}…],"missing":[…]} */
+    JOBS_WAIT,    /* {"ids":[…]} -> {"jobs":[{job object}…]} once all have ended */
+    JOBS_STATS,   /* {} -> {…} */
+    JOBS_TOP,     /* {"limit":N} -> {…,"running":[…],"hosts":[…]} */
+    JOBS_METRICS, /* {"format":"openmetrics"|"prometheus"} -> the text, a string */
+    JOBS_RUN,     /* {job} with call->fd and call->runner -> {"id":N} */
+    JOBS_EXITED,  /* {"id":N,"status":N}, from the runner's connection -> {} */
+    JOBS_PAUSE,   /* {} or {"all":true} | {"host":NAME} | {"parser":NAME} |
                      {"schedule":NAME} -> {"paused":true} */
-    JOBS_RESUME, /* the same -> {"paused":false} */
-    JOBS_RELOAD, /* {} -> {"reloaded":true,"restart":["SECTION.KEY"…]} */
+    JOBS_RESUME,  /* the same -> {"paused":false} */
+    JOBS_RELOAD,  /* {} -> {"reloaded":true,"restart":["SECTION.KEY"…]} */
     JOBS_SCHEDULE_APPLY,  /* {"schedules":[…],"prune":B,"keep":[NAME…],"dry_run":B} ->
                             {"changes":[{"name","change"}…]} */
     JOBS_SCHEDULE_ADD,    /* {schedule} -> the same */

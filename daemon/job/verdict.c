@@ -59,25 +59,35 @@ void attempt_line(struct buf *b, const struct job *job, const char *outcome,
     line_end(b);
 }
 
-static void put_seconds(struct buf *b, const struct job *job, uint64_t now)
+void job_seconds(const struct job *job, uint64_t now, struct job_seconds *ret)
 {
     const struct attempt *a = job->attempt;
-    uint64_t queued = (job->started_at ? job->started_at : now) - job->queued_at;
     uint64_t sink = atomic_load_explicit(&a->task.source.wait, memory_order_relaxed);
-    uint64_t parser = a->pipe_full_ns;
-    uint64_t origin = a->body ? body_read_wait(a->body, now) : 0;
+    *ret = (struct job_seconds){
+        .total = now - job->queued_at,
+        .queued = (job->started_at ? job->started_at : now) - job->queued_at,
+        .connect = a->end.connect_ns,
+        .first_byte = a->end.first_byte_ns,
+        .wait_origin = a->end.first_byte_ns + (a->body ? body_read_wait(a->body, now) : 0),
+        /* While the parser waits for the sink the pipe is full as well: that time is the sink's. */
+        .wait_parser = a->pipe_full_ns > sink ? a->pipe_full_ns - sink : 0,
+        .wait_sink = sink,
+    };
+}
 
-    /* While the parser waits for the sink the pipe is full as well: that time is the sink's. */
-    parser = parser > sink ? parser - sink : 0;
+static void put_seconds(struct buf *b, const struct job *job, uint64_t now)
+{
+    struct job_seconds s;
+    job_seconds(job, now, &s);
     buf_puts(b, ",\"seconds\":{");
     size_t start = b->len;
-    line_seconds(b, "total", now - job->queued_at);
-    line_seconds(b, "queued", queued);
-    line_seconds(b, "connect", a->end.connect_ns);
-    line_seconds(b, "first_byte", a->end.first_byte_ns);
-    line_seconds(b, "wait_origin", a->end.first_byte_ns + origin);
-    line_seconds(b, "wait_parser", parser);
-    line_seconds(b, "wait_sink", sink);
+    line_seconds(b, "total", s.total);
+    line_seconds(b, "queued", s.queued);
+    line_seconds(b, "connect", s.connect);
+    line_seconds(b, "first_byte", s.first_byte);
+    line_seconds(b, "wait_origin", s.wait_origin);
+    line_seconds(b, "wait_parser", s.wait_parser);
+    line_seconds(b, "wait_sink", s.wait_sink);
     if (!b->failed) { /* the first member's comma */
         memmove(b->data + start, b->data + start + 1, b->len - start);
         b->len--;

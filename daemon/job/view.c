@@ -121,18 +121,23 @@ json_t *view_life(struct jobs *jobs, const struct store_job *row)
 
 /* --- stats ------------------------------------------------------------------------------------ */
 
-json_t *view_states(struct jobs *jobs)
+void jobs_counts(struct jobs *jobs, struct store_counts *ret_counts)
 {
     struct store *store = jobs->config.store;
-    struct store_counts counts;
-    store->engine->counts(store, &counts);
-    json_t *states = json_object();
+    store->engine->counts(store, ret_counts);
     struct job *job, *next; /* claimed, and not started */
     HASH_ITER(hh, jobs->active, job, next)
-    if (job->place == PLACE_WINDOW && job->claimed && counts.by_state[JOB_RUNNING] > 0) {
-        counts.by_state[JOB_RUNNING]--;
-        counts.by_state[JOB_QUEUED]++;
+    if (job->place == PLACE_WINDOW && job->claimed && ret_counts->by_state[JOB_RUNNING] > 0) {
+        ret_counts->by_state[JOB_RUNNING]--;
+        ret_counts->by_state[JOB_QUEUED]++;
     }
+}
+
+json_t *view_states(struct jobs *jobs)
+{
+    struct store_counts counts;
+    jobs_counts(jobs, &counts);
+    json_t *states = json_object();
     for (int i = 0; i < JOB_STATE_COUNT_; i++)
         json_object_set_new(states, job_state_name((enum job_state)i),
                             json_integer((json_int_t)counts.by_state[i]));

@@ -100,6 +100,14 @@ static void sqlite_counts(struct store *store, struct store_counts *ret_counts)
     pthread_mutex_unlock(&s->lock);
 }
 
+static void sqlite_commits(struct store *store, struct histogram *ret_commits)
+{
+    struct sqlite *s = sqlite_of(store);
+    pthread_mutex_lock(&s->lock);
+    *ret_commits = s->commits;
+    pthread_mutex_unlock(&s->lock);
+}
+
 static bool sqlite_failing(struct store *store)
 {
     struct sqlite *s = sqlite_of(store);
@@ -150,6 +158,7 @@ static const struct store_engine sqlite_engine = {.name = "sqlite",
                                                   .schedules = sqlite_schedules,
                                                   .schedule_put = sqlite_schedule_put,
                                                   .counts = sqlite_counts,
+                                                  .commits = sqlite_commits,
                                                   .failing = sqlite_failing,
                                                   .give_up = sqlite_give_up,
                                                   .free = sqlite_free};

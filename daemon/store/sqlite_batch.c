@@ -154,6 +154,7 @@ static void undo(struct sqlite *s)
 /* True if it is on the disk; else undone. */
 static bool end(struct sqlite *s)
 {
+    uint64_t since = clock_now();
     if (s->fault_code == 0)
         stmt_run(s, STMT_COMMIT);
     if (s->fault_code != 0) {
@@ -161,6 +162,7 @@ static bool end(struct sqlite *s)
         return false;
     }
     pthread_mutex_lock(&s->lock);
+    histogram_add(&s->commits, clock_now() - since);
     s->visible = s->counts;
     pthread_mutex_unlock(&s->lock);
     return true;

@@ -100,6 +100,7 @@ struct sqlite {
     bool stop, giving_up;        /* under the lock */
     bool gave_up;                /* the thread has seen it; under the lock */
     struct store_counts visible; /* under the lock: as last committed */
+    struct histogram commits;    /* under the lock; the thread adds */
     atomic_bool failing;
 
     /* The thread's. */

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/mailbox.h"
+#include "base/metric.h"
 #include "record/kind.h"
 
 #include <stdbool.h>
@@ -261,6 +262,8 @@ struct store_engine {
     void (*schedules)(struct store *s, struct store_schedules *call);
     void (*schedule_put)(struct store *s, struct store_schedule_put *call);
     void (*counts)(struct store *s, struct store_counts *ret_counts); /* at once, from memory */
+    /* How long commits took, since the start; at once, from memory. NULL: it makes none. */
+    void (*commits)(struct store *s, struct histogram *ret_commits);
     /* Changes cannot be made durable just now: submits and claims are refused with the reason, finish and
      * postpone wait in the store and are tried again. NULL: that cannot happen. */
     bool (*failing)(struct store *s);

@@ -1,0 +1,91 @@
+/* metrics: the daemon's figures, on standard output or as a file for node_exporter's textfile collector. */
+#include "base/buf.h"
+#include "ctl/ctl.h"
+#include "ctl/out.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Beside `path`, so that a rename puts it there; hidden, and without the ending .prom, so that no collector takes
+ * it for the file. NULL: out of memory. */
+static char *draft_name(const char *path)
+{
+    char *dir_copy = strdup(path), *base_copy = strdup(path), *name = NULL;
+    if (dir_copy && base_copy &&
+        asprintf(&name, "%s/.%s.XXXXXX", dirname(dir_copy), basename(base_copy)) < 0)
+        name = NULL;
+    free(dir_copy);
+    free(base_copy);
+    return name;
+}
+
+/* The mode that an ordinary new file would have; mkstemp's is for its owner alone. */
+static int fill(int fd, const char *text, size_t len)
+{
+    mode_t mask = umask(0);
+    umask(mask);
+    if (fchmod(fd, 0666 & ~mask) < 0)
+        return -errno;
+    return fd_write_all(fd, text, len);
+}
+
+/* Whoever reads the file sees the one before or this one, whole. */
+static int replace_file(const char *path, const char *text, size_t len)
+{
+    char *draft = draft_name(path);
+    if (!draft)
+        return -ENOMEM;
+    int fd = mkostemp(draft, O_CLOEXEC);
+    int r = fd < 0 ? -errno : fill(fd, text, len);
+    if (fd >= 0 && close(fd) < 0 && r == 0)
+        r = -errno;
+    if (r == 0 && rename(draft, path) < 0)
+        r = -errno;
+    if (r < 0 && fd >= 0)
+        unlink(draft);
+    free(draft);
+    return r;
+}
+
+static int put(const json_t *text, const char *path)
+{
+    struct error err;
+    const char *data = json_string_value(text);
+    if (!data) {
+        error_set(&err, -EPROTO, "the daemon's answer is no text");
+        return ctl_fail(-EPROTO, &err);
+    }
+    if (!path) {
+        out_put(data, json_string_length(text));
+        return EXIT_ALL_WELL;
+    }
+    int r = replace_file(path, data, json_string_length(text));
+    if (r == 0)
+        return EXIT_ALL_WELL;
+    error_set(&err, r, "%s cannot be written: %s", path, strerror(-r));
+    return ctl_fail(r, &err);
+}
+
+int cmd_metrics(struct ctl *ctl)
+{
+    const char *path = args_value(&ctl->args, OPT_OUTPUT);
+    struct answer answer;
+    json_t *params = path ? json_pack("{s:s}", "format", "prometheus") : NULL;
+    int status = ctl_ask(ctl, "metrics", params, &answer);
+    if (status != 0)
+        return status;
+    if (ctl->json && !path)
+        ctl_put_raw(&answer);
+    else
+        status = put(answer.result, path);
+    answer_deinit(&answer);
+    return status;
+}

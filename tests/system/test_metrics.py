@@ -1,0 +1,168 @@
+# label: sanitize
+"""The figures: strictly in their format, right, bounded in number, and without secrets."""
+import json
+import re
+import threading
+import time
+
+import openmetrics
+import penstock_test
+from penstock_test import ROOT, until
+
+BAD = {
+    "no end": "# TYPE a gauge\n# HELP a x\na 1\n",
+    "no newline": "# TYPE a gauge\n# HELP a x\na 1\n# EOF",
+    "a counter without its ending": "# TYPE a counter\n# HELP a x\na 1\n# EOF\n",
+    "a sample of no family": "a 1\n# EOF\n",
+    "a family in two parts": "# TYPE a gauge\n# HELP a x\na 1\n# TYPE b gauge\n# HELP b x\nb 1\n# TYPE a gauge\n# HELP a x\n# EOF\n",
+    "twice": "# TYPE a gauge\n# HELP a x\na 1\na 2\n# EOF\n",
+    "a wrong unit": "# TYPE a gauge\n# UNIT a seconds\n# HELP a x\na 1\n# EOF\n",
+    "an unknown type": "# TYPE a number\n# HELP a x\na 1\n# EOF\n",
+    "a bad label": '# TYPE a gauge\n# HELP a x\na{b="\\x"} 1\n# EOF\n',
+    "no +Inf": '# TYPE a histogram\n# HELP a x\na_bucket{le="1.0"} 0\na_count 0\na_sum 0\n# EOF\n',
+    "not cumulative": '# TYPE a histogram\n# HELP a x\na_bucket{le="1.0"} 2\na_bucket{le="+Inf"} 1\na_count 1\na_sum 0\n# EOF\n',
+    "a count of its own": '# TYPE a histogram\n# HELP a x\na_bucket{le="+Inf"} 1\na_count 2\na_sum 0\n# EOF\n',
+    "a negative counter": "# TYPE a counter\n# HELP a x\na_total -1\n# EOF\n",
+    "an empty line": "# TYPE a gauge\n# HELP a x\n\na 1\n# EOF\n",
+}
+
+
+class Reader(penstock_test.Case):
+    def test_it_is_strict(self):
+        for name, text in BAD.items():
+            with self.subTest(name), self.assertRaises(openmetrics.Fault):
+                openmetrics.read(text)
+
+
+class Metrics(penstock_test.Case):
+    def setUp(self):
+        super().setUp()
+        self.web = self.origin()
+
+    def read(self, daemon, **params):
+        return openmetrics.read(daemon.call("metrics", params), params.get("format") != "prometheus")
+
+    def test_figures(self):
+        daemon = self.daemon({"store.engine": "sqlite", "store.path": self.dir / "db", "fetch.retry_delay": "1ms"})
+        before = self.read(daemon)
+        self.assertEqual(before["penstock_attempts"].value(outcome="failed", kind="truncated"), 0)
+        first = daemon.job(self.web.url("/lines?n=100"), parser="lines")
+        daemon.job(self.web.url("/lines?n=100&cut=50&etag=none"), max_attempts=2)
+        daemon.job(self.web.url("/lines?n=1&status=404"))
+        m = self.read(daemon)
+        self.assertEqual(m["penstock_jobs"].value(state="done"), 1)
+        self.assertEqual(m["penstock_jobs"].value(state="failed"), 2)
+        self.assertEqual(m["penstock_verdicts"].value(state="done", kind="none"), 1)
+        self.assertEqual(m["penstock_verdicts"].value(state="failed", kind="truncated"), 1)
+        self.assertEqual(m["penstock_verdicts"].value(state="failed", kind="http_status"), 1)
+        self.assertEqual(m["penstock_attempts"].value(outcome="done", kind="none"), 1)
+        self.assertEqual(m["penstock_attempts"].value(outcome="retry", kind="truncated"), 1)
+        self.assertEqual(m["penstock_attempts"].value(outcome="failed", kind="truncated"), 1)
+        self.assertEqual(m["penstock_jobs_submitted"].value(), 3)
+        self.assertGreaterEqual(m["penstock_body_bytes"].value(), first["bytes"] + 100)
+        self.assertGreaterEqual(m["penstock_records"].value(), 100)
+        for name, least in (("job", 3), ("job_queued", 3), ("attempt", 4), ("first_byte", 4), ("connect", 1), ("store_commit", 3)):
+            self.assertGreaterEqual(m[f"penstock_{name}_seconds"].count(), least, name)
+        self.assertGreater(m["penstock_wait_seconds"].value(on="origin"), 0)
+        self.assertEqual(m["penstock_sink_lines"].value(sink="stdout"), len(daemon.lines()))
+        for name in ("resident_memory_bytes", "open_fds", "max_fds", "threads", "cpu_seconds"):
+            self.assertGreater(m[f"penstock_process_{name}"].value(), 0, name)
+        started = m["penstock_process_start_time_seconds"].value()
+        self.assertLess(abs(time.time() - started), 300)
+        self.assertEqual(m["penstock_queue_jobs"].value() + m["penstock_running_jobs"].value(), 0)
+
+    def test_what_is_under_way(self):
+        daemon = self.daemon({"fetch.host_connections": 1, "flow.pipe_size": "64K"})
+        daemon.submit(self.web.url("/lines?n=20000&hold=on&hold_at=50000"))
+        daemon.submit(self.web.url("/lines?n=1"))
+        until(lambda: self.read(daemon)["penstock_body_bytes"].value() >= 50000, "the running job's bytes count")
+        m = until(lambda: [m for m in [self.read(daemon)] if m["penstock_queue_oldest_age_seconds"].value() > 0.01], "the other's age")[0]
+        self.assertEqual(m["penstock_running_jobs"].value(), 1)
+        self.assertEqual(m["penstock_workers_busy"].value(), 1)
+        self.assertEqual(m["penstock_host_running_jobs"].value(host="(other)"), 1)
+        self.assertEqual(m["penstock_queue_jobs"].value(), 1)
+        self.assertEqual((m["penstock_pipes"].value(), m["penstock_pipe_bytes"].value()), (1, 65536))
+        self.web.release("on")
+        until(lambda: self.read(daemon)["penstock_jobs"].value(state="done") == 2, "both are done")
+        m = self.read(daemon)
+        self.assertEqual((m["penstock_pipes"].value(), m["penstock_pipe_bytes"].value()), (0, 0))
+        self.assertEqual(m["penstock_queue_oldest_age_seconds"].value(), 0)
+
+    def test_labels_are_the_configs(self):
+        config = self.wrote("c.conf", '[host "127.0.0.1"]\nconnections = 3\n[host "*.example.org"]\nconnections = 2\n'
+                            f'[sink "a"]\ntype = file\npath = {self.dir}/sink\n')
+        daemon = self.daemon(config=config)
+        daemon.call("schedule_add", {"name": 'q"\\x', "url": self.web.url("/lines?n=1&id=hush"), "every": "1h", "jitter": "none"})
+        for i in range(5):
+            daemon.submit(self.web.url(f"/lines?n=1&id=hush{i}"), parser="csv", labels={"who": f"hush{i}"})
+        until(lambda: self.read(daemon)["penstock_jobs"].value(state="done") == 6, "all are done")
+        text = daemon.call("metrics")
+        self.assertNotIn("hush", text)
+        m = openmetrics.read(text)
+        self.assertEqual({dict(k[1])["host"] for k in m["penstock_hosts"].samples}, {"127.0.0.1", "*.example.org", "(other)"})
+        self.assertGreater(m["penstock_schedule_last_success_timestamp_seconds"].value(schedule='q"\\x'), 0)
+        self.assertEqual(m["penstock_schedules"].value(), 1)
+        self.assertEqual(len(m["penstock_sink_lines"].samples), 1)
+
+    def test_reloads_are_counted(self):
+        config = self.wrote("c.conf", "")
+        daemon = self.daemon(config=config)
+        since = self.read(daemon)["penstock_config_last_success_timestamp_seconds"].value()
+        daemon.call("reload")
+        config.write_text("[daemon]\nno = 1\n")
+        with daemon.rpc() as rpc:
+            rpc.fail("reload")
+        m = self.read(daemon)
+        self.assertEqual(m["penstock_config_reloads"].value(outcome="done"), 1)
+        self.assertEqual(m["penstock_config_reloads"].value(outcome="refused"), 1)
+        self.assertGreater(m["penstock_config_last_success_timestamp_seconds"].value(), since)
+
+    def test_the_older_format_has_the_same(self):
+        daemon = self.daemon()
+        new, old = self.read(daemon), self.read(daemon, format="prometheus")
+        self.assertEqual({n + ("_total" if f.type == "counter" else "") for n, f in new.items()}, set(old))
+        with daemon.rpc() as rpc:
+            for params in ({"format": "xml"}, {"format": 1}, {"what": "openmetrics"}):
+                self.assertEqual(rpc.fail("metrics", params)["data"], {"kind": "invalid_params", "field": "format"})
+
+    def test_textfile(self):
+        daemon = self.daemon()
+        done = daemon.ctl("metrics", check=0)
+        openmetrics.read(done.stdout)
+        target = self.dir / "textfile" / "penstock.prom"
+        target.parent.mkdir()
+        stop, faults = threading.Event(), []
+
+        def collect():
+            """As node_exporter does: whatever *.prom is there, at any time."""
+            while not stop.is_set():
+                for path in target.parent.glob("*.prom"):
+                    try:
+                        openmetrics.read(path.read_text(), openmetrics=False)
+                    except (openmetrics.Fault, OSError) as fault:
+                        faults.append(fault)
+
+        reader = threading.Thread(target=collect, daemon=True)
+        reader.start()
+        try:
+            for _ in range(20):
+                daemon.ctl("metrics", "--output", target, check=0)
+        finally:
+            stop.set()
+            reader.join()
+        self.assertEqual(faults, [])
+        self.assertEqual([p.name for p in target.parent.iterdir()], ["penstock.prom"])
+        self.assertEqual(target.stat().st_mode & 0o777, 0o644)
+        refused = daemon.ctl("metrics", "--output", self.dir / "nowhere" / "x.prom", check=3)
+        self.assertIn("nowhere/x.prom cannot be written", refused.stderr)
+
+    def test_the_manual_lists_all(self):
+        m = self.read(self.daemon())
+        manual = (ROOT / "daemon" / "man" / "penstockd.8").read_text()
+        section = manual.partition(".Sh METRICS\n")[2].partition("\n.Sh ")[0]
+        listed = {name for line in re.findall(r"^\.It Cm (.*)$", section, re.M) for name in line.split(" , ")}
+        self.assertEqual({"penstock_" + name for name in listed}, {n + ("_total" if f.type == "counter" else "") for n, f in m.items()})
+
+
+if __name__ == "__main__":
+    penstock_test.main()
