@@ -194,7 +194,8 @@ static int make_workers(struct app *app, struct error *err)
     int r = pool_new((unsigned)s->workers, (unsigned)s->max_abandoned, &app->pool);
     if (r < 0)
         return error_set(err, r, "no memory for the workers");
-    struct fetch_config config = {.threads = (unsigned)s->fetch_threads, .ca_file = s->ca_file};
+    struct fetch_config config = {
+        .threads = (unsigned)s->fetch_threads, .splice_min = s->splice_min, .ca_file = s->ca_file};
     return fetch_new(&config, &app->fetch, err);
 }
 

@@ -68,6 +68,7 @@ static json_t *name_restarts(const struct settings *a, const struct settings *b)
         {"fetch.ca_file", differ(a->ca_file, b->ca_file)},
         {"fetch.max_header", a->max_header != b->max_header},
         {"fetch.resume_delay", a->resume_delay != b->resume_delay},
+        {"fetch.splice_min", a->splice_min != b->splice_min},
         {"flow.pipe_size", a->pipe_size != b->pipe_size},
         {"flow.decode_ratio", a->decode_ratio != b->decode_ratio},
         {"flow.decode_window", a->decode_window != b->decode_window},

@@ -123,6 +123,10 @@ static int on_connected(void *arg, char *remote_ip, char *local_ip, int remote_p
     snprintf(impl->result.address, sizeof impl->result.address, "%s", remote_ip);
     if (check_connected(impl, remote_ip, remote_port) < 0)
         return CURL_PREREQFUNC_ABORT;
+    snprintf(impl->remote, sizeof impl->remote, "%s", remote_ip);
+    snprintf(impl->local, sizeof impl->local, "%s", local_ip);
+    impl->remote_port = remote_port;
+    impl->local_port = local_port;
     impl->result.connection_reused = !impl->opened;
     if (impl->opened)
         atomic_fetch_add_explicit(&impl->loop->connections, 1, memory_order_relaxed);
@@ -245,7 +249,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     }
     impl->result.bytes += len;
     atomic_fetch_add_explicit(&impl->loop->bytes, len, memory_order_relaxed);
-    return len;
+    return splice_take(impl) ? 0 : len;
 }
 
 void impl_set_callbacks(struct transfer_impl *impl)

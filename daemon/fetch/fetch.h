@@ -13,7 +13,10 @@ struct fetch_config {
     unsigned threads;      /* 0 for 1 */
     unsigned max_connects; /* idle connections kept, a loop; 0 for 64 */
     size_t receive_buffer; /* SO_RCVBUF of each socket; 0: the kernel's way */
-    const char *ca_file;   /* for requests that name none; NULL: the system's */
+    /* What is left of a plain body of known length and goes through the kernel alone, from so many bytes on; its
+     * connection is not used again. 0: never. */
+    uint64_t splice_min;
+    const char *ca_file; /* for requests that name none; NULL: the system's */
 };
 
 /* Starts the loops. 0, or a negative errno and a sentence. curl_global_init is done here, once. */
@@ -27,6 +30,7 @@ struct fetch_loop_stats {
     uint64_t transfers;   /* started */
     uint64_t connections; /* made */
     uint64_t bytes;       /* of bodies */
+    uint64_t spliced;     /* transfers whose body went on through the kernel alone */
     unsigned running;
     uint64_t ticks_ns; /* clock_now of its last sign of life, at least two a second */
 };

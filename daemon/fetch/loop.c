@@ -103,6 +103,7 @@ static int loop_init(struct fetch_loop *loop, unsigned index, const struct fetch
     const char *ca = config->ca_file ? config->ca_file : system_ca();
     loop->index = index;
     loop->receive_buffer = config->receive_buffer;
+    loop->splice_min = config->splice_min;
     list_init(&loop->spares);
     mail_init(&loop->stop_mail, on_stop);
     loop->ca_file = ca ? strdup(ca) : NULL;
@@ -117,6 +118,7 @@ static int loop_init(struct fetch_loop *loop, unsigned index, const struct fetch
     r = multi_init(&loop->multi, &loop->uv, transfer_done);
     if (r < 0)
         goto no_multi;
+    loop->multi.watched = transfer_watched;
     loop->multi.unwatched = transfer_unwatched;
     unsigned connects = config->max_connects ? config->max_connects : DEFAULT_CONNECTS;
     curl_multi_setopt(loop->multi.handle, CURLMOPT_MAXCONNECTS, (long)connects);
@@ -215,6 +217,7 @@ void fetch_loop_stats(const struct fetch *fetch, size_t i, struct fetch_loop_sta
     const struct fetch_loop *loop = &fetch->loops[i];
     ret_stats->transfers = atomic_load_explicit(&loop->transfers, memory_order_relaxed);
     ret_stats->connections = atomic_load_explicit(&loop->connections, memory_order_relaxed);
+    ret_stats->spliced = atomic_load_explicit(&loop->spliced, memory_order_relaxed);
     ret_stats->bytes = atomic_load_explicit(&loop->bytes, memory_order_relaxed);
     ret_stats->running = atomic_load_explicit(&loop->running, memory_order_relaxed);
     ret_stats->ticks_ns = atomic_load_explicit(&loop->ticks_ns, memory_order_relaxed);

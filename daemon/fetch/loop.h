@@ -25,9 +25,10 @@ struct fetch_loop {
     size_t spare_count;
     struct rates rates;
     size_t receive_buffer;
-    char *ca_file; /* NULL: none is known */
+    uint64_t splice_min; /* 0: never */
+    char *ca_file;       /* NULL: none is known */
     /* Written by the loop's thread, read by any. */
-    _Atomic uint64_t transfers, connections, bytes, ticks_ns;
+    _Atomic uint64_t transfers, connections, bytes, spliced, ticks_ns;
     atomic_uint running;
 };
 

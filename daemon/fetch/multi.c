@@ -150,12 +150,18 @@ int multi_socket_opened(struct multi *multi, curl_socket_t fd)
     return 0;
 }
 
+void multi_socket_left(struct multi *multi, curl_socket_t fd)
+{
+    if ((size_t)fd < multi->watcher_room && multi->watchers[fd])
+        watch(multi->watchers[fd], 0);
+}
+
 static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
     struct multi *multi = arg;
     if (what == CURL_POLL_REMOVE) {
-        if (fd >= 0 && (size_t)fd < multi->watcher_room && multi->watchers[fd])
-            watch(multi->watchers[fd], 0);
+        if (fd >= 0)
+            multi_socket_left(multi, fd);
         if (multi->unwatched)
             multi->unwatched(easy);
         return 0;
@@ -164,6 +170,8 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
     if (w)
         watch(w,
               (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0));
+    if (multi->watched)
+        multi->watched(easy, fd);
     return 0;
 }
 

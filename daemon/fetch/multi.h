@@ -38,6 +38,7 @@ struct multi {
     size_t watcher_room;
     struct list reports;
     void (*done)(struct multi *multi, CURL *easy, CURLcode code);
+    void (*watched)(CURL *easy, curl_socket_t fd); /* waits for this one; called from within curl */
     void (*unwatched)(CURL *easy); /* waits for no socket any more; called from within curl */
     void (*closed)(struct multi *multi);
     size_t closing; /* handles on their way */
@@ -53,6 +54,9 @@ void multi_close(struct multi *multi, void (*closed)(struct multi *multi));
 
 /* A new socket is about to be given to curl. 0 or -ENOMEM. May be called from within curl. */
 int multi_socket_opened(struct multi *multi, curl_socket_t fd);
+
+/* The socket is about to leave curl for good, but a duplicate of it stays: watches it no more. From within curl. */
+void multi_socket_left(struct multi *multi, curl_socket_t fd);
 
 /* Has curl look at this connecting handle soon. 7.88 gives up an address that does not answer only when it is
  * called, and goes on to the next one only when it is called again, without a socket or a timer to cause

@@ -37,6 +37,7 @@ static int check_scheme(struct transfer_impl *impl)
     if (code)
         return url_fails(impl, code);
     bool good = strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0;
+    impl->plain = strcmp(scheme, "http") == 0;
     curl_free(scheme);
     return good ? 0 : url_fails(impl, CURLUE_UNSUPPORTED_SCHEME);
 }
@@ -350,6 +351,8 @@ void impl_reset(struct transfer_impl *impl)
         i->opened = false;
     i->started = i->stage_since = i->last_byte = i->armed = 0;
     i->open_errno = 0;
+    i->socket = CURL_SOCKET_BAD;
+    i->local[0] = i->remote[0] = '\0';
     i->refusal.text[0] = i->host[0] = i->curl_error[0] = '\0';
     i->result = (struct transfer_result){.kind = KIND_NONE};
 }

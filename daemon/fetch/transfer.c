@@ -143,6 +143,7 @@ static void detach(struct transfer_impl *impl, CURLcode code)
     clocks_stop(impl);
     list_del(&impl->report.link);
     list_del(&impl->rate_link);
+    splice_stop(impl);
     rate_put(impl->rate);
     impl->rate = NULL;
     if (impl->added)
@@ -171,7 +172,16 @@ static struct transfer_impl *impl_of(CURL *easy)
 
 void transfer_done(struct multi *multi, CURL *easy, CURLcode code)
 {
-    impl_end(impl_of(easy), code);
+    struct transfer_impl *impl = impl_of(easy);
+    if (!impl->splice || !splice_begin(impl))
+        impl_end(impl, code);
+}
+
+void transfer_watched(CURL *easy, curl_socket_t fd)
+{
+    struct transfer_impl *impl = impl_of(easy);
+    if (impl)
+        impl->socket = fd;
 }
 
 void transfer_unwatched(CURL *easy)
@@ -276,7 +286,10 @@ void transfer_resume(struct transfer *t)
     if (!impl || impl->ended || !impl->paused)
         return;
     impl->paused = false;
-    read_on(impl);
+    if (impl->splice)
+        splice_go_on(impl);
+    else
+        read_on(impl);
 }
 
 void transfer_go_on(struct list *waiting)

@@ -9,6 +9,7 @@
 
 #include "base/mailbox.h"
 #include "fetch/policy.h"
+#include "flow/body_pipe.h"
 #include "record/kind.h"
 
 #include <stdatomic.h>
@@ -74,7 +75,7 @@ struct transfer_result {
     char message[256]; /* one line, no secret; "" if kind is KIND_NONE */
     bool stopped;
     enum verified_by verified;
-    uint64_t bytes;    /* of the body, as given to on_data and taken */
+    uint64_t bytes;    /* of the body, as given to on_data and taken, or piped */
     bool got_response; /* on_response was called */
     bool connection_reused;
     uint64_t connect_ns, first_byte_ns; /* from the start; 0 if not reached */
@@ -92,6 +93,12 @@ struct transfer_ops {
     /* A piece of the body, at most 16 KiB. TRANSFER_TAKEN: all of it; TRANSFER_PAUSE: none of it,
      * give it again after transfer_resume; negative: stop. */
     int (*on_data)(struct transfer *t, const char *data, size_t len);
+    /* The next `left` bytes are all that is left of the body: a pipe of the consumer's into which they may go
+     * unseen, in place of on_data; or NULL. A pipe's `drained` calls transfer_resume, as ever. The op may be
+     * NULL, and may be asked more than once. */
+    struct body_pipe *(*pipe_for)(struct transfer *t, uint64_t left);
+    /* So many more bytes went there; 0: it is full. */
+    void (*on_piped)(struct transfer *t, uint64_t len);
     /* Exactly once and last: the handle is gone, the struct may be freed or started again. */
     void (*on_end)(struct transfer *t, const struct transfer_result *result);
 };

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/list.h"
+#include "fetch/address.h"
 #include "fetch/head.h"
 #include "fetch/multi.h"
 #include "fetch/rate.h"
@@ -18,6 +19,8 @@ enum stage {
     STAGE_HEAD,    /* its status line is here: stall_ms */
     STAGE_BODY,    /* on_response was called: stall_ms, but not while paused */
 };
+
+struct splice;
 
 struct transfer_impl {
     struct list link; /* among the loop's spares */
@@ -37,6 +40,13 @@ struct transfer_impl {
     bool ended;     /* result is final and the handle is out of the multi */
     bool settled;   /* result.kind and message are: what comes later is a consequence */
     bool proxied;
+    bool plain; /* the URL's scheme is http */
+
+    curl_socket_t socket; /* the last one that curl waited for; it may be gone */
+    char local[ADDRESS_TEXT_SIZE], remote[ADDRESS_TEXT_SIZE]; /* both ends of the connection */
+    int local_port, remote_port;
+    struct splice *
+        splice; /* the body goes from the socket into a pipe; curl has nothing to do with it any more */
 
     /* Clocks, in ns of clock_now. */
     uint64_t started, stage_since, last_byte, armed; /* armed: when the timer is due; 0: it isn't */
@@ -67,6 +77,8 @@ void impl_stop(struct transfer_impl *impl);
 void transfer_done(struct multi *multi, CURL *easy, CURLcode code);
 /* A throttled transfer (its rate_link) may read again; for the rates. */
 void transfer_go_on(struct list *waiting);
+/* curl waits for this socket; for the multi, from within curl. */
+void transfer_watched(CURL *easy, curl_socket_t fd);
 /* curl waits for none of its sockets now; for the multi, from within curl. */
 void transfer_unwatched(CURL *easy);
 /* Frees the handles kept for reuse; the loop ends. */
@@ -89,6 +101,17 @@ void clocks_arm(struct transfer_impl *impl);
 /* A connecting one has lost its socket: a kick in a moment. */
 void clocks_hurry(struct transfer_impl *impl);
 void clocks_stop(struct transfer_impl *impl);
+
+/* splice.c */
+
+/* A piece of the body was taken, in curl's callback: is the rest to be spliced? True: curl is to be given an error,
+ * and splice_begin follows its completion. */
+bool splice_take(struct transfer_impl *impl);
+/* True: curl is done with it, and the splice runs. False: it has run before, the completion is its own. */
+bool splice_begin(struct transfer_impl *impl);
+/* The pipe has room again. */
+void splice_go_on(struct transfer_impl *impl);
+void splice_stop(struct transfer_impl *impl);
 
 /* outcome.c: fills the result from curl's code and all that is known. */
 void outcome_fill(struct transfer_impl *impl, CURLcode code);

@@ -67,6 +67,7 @@ static void close_end(struct body_pipe *pipe)
     free(pipe->carry);
     pipe->carry = NULL;
     pipe->carry_size = pipe->carry_len = pipe->carry_off = 0;
+    pipe->blocked = false;
 }
 
 /* Changes what is polled for; as good as free when it is that already. Cannot fail on a handle that was
@@ -200,6 +201,40 @@ int body_pipe_write(struct body_pipe *pipe, const char *data, size_t len)
     return 0;
 }
 
+/* EAGAIN was said for one of the two ends. */
+static int why_again(struct body_pipe *pipe)
+{
+    struct pollfd pfd = {.fd = pipe->fd, .events = POLLOUT};
+    if (poll(&pfd, 1, 0) == 1)
+        return pfd.revents & POLLERR ? -EPIPE : -EAGAIN;
+    pipe->blocked = true;
+    pipe->full_since = clock_now();
+    watch(pipe, UV_WRITABLE | UV_DISCONNECT);
+    return BODY_PIPE_FULL;
+}
+
+int body_pipe_splice(struct body_pipe *pipe, int socket, size_t max, size_t *ret_len)
+{
+    if (pipe->reader_left)
+        return -EPIPE;
+    if (pipe->fd < 0 || pipe->completing)
+        return -ECANCELED;
+    if (body_pipe_full(pipe))
+        return BODY_PIPE_FULL;
+    ssize_t n;
+    do
+        n = splice(socket, NULL, pipe->fd, NULL, max, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    while (n < 0 && errno == EINTR);
+    int r = n >= 0 ? 0 : errno == EAGAIN ? why_again(pipe) : -errno;
+    if (r == -EPIPE)
+        atomic_store_explicit(&pipe->body->reader_left, true, memory_order_release);
+    if (r == 0) {
+        pipe->accepted += (size_t)n;
+        *ret_len = (size_t)n;
+    }
+    return r;
+}
+
 static void finish(struct body_pipe *pipe, enum body_state state)
 {
     body_settle(pipe->body, state);
@@ -217,6 +252,7 @@ static void on_reader_gone(struct body_pipe *pipe)
     pipe->reader_left = true;
     atomic_store_explicit(&pipe->body->reader_left, true, memory_order_release);
     pipe->carry_len = pipe->carry_off = 0;
+    pipe->blocked = false;
     stop_full_clock(pipe);
     uv_poll_stop(&pipe->poll);
     pipe->polling = 0;
@@ -228,7 +264,9 @@ static void on_reader_gone(struct body_pipe *pipe)
 
 static void on_writable(struct body_pipe *pipe)
 {
-    ssize_t n = put(pipe, pipe->carry + pipe->carry_off, pipe->carry_len - pipe->carry_off);
+    size_t len = pipe->carry_len - pipe->carry_off;
+    ssize_t n = len > 0 ? put(pipe, pipe->carry + pipe->carry_off, len) : 0;
+    pipe->blocked = false;
     if (n == -EPIPE) {
         on_reader_gone(pipe);
         return;
@@ -306,7 +344,7 @@ void body_pipe_abort(struct body_pipe *pipe)
 
 bool body_pipe_full(const struct body_pipe *pipe)
 {
-    return pipe->carry_off < pipe->carry_len;
+    return pipe->blocked || pipe->carry_off < pipe->carry_len;
 }
 
 uint64_t body_pipe_full_time(const struct body_pipe *pipe, uint64_t now)

@@ -40,6 +40,7 @@ struct body_pipe {
     uint64_t accepted; /* bytes taken, the carry included */
     uint64_t full_since,
         full_time; /* ns that a carry has waited: the writer's wait for the reader */
+    bool blocked;  /* full, and what comes next is spliced: there is no carry */
     bool completing, unverified, reader_left, closing;
     int polling; /* the events that are polled for; 0: none */
     void (*closed)(struct body_pipe *pipe);
@@ -66,6 +67,12 @@ int body_pipe_adopt(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, 
 #define BODY_PIPE_FULL 1
 int body_pipe_write(struct body_pipe *pipe, const char *data, size_t len);
 
+/* Moves what a stream socket holds, at most `max` bytes (> 0), into the pipe without a copy through this process
+ * (splice(2)): 0 and *ret_len, which is 0 if the socket has ended; -EAGAIN, it holds nothing now; BODY_PIPE_FULL:
+ * `drained` follows; -EPIPE and -ECANCELED as above; or the socket's errno, or splice's own. What waits in the
+ * pipe holds on to the socket's pages: as many of them as the pipe has slots. */
+int body_pipe_splice(struct body_pipe *pipe, int socket, size_t max, size_t *ret_len);
+
 /* The transfer ended well: write out the carry, publish BODY_COMPLETE, close; then `finished`, which
  * may be called before this returns. */
 void body_pipe_complete(struct body_pipe *pipe);
@@ -78,7 +85,7 @@ void body_pipe_end(struct body_pipe *pipe);
  * pipe; may be called in any of the callbacks. */
 void body_pipe_abort(struct body_pipe *pipe);
 
-/* True while a carry waits for room. */
+/* True while a carry, or what is spliced, waits for room. */
 bool body_pipe_full(const struct body_pipe *pipe);
 
 /* Bytes of kernel memory that all open pipes of the process may hold, and how many these are. Any thread. */

@@ -356,6 +356,26 @@ static int on_data(struct transfer *t, const char *data, size_t len)
     return TRANSFER_TAKEN;
 }
 
+/* Nobody on this side has to see what is left. */
+static struct body_pipe *pipe_for(struct transfer *t, uint64_t left)
+{
+    struct attempt *a = of(t);
+    uint64_t max = a->spec->effective.max_body;
+    uint64_t bytes = atomic_load_explicit(&a->bytes, memory_order_relaxed);
+    bool unseen = a->mode == MODE_STREAM && a->pipe_open && a->resume.skip == 0 &&
+                  encoding_noted(a) && !checksum_runs(&a->checksum) &&
+                  (max == 0 || (bytes <= max && left <= max - bytes));
+    return unseen ? &a->pipe : NULL;
+}
+
+static void on_piped(struct transfer *t, uint64_t len)
+{
+    struct attempt *a = of(t);
+    uint64_t bytes = atomic_load_explicit(&a->bytes, memory_order_relaxed);
+    atomic_store_explicit(&a->bytes, bytes + len, memory_order_relaxed);
+    atomic_store_explicit(&a->paused, body_pipe_full(&a->pipe), memory_order_relaxed);
+}
+
 /* --- the end ------------------------------------------------------------------------------------- */
 
 static void fail_status(struct attempt *a)
@@ -449,7 +469,12 @@ static void on_end(struct transfer *t, const struct transfer_result *result)
 }
 
 static const struct transfer_ops transfer_ops = {
-    .on_response = on_response, .on_data = on_data, .on_end = on_end};
+    .on_response = on_response,
+    .on_data = on_data,
+    .pipe_for = pipe_for,
+    .on_piped = on_piped,
+    .on_end = on_end,
+};
 
 /* The control loop has set a cause. */
 static void on_abort(struct mail *mail)

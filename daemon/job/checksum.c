@@ -55,6 +55,14 @@ void checksum_deinit(struct checksum *c)
     }
 }
 
+bool checksum_runs(const struct checksum *c)
+{
+    for (int i = 0; i < CHECKSUM_ALGORITHMS; i++)
+        if (c->running[i].digest)
+            return true;
+    return false;
+}
+
 int checksum_update(struct checksum *c, const void *data, size_t len)
 {
     for (int i = 0; i < CHECKSUM_ALGORITHMS; i++)

@@ -39,6 +39,9 @@ void checksum_deinit(struct checksum *c);
 /* The response whose body begins. 0 or -ENOMEM. */
 int checksum_headers(struct checksum *c, const struct transfer_response *response);
 
+/* Has checksum_update anything to do? */
+bool checksum_runs(const struct checksum *c);
+
 /* 0 or -EIO (libcrypto failed). */
 int checksum_update(struct checksum *c, const void *data, size_t len);
 

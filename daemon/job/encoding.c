@@ -71,6 +71,11 @@ void encoding_note(struct attempt *a, const char *data, size_t len)
     e->head_len += n;
 }
 
+bool encoding_noted(const struct attempt *a)
+{
+    return a->encoding.head_len == sizeof a->encoding.head;
+}
+
 bool encoding_may_vouch(const struct attempt *a)
 {
     if (a->run_fd >= 0 || a->remote)

@@ -33,6 +33,9 @@ bool encoding_same(const struct attempt *a, const struct transfer_response *resp
 /* Bytes of the body that the parser gets, in their order. */
 void encoding_note(struct attempt *a, const char *data, size_t len);
 
+/* Has encoding_note seen all that it wants of the body? */
+bool encoding_noted(const struct attempt *a);
+
 /* The body's end was not verified: may the worker's decoder do it? */
 bool encoding_may_vouch(const struct attempt *a);
 

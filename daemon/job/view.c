@@ -162,9 +162,10 @@ json_t *view_fetch(struct jobs *jobs)
         sum.transfers += s.transfers;
         sum.connections += s.connections;
         sum.bytes += s.bytes;
+        sum.spliced += s.spliced;
         sum.running += s.running;
     }
-    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "loops",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "spliced", (json_int_t)sum.spliced, "loops",
                      (json_int_t)fetch_loop_count(jobs->config.fetch), "transfers",
                      (json_int_t)sum.transfers, "connections", (json_int_t)sum.connections, "bytes",
                      (json_int_t)sum.bytes, "running", (json_int_t)sum.running);

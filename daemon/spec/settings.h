@@ -172,6 +172,7 @@ struct settings {
         breaker_cooldown; /* for hosts whose sections do not say; 0: none; ns */
     /* [flow] */
     uint64_t pipe_size;
+    uint64_t splice_min;
     uint64_t decode_ratio, decode_window; /* flow/decode.h */
     char *spool_dir;                      /* never NULL */
     uint64_t spool_max;

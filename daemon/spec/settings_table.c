@@ -165,6 +165,12 @@ static const struct field fetch_fields[] = {
      .help = "Jobs at once from one host that has no section of its own."},
     {"max_header", FIELD_SIZE, AT(max_header), "256K", .min = KIB, .max = 16 * MIB,
      .help = "Bytes of one response's header."},
+    {"splice_min", FIELD_SIZE, AT(splice_min), "4M",
+     .help =
+         "From so many bytes on what is left of a plain HTTP body of known length goes through "
+         "the\n"
+         "kernel alone (splice), if nothing here has to look at it. Its connection is not used\n"
+         "again. 0: never."},
     {"retry_delay", FIELD_DURATION, AT(retry_delay), "1s", .max = DAY,
      .help = "Before a second attempt, at most: a random part of it, and twice as much each time."},
     {"retry_delay_max", FIELD_DURATION, AT(retry_delay_max), "5min", .max = 7 * DAY,

@@ -112,7 +112,14 @@ class Faults(penstock_test.Case):
         return path + NO_VALIDATOR if "?" in path else path
 
     def test_table(self):
-        daemon = self.daemon(CLOCKS)
+        self.check_table(self.daemon({**CLOCKS, "fetch.splice_min": "0"}))
+
+    def test_table_spliced(self):
+        daemon = self.daemon({**CLOCKS, "fetch.splice_min": "1"})
+        self.check_table(daemon)
+        self.assertGreater(daemon.call("stats")["fetch"]["spliced"], 5)
+
+    def check_table(self, daemon):
         jobs = [(row, daemon.submit(self.web.url(self.unresumable(row[0])))) for row in TABLE]
         for (path, state, kinds, verified), job in jobs:
             with self.subTest(path=path):
@@ -129,7 +136,10 @@ class Faults(penstock_test.Case):
 
     def test_no_cut_is_ever_done(self):
         """Every way to cut, at every place that is special to some layer, into every built-in parser."""
-        daemon = self.daemon({**CLOCKS, "defaults.unverified": "fail"})
+        for splice_min in ("0", "1"):
+            self.check_cuts(self.daemon({**CLOCKS, "defaults.unverified": "fail", "fetch.splice_min": splice_min}))
+
+    def check_cuts(self, daemon):
         size = 70000
         places = [0, 1, 2, 4095, 4096, 4097, 16383, 16384, 16385, 65535, 65536, 65537, size - 1]
         jobs = []

@@ -132,7 +132,8 @@ CLIENT int client_on_data(struct transfer *t, const char *data, size_t len)
 
 CLIENT void client_on_end(struct transfer *t, const struct transfer_result *result);
 
-CLIENT const struct transfer_ops client_ops = {client_on_response, client_on_data, client_on_end};
+CLIENT const struct transfer_ops client_ops = {
+    .on_response = client_on_response, .on_data = client_on_data, .on_end = client_on_end};
 
 CLIENT void client_on_end(struct transfer *t, const struct transfer_result *result)
 {

@@ -149,7 +149,8 @@ static void on_end(struct transfer *t, const struct transfer_result *result)
     }
 }
 
-static const struct transfer_ops transfer_ops = {on_response, on_data, on_end};
+static const struct transfer_ops transfer_ops = {
+    .on_response = on_response, .on_data = on_data, .on_end = on_end};
 
 static struct feed *feed_start(struct origin *origin, const struct penstock_parser *parser,
                                const char *path)
