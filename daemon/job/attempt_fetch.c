@@ -189,7 +189,7 @@ static int engage(struct attempt *a)
     task->emit = emit_record;
     if (a->spec->effective.deliver == DELIVER_COMMIT)
         a->hold_max = a->spec->effective.commit_max;
-    if (a->spec->effective.keep_body == KEEP_BODY_FAILED && !task->process) {
+    if (a->spec->effective.keep_body == KEEP_BODY_FAILED) {
         a->keep.max = a->env->spool_max;
         task->tee = keep_take;
         task->tee_arg = &a->keep;

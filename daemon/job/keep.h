@@ -1,5 +1,5 @@
-/* keep_body: the body that a parser broke on, as a file. What the parser reads is written on the worker's thread to
- * a file without a name; if the attempt fails by the parser's own no, the file gets its name, and the oldest ones
+/* keep_body: the body that a parser broke on, as a file. What the parser reads is written on the worker's thread
+ * (of a process: on the one that passes the body on) to a file without a name; if the attempt fails by the parser's own no, the file gets its name, and the oldest ones
  * go. Neither loop ever touches a file: naming and removing run on a thread of libuv's pool. */
 #ifndef PENSTOCK_JOB_KEEP_H
 #define PENSTOCK_JOB_KEEP_H

@@ -48,21 +48,6 @@ static int fill_row(struct store_job *row, const struct submission *s, const str
     return failed || !row->labels || !row->spec ? -ENOMEM : 0;
 }
 
-/* What the contract names and this version does not do yet is refused, not ignored. */
-static int check_supported(const struct spec *spec, struct error *err, const char **ret_field)
-{
-    const struct job_params *p = &spec->effective;
-    if (p->keep_body == KEEP_BODY_FAILED && spec->parser->process &&
-        (spec->own.set & UINT64_C(1) << PARAM_KEEP_BODY)) {
-        *ret_field = "keep_body";
-        return error_set(err, -EINVAL,
-                         "keep_body: parser %s is a process, which reads the body by itself; let "
-                         "its first stage keep it: tee FILE",
-                         spec->parser->name);
-    }
-    return 0;
-}
-
 static int check_credential(const struct jobs *jobs, const struct spec *spec, struct error *err,
                             const char **ret_field)
 {
@@ -106,8 +91,6 @@ int submission_row(struct jobs *jobs, const struct submission *s, struct store_j
     if (!json_is_object(s->json))
         return error_set(err, -EINVAL, "a job is an object with at least the member url");
     int r = spec_parse(s->json, jobs->settings, jobs->registry, &spec, err, ret_field);
-    if (r == 0)
-        r = check_supported(spec, err, ret_field);
     if (r == 0)
         r = check_credential(jobs, spec, err, ret_field);
     if (r == 0)

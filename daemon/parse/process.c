@@ -98,7 +98,7 @@ static int send_order(struct run *run)
         .grace = def->grace,
         .record_bytes = task->record_bytes,
         .drain_after_enough = task->drain_after_enough,
-        .decode = task->decode,
+        .decode = run->decode.body ? (struct decode_plan){.coding_count = 0} : task->decode,
         .facts = task->facts,
     };
     struct buf b = BUF_INIT;
@@ -132,7 +132,8 @@ static int start_host(struct run *run, const int fds[HOST_FDS])
     return r;
 }
 
-/* For a pipeline whose body is encoded. An isolated parser decodes in its own process. */
+/* For a pipeline whose body is encoded, and for a body that is to be kept: what the host is given to read is ours
+ * then. Otherwise an isolated parser decodes in its own process. */
 static int decode_body(struct run *run)
 {
     struct parse_task *task = run->task;
@@ -142,8 +143,11 @@ static int decode_body(struct run *run)
     run->read_fd = task->read_fd;
     run->write_fd = task->write_fd;
     task->read_fd = task->write_fd = -1;
-    if (run->def->stage_count == 0 || !process_decode_wanted(&plan))
+    bool wanted = run->def->stage_count > 0 && process_decode_wanted(&plan);
+    if (!wanted && !task->tee)
         return 0;
+    run->decode.tee = task->tee;
+    run->decode.tee_arg = task->tee_arg;
     /* The thread that decodes tells an end from a cut by the body's state. */
     fd_close(&run->write_fd);
     int source = run->read_fd;
@@ -419,6 +423,11 @@ static void take_body(struct run *run)
 {
     const struct report *report = &run->report;
     struct body *body = run->task->body;
+    if (run->decode.body) { /* decoded here */
+        run->task->body_ended = run->decode.ended;
+        run->task->vouched = run->decode.vouched;
+        return;
+    }
     atomic_store_explicit(&body->decoding, report->decoding, memory_order_relaxed);
     atomic_store_explicit(&body->bytes_decoded, report->bytes_decoded, memory_order_relaxed);
     run->task->body_ended = report->body_ended;

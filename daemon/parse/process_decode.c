@@ -54,6 +54,8 @@ static ssize_t read_source(void *arg, char *data, size_t size)
     } while (n < 0 && errno == EINTR);
     if (n > 0)
         atomic_fetch_add_explicit(&d->source->bytes_read, (uint64_t)n, memory_order_relaxed);
+    if (n > 0 && d->tee)
+        d->tee(d->tee_arg, data, (size_t)n);
     if (n == 0) {
         enum body_state state = body_state(d->source);
         return state == BODY_COMPLETE || state == BODY_ENDED ? 0 : -1;
@@ -100,6 +102,13 @@ static void judge_end(struct process_decode *d)
             "check it");
 }
 
+/* Of `auto` that is known only after the first bytes. */
+static void note_decoding(struct process_decode *d)
+{
+    if (decode_active(d->decode))
+        atomic_store_explicit(&d->source->decoding, true, memory_order_relaxed);
+}
+
 static void *pump(void *arg)
 {
     struct process_decode *d = arg;
@@ -107,11 +116,13 @@ static void *pump(void *arg)
     bool left = false;
     ssize_t n;
     while ((n = decode_read(d->decode, data, sizeof data)) > 0) {
+        note_decoding(d);
         atomic_fetch_add_explicit(&d->source->bytes_decoded, (uint64_t)n, memory_order_relaxed);
         left = left || fd_write_all(d->out, data, (size_t)n) < 0;
         if (left && !d->drain)
             break;
     }
+    note_decoding(d);
     struct pollfd pfd = {.fd = d->out};
     left = left || (poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLERR));
     if (left)
@@ -157,7 +168,12 @@ int process_decode_start(struct process_decode *d, const struct decode_plan *pla
                          struct body *source, int in, bool drain, int *ret_read, int *ret_write)
 {
     int ends[2] = {-1, -1}, copy = -1;
-    *d = (struct process_decode){.source = source, .in = in, .out = -1, .drain = drain};
+    *d = (struct process_decode){.source = source,
+                                 .in = in,
+                                 .out = -1,
+                                 .drain = drain,
+                                 .tee = d->tee,
+                                 .tee_arg = d->tee_arg};
     int r = make_body(d, plan);
     if (r == 0 && pipe2(ends, O_CLOEXEC) < 0)
         r = -errno;
@@ -165,7 +181,6 @@ int process_decode_start(struct process_decode *d, const struct decode_plan *pla
         r = copy = fd_dup(ends[1]);
     if (r >= 0) {
         d->out = ends[1];
-        atomic_store_explicit(&source->decoding, true, memory_order_relaxed);
         r = start_thread(d);
     }
     if (r < 0) {

@@ -1,5 +1,5 @@
-/* Before the first stage of a pipeline: the body decoded, by a thread that reads the body's pipe and writes
- * another one. The other one has a body object of its own, whose state says of the decoded bytes what the first
+/* Before a parser that is a process: the body decoded, or copied to where it is kept, by a thread that reads the
+ * body's pipe and writes another one. The other one has a body object of its own, whose state says of the decoded bytes what the first
  * one's says of the raw ones: complete only if the decoding was whole. */
 #ifndef PENSTOCK_PARSE_PROCESS_DECODE_H
 #define PENSTOCK_PARSE_PROCESS_DECODE_H
@@ -20,6 +20,8 @@ struct process_decode {
     int in, out;         /* owned by the thread once it runs */
     bool drain;          /* read on when nobody wants more */
     bool running;
+    void (*tee)(void *arg, const char *data, size_t len); /* as a parse_task's; or NULL */
+    void *tee_arg;
     /* Results, after process_decode_wait. */
     bool ended;   /* the whole of the source was read, and is good */
     bool vouched; /* the decoding alone shows it */
@@ -31,7 +33,8 @@ struct process_decode {
  * well begin with zcat. */
 bool process_decode_wanted(struct decode_plan *plan);
 
-/* Takes `in` over (also on failure). 0; the decoded bytes' read end, and a further duplicate of their write end,
+/* `tee` and `tee_arg` are set, all else is set here; an empty plan passes the body on as it is. Takes `in` over (also on
+ * failure). 0; the decoded bytes' read end, and a further duplicate of their write end,
  * both the caller's; or a negative errno. */
 int process_decode_start(struct process_decode *d, const struct decode_plan *plan,
                          struct body *source, int in, bool drain, int *ret_read, int *ret_write);

@@ -46,7 +46,7 @@ struct parse_task {
     size_t record_bytes;       /* limit of one record; 0 for 1 MiB */
     bool drain_after_enough;   /* a digest was demanded: read the rest all the same */
     struct decode_plan decode; /* what the parser is given decoded; zeroed: the body as it is */
-    /* As struct body_reader's, of a parser on the worker's thread; or NULL. */
+    /* As struct body_reader's; of a process: on a thread of its own. Or NULL. */
     void (*tee)(void *arg, const char *data, size_t len);
     void *tee_arg;
     void (*done)(struct parse_task *task);

@@ -98,13 +98,62 @@ class Keep(penstock_test.Case):
         self.assertNotIn("kept", verdict)
         self.assertIn("flow.spool_dir", daemon.errors())
 
-    def test_processes_read_by_themselves(self):
-        conf = self.wrote("conf", '[parser "cat"]\ntype = exec\nstage = /bin/false\n')
-        daemon = self.daemon(self.settings, config=conf)
-        with daemon.rpc() as rpc:
-            error = rpc.fail("submit", {"url": self.web.url("/lines?n=1"), "parser": "cat", "keep_body": "failed"})
-        self.assertEqual(error["data"]["field"], "keep_body")
-        self.assert_verdict(daemon.job(self.web.url("/lines?n=1"), parser="cat"), "failed", "parser_failed")
+    PROCESSES = ('[parser "first"]\ntype = exec\nstage = sh -c "head -c 100 >&2; exit 1"\n'
+                 '[parser "reads"]\ntype = exec\nstage = sh -c "cat >/dev/null; exit 3"\n'
+                 '[parser "copy"]\ntype = exec\nstage = cat\noutput = json\n'
+                 '[parser "isolated"]\ntype = ndjson\nisolation = process\n')
+
+    def test_what_broke_a_process_is_kept(self):
+        daemon = self.daemon(self.settings, config=self.wrote("conf", self.PROCESSES))
+        whole = self.bad + self.good * 50
+        for parser, at_least in (("first", 100), ("reads", len(whole)), ("copy", len(self.bad)), ("isolated", len(self.bad))):
+            with self.subTest(parser=parser):
+                verdict = daemon.job(self.web.url("/file/bad.json"), parser=parser)
+                self.assert_verdict(verdict, "failed", "parser_failed")
+                self.assertNotIn("decoded_bytes", verdict)
+                with open(verdict["kept"], "rb") as file:
+                    body = file.read()
+                self.assertTrue(whole.startswith(body))
+                self.assertGreaterEqual(len(body), at_least)
+
+    def test_encoded_bodies_of_processes(self):
+        """A pipeline gets a file as it is; an isolated parser's is decoded, and kept as it came."""
+        daemon = self.daemon(self.settings, config=self.wrote("conf", self.PROCESSES))
+        packed = gzip.compress(self.bad, mtime=0)
+        for parser, kind, name, decoded in (("isolated", "parser_failed", "bad.json.gz", True), ("reads", "parser_failed", "bad.json.gz", False),
+                                            ("isolated", "decode_error", "cut.json.gz", True)):
+            with self.subTest(parser=parser, name=name):
+                verdict = daemon.job(self.web.url(f"/file/{name}"), parser=parser)
+                self.assert_verdict(verdict, "failed", kind)
+                self.assertEqual("decoded_bytes" in verdict, decoded)
+                with open(verdict["kept"], "rb") as file:
+                    self.assertEqual(file.read(), packed if name == "bad.json.gz" else packed[:-30])
+
+    def test_processes_whose_body_is_kept_do_as_ever(self):
+        """What is good is done, what is cut is truncated, and nothing is kept of either."""
+        text = self.PROCESSES + '[parser "size"]\ntype = exec\nstage = wc -c\n[parser "line"]\ntype = exec\nstage = head -n 1\n'
+        daemon = self.daemon(self.settings, config=self.wrote("conf", text))
+        plain = self.daemon({**self.settings, "defaults.keep_body": "never"}, config=self.dir / "conf")
+        for parser in ("size", "line", "isolated", "copy"):
+            for path in ("/ndjson?n=5000", "/ndjson?n=5000&gzip=1", "/ndjson?n=5000&framing=close", "/ndjson?n=5000&gzip=1&framing=close",
+                         "/ndjson?n=5000&cut=50000&etag=none&modified=0", "/bytes?n=0"):
+                for more in ({}, {"digest": "sha256"})[:2 if parser == "line" else 1]:
+                    if parser == "line" and "framing" in path:
+                        continue  # whether the end or the parser's leaving comes first is a matter of time
+                    with self.subTest(parser=parser, path=path, more=more):
+                        found = []
+                        for d in (daemon, plain):
+                            verdict = d.job(self.web.url(path), parser=parser, **more)
+                            told = [verdict.get(k) for k in ("state", "verified_by", "sha256")]
+                            # How many records came before a failure is a matter of time.
+                            found.append([*told, verdict.get("error", {}).get("kind"), d.records(verdict["job"])
+                                          if verdict["state"] == "done" else None])
+                            self.assertNotIn("kept", verdict)
+                        if parser != "line":
+                            self.assertEqual(found[0], found[1])
+                        else:
+                            self.assertEqual(found[0][-1], found[1][-1])
+        self.assertEqual(self.kept(), [])
 
 
 if __name__ == "__main__":
