@@ -471,7 +471,9 @@ static int start(struct app *app, struct error *err)
     app->settings = app->first.settings;
     log_set_level(app->settings->log_level);
     loaded_warn(&app->first);
-    r = make_loop(app, err);
+    r = settings_check_places(app->settings, err);
+    if (r == 0)
+        r = make_loop(app, err);
     if (r == 0)
         r = make_sink(app, err);
     if (r == 0)

@@ -1,6 +1,8 @@
 #include "ctl/help.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct {
     unsigned group;
@@ -24,7 +26,8 @@ static void put_option(struct buf *b, const struct opt_def *def)
     char left[64];
     snprintf(left, sizeof left, "--%s%s%s", def->name, def->arg ? " " : "",
              def->arg ? def->arg : "");
-    buf_printf(b, "  %-28s %s\n", left, def->help);
+    buf_printf(b, strlen(left) <= 28 ? "  %-28s %s\n" : "  %s\n                               %s\n",
+               left, def->help);
 }
 
 static void put_group(struct buf *b, unsigned group, const char *title)
@@ -37,8 +40,11 @@ static void put_group(struct buf *b, unsigned group, const char *title)
 
 void help_put_command(struct buf *b, const struct command *command)
 {
-    buf_printf(b, "usage: penstockctl %s %s\n\n%s.\n", command->name, command->synopsis,
-               command->summary);
+    const char *summary = command->summary;
+    size_t len = strlen(summary);
+    buf_printf(b, "usage: penstockctl %s%s%s\n\n%c%s%s\n", command->name,
+               *command->synopsis ? " " : "", command->synopsis, toupper(summary[0]), summary + 1,
+               len > 0 && summary[len - 1] == '?' ? "" : ".");
     if (command->more)
         buf_printf(b, "\n%s", command->more);
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
@@ -52,12 +58,12 @@ void help_put(struct buf *b, const struct command *commands)
     for (const struct command *c = commands; c->name; c++) {
         if (c->hidden)
             continue;
-        char left[64];
-        snprintf(left, sizeof left, "%s %s", c->name, c->synopsis);
-        if (snprintf(NULL, 0, "%s", left) <= 30)
-            buf_printf(b, "  %-31s %s\n", left, c->summary);
+        int len = (int)(strlen(c->name) + 1 + strlen(c->synopsis));
+        buf_printf(b, "  %s %s", c->name, c->synopsis);
+        if (len <= 30)
+            buf_printf(b, "%*s%s\n", 32 - len, "", c->summary);
         else
-            buf_printf(b, "  %s\n  %-31s %s\n", left, "", c->summary);
+            buf_printf(b, "\n%*s%s\n", 34, "", c->summary);
     }
     put_group(b, GROUP_SELECT, "SELECT");
     put_group(b, GROUP_GLOBAL,

@@ -123,30 +123,36 @@ static void on_stored(struct mail *mail)
     run_free(run);
 }
 
-static int make_row(struct run *run, struct store_job **ret_row, struct error *err,
-                    const char **ret_field)
+/* The field that is at fault may be a name of `job`: it lasts as long. */
+static int make_row(struct run *run, json_t *job, struct error *err, const char **ret_field)
 {
     struct jobs_call *call = run->call;
-    struct submission s = {.peer = call->peer, .run = true};
+    struct submission s = {.json = job, .peer = call->peer, .run = true};
     int r = check_pipe(run->fd, err);
     if (r < 0)
         return r;
-    json_t *json = json_deep_copy(call->params);
-    if (!json || json_object_set_new(json, "run", json_true()) < 0) {
-        json_decref(json);
+    if (json_object_set_new(job, "run", json_true()) < 0)
         return error_set(err, -EINVAL, "run: an object with at least the member url is wanted");
-    }
-    s.json = json;
-    r = submission_row(call->jobs, &s, ret_row, &run->spec, err, ret_field);
-    json_decref(json);
-    return r;
+    return submission_row(call->jobs, &s, &run->item.job, &run->spec, err, ret_field);
+}
+
+/* False: the call has been answered. */
+static bool prepare(struct run *run)
+{
+    struct jobs_call *call = run->call;
+    struct error err = {"no memory for the job"};
+    const char *field = NULL;
+    json_t *job = json_deep_copy(call->params);
+    int r = job ? make_row(run, job, &err, &field) : -ENOMEM;
+    if (r < 0)
+        call_fail(call, r == -ENOMEM ? JOBS_INTERNAL : JOBS_INVALID_PARAMS, field, "%s", err.text);
+    json_decref(job);
+    return r == 0;
 }
 
 void call_run(struct jobs_call *call)
 {
     struct store *store = call->jobs->config.store;
-    struct error err;
-    const char *field = NULL;
     struct run *run = calloc(1, sizeof *run);
     if (!run) {
         fd_close(&call->fd);
@@ -161,9 +167,7 @@ void call_run(struct jobs_call *call)
         run_free(run);
         return;
     }
-    int r = make_row(run, &run->item.job, &err, &field);
-    if (r < 0) {
-        call_fail(call, r == -ENOMEM ? JOBS_INTERNAL : JOBS_INVALID_PARAMS, field, "%s", err.text);
+    if (!prepare(run)) {
         run_free(run);
         return;
     }

@@ -242,6 +242,9 @@ void params_deinit(struct job_params *params);
 char *settings_default_socket(void);
 char *settings_default_store(void);
 
+/* Does a daemon know where its socket and its store live? 0, or -EINVAL and a sentence with the remedy. */
+int settings_check_places(const struct settings *settings, struct error *err);
+
 /* Where records and bodies are held back: `spool` beside the store's database; with no database (NULL), a
  * directory of this user's own in $TMPDIR or /var/tmp. Newly allocated. NULL: out of memory. */
 char *settings_default_spool(const char *store_path);

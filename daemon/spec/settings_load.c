@@ -442,27 +442,16 @@ static int by_nearness(const void *a, const void *b)
     return lp != lq ? (lp < lq ? 1 : -1) : strcmp(p, q);
 }
 
+/* A place that is not known stays NULL: only a daemon that starts needs it (settings_check_places). */
 static int set_paths(struct settings *s, struct error *err)
 {
-    if (!s->socket)
-        s->socket = settings_default_socket();
-    if (!s->socket)
-        return errno == ENOMEM
-                   ? no_memory(err)
-                   : error_set(err, -EINVAL,
-                               "control.socket: no place is known, as XDG_RUNTIME_DIR is "
-                               "not set; write control.socket = /some/where.sock");
-    if (!s->store_path)
-        s->store_path = settings_default_store();
-    if (!s->store_path && strcmp(s->store_engine, "memory") != 0)
-        return errno == ENOMEM
-                   ? no_memory(err)
-                   : error_set(err, -EINVAL,
-                               "store.path: no place is known, as HOME is not set; write "
-                               "store.path = /some/where.db");
+    bool memory = strcmp(s->store_engine, "memory") == 0;
+    if (!s->socket && !(s->socket = settings_default_socket()) && errno == ENOMEM)
+        return no_memory(err);
+    if (!s->store_path && !(s->store_path = settings_default_store()) && errno == ENOMEM)
+        return no_memory(err);
     if (!s->spool_dir)
-        s->spool_dir =
-            settings_default_spool(strcmp(s->store_engine, "memory") == 0 ? NULL : s->store_path);
+        s->spool_dir = settings_default_spool(memory ? NULL : s->store_path);
     return s->spool_dir ? 0 : no_memory(err);
 }
 

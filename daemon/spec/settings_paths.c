@@ -60,3 +60,16 @@ char *settings_default_store(void)
         return under(state, "penstock/penstock.db");
     return under(getenv("HOME"), ".local/state/penstock/penstock.db");
 }
+
+int settings_check_places(const struct settings *settings, struct error *err)
+{
+    if (!settings->socket)
+        return error_set(err, -EINVAL,
+                         "control.socket: no place is known, as XDG_RUNTIME_DIR is not set; write "
+                         "socket = /some/where.sock in [control]");
+    if (!settings->store_path && strcmp(settings->store_engine, "memory") != 0)
+        return error_set(err, -EINVAL,
+                         "store.path: no place is known, as HOME is not set; write "
+                         "path = /some/where.db in [store]");
+    return 0;
+}

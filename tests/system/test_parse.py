@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import random
 
 import penstock_test
@@ -57,6 +58,16 @@ class Parse(penstock_test.Case):
     def test_standard_input(self):
         done = penstock_test.run(PENSTOCKD, "--parse", "lines", "-", input="a\nb\n", check=0)
         self.assertEqual(sum(json.loads(l)["event"] == "record" for l in done.stdout.splitlines()), 2, done.stdout)
+
+    def test_where_no_daemon_could_live(self):
+        """Without a place for socket and store: a parser runs, the config is checked, a daemon says what to write."""
+        env = {**os.environ, "RUNTIME_DIRECTORY": "", "STATE_DIRECTORY": ""}
+        config = self.wrote("empty.conf", b"")
+        done = penstock_test.run(PENSTOCKD, "--config", config, "--parse", "lines", self.wrote("input", b"a\n"), env=env, check=0)
+        self.assertEqual([json.loads(l)["event"] for l in done.stdout.splitlines()], ["record", "verdict"])
+        penstock_test.run(PENSTOCKD, "--config", config, "--check", env=env, check=0)
+        done = penstock_test.run(PENSTOCKD, "--config", config, env=env, check=1)
+        self.assertIn("control.socket: ", done.stderr)
 
     def test_cut(self):
         """An aborted body is a failure of every parser, wherever it is cut."""

@@ -210,6 +210,18 @@ class Run(penstock_test.Case):
             os.close(write)
         self.assertIn("run", self.daemon().rpc().fail("submit", {"url": "http://example.org/", "run": True})["message"])
 
+    def test_an_unknown_member_is_named(self):
+        """For the sanitizers: the name is the job's own, and outlives the refusal."""
+        read, write = os.pipe()
+        with self.penstock.rpc() as rpc:
+            for name in ("urk", "x" * 200):
+                rpc.pass_fd(write, {"jsonrpc": "2.0", "id": 9, "method": "run", "params": {"url": self.web.url("/lines?n=1"), name: 1}})
+                error = rpc.receive()["error"]
+                self.assertIn(error["data"]["field"], error["message"])
+                self.assertTrue(name.startswith(error["data"]["field"]), error)
+        os.close(read)
+        os.close(write)
+
     def test_usage(self):
         for arguments in (["run", "http://x/", "wc"], ["run", "http://x/", "--"], ["run", "--", "wc"]):
             done = subprocess.run([str(CTL), "--socket", str(self.penstock.socket), *arguments], capture_output=True, text=True)

@@ -137,7 +137,10 @@ static void test_help_is_complete(void **state)
         if (c->hidden)
             continue;
         assert_non_null(strstr(all.data, c->name));
+        assert_non_null(strstr(all.data, c->synopsis));
         help_put_command(&b, c);
+        assert_null(strstr(b.data, " \n"));
+        assert_null(strstr(b.data, "?."));
         for (int i = 0; i < OPT_COUNT_; i++)
             if (opt_defs[i].groups & (c->groups | GROUP_GLOBAL))
                 assert_non_null(strstr(b.data, opt_defs[i].name));

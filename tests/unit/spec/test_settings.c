@@ -435,6 +435,28 @@ static void test_paths(void **state)
     assert_int_equal(errno, ENOENT);
 }
 
+/* A config can be read and checked where no daemon could start. */
+static void test_no_places(void **state)
+{
+    struct error err;
+    setenv("RUNTIME_DIRECTORY", "", 1);
+    setenv("STATE_DIRECTORY", "", 1);
+    struct settings *s = load("");
+    assert_null(s->socket);
+    assert_null(s->store_path);
+    assert_non_null(s->spool_dir);
+    assert_int_equal(settings_check_places(s, &err), -EINVAL);
+    assert_memory_equal(err.text, "control.socket: ", 16);
+    settings_free(s);
+    s = load("[control]\nsocket = /s\n");
+    assert_int_equal(settings_check_places(s, &err), -EINVAL);
+    assert_memory_equal(err.text, "store.path: ", 12);
+    settings_free(s);
+    s = load("[control]\nsocket = /s\n[store]\nengine = memory\n");
+    assert_int_equal(settings_check_places(s, &err), 0);
+    settings_free(s);
+}
+
 static void test_params(void **state)
 {
     struct job_params p = {0}, q = {0};
@@ -503,6 +525,7 @@ int main(void)
         cmocka_unit_test_setup(test_policy_items, begin),
         cmocka_unit_test_setup(test_set_is_told_as_its_place, begin),
         cmocka_unit_test_setup(test_paths, begin),
+        cmocka_unit_test_setup(test_no_places, begin),
         cmocka_unit_test_setup(test_params, begin),
         cmocka_unit_test_setup(test_ceilings, begin),
     };
