@@ -26,6 +26,16 @@ def processes_with(text):
     return found
 
 
+def open_files(pid):
+    found = []
+    for entry in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found.append(os.readlink(f"/proc/{pid}/fd/{entry}"))
+        except OSError:
+            pass  # it was closed meanwhile
+    return found
+
+
 class Run(penstock_test.Case):
     def setUp(self):
         super().setUp()
@@ -185,8 +195,7 @@ class Run(penstock_test.Case):
             link.unlink()
             link.symlink_to("/dev/full")
             daemon.signal(signal.SIGHUP)
-            fds = f"/proc/{daemon.process.pid}/fd"
-            until(lambda: "/dev/full" in [os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)], "the log is opened anew")
+            until(lambda: "/dev/full" in open_files(daemon.process.pid), "the log is opened anew")
             rpc.send({"jsonrpc": "2.0", "id": 10, "method": "exited", "params": {"id": 1, "status": 0}})
             until(lambda: daemon.call("stats")["sinks"][0]["failing"], "the verdict waits for the log")
         os.close(read)
