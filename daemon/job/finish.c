@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TORN_AT_ONCE 3 /* so often a job runs again at once after the daemon died under it */
+
 static void forget(struct job *job)
 {
     struct jobs *jobs = job->jobs;
@@ -63,7 +65,7 @@ static void on_committed(struct mail *mail)
     if (job->ending == ENDING_RETRY)
         admission_due(jobs, job->row->host, job->row->due);
     if (job->ending == ENDING_INTERRUPTED && !jobs->draining)
-        admission_due(jobs, job->row->host, clock_real_us());
+        admission_due(jobs, job->row->host, job->row->due ? job->row->due : clock_real_us());
     if (job->ending == ENDING_FINAL && stored) {
         schedule_ended(job);
         follow_ended(jobs, job->row, job->verdict_line.text.data, job->verdict_line.text.len);
@@ -94,10 +96,13 @@ static void commit(struct job *job)
         mail_init(&job->call.finish.call.mail, on_committed);
         store->engine->finish(store, &job->call.finish);
     } else {
-        job->call.postpone = (struct store_postpone){.id = job->id,
-                                                     .attempt = job->row->attempt,
-                                                     .due = job->row->due,
-                                                     .line = bare(&job->attempt_line.text)};
+        job->call.postpone =
+            (struct store_postpone){.id = job->id,
+                                    .attempt = job->row->attempt,
+                                    .due = job->row->due,
+                                    .line = bare(&job->attempt_line.text),
+                                    .interrupted = job->ending == ENDING_INTERRUPTED,
+                                    .torn = job->torn};
         mail_init(&job->call.postpone.call.mail, on_committed);
         store->engine->postpone(store, &job->call.postpone);
     }
@@ -222,11 +227,16 @@ static const struct cause *last_checks(struct job *job)
     return attempt_cause(a);
 }
 
+/* Attempts that count: it is not the job's fault that the daemon ended. */
+static uint32_t tries(const struct job *job)
+{
+    return job->row->attempt - job->row->interrupted;
+}
+
 static void retry(struct job *job, const struct cause *cause)
 {
     int64_t now = clock_real_us();
-    int64_t wait =
-        retry_delay(job->jobs->settings, job->row->attempt, job->attempt->retry_after, now);
+    int64_t wait = retry_delay(job->jobs->settings, tries(job), job->attempt->retry_after, now);
     job->row->due = now + wait;
     job->jobs->retries++;
     metrics_attempt_ended(job, OUTCOME_RETRY, cause->kind);
@@ -235,12 +245,12 @@ static void retry(struct job *job, const struct cause *cause)
     send_off(job, ENDING_RETRY);
 }
 
-static void interrupt(struct job *job, const struct cause *cause)
+static void interrupt(struct job *job, const struct cause *cause, int64_t due)
 {
-    job->row->due = 0;
+    job->row->due = due;
     metrics_attempt_ended(job, OUTCOME_INTERRUPTED, KIND_NONE);
     attempt_line(&job->attempt_line.text, job, "interrupted", cause, -1);
-    job_set_state(job, JOB_QUEUED);
+    job_set_state(job, due ? JOB_WAITING : JOB_QUEUED);
     send_off(job, ENDING_INTERRUPTED);
 }
 
@@ -251,9 +261,17 @@ void job_release(struct job *job)
     send_off(job, ENDING_INTERRUPTED);
 }
 
+/* Perhaps it is what kills the daemon. Those that were only there have their own turn soon: the times are at
+ * random. */
 void job_torn(struct job *job)
 {
-    interrupt(job, NULL);
+    uint32_t torn = job->row->torn + 1;
+    int64_t now = clock_real_us();
+    job->torn = true;
+    interrupt(job, NULL,
+              torn <= TORN_AT_ONCE
+                  ? 0
+                  : now + retry_delay(job->jobs->settings, torn - TORN_AT_ONCE, NULL, now));
 }
 
 static void conclude(struct job *job)
@@ -267,11 +285,11 @@ static void conclude(struct job *job)
     else if (cause->cancelled)
         job_finish(job, JOB_CANCELLED, cause);
     else if (cause->interrupted && jobs->config.store->engine->keeps && !job->spec->run)
-        interrupt(job, cause);
+        interrupt(job, cause, 0);
     else if (cause->interrupted)
         job_finish(job, JOB_CANCELLED, cause);
-    else if (retry_wanted(cause->kind, job->attempt->status) &&
-             job->row->attempt < p->max_attempts && !jobs->draining && !job->spec->run)
+    else if (retry_wanted(cause->kind, job->attempt->status) && tries(job) < p->max_attempts &&
+             !jobs->draining && !job->spec->run)
         retry(job, cause);
     else
         job_finish(job, JOB_FAILED, cause);

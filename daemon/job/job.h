@@ -55,6 +55,7 @@ struct job {
     struct host *host; /* whose window or slot it is in; NULL while ending */
     bool has_slot;
     bool claiming, claimed; /* claim.c: of this stay in memory */
+    bool torn;              /* it ran when another daemon on this store died */
     uint64_t claimed_at;    /* clock_now */
     struct attempt *attempt;
     bool counted;                   /* its attempt's bytes are in jobs->bytes */

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TORN_MAX 20 /* so often may the daemon die under a job */
+
 static void on_redirected(struct attempt *a, const char *url);
 
 /* An abort was sent: from now on the parser has so long to return. */
@@ -97,6 +99,13 @@ void job_launch(struct job *job)
     const struct job_params *p = &job->spec->effective;
     struct credential *credential;
     struct error err;
+    if (job->row->torn >= TORN_MAX) {
+        snprintf(err.text, sizeof err.text,
+                 "the daemon died %u times while this job ran, and it may be the reason",
+                 job->row->torn);
+        fail_now(job, KIND_INTERNAL, err.text);
+        return;
+    }
     int r = find_credential(job, &credential, &err);
     if (r == -EACCES) { /* the config has changed since it was submitted */
         fail_now(job, KIND_POLICY, err.text);

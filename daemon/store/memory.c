@@ -207,6 +207,8 @@ static void memory_postpone(struct store *s, struct store_postpone *call)
         r = error_set(&call->call.error, -ESTALE, "job %llu does not run: it is %s",
                       (unsigned long long)call->id, job_state_name(row->job.state));
     } else if (row) {
+        row->job.interrupted += call->interrupted;
+        row->job.torn += call->torn;
         row_set_state(&m->rows, row, call->due ? JOB_WAITING : JOB_QUEUED, call->due);
         remember(&row->job, call->line);
     }

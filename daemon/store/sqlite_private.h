@@ -163,10 +163,11 @@ int sqlite_fault(struct sqlite *s, int rc);
 
 /* The columns that each row statement begins with, and the row in them; strings are SQLite's, until the
  * statement is stepped or reset. The verdict is not among them. */
-#define ROW_COLUMNS                                                                    \
-    "j.id,j.attempt,j.state,j.priority,j.rank,j.uid,j.gid,j.created,j.due,j.finished," \
-    "j.retry_of,j.finish_seq,j.error,j.host,j.parser,j.key,j.labels,j.spec,j.schedule"
-enum { ROW_COLUMN_COUNT = 19 };
+#define ROW_COLUMNS                                                                     \
+    "j.id,j.attempt,j.state,j.priority,j.rank,j.uid,j.gid,j.created,j.due,j.finished,"  \
+    "j.retry_of,j.finish_seq,j.error,j.host,j.parser,j.key,j.labels,j.spec,j.schedule," \
+    "j.interrupted,j.torn"
+enum { ROW_COLUMN_COUNT = 21 };
 void stmt_row(sqlite3_stmt *stmt, struct store_job *ret_job);
 /* A text, or NULL, that lives until the statement has run. */
 int stmt_bind_text(sqlite3_stmt *stmt, int at, const char *value);

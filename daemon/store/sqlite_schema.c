@@ -50,10 +50,15 @@ static const char version_2[] =
 /* The lines of a job's attempts that were not its last. */
 static const char version_3[] = "ALTER TABLE jobs ADD COLUMN history TEXT;";
 
+static const char version_4[] =
+    "ALTER TABLE jobs ADD COLUMN interrupted INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE jobs ADD COLUMN torn INTEGER NOT NULL DEFAULT 0;";
+
 const struct schema_step schema_steps[] = {
     {1, version_1},
     {2, version_2},
     {3, version_3},
+    {4, version_4},
 };
 const size_t schema_step_count = sizeof schema_steps / sizeof schema_steps[0];
 

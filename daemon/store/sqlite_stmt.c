@@ -20,7 +20,8 @@ static const char *const sql[STMT_COUNT_] = {
     [STMT_CLAIM] = "UPDATE jobs SET state=1,place=0,due=0,attempt=?2 WHERE id=?1",
     [STMT_POSTPONE] = "UPDATE jobs SET state=?2,place=?3,due=?4,"
                       "history=CASE WHEN ?5 IS NULL OR length(history)+length(?5)>=?6 THEN history "
-                      "ELSE ifnull(history||',','')||?5 END WHERE id=?1",
+                      "ELSE ifnull(history||',','')||?5 END,interrupted=interrupted+?7,"
+                      "torn=torn+?8 WHERE id=?1",
     [STMT_FINISH] = "UPDATE jobs SET state=?2,place=0,due=0,finished=?3,finish_seq=?4,error=?5 "
                     "WHERE id=?1",
     [STMT_VERDICT] = "INSERT INTO verdicts(seq,job,finished,line) VALUES(?1,?2,?3,?4)",
@@ -155,5 +156,7 @@ void stmt_row(sqlite3_stmt *stmt, struct store_job *ret_job)
     ret_job->labels = text(stmt, i++);
     ret_job->spec = text(stmt, i++);
     ret_job->schedule = text(stmt, i++);
+    ret_job->interrupted = (uint32_t)sqlite3_column_int64(stmt, i++);
+    ret_job->torn = (uint32_t)sqlite3_column_int64(stmt, i++);
     ret_job->verdict = ret_job->history = NULL;
 }

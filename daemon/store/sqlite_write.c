@@ -209,6 +209,8 @@ int write_postpone(struct sqlite *s, struct store_postpone *call)
     sqlite3_bind_int64(stmt, 4, call->due);
     stmt_bind_text(stmt, 5, call->line);
     sqlite3_bind_int(stmt, 6, STORE_HISTORY_MAX);
+    sqlite3_bind_int(stmt, 7, call->interrupted);
+    sqlite3_bind_int(stmt, 8, call->torn);
     r = stmt_run(s, STMT_POSTPONE);
     if (r == 0)
         moved(s, JOB_RUNNING, next);

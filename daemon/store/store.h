@@ -27,6 +27,8 @@
 struct store_job {
     uint64_t id;      /* given by the store: positive, never reused */
     uint32_t attempt; /* claims so far */
+    /* Of these, that came to nothing because the daemon ended; and of these, because it died. */
+    uint32_t interrupted, torn;
     enum job_state state;
     int priority;                   /* higher runs first; see rank */
     int64_t rank;                   /* order to run: lower first, then by id; given by the store */
@@ -151,13 +153,14 @@ struct store_finish {
     } * end;
 };
 
-/* running -> waiting until `due`; or running -> queued (due = 0) when the daemon stops. */
+/* running -> waiting until `due`; or running -> queued (due = 0). `interrupted` and `torn` are counted. */
 struct store_postpone {
     struct store_call call;
     uint64_t id;
     uint32_t attempt;
     int64_t due;
     const char *line; /* borrowed: the attempt's, for the history; NULL: there was no attempt */
+    bool interrupted, torn;
 };
 
 struct store_get {

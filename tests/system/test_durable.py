@@ -52,6 +52,35 @@ class Kill(Durable):
         self.assertEqual(daemon.events("start")[0]["ids"], "kept")
         self.assertGreater(daemon.submit(self.web.url("/bytes?n=1")), job)
 
+    def test_a_daemon_that_dies_is_no_attempt(self):
+        """Nor is one that stops; but a job under which it dies again and again is given up."""
+        settings = {"daemon.drain": "10ms", "fetch.retry_delay": "5ms", "fetch.retry_delay_max": "10ms"}
+        daemon = self.durable(settings)
+        job = daemon.submit(self.web.url("/lines?n=9&hold=gate&id=job"), parser="lines", max_attempts=1)
+        for number in range(3):
+            until(lambda: daemon.state(job) == "running", "it runs")
+            if number == 1:
+                daemon.stop()
+            else:
+                daemon.kill()
+            daemon = self.durable(settings)
+        self.web.release("gate")
+        self.assert_verdict(daemon.verdict(job), "done")
+        self.assertEqual(daemon.verdict(job)["attempt"], 4)
+        self.assertEqual(daemon.job(self.web.url("/lines?n=1&flaky=9"), max_attempts=2)["attempt"], 2)
+
+        killer = daemon.submit(self.web.url("/lines?n=9&hold=never&id=killer"), parser="lines")
+        until(lambda: daemon.state(killer) == "running", "it runs")
+        daemon.kill()
+        with sqlite3.connect(self.db) as db:
+            db.execute("UPDATE jobs SET torn=19 WHERE id=?", (killer,))
+        db.close()
+        daemon = self.durable(settings)
+        verdict = daemon.verdict(killer)
+        self.assert_verdict(verdict, "failed", "internal")
+        self.assertEqual(verdict["attempt"], 2)
+        self.assertIn("20 times", verdict["error"]["message"])
+
     def test_a_drain_that_is_over_keeps_the_job(self):
         daemon = self.durable({"daemon.drain": "50ms"})
         job = daemon.submit(self.web.url("/lines?n=100&hold=gate"), parser="lines")

@@ -185,6 +185,7 @@ static int store_conformance(const char *engine, store_opener *open)
         CONFORMANCE_TEST(a_thousand_at_once),
         CONFORMANCE_TEST(a_full_queue_takes_all_or_nothing),
         CONFORMANCE_TEST(claims_are_epochs),
+        CONFORMANCE_TEST(interruptions_are_counted),
         CONFORMANCE_TEST(a_job_may_be_claimed_with_its_submission),
         CONFORMANCE_TEST(a_verdict_is_stored_once_and_never_by_a_ghost),
         CONFORMANCE_TEST(a_job_that_does_not_run_can_end),

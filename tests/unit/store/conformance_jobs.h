@@ -198,6 +198,29 @@ static void claims_are_epochs(void **state)
     assert_int_equal(postpone(f, 99, 1, 0), -ENOENT);
 }
 
+static void interruptions_are_counted(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id = submit_to(f, "h");
+    static const struct store_postpone calls[] = {{.due = 1},
+                                                  {.interrupted = true},
+                                                  {.interrupted = true, .torn = true, .due = 1},
+                                                  {.interrupted = true}};
+    for (uint32_t i = 0; i < 4; i++) {
+        struct store_postpone call = calls[i];
+        call.id = id;
+        call.attempt = i + 1;
+        assert_int_equal(claim(f, id), i + 1);
+        assert_int_equal(CALL(f, postpone, &call), 0);
+        assert_int_equal(state_of(f, id), call.due ? JOB_WAITING : JOB_QUEUED);
+    }
+    struct store_job *row = get(f, id);
+    assert_int_equal(row->attempt, 4);
+    assert_int_equal(row->interrupted, 3);
+    assert_int_equal(row->torn, 1);
+    store_job_free(row);
+}
+
 static void a_job_may_be_claimed_with_its_submission(void **state)
 {
     struct fixture *f = *state;
