@@ -104,7 +104,7 @@ _penstockctl() {
         schedule) _penstockctl_words "apply add list run remove $everywhere" "$cur" ;;
         apply) _penstockctl_files "$cur" ;;
         run | remove) _penstockctl_words "$(_penstockctl_schedules)" "$cur" ;;
-        *) _penstockctl_words "--prune --dry-run --failing --every --cron --timezone --jitter $job $everywhere" "$cur" ;;
+        *) _penstockctl_words "--prune --dry-run --failing --force --every --cron --timezone --jitter $job $everywhere" "$cur" ;;
         esac
         ;;
     submit) _penstockctl_words "--from --wait --follow $stream $job $everywhere" "$cur" ;;

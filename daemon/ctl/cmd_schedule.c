@@ -48,6 +48,8 @@ static int by_name(struct ctl *ctl, const char *method, struct answer *ret_answe
 {
     struct error err;
     json_t *params = json_pack("{s:s}", "name", ctl->args.operands[1]);
+    if (params && args_has(&ctl->args, OPT_FORCE))
+        json_object_set_new(params, "force", json_true());
     if (!params) {
         error_set(&err, -EINVAL, "the name is not UTF-8");
         return ctl_fail(-EINVAL, &err);
@@ -221,7 +223,7 @@ static const struct sub {
     {"apply", "FILE|- [--prune] [--dry-run]", GROUP_APPLY, 1, schedule_apply},
     {"add", "NAME URL --every TIME|--cron EXPR [OPTION...]", GROUP_TIMING | GROUP_JOB, 2, add},
     {"list", "[--failing]", GROUP_FAILING, 0, list},
-    {"run", "NAME", 0, 1, run},
+    {"run", "NAME [--force]", GROUP_FORCE, 1, run},
     {"remove", "NAME", 0, 1, remove_one},
 };
 #define SUBS (sizeof subs / sizeof subs[0])

@@ -63,9 +63,10 @@ const struct command commands[] = {
      "people.csv\",\"parser\":\"csv\",\"every\":\"5min\"}\n"
      "  schedule add NAME URL --every TIME|--cron EXPR [OPTION...]\n"
      "  schedule list [--failing]    exit status 1 if one fails\n"
-     "  schedule run NAME            now, and once; prints the job's id\n"
+     "  schedule run NAME [--force]  now, and once; prints the job's id\n"
      "  schedule remove NAME\n",
-     GROUP_APPLY | GROUP_TIMING | GROUP_FAILING | GROUP_JOB, 1, MANY, false, cmd_schedule},
+     GROUP_APPLY | GROUP_TIMING | GROUP_FAILING | GROUP_FORCE | GROUP_JOB, 1, MANY, false,
+     cmd_schedule},
     {0},
 };
 /* clang-format on */

@@ -14,6 +14,7 @@ static const struct {
     {GROUP_APPLY, "With apply"},
     {GROUP_TIMING, "When, with add"},
     {GROUP_FAILING, "With list"},
+    {GROUP_FORCE, "With run"},
     {GROUP_TOP, "How often"},
     {GROUP_METRICS, "Where to"},
     {GROUP_JOB, "The job (the same names, with _, in JSON and in the daemon's config)"},

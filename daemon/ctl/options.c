@@ -21,6 +21,8 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
     [OPT_PRUNE] = {"prune", NULL, GROUP_APPLY, FORM_NONE, NULL,
                    "remove the schedules that the file does not have"},
     [OPT_DRY_RUN] = {"dry-run", NULL, GROUP_APPLY, FORM_NONE, NULL, "only tell what would change"},
+    [OPT_FORCE] = {"force", NULL, GROUP_FORCE, FORM_NONE, NULL,
+                   "download the body even if it is the same as before"},
     [OPT_EVERY] = {"every", "TIME", GROUP_TIMING, FORM_TEXT, NULL,
                    "from one run to the next: 5min"},
     [OPT_CRON] = {"cron", "EXPR", GROUP_TIMING, FORM_TEXT, NULL,

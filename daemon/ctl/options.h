@@ -16,6 +16,7 @@ enum opt {
     OPT_LIMIT,
     OPT_PRUNE,
     OPT_DRY_RUN,
+    OPT_FORCE,
     OPT_EVERY,
     OPT_CRON,
     OPT_TIMEZONE,
@@ -80,6 +81,7 @@ enum opt_group {
     GROUP_FAILING = 1 << 8,
     GROUP_TOP = 1 << 9,
     GROUP_METRICS = 1 << 10,
+    GROUP_FORCE = 1 << 11,
 };
 
 /* How a value becomes JSON, under the option's name with _ for - or the name given here. */

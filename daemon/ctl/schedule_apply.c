@@ -203,18 +203,51 @@ static int send_chunk(struct apply *a, const struct chunk *chunk, bool dry, bool
     return request(a, chunk, params, quiet);
 }
 
-static json_t *keep_params(const struct apply *a, bool dry)
+static int compare(const void *a, const void *b)
 {
-    const char *name;
-    json_t *line, *keep = json_array();
-    json_object_foreach(a->names, name, line) json_array_append_new(keep, json_string(name));
-    return json_pack("{s:[], s:b, s:b, s:o}", "schedules", "dry_run", dry, "prune", 1, "keep",
-                     keep);
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Prunes what lies between two of the names, and is none of those in between. They are in order. */
+static int prune_part(struct apply *a, const char **names, size_t count, const char *after,
+                      bool last, bool dry)
+{
+    static const struct chunk none = {0};
+    json_t *keep = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(keep, json_string(names[i]));
+    return request(a, &none,
+                   json_pack("{s:[], s:b, s:b, s:o, s:s*, s:s*}", "schedules", "dry_run", dry,
+                             "prune", 1, "keep", keep, "after", after, "until",
+                             last ? NULL : names[count - 1]),
+                   false);
+}
+
+/* In as many requests as the names need. */
+static int prune_all(struct apply *a, bool dry)
+{
+    size_t count = 0, total = json_object_size(a->names);
+    const char *name, **names = calloc(total, sizeof *names);
+    json_t *line;
+    int status = names ? 0 : EXIT_REFUSED;
+    if (!names)
+        out_error("out of memory");
+    json_object_foreach(a->names, name, line) if (names) names[count++] = name;
+    if (names)
+        qsort(names, total, sizeof *names, compare);
+    for (size_t from = 0, n; names && from < total && status == 0; from += n) {
+        size_t bytes = 0;
+        for (n = 0; from + n < total && bytes < REQUEST_BYTES; n++)
+            bytes += strlen(names[from + n]) + 3;
+        status =
+            prune_part(a, names + from, n, from ? names[from - 1] : NULL, from + n == total, dry);
+    }
+    free(names);
+    return status;
 }
 
 static int send_all(struct apply *a, bool dry, bool prune)
 {
-    static const struct chunk none = {0};
     int status = 0;
     if (a->count == 1)
         return send_chunk(a, &a->chunks[0], dry, prune, false);
@@ -223,7 +256,7 @@ static int send_all(struct apply *a, bool dry, bool prune)
     for (size_t i = 0; i < a->count && status == 0; i++)
         status = send_chunk(a, &a->chunks[i], dry, false, false);
     if (status == 0 && prune)
-        status = request(a, &none, keep_params(a, dry), false);
+        status = prune_all(a, dry);
     return status;
 }
 

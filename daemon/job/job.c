@@ -78,6 +78,7 @@ void job_free(struct job *job)
     buf_deinit(&job->verdict_line.text);
     free(job->hop_url);
     free(job->kept);
+    free(job->validated);
     free(job->cancel_reason);
     free(job);
 }

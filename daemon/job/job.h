@@ -66,6 +66,8 @@ struct job {
     struct remote remote;           /* of `run` */
     char *cancel_reason;            /* cancelled while the store was asked: claim, postpone */
     struct store_schedule_end schedule_end; /* what its end changes in its schedule */
+    char *validated; /* schedule_end.c: of this run, with its parser's mark */
+    uint64_t parser_mark;
 
     /* The verdict. */
     enum job_state final;

@@ -204,6 +204,7 @@ void schedule_start(struct schedules *schedules, struct schedule *s, int64_t nex
     run->submit = (struct store_submit){.items = &run->item, .count = 1, .run = &run->run};
     mail_init(&run->submit.call.mail, on_submitted);
     s->starting = true;
+    s->forced = false;
     s->due = next_at;
     schedules->calls_out++;
     store->engine->submit(store, &run->submit);

@@ -47,6 +47,7 @@ struct schedule {
     struct schedule_spec spec;  /* empty with a stored text that cannot be read any more */
     int64_t due;                /* when it is looked at; CLOCK_REALTIME, µs */
     bool starting;              /* a run is on the way to the store */
+    bool forced;                /* the run under way takes a body that is the same as well */
     bool late;                  /* times were left out since the last run: that was told */
     char *problem;              /* why its last run could not even be submitted */
 };

@@ -123,15 +123,25 @@ static void list_schedules(struct jobs_call *call)
 static struct schedule *named(struct jobs_call *call, const char *member)
 {
     const char *name = json_string_value(json_object_get(call->params, member));
-    if (!name || json_object_size(call->params) != 1) {
+    const json_t *force = json_object_get(call->params, "force");
+    bool may_force = call->method == JOBS_SCHEDULE_RUN && json_is_boolean(force);
+    if (!name || json_object_size(call->params) != 1 + (size_t)may_force) {
         call_fail(call, JOBS_INVALID_PARAMS, member,
-                  "%s: the name of a schedule is wanted, and nothing else", member);
+                  "%s: the name of a schedule is wanted, and nothing else%s", member,
+                  call->method == JOBS_SCHEDULE_RUN ? " but force (true or false)" : "");
         return NULL;
     }
     struct schedule *s = schedules_find(call->jobs->schedules, name);
     if (!s)
         call_fail(call, JOBS_NOT_FOUND, member, "%s: there is no schedule '%.64s'", member, name);
     return s;
+}
+
+static void start_now(struct jobs_call *call, struct schedule *s)
+{
+    bool force = json_is_true(json_object_get(call->params, "force"));
+    schedule_start(call->jobs->schedules, s, s->row->next_at, call);
+    s->forced = force && s->starting;
 }
 
 static void start_run(struct jobs_call *call, struct schedule *s)
@@ -141,7 +151,7 @@ static void start_run(struct jobs_call *call, struct schedule *s)
                   "its last run%s has not ended; a schedule has one at a time",
                   s->starting ? "" : ", the job of `running`,");
     else
-        schedule_start(call->jobs->schedules, s, s->row->next_at, call);
+        start_now(call, s);
 }
 
 static void by_name(struct jobs_call *call)

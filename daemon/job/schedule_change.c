@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/job.h"
+#include "spec/access.h"
 #include "job/schedule.h"
 
 #include <errno.h>
@@ -272,12 +273,22 @@ static bool take_item(struct change *c, size_t i, json_t *names, bool dry)
     return r == 0;
 }
 
+/* Within the request's part of the names; of other users by administrators alone. */
+static bool may_prune(const struct jobs_call *call, const struct store_schedule *row)
+{
+    const char *after = json_string_value(json_object_get(call->params, "after"));
+    const char *until = json_string_value(json_object_get(call->params, "until"));
+    return (!after || strcmp(row->name, after) > 0) && (!until || strcmp(row->name, until) <= 0) &&
+           (row->uid == call->peer.uid ||
+            access_is_administrator(call->jobs->settings->access, &call->peer));
+}
+
 /* Those that nobody named go. */
 static int prune(struct change *c, const json_t *names, bool dry)
 {
     for (struct schedule *s = schedules_after(c->schedules, NULL); s;
          s = schedules_after(c->schedules, s->row->name)) {
-        if (json_object_get(names, s->row->name))
+        if (json_object_get(names, s->row->name) || !may_prune(c->call, s->row))
             continue;
         if (note_change(c, s->row->name, "removed") < 0)
             return -ENOMEM;
@@ -358,12 +369,15 @@ static int check_params(struct jobs_call *call)
     {
         bool array = strcmp(name, "schedules") == 0 || strcmp(name, "keep") == 0;
         bool flag = strcmp(name, "prune") == 0 || strcmp(name, "dry_run") == 0;
-        if ((array && json_is_array(value)) || (flag && json_is_boolean(value)))
+        bool part = strcmp(name, "after") == 0 || strcmp(name, "until") == 0;
+        if ((array && json_is_array(value)) || (flag && json_is_boolean(value)) ||
+            (part && json_is_string(value)))
             continue;
-        call_fail(call, JOBS_INVALID_PARAMS, name,
-                  "%.32s: schedules and keep (arrays), prune and dry_run (true or false) are "
-                  "wanted",
-                  name);
+        call_fail(
+            call, JOBS_INVALID_PARAMS, name,
+            "%.32s: schedules and keep (arrays), prune and dry_run (true or false), after and "
+            "until (names) are wanted",
+            name);
         return -EINVAL;
     }
     json_array_foreach(json_object_get(call->params, "keep"), i, item)

@@ -4,6 +4,8 @@
 #include "job/schedule.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -30,6 +32,47 @@ static bool asks_otherwise(const struct spec *spec)
     return false;
 }
 
+/* --- the parser's mark: another parser makes other records of the same body ----------------------- */
+
+static uint64_t mix(uint64_t hash, const char *text)
+{
+    do { /* with its end; FNV-1a */
+        hash = (hash ^ (unsigned char)(text ? *text : 1)) * UINT64_C(0x100000001b3);
+    } while (text && *text++);
+    return hash;
+}
+
+static uint64_t parser_mark(const struct spec *spec)
+{
+    const struct parser_def *def = spec->parser;
+    const struct process_def *process = def->process;
+    uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), def->impl ? def->impl->name : NULL);
+    for (size_t i = 0; i < def->option_count; i++)
+        hash = mix(mix(hash, def->options[i].name), def->options[i].value);
+    for (size_t i = 0; process && i < process->stage_count; i++) {
+        for (char **arg = process->stages[i]; *arg; arg++)
+            hash = mix(hash, *arg);
+        hash = mix(hash, NULL);
+    }
+    return mix(hash, process && process->output == PROCESS_JSON ? "json" : "");
+}
+
+/* "URL MARK": a URL has no space. */
+static char *with_mark(const char *url, uint64_t mark)
+{
+    char *text;
+    return asprintf(&text, "%s %016" PRIx64, url, mark) < 0 ? NULL : text;
+}
+
+/* The URL that the validators are of; NULL if they count for nothing now. The caller's. */
+static char *valid_url(const struct store_schedule *row, uint64_t mark)
+{
+    const char *space = row->validated ? strchr(row->validated, ' ') : NULL;
+    if (!space || strtoull(space + 1, NULL, 16) != mark)
+        return NULL;
+    return strndup(row->validated, (size_t)(space - row->validated));
+}
+
 int schedule_prepare(struct job *job)
 {
     struct attempt *a = job->attempt;
@@ -39,7 +82,11 @@ int schedule_prepare(struct job *job)
     int r = attempt_name_schedule(a, job->row->schedule);
     if (r < 0 || !is_current(job, s) || asks_otherwise(job->spec))
         return r;
-    return condition_init(&a->condition, s->row->etag, s->row->modified, s->row->validated);
+    job->parser_mark = parser_mark(job->spec);
+    char *url = s->forced ? NULL : valid_url(s->row, job->parser_mark);
+    r = condition_init(&a->condition, s->row->etag, s->row->modified, url);
+    free(url);
+    return r;
 }
 
 const struct store_schedule_end *schedule_ending(struct job *job)
@@ -56,7 +103,10 @@ const struct store_schedule_end *schedule_ending(struct job *job)
         end->revision = s->row->revision;
         end->etag = a->condition.seen.etag;
         end->modified = a->condition.seen.modified;
-        end->validated = a->condition.seen.url;
+        free(job->validated);
+        job->validated =
+            a->condition.seen.url ? with_mark(a->condition.seen.url, job->parser_mark) : NULL;
+        end->validated = job->validated;
     }
     return end;
 }

@@ -161,6 +161,11 @@ bool access_may_administer(const struct access *access, const struct peer *peer)
     return is_master(access, peer) || empty(&access->admin) || listed(&access->admin, peer);
 }
 
+bool access_is_administrator(const struct access *access, const struct peer *peer)
+{
+    return is_master(access, peer) || listed(&access->admin, peer);
+}
+
 bool access_may_see(const struct access *access, const struct peer *peer, uint32_t uid)
 {
     return peer->uid == uid || access_may_administer(access, peer);

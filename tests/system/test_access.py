@@ -54,6 +54,22 @@ class Access(penstock_test.Case):
         self.assertEqual([self.code(a) for a in answers], [0] * 5)
         self.assertEqual(answers[0]["result"]["uid"], USER)
 
+    def test_whose_schedules_are_pruned(self):
+        """One's own; those of others by root and by named administrators."""
+        def apply(uid, name, **how):
+            one = {"name": name, "url": "http://x/", "cron": "30 2 29 2 *"}
+            answer = self.ask(uid, ("schedule_apply", {"schedules": [one], "prune": True, **how}))[0]
+            return sorted((c["change"], c["name"]) for c in answer["result"]["changes"])
+
+        self.start()
+        self.assertEqual(apply(USER, "a"), [("created", "a")])
+        self.assertEqual(apply(OTHER, "b"), [("created", "b")])
+        self.assertEqual(apply(USER, "c"), [("created", "c"), ("removed", "a")])
+        self.assertEqual(apply(0, "b"), [("removed", "c"), ("unchanged", "b")])
+        self.start(admin_users=USER)
+        self.assertEqual(apply(0, "a"), [("created", "a")])
+        self.assertEqual(apply(USER, "b"), [("created", "b"), ("removed", "a")])
+
     def test_who_submits(self):
         self.start(submit_users=USER, submit_groups=GROUP)
         for uid, gids, allowed in ((USER, None, True), (OTHER, None, False), (OTHER, [GROUP], True), (OTHER, [OTHER, 7, GROUP], True),

@@ -36,9 +36,9 @@ class Scheduling(penstock_test.Case):
         self.assertEqual(len(found), 1)
         return found[0]
 
-    def run_now(self, daemon, name):
+    def run_now(self, daemon, name, **how):
         """The verdict of a run, which the schedule knows of."""
-        job = daemon.call("schedule_run", {"name": name})["id"]
+        job = daemon.call("schedule_run", {"name": name, **how})["id"]
         verdict = daemon.verdict(job)
         until(lambda: "running" not in self.one(daemon, name), "the schedule knows of its end")
         self.assertEqual(verdict["schedule"], name)
@@ -188,6 +188,19 @@ class Conditions(Scheduling):
             daemon.call("schedule_apply", {"schedules": [wish]})
             self.assertEqual(self.run_now(daemon, "feed")["records"], records)
         self.assertTrue(url)
+
+    def test_another_parser_of_the_same_name(self):
+        """What the config makes of a parser's name has changed: the same body makes other records."""
+        url = self.file("a;b\n1;2\n")
+        config = self.wrote("c", '[parser "mine"]\ntype = csv\n')
+        daemon = self.durable(config=config)
+        self.add(daemon, "feed", url, parser="mine", **FAR)
+        for text, status in (("", 200), ("", 304), ("option.delimiter = ;\n", 200), ("option.delimiter = ;\n", 304),
+                             ("max_body = 1M\noption.delimiter = ;\n", 304)):
+            config.write_text('[parser "mine"]\ntype = csv\n' + text)
+            daemon.call("reload")
+            self.assertEqual(self.run_now(daemon, "feed")["status"], status, text)
+        self.assertEqual([r["data"] for r in daemon.events("record")], [{"a;b": "1;2"}, {"a": "1", "b": "2"}])
 
     def test_a_resume_is_not_conditional(self):
         """The body is cut: the rest is asked for with Range, and not with what was known before."""
@@ -350,6 +363,23 @@ class Files(Scheduling):
         self.assertEqual(daemon.ctl("schedule", "apply", "/dev/null", "--prune").returncode, 2)
         self.assertEqual(daemon.call("stats")["schedules"]["total"], 1200)
 
+    def test_a_part_is_pruned(self):
+        daemon = self.daemon()
+        self.apply(daemon, [{**f, "name": name} for f, name in zip(self.feeds(5), "abcde")])
+        for part, gone in (({"after": "a", "until": "d", "keep": ["c"]}, ["b", "d"]), ({"until": "a"}, ["a"]), ({"after": "d"}, ["e"])):
+            changes = daemon.call("schedule_apply", {"schedules": [], "prune": True, **part})["changes"]
+            self.assertEqual(changes, [{"name": name, "change": "removed"} for name in gone])
+        with daemon.rpc() as rpc:
+            self.assertEqual(rpc.fail("schedule_apply", {"schedules": [], "prune": True, "after": 1})["data"]["field"], "after")
+
+    def test_a_file_whose_names_need_two_requests(self):
+        daemon = self.daemon()
+        feeds = [{"name": (f"{i}-" + "x" * 64)[:64], "url": "http://x/", **FAR} for i in range(9000)]
+        other = {"name": "55-a", "url": "http://x/", **FAR}
+        self.apply(daemon, [other, {**other, "name": "0"}, {**other, "name": "z"}])
+        done = self.apply(daemon, feeds, "--prune")
+        self.assertEqual(done.stdout.splitlines()[-1], "9000 created, 0 updated, 0 unchanged, 3 removed")
+
     def test_client(self):
         daemon = self.daemon()
         url = self.web.url("/lines?n=2")
@@ -449,6 +479,11 @@ class Restart(Scheduling):
         self.assertEqual(daemon.call("schedule_list"), before)
         self.assertEqual(daemon.ctl("schedule", "list", "--failing").returncode, 1)
         self.assertEqual(self.run_now(daemon, "feed")["status"], 304)
+        self.assertEqual(self.run_now(daemon, "feed", force=True)["status"], 200)
+        self.assertEqual(self.run_now(daemon, "feed", force=False)["status"], 304)
+        with daemon.rpc() as rpc:
+            self.assertEqual(rpc.fail("schedule_run", {"name": "feed", "force": 1})["code"], INVALID)
+            self.assertEqual(rpc.fail("schedule_remove", {"name": "feed", "force": True})["code"], INVALID)
         self.assertEqual(daemon.ctl("resume", "schedule", "paused").returncode, 0)
         until(lambda: self.verdicts(daemon, "paused"), "it runs again")
 
@@ -519,8 +554,8 @@ class Restart(Scheduling):
         with sqlite3.connect(self.db) as db:
             db.execute("DROP TABLE schedules")
             db.execute("DROP INDEX jobs_schedule")
-            db.execute("ALTER TABLE jobs DROP COLUMN schedule")
-            db.execute("ALTER TABLE jobs DROP COLUMN history")
+            for column in ("schedule", "history", "interrupted", "torn"):
+                db.execute(f"ALTER TABLE jobs DROP COLUMN {column}")
             db.execute("PRAGMA user_version=1")
         db.close()
         daemon = self.durable()
