@@ -103,8 +103,10 @@ static void settle(struct request *r)
         r->batch->unanswered--;
     if (r->text.failed)
         rpc->failed = true;
+    json_decref(r->message.params); /* of any size, and the answer may wait long to leave */
+    r->message.params = NULL;
     rpc->bytes -= r->bytes;
-    r->bytes = r->text.len;
+    r->bytes = sizeof *r + r->text.len; /* itself as well: a notification has no text */
     rpc->bytes += r->bytes;
 }
 

@@ -107,6 +107,21 @@ class Conversation(penstock_test.Case):
             if not penstock_test.SANITIZED:
                 self.assertLess(penstock_test.memory_of(self.penstock.pid), 40 << 20)
 
+    def test_notifications_behind_a_wait(self):
+        """What waits for its turn is bounded also where it will not be answered: the client is not read any more."""
+        daemon = self.daemon()
+        job = daemon.submit(self.origin().url("/silence"))
+        ping = b'{"jsonrpc":"2.0","method":"ping"}\n' * 1000
+        with daemon.rpc() as rpc:
+            rpc.request("wait", {"ids": [job]})
+            rpc.socket.settimeout(1)
+            with self.assertRaises(TimeoutError):
+                for _ in range(100):
+                    rpc.socket.sendall(ping)
+            daemon.call("cancel", {"ids": [job]})
+            rpc.socket.settimeout(penstock_test.DEADLINE)
+            self.assertEqual(rpc.receive()["result"]["jobs"][0]["state"], "cancelled")
+
     def test_hundreds_of_clients(self):
         clients = [self.penstock.rpc() for _ in range(300)]
         for client in clients:
