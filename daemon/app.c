@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "control/control.h"
+#include "control/exposer.h"
 #include "fetch/fetch.h"
 #include "job/jobs.h"
 #include "parse/pool.h"
@@ -53,6 +54,7 @@ struct app {
     struct jobs *jobs;
     struct control *control;
     struct reload *reload;
+    struct exposer *exposer; /* NULL without metrics.listen */
     struct service service;
     uv_signal_t signals[SIGNAL_COUNT];
     uv_timer_t drain_timer;
@@ -306,6 +308,7 @@ static void on_drained(void *arg)
     for (int i = 0; i < SIGNAL_COUNT; i++)
         uv_close((uv_handle_t *)&app->signals[i], NULL);
     uv_close((uv_handle_t *)&app->drain_timer, NULL);
+    exposer_stop(app->exposer);
     control_free(app->control, on_control_closed, app);
 }
 
@@ -392,6 +395,18 @@ static void on_reload_request(void *arg, struct jobs_reload *request)
 {
     struct app *app = arg;
     reload_request(app->reload, request);
+}
+
+static int make_exposer(struct app *app, struct error *err)
+{
+    const struct settings *s = app->settings;
+    struct exposer_config config = {.mailbox = &app->mailbox,
+                                    .jobs = app->jobs,
+                                    .listen = s->metrics_listen,
+                                    .mode = s->socket_mode,
+                                    .group = s->socket_group,
+                                    .dir_mode = geteuid() == 0 ? 0755 : 0700};
+    return s->metrics_listen ? exposer_new(&config, &app->exposer, err) : 0;
 }
 
 static int make_reload(struct app *app, struct error *err)
@@ -487,6 +502,8 @@ static int start(struct app *app, struct error *err)
     if (r == 0)
         r = make_control(app, err);
     if (r == 0)
+        r = make_exposer(app, err);
+    if (r == 0)
         r = watch_signals(app, err);
     if (r == 0)
         r = tell_manager(app, err);
@@ -520,6 +537,7 @@ int app_run(const struct load_options *options)
         log_warning("%u parsers never returned; they end with the process", app.stuck);
         _exit(app.status);
     }
+    exposer_free(app.exposer);
     if (!reload_free(app.reload)) {
         log_warning("the config is still being read again; that ends with the process");
         _exit(app.status);

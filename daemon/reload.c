@@ -76,6 +76,7 @@ static json_t *name_restarts(const struct settings *a, const struct settings *b)
         {"flow.spool_max", a->spool_max != b->spool_max},
         {"parse.max_abandoned", a->max_abandoned != b->max_abandoned},
         {"parse.max_record", a->max_record != b->max_record},
+        {"metrics.listen", differ(a->metrics_listen, b->metrics_listen)},
         {"sink", sinks_differ(a, b)},
     };
     json_t *names = json_array();

@@ -183,6 +183,8 @@ struct settings {
     /* [policy] */
     struct strings allow, deny, redact;
     int trust_proxy; /* 1: what a proxy connects to may be beyond the policy's sight */
+    /* [metrics] */
+    char *metrics_listen; /* NULL: nowhere */
     /* [defaults], [ceilings]: every field of defaults is set, and none is above a ceiling */
     struct job_params defaults, ceilings;
     struct settings_sink *sinks; /* at least one: without a section, everything goes to stdout */

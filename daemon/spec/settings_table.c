@@ -2,6 +2,7 @@
 #include "spec/settings_table.h"
 
 #include "base/clock.h"
+#include "base/endpoint.h"
 #include "base/log.h"
 #include "fetch/policy.h"
 #include "spec/params.h"
@@ -230,6 +231,12 @@ static const struct field policy_fields[] = {
              "and *passw* always do."},
 };
 
+static const struct field metrics_fields[] = {
+    {"listen", FIELD_STRING, AT(metrics_listen), "", .check = endpoint_check,
+     .help = "Serve the figures at http://127.0.0.1:9469/metrics, as 127.0.0.1:9469 or [::1]:9469\n"
+             "say, or on a unix socket (a path), with control.mode and control.group. Empty: no."},
+};
+
 #undef AT
 #define AT(member) .offset = offsetof(struct settings_sink, member)
 
@@ -327,6 +334,7 @@ const struct section settings_sections[SECTION_COUNT_] = {
     [SECTION_FLOW] = {"flow", FIELDS(flow_fields)},
     [SECTION_PARSE] = {"parse", FIELDS(parse_fields)},
     [SECTION_POLICY] = {"policy", FIELDS(policy_fields)},
+    [SECTION_METRICS] = {"metrics", FIELDS(metrics_fields)},
     [SECTION_DEFAULTS] = {"defaults", .takes = TAKES_PARAMS},
     [SECTION_CEILINGS] = {"ceilings", .takes = TAKES_CEILINGS},
     [SECTION_SINK] = {"sink", "records", FIELDS(sink_fields)},

@@ -335,7 +335,7 @@ static void test_unknown_names(void **state)
            "f.conf:1: daemon.colour: unknown key; [daemon] has drain, log_level");
     refuse("\n[deamon]\n", "f.conf:2: [deamon]: unknown section; did you mean daemon?");
     refuse("[zzz]\n", "f.conf:1: [zzz]: unknown section; the sections are daemon, control, store, "
-                      "queue, fetch, flow, parse, policy, defaults, ceilings, sink, host, "
+                      "queue, fetch, flow, parse, policy, metrics, defaults, ceilings, sink, host, "
                       "credential, parser");
     refuse("[daemon \"x\"]\n", "f.conf:1: [daemon \"x\"]: this section has no name");
     refuse("[defaults]\nconect_timeout = 1\n",

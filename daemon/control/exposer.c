@@ -1,0 +1,338 @@
+#include "control/exposer.h"
+
+#include "base/clock.h"
+#include "base/endpoint.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "control/listener.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CONNECTIONS   16
+#define IDLE_SECONDS  10
+#define REQUEST_BYTES ((size_t)16 << 10)
+#define FRESH_NS      (200 * NS_PER_MS)
+#define BACKLOG       16
+
+/* One format's text. */
+struct page {
+    struct exposer *exposer;
+    const char *format, *type;
+    struct jobs_call call; /* control loop's */
+    json_t *params;
+    bool asking; /* control loop's: the call is under way */
+
+    /* Under the lock. */
+    struct list waiting; /* struct visit */
+    char *text;          /* NULL: there is none yet */
+    size_t len;
+    uint64_t made_at;
+};
+
+/* One request. The HTTP thread's, and under the lock while it waits. */
+struct visit {
+    struct list link;
+    struct MHD_Connection *connection;
+    struct page *page;
+    bool ready; /* under the lock: it has waited */
+};
+
+struct exposer {
+    struct exposer_config config;
+    struct listener listener; /* of a unix socket */
+    int fd;                   /* of a loopback address; MHD's once it runs */
+    struct MHD_Daemon *http;
+    struct mail mail;
+    pthread_mutex_t lock;
+    bool stopped; /* under the lock */
+    struct page pages[2];
+};
+
+/* --- the control loop ------------------------------------------------------------------------- */
+
+/* Under the lock: the HTTP thread takes them up again. */
+static void wake(struct page *page)
+{
+    for (struct list *e; (e = list_pop(&page->waiting));) {
+        struct visit *visit = container_of(e, struct visit, link);
+        visit->ready = true;
+        MHD_resume_connection(visit->connection);
+    }
+}
+
+static void on_text(struct jobs_call *call, json_t *result, int code, const struct error *error,
+                    const char *field)
+{
+    struct page *page = container_of(call, struct page, call);
+    struct exposer *exposer = page->exposer;
+    char *text = code == 0 ? strdup(json_string_value(result)) : NULL;
+    (void)error, (void)field;
+    page->asking = false;
+    pthread_mutex_lock(&exposer->lock);
+    free(page->text);
+    page->text = text;
+    page->len = text ? strlen(text) : 0;
+    page->made_at = clock_now();
+    wake(page);
+    pthread_mutex_unlock(&exposer->lock);
+    json_decref(result);
+}
+
+static void on_visit(struct mail *mail)
+{
+    struct exposer *exposer = container_of(mail, struct exposer, mail);
+    for (int i = 0; i < 2; i++) {
+        struct page *page = &exposer->pages[i];
+        pthread_mutex_lock(&exposer->lock);
+        bool wanted = !exposer->stopped && !list_empty(&page->waiting);
+        pthread_mutex_unlock(&exposer->lock);
+        if (!wanted || page->asking)
+            continue;
+        page->asking = true;
+        page->call = (struct jobs_call){
+            .method = JOBS_METRICS, .params = page->params, .fd = -1, .answer = on_text};
+        jobs_call(exposer->config.jobs, &page->call);
+    }
+}
+
+/* --- the HTTP thread -------------------------------------------------------------------------- */
+
+static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *type,
+                               const char *text, size_t len)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+    if (!response)
+        return MHD_NO;
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    enum MHD_Result r = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    return r;
+}
+
+static enum MHD_Result say(struct MHD_Connection *connection, unsigned status, const char *text)
+{
+    return respond(connection, status, "text/plain; charset=utf-8", text, strlen(text));
+}
+
+/* Hands out the page, or has the request wait for it. */
+static enum MHD_Result serve(struct exposer *exposer, struct visit *visit)
+{
+    struct page *page = visit->page;
+    enum MHD_Result r = MHD_YES;
+    pthread_mutex_lock(&exposer->lock);
+    bool fresh = page->text && clock_now() - page->made_at < FRESH_NS;
+    if (exposer->stopped || (visit->ready && !page->text)) {
+        r = say(visit->connection, MHD_HTTP_SERVICE_UNAVAILABLE, "there are no figures now\n");
+    } else if (visit->ready || fresh) {
+        r = respond(visit->connection, MHD_HTTP_OK, page->type, page->text, page->len);
+    } else {
+        list_add_tail(&page->waiting, &visit->link);
+        MHD_suspend_connection(visit->connection);
+        mailbox_post(exposer->config.mailbox, &exposer->mail);
+    }
+    pthread_mutex_unlock(&exposer->lock);
+    return r;
+}
+
+/* Prometheus names OpenMetrics among what it accepts; others get the older format. */
+static struct page *page_for(struct exposer *exposer, struct MHD_Connection *connection)
+{
+    const char *accept =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+    return &exposer->pages[accept && strstr(accept, "application/openmetrics-text") ? 0 : 1];
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_len, void **state)
+{
+    struct exposer *exposer = arg;
+    struct visit *visit = *state;
+    (void)version, (void)upload;
+    if (!visit) { /* the header is there; a body would follow */
+        visit = calloc(1, sizeof *visit);
+        if (!visit)
+            return MHD_NO;
+        list_init(&visit->link);
+        visit->connection = connection;
+        visit->page = page_for(exposer, connection);
+        *state = visit;
+        return MHD_YES;
+    }
+    if (*upload_len > 0) {
+        *upload_len = 0; /* nobody wants it */
+        return MHD_YES;
+    }
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+        return say(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET\n");
+    if (strcmp(url, "/metrics") != 0)
+        return say(connection, MHD_HTTP_NOT_FOUND, "the figures are at /metrics\n");
+    return serve(exposer, visit);
+}
+
+static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct exposer *exposer = arg;
+    struct visit *visit = *state;
+    (void)connection, (void)code;
+    if (!visit)
+        return;
+    pthread_mutex_lock(&exposer->lock);
+    list_del(&visit->link);
+    pthread_mutex_unlock(&exposer->lock);
+    free(visit);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+/* It may have been the kernel's choice. */
+static void tell_port(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    char host[64], port[16];
+    if (getsockname(fd, (struct sockaddr *)&address, &len) == 0 &&
+        getnameinfo((struct sockaddr *)&address, len, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        log_info("metrics are served on %s, port %s", host, port);
+}
+
+static int listen_on_loopback(struct exposer *exposer, struct error *err)
+{
+    struct sockaddr_storage address;
+    socklen_t len;
+    int one = 1, r = endpoint_parse(exposer->config.listen, &address, &len, err);
+    if (r < 0)
+        return r;
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 ||
+        bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, BACKLOG) < 0) {
+        r = -errno;
+        fd_close(&fd);
+        return error_set(err, r, "metrics.listen: %s: %s", exposer->config.listen, strerror(-r));
+    }
+    exposer->fd = fd;
+    tell_port(fd);
+    return 0;
+}
+
+static int listen_on_socket(struct exposer *exposer, struct error *err)
+{
+    struct error why;
+    struct listener_config config = {.path = exposer->config.listen,
+                                     .mode = exposer->config.mode,
+                                     .group = exposer->config.group,
+                                     .dir_mode = exposer->config.dir_mode,
+                                     .inherited_fd = -1};
+    int r = listener_open(&exposer->listener, &config, &why);
+    if (r < 0)
+        return error_set(err, r, "metrics.listen: %s", why.text);
+    exposer->fd = fd_dup(exposer->listener.fd); /* MHD closes what it is given */
+    return exposer->fd < 0 ? error_set(err, exposer->fd, "metrics.listen: no descriptor") : 0;
+}
+
+static void on_http_log(void *arg, const char *fmt, va_list ap)
+{
+    char text[256];
+    (void)arg;
+    vsnprintf(text, sizeof text, fmt, ap);
+    text[strcspn(text, "\n")] = '\0';
+    log_debug("metrics: %s", text);
+}
+
+/* The process's signals are the control loop's: the thread that MHD makes takes none. */
+static int start_http(struct exposer *exposer, struct error *err)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    exposer->http = MHD_start_daemon(
+        MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        on_request, exposer, MHD_OPTION_EXTERNAL_LOGGER, on_http_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, exposer->fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        REQUEST_BYTES, MHD_OPTION_NOTIFY_COMPLETED, on_completed, exposer, MHD_OPTION_END);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!exposer->http)
+        return error_set(err, -ENOMEM, "metrics.listen: the HTTP server does not start");
+    exposer->fd = -1;
+    return 0;
+}
+
+static int init_page(struct exposer *exposer, int i, const char *format, const char *type)
+{
+    struct page *page = &exposer->pages[i];
+    page->exposer = exposer;
+    page->format = format;
+    page->type = type;
+    list_init(&page->waiting);
+    page->params = json_pack("{s:s}", "format", format);
+    return page->params ? 0 : -ENOMEM;
+}
+
+int exposer_new(const struct exposer_config *config, struct exposer **ret_exposer,
+                struct error *err)
+{
+    struct exposer *exposer = calloc(1, sizeof *exposer);
+    if (!exposer)
+        return error_set(err, -ENOMEM, "out of memory");
+    exposer->config = *config;
+    exposer->fd = exposer->listener.fd = exposer->listener.lock_fd = -1;
+    pthread_mutex_init(&exposer->lock, NULL);
+    mail_init(&exposer->mail, on_visit);
+    int r = init_page(exposer, 0, "openmetrics", METRIC_OPENMETRICS_TYPE);
+    if (init_page(exposer, 1, "prometheus", METRIC_PROMETHEUS_TYPE) < 0 || r < 0)
+        r = error_set(err, -ENOMEM, "out of memory");
+    if (r == 0)
+        r = config->listen[0] == '/' ? listen_on_socket(exposer, err)
+                                     : listen_on_loopback(exposer, err);
+    if (r == 0)
+        r = start_http(exposer, err);
+    if (r < 0) {
+        exposer_free(exposer);
+        return r;
+    }
+    *ret_exposer = exposer;
+    return 0;
+}
+
+void exposer_stop(struct exposer *exposer)
+{
+    if (!exposer)
+        return;
+    pthread_mutex_lock(&exposer->lock);
+    exposer->stopped = true;
+    wake(&exposer->pages[0]);
+    wake(&exposer->pages[1]);
+    pthread_mutex_unlock(&exposer->lock);
+    MHD_stop_daemon(exposer->http);
+    exposer->http = NULL;
+    listener_stop(&exposer->listener);
+}
+
+void exposer_free(struct exposer *exposer)
+{
+    if (!exposer)
+        return;
+    for (int i = 0; i < 2; i++) {
+        json_decref(exposer->pages[i].params);
+        free(exposer->pages[i].text);
+    }
+    fd_close(&exposer->fd);
+    listener_stop(&exposer->listener);
+    listener_close(&exposer->listener);
+    pthread_mutex_destroy(&exposer->lock);
+    free(exposer);
+}

@@ -1,0 +1,36 @@
+/* The figures over HTTP, for Prometheus: GET /metrics on a loopback address or a unix socket.
+ *
+ * libmicrohttpd has a thread of its own, which speaks HTTP and hands out finished text; it never looks at the daemon.
+ * Who asks waits (suspended) until the control loop has put the text together, which all who wait share, and which
+ * whoever comes within a fifth of a second gets as well: so however many ask, the loop does it five times a second at
+ * most. Bounds: 16 connections, 10 s without a sign, 16 KiB of request. */
+#ifndef PENSTOCK_CONTROL_EXPOSER_H
+#define PENSTOCK_CONTROL_EXPOSER_H
+
+#include "base/error.h"
+#include "job/jobs.h"
+
+#include <sys/types.h>
+
+struct exposer;
+
+struct exposer_config {
+    struct mailbox *mailbox; /* the control loop's */
+    struct jobs *jobs;
+    const char *listen; /* as [metrics] listen */
+    mode_t mode;        /* of a unix socket, … */
+    const char *group;  /* … and its group; NULL */
+    mode_t dir_mode;
+};
+
+/* 0, or a negative errno and a sentence. */
+int exposer_new(const struct exposer_config *config, struct exposer **ret_exposer,
+                struct error *err);
+
+/* Once the jobs are drained: answers who waits, ends the thread. Control loop. Takes NULL. */
+void exposer_stop(struct exposer *exposer);
+
+/* After exposer_stop and the mailbox's last delivery. Takes NULL. */
+void exposer_free(struct exposer *exposer);
+
+#endif
