@@ -69,7 +69,7 @@ def latency(place):
 
 def stalled_daemon(place, count):
     web = place.origin()
-    daemon = place.daemon({"parse.workers": STALLED * 2, "fetch.host_connections": STALLED, "defaults.stall_timeout": "1h"})
+    daemon = place.daemon({"parse.workers": STALLED * 2, "fetch.host_connections": STALLED * 2, "defaults.stall_timeout": "1h"})
     if count:
         daemon.call("submit", [{"url": web.url("/lines?n=100000&stall=200000&id=stalled")}] * count)
         until(lambda: web.counts("stalled").get("stalled", 0) == count, "all have stalled")
