@@ -70,6 +70,7 @@ static json_t *name_restarts(const struct settings *a, const struct settings *b)
         {"fetch.resume_delay", a->resume_delay != b->resume_delay},
         {"fetch.splice_min", a->splice_min != b->splice_min},
         {"flow.pipe_size", a->pipe_size != b->pipe_size},
+        {"flow.pipe_budget", a->pipe_budget != b->pipe_budget},
         {"flow.decode_ratio", a->decode_ratio != b->decode_ratio},
         {"flow.decode_window", a->decode_window != b->decode_window},
         {"flow.spool_dir", strcmp(a->spool_dir, b->spool_dir) != 0},

@@ -16,6 +16,11 @@
 #include <string.h>
 #include <unistd.h>
 
+/* At several ordinary bodies at once larger pipes are slower (the caches); spliced ones gain at any number. */
+#define GROWN_SIZE (1 << 20)
+#define FAST_BYTES (1 << 20)
+#define FAST_TIME  (100 * NS_PER_MS)
+
 static void on_poll(uv_poll_t *poll, int status, int events);
 
 /* --- figures ----------------------------------------------------------------------------------- */
@@ -52,6 +57,13 @@ static void stop_full_clock(struct body_pipe *pipe)
     pipe->full_since = 0;
 }
 
+static void give_budget(struct body_pipe *pipe)
+{
+    if (pipe->grown)
+        atomic_fetch_add_explicit(&pipe->budget->left, pipe->grown, memory_order_relaxed);
+    pipe->grown = 0;
+}
+
 /* Closes the write end: the body's state must have been published. */
 static void close_end(struct body_pipe *pipe)
 {
@@ -61,6 +73,7 @@ static void close_end(struct body_pipe *pipe)
     pipe->poll_state = BODY_PIPE_POLL_CLOSING;
     pipe->polling = 0;
     fd_close(&pipe->fd);
+    give_budget(pipe);
     atomic_fetch_sub_explicit(&total_bytes, pipe->granted, memory_order_relaxed);
     atomic_fetch_sub_explicit(&total_pipes, 1, memory_order_relaxed);
     stop_full_clock(pipe);
@@ -201,12 +214,55 @@ int body_pipe_write(struct body_pipe *pipe, const char *data, size_t len)
     return 0;
 }
 
+static bool take_budget(struct body_pipe *pipe, size_t bytes)
+{
+    size_t left = atomic_load_explicit(&pipe->budget->left, memory_order_relaxed);
+    do
+        if (left < bytes)
+            return false;
+    while (!atomic_compare_exchange_weak_explicit(&pipe->budget->left, &left, left - bytes,
+                                                  memory_order_relaxed, memory_order_relaxed));
+    pipe->grown = bytes;
+    return true;
+}
+
+/* A slow reader gains nothing by a larger pipe. */
+static bool is_fast(struct body_pipe *pipe)
+{
+    uint64_t bytes = pipe->accepted - pipe->mark;
+    if (bytes < FAST_BYTES)
+        return false;
+    uint64_t now = clock_now(), took = now - pipe->mark_at;
+    bool fast = pipe->mark_at > 0 && took / (bytes / FAST_BYTES) < FAST_TIME;
+    pipe->mark = pipe->accepted;
+    pipe->mark_at = now;
+    return fast;
+}
+
+/* The pipe is full. True: not any more. */
+static bool grow(struct body_pipe *pipe)
+{
+    if (!pipe->budget || pipe->grown || !is_fast(pipe))
+        return false;
+    if (pipe->granted >= GROWN_SIZE || !take_budget(pipe, GROWN_SIZE - pipe->granted))
+        return false;
+    if (fcntl(pipe->fd, F_SETPIPE_SZ, GROWN_SIZE) != GROWN_SIZE) {
+        give_budget(pipe);
+        return false;
+    }
+    pipe->granted += pipe->grown;
+    atomic_fetch_add_explicit(&total_bytes, pipe->grown, memory_order_relaxed);
+    return true;
+}
+
 /* EAGAIN was said for one of the two ends. */
 static int why_again(struct body_pipe *pipe)
 {
     struct pollfd pfd = {.fd = pipe->fd, .events = POLLOUT};
     if (poll(&pfd, 1, 0) == 1)
         return pfd.revents & POLLERR ? -EPIPE : -EAGAIN;
+    if (grow(pipe))
+        return -EAGAIN; /* what the socket holds it gets at the next turn */
     pipe->blocked = true;
     pipe->full_since = clock_now();
     watch(pipe, UV_WRITABLE | UV_DISCONNECT);

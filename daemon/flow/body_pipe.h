@@ -14,6 +14,11 @@
 
 struct body_pipe;
 
+/* Bytes by which pipes may grow, all together. Shared by threads; outlives its pipes. */
+struct pipe_budget {
+    atomic_size_t left;
+};
+
 struct body_pipe_ops {
     /* The carry is in the pipe: the transfer may go on. Not called once complete/abort was. */
     void (*drained)(struct body_pipe *pipe);
@@ -39,8 +44,11 @@ struct body_pipe {
     size_t granted;    /* bytes that the kernel's pipe holds */
     uint64_t accepted; /* bytes taken, the carry included */
     uint64_t full_since,
-        full_time; /* ns that a carry has waited: the writer's wait for the reader */
-    bool blocked;  /* full, and what comes next is spliced: there is no carry */
+        full_time;              /* ns that a carry has waited: the writer's wait for the reader */
+    struct pipe_budget *budget; /* or NULL: it never grows; set after it was opened */
+    size_t grown;               /* taken from there, given back when the write end closes */
+    uint64_t mark, mark_at; /* `accepted` when its speed was looked at last, and when that was */
+    bool blocked;           /* full, and what comes next is spliced: there is no carry */
     bool completing, unverified, reader_left, closing;
     int polling; /* the events that are polled for; 0: none */
     void (*closed)(struct body_pipe *pipe);
@@ -70,7 +78,8 @@ int body_pipe_write(struct body_pipe *pipe, const char *data, size_t len);
 /* Moves what a stream socket holds, at most `max` bytes (> 0), into the pipe without a copy through this process
  * (splice(2)): 0 and *ret_len, which is 0 if the socket has ended; -EAGAIN, it holds nothing now; BODY_PIPE_FULL:
  * `drained` follows; -EPIPE and -ECANCELED as above; or the socket's errno, or splice's own. What waits in the
- * pipe holds on to the socket's pages: as many of them as the pipe has slots. */
+ * pipe holds on to the socket's pages: as many of them as the pipe has slots. A pipe that is full although its
+ * reader is fast grows to 1 MiB, if its budget and the kernel allow it. */
 int body_pipe_splice(struct body_pipe *pipe, int socket, size_t max, size_t *ret_len);
 
 /* The transfer ended well: write out the carry, publish BODY_COMPLETE, close; then `finished`, which

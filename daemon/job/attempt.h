@@ -49,6 +49,7 @@ struct attempt_env {
     struct pool *pool;
     struct sink *sink;
     size_t pipe_size;
+    struct pipe_budget *pipe_budget;
     size_t max_record;
     uint64_t decode_ratio, decode_window; /* as in struct decode_plan */
     uint64_t max_header;

@@ -153,6 +153,7 @@ static int engage_command(struct attempt *a)
     if (r < 0)
         return fail_resources(a, "the command's pipe cannot be used", r);
     a->pipe_open = true;
+    a->pipe.budget = a->env->pipe_budget;
     a->remote = true;
     a->task.body = a->body;
     attempt_ref(a); /* as a worker's: until the command has ended */
@@ -177,6 +178,7 @@ static int engage(struct attempt *a)
     if (r < 0)
         return fail_resources(a, "no pipe could be made for the body", r);
     a->pipe_open = true;
+    a->pipe.budget = a->env->pipe_budget;
     struct parse_task *task = &a->task;
     task->parser = a->spec->parser->impl;
     task->body = a->body;

@@ -89,6 +89,7 @@ struct job {
 struct jobs {
     struct jobs_config config;
     struct attempt_env env;
+    struct pipe_budget pipe_budget; /* the fetch loops' */
     struct proxy *proxy;
     const struct settings *settings;
     struct registry *registry;

@@ -61,12 +61,14 @@ static void on_trouble(struct mail *mail)
 static void set_env(struct jobs *jobs)
 {
     const struct settings *s = jobs->settings;
+    atomic_init(&jobs->pipe_budget.left, s->pipe_budget);
     jobs->env = (struct attempt_env){
         .control = jobs->config.mailbox,
         .fetch = jobs->config.fetch,
         .pool = jobs->config.pool,
         .sink = jobs->config.sink,
         .pipe_size = s->pipe_size,
+        .pipe_budget = &jobs->pipe_budget,
         .max_record = s->max_record,
         .decode_ratio = s->decode_ratio,
         .decode_window = s->decode_window,

@@ -171,7 +171,7 @@ struct settings {
     uint64_t breaker_failures,
         breaker_cooldown; /* for hosts whose sections do not say; 0: none; ns */
     /* [flow] */
-    uint64_t pipe_size;
+    uint64_t pipe_size, pipe_budget;
     uint64_t splice_min;
     uint64_t decode_ratio, decode_window; /* flow/decode.h */
     char *spool_dir;                      /* never NULL */

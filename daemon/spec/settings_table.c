@@ -188,6 +188,10 @@ static const struct field fetch_fields[] = {
 static const struct field flow_fields[] = {
     {"pipe_size", FIELD_SIZE, AT(pipe_size), "64K", .min = 4 * KIB, .max = 64 * MIB,
      .help = "The pipe between a download and its parser. The kernel may give less."},
+    {"pipe_budget", FIELD_SIZE, AT(pipe_budget), "16M", .max = 1024 * MIB,
+     .help =
+         "Bytes by which pipes may grow, all together: to 1M each where the body is spliced and\n"
+         "its parser fast. Users other than root have fs.pipe-user-pages-soft besides."},
     {"decode_ratio", FIELD_U64, AT(decode_ratio), "1000", .max = 1000000000,
      .help = "Bytes that a decoder may make of one byte of the body, beyond the first 16 MiB.\n"
              "0: any number."},
