@@ -5,7 +5,7 @@
 
 static const char usage[] =
     "usage: penstock-host --describe FILE.so    prints what a plug-in says of itself, as JSON\n"
-    "       penstock-host --settle             waits until this service's other hosts have ended\n"
+    "       penstock-host --settle             ends what this service's daemon left, in order\n"
     "       penstock-host --version | --help\n"
     "\n"
     "penstockd starts this program for each job whose parser is a pipeline or an isolated "

@@ -8,6 +8,7 @@
 #include "parse/order.h"
 #include "parse/process_decode.h"
 #include "parse/process_host.h"
+#include "parse/refusal.h"
 #include "parse/process_records.h"
 #include "parse/task.h"
 
@@ -475,7 +476,12 @@ static enum penstock_result judge_plugin(struct run *run)
 static enum penstock_result judge_pipeline(struct run *run)
 {
     if (run->report.stage < run->def->stage_count) {
-        fail_status(run);
+        struct error why;
+        if (WIFEXITED(run->report.status) &&
+            refusal_find(said(run, sizeof run->task->message), &why))
+            fail(run, KIND_EXEC_FAILED, "stage %u was refused %s", run->report.stage + 1, why.text);
+        else
+            fail_status(run);
         return PENSTOCK_FAILED;
     }
     run->task->body_ended =
@@ -497,7 +503,10 @@ static enum penstock_result judge(struct run *run, int host_status)
              WIFSIGNALED(host_status) ? "was killed by signal" : "exited with",
              WIFSIGNALED(host_status) ? WTERMSIG(host_status) : WEXITSTATUS(host_status));
     } else if (run->report.kind == REPORT_EXEC_FAILED) {
-        fail(run, KIND_EXEC_FAILED, "%s", run->report.text);
+        const char *remedy = refusal_remedy();
+        fail(run, KIND_EXEC_FAILED, "%s%s%s", run->report.text,
+             remedy ? "; what the service may run and read is shown in " : "",
+             remedy ? remedy : "");
     } else if (run->report.kind != REPORT_ENDED) {
         fail(run, KIND_RESOURCES, "%s", run->report.text);
     } else {

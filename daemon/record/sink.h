@@ -35,7 +35,7 @@ enum sink_type { SINK_STDOUT, SINK_FILE, SINK_JOURNAL };
 struct sink_target {
     const char *name;
     enum sink_type type;
-    const char *path; /* SINK_FILE */
+    const char *path; /* SINK_FILE; SINK_JOURNAL: journald's socket, NULL for its usual place */
     int fd;           /* SINK_STDOUT: the private duplicate of descriptor 1; taken over */
     unsigned events;  /* mask of enum event */
 };

@@ -8,6 +8,7 @@
 #include "record/target.h"
 
 #include "base/fd.h"
+#include "record/journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,12 +60,24 @@ static int init_file(struct target *t, struct error *err)
     return r < 0 ? error_set(err, r, "sink \"%s\": %s", t->name, why.text) : 0;
 }
 
+static int init_journal(struct target *t, struct error *err)
+{
+    int r = journal_open(t->path, &t->file.fd);
+    return r < 0
+               ? error_set(
+                     err, r,
+                     "sink \"%s\": the journal cannot be reached: %s; where no journald runs, use "
+                     "type = file or type = stdout",
+                     t->name, strerror(-r))
+               : 0;
+}
+
 static int init_names(struct target *t, const struct sink_target *from)
 {
     t->name = strdup(from->name);
-    if (from->type == SINK_FILE)
+    if (from->path)
         t->path = strdup(from->path);
-    if (!t->name || (from->type == SINK_FILE && !t->path))
+    if (!t->name || (from->path && !t->path))
         return -ENOMEM;
     snprintf(t->status.target, sizeof t->status.target, "%s", t->name);
     return 0;
@@ -82,10 +95,7 @@ int target_init(struct target *t, const struct sink_target *from, struct error *
     else if (from->type == SINK_FILE)
         r = init_file(t, err);
     else
-        r = error_set(err, -ENOTSUP,
-                      "sink \"%s\": this version cannot write to the journal: use type = file or "
-                      "type = stdout",
-                      from->name);
+        r = init_journal(t, err);
     if (r < 0)
         target_deinit(t, false);
     return r;
@@ -271,12 +281,35 @@ static int finish(struct target *t, const struct batch *batch, bool sync)
     return r < 0 ? r : 1;
 }
 
+/* One entry a line. A journald that is gone is looked for again. */
+static int push_journal(struct target *t, const struct batch *batch)
+{
+    for (; t->next < batch->count; t->next++) {
+        const struct batch_line *line = &batch->lines[t->next];
+        int r = wants(t, line) ? journal_send(t->file.fd, line) : 1;
+        t->blocked = r == 0;
+        if (r == 0)
+            return 0;
+        if (r < 0) {
+            fd_close(&t->file.fd);
+            return r;
+        }
+        if (wants(t, line)) {
+            t->lines++;
+            t->bytes += line->len;
+        }
+    }
+    return finish(t, batch, false);
+}
+
 int target_push(struct target *t, const struct batch *batch, bool sync)
 {
     struct iovec iov[IOV_PIECES];
     int n, r;
 
     t->blocked = false;
+    if (t->type == SINK_JOURNAL)
+        return push_journal(t, batch);
     if (on_disk(t) && t->part > 0 && (r = untear(t)) < 0)
         return r;
     while (!t->gone && (n = gather(t, batch, iov, t->way == TARGET_SMALL ? 1 : IOV_PIECES)) > 0) {
@@ -312,6 +345,8 @@ static void leave_file(struct target *t)
 int target_refresh(struct target *t)
 {
     struct log_file file;
+    if (t->type == SINK_JOURNAL && t->file.fd < 0)
+        return journal_open(t->path, &t->file.fd);
     if (t->type != SINK_FILE || (!t->reopen && t->file.fd >= 0))
         return 0;
     if (t->part > 0 && !on_disk(t)) /* a FIFO's reader has half a line */

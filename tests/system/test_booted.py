@@ -134,6 +134,200 @@ class Units(Service):
         self.assertEqual((done.stdout, done.stderr), ("", ""))
 
 
+class Journal(Service):
+    def life(self):
+        """What the daemon of this test has said; ids begin anew with each test."""
+        return f"_SYSTEMD_INVOCATION_ID={self.show('InvocationID')}"
+
+    def fields(self, *matches):
+        """The entries that match, as the journal has them."""
+        text = self.machine.out("journalctl", "-o", "json", "--all", "--no-pager", self.life(), *matches)
+        return [json.loads(line) for line in text.splitlines()]
+
+    def test_fields_can_be_asked_for(self):
+        done = self.submit("/lines?n=3", "--parser", "lines", "--label", "feed-id=rates")
+        entries = until(lambda: self.fields(f"PENSTOCK_JOB={done}", "PENSTOCK_EVENT=verdict"), "the verdict is there")
+        entry = entries[-1]
+        line = json.loads(entry["MESSAGE"])
+        self.assertEqual((line["event"], line["job"], line["state"], line["records"]), ("verdict", done, "done", 3))
+        self.assertEqual((entry["PENSTOCK_STATE"], entry["PENSTOCK_ATTEMPT"], entry["PENSTOCK_LABEL_FEED_ID"]), ("done", "1", "rates"))
+        self.assertEqual((entry["PRIORITY"], entry["SYSLOG_IDENTIFIER"], entry["_SYSTEMD_UNIT"]), ("6", "penstockd", UNIT))
+        said = self.machine.out("journalctl", "-x", "-n", "1", self.life(), f"PENSTOCK_JOB={done}", "PENSTOCK_EVENT=verdict", "--no-pager")
+        self.assertIn(f"Subject: Job {done} has ended: done", said)
+        # Records went to the file, and there alone.
+        records = [json.loads(line) for line in self.machine.read("/var/log/penstock/records.jsonl").splitlines()]
+        self.assertEqual([r["data"] for r in records if r["event"] == "record" and r["job"] == done], 
+                         [{"line": n, "text": f"line {n}"} for n in (1, 2, 3)])
+        self.assertEqual(self.fields(f"PENSTOCK_JOB={done}", "PENSTOCK_EVENT=record"), [])
+
+    def test_failure_is_an_error_with_its_kind(self):
+        job = self.submit("/bytes?n=10&status=404")
+        entry = until(lambda: self.fields(f"PENSTOCK_JOB={job}", "PENSTOCK_EVENT=verdict"), "the verdict is there")[-1]
+        self.assertEqual((entry["PRIORITY"], entry["PENSTOCK_STATE"], entry["PENSTOCK_ERROR"]), ("3", "failed", "http_status"))
+
+    def test_a_stalled_journald_stalls_nothing_else(self):
+        """No new job starts meanwhile, the control loop answers, the watchdog is fed; nothing is lost."""
+        self.ctl("ping", check=0)
+        pid = self.show("MainPID", "systemd-journald.service")
+        self.run("kill", "-STOP", pid, check=0)
+        try:
+            jobs = [self.submit("/bytes?n=10") for _ in range(3)]
+            self.ctl("ping", check=0)
+        finally:
+            self.run("kill", "-CONT", pid, check=0)
+        for job in jobs:
+            until(lambda: self.fields(f"PENSTOCK_JOB={job}", "PENSTOCK_EVENT=verdict"), "the verdict comes")
+
+    def test_log_is_rotated_between_two_lines(self):
+        first = self.submit("/bytes?n=10")
+        log = "/var/log/penstock/records.jsonl"
+        until(lambda: f'"verdict","job":{first},' in self.machine.read(log), "the first verdict")
+        self.run("logrotate", "--force", self.machine.etc.parent / "logrotate.d" / "penstock", check=0)
+        self.assertIn(f'"verdict","job":{first},', self.machine.read(log + ".1"))
+        until(lambda: self.run("test", "-e", log).returncode == 0, "the file is made anew")
+        second = self.submit("/bytes?n=10")
+        until(lambda: f'"verdict","job":{second},' in self.machine.read(log), "the second verdict")
+
+
+READER = """import os, socket, sys
+for line in sys.stdin: pass
+kind, path = sys.argv[1:]
+if kind == "socket":
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+        print(s.recv(100).decode())
+else:
+    print(open(path, "w").write("x") if kind == "write" else open(path).read())
+"""
+
+
+class Sandbox(Service):
+    """What stages can reach is tried by stages."""
+
+    def setUp(self):
+        super().setUp()
+        self.machine.write("/usr/local/bin/reader.py", READER)
+
+    def stages(self, **commands):
+        self.configure(self.CONFIG + "[defaults]\nmax_attempts = 1\n" + "".join(
+            f'[parser "{name}"]\ntype = exec\nstage = {command}\n' for name, command in commands.items()))
+
+    def reads(self, name):
+        """The verdict of a job with that stage."""
+        job = self.submit("/bytes?n=10", "--parser", name)
+        shown = until(lambda: json.loads(self.ctl("--json", "show", str(job), check=0).stdout).get("verdict"), "the verdict")
+        return shown if isinstance(shown, dict) else json.loads(shown)
+
+    def test_stages_reach_what_is_granted_and_nothing_else(self):
+        server = ("import socket; s = socket.socket(socket.AF_UNIX); s.bind('/run/answers'); s.listen();"
+                  "import os; os.chmod('/run/answers', 0o666)\n"
+                  "while True: s.accept()[0].sendall(b'hello')")
+        self.machine.write("/usr/local/bin/server.py", server)
+        self.run("systemctl", "stop", "answers.service")
+        self.run("rm", "-f", "/run/answers")
+        self.run("systemd-run", "--unit=answers", "/usr/bin/python3", "/usr/local/bin/server.py", check=0)
+        until(lambda: self.run("test", "-S", "/run/answers").returncode == 0, "the server listens")
+        self.machine.write("/home/etl/granted", "granted")
+        self.machine.write("/home/other/hidden", "hidden")
+        self.machine.write("/srv/secret", "secret", 0o600)
+        read = "/usr/bin/python3 /usr/local/bin/reader.py"
+        self.stages(asks=f"{read} socket /run/answers", granted=f"{read} file /home/etl/granted",
+                    hidden=f"{read} file /home/other/hidden", secret=f"{read} file /srv/secret",
+                    writes=f"{read} write /usr/local/bin/new", missing="/usr/local/bin/nothing", denied="/srv/secret")
+        self.drop_in("stages", "ProtectHome=tmpfs", "BindReadOnlyPaths=/home/etl")
+        for name in ("asks", "granted"):
+            self.assertEqual(self.reads(name)["state"], "done", name)
+        for name, path, why in (("hidden", "/home/other/hidden", None), ("secret", "/srv/secret", 13),
+                                ("writes", "/usr/local/bin/new", 30), ("missing", "/usr/local/bin/nothing", None),
+                                ("denied", "/srv/secret", None)):
+            verdict = self.reads(name)
+            with self.subTest(name):
+                message = verdict["error"]["message"]
+                self.assertIn(path, message)
+                if name != "hidden":  # its directory is not there at all
+                    self.assertEqual(verdict["error"]["kind"], "exec_failed", message)
+                    self.assertIn("stages.conf", message)
+                if why:
+                    self.assertIn(f"errno {why}", message)
+
+    def test_credentials_are_read_by_the_manager(self):
+        self.machine.write("/root/secret", "s3cret", 0o600)
+        self.drop_in("stages", "LoadCredential=token:/root/secret")
+        self.configure(self.CONFIG + '[credential "token"]\ntype = bearer\nhosts = 127.0.0.1\n')
+        job = int(self.ctl("submit", self.origin() + "/request", "--parser", "lines", "--credential", "token", check=0).stdout)
+        log = "/var/log/penstock/records.jsonl"
+        until(lambda: f'"verdict","job":{job},' in self.machine.read(log), "the verdict")
+        self.assertIn("Authorization: Bearer s3cret", self.machine.read(log))
+
+
+class Ends(Service):
+    COMMIT = ("import os, sys\nsys.stdin.buffer.read()\n"
+              "with open('/var/lib/penstock/ends', 'a') as f: f.write(os.environ['PENSTOCK_JOB'] + '\\n')\n")
+
+    def start(self, hold):
+        """Jobs in mid-body, with stages that write down an end: their ids."""
+        self.machine.write("/usr/local/bin/commit.py", self.COMMIT)
+        self.configure(self.CONFIG + "retry_delay = 10ms\n[defaults]\nmax_attempts = 50\n"
+                       '[parser "commit"]\ntype = exec\nstage = cat\nstage = /usr/bin/python3 /usr/local/bin/commit.py\n')
+        self.run("systemctl", "start", UNIT, check=0)
+        return [self.submit(f"/bytes?n=100K&hold_at=1000&hold={hold}", "--parser", "commit") for _ in range(4)]
+
+    def wait_for_stages(self):
+        until(lambda: self.run("pgrep", "-c", "-f", "python3 /usr/local/bin/commit.py").stdout.strip() == "4", "all stages run")
+
+    def assert_no_end(self):
+        self.assertNotEqual(self.run("test", "-e", "/var/lib/penstock/ends").returncode, 0, "a stage saw an end")
+
+    def kill(self):
+        restarts = int(self.show("NRestarts"))
+        self.run("systemctl", "kill", "--kill-who=main", "--signal=KILL", UNIT, check=0)
+        return restarts + 1
+
+    def test_jobs_survive_and_no_stage_takes_the_kill_for_an_end(self):
+        jobs = [*self.start("ends"), self.submit("/bytes?n=100K&hold_at=1000&hold=ends")]
+        for _ in range(3):
+            self.wait_for_stages()
+            restarts = self.kill()
+            until(lambda: self.show("NRestarts") == str(restarts), "it is started again")
+        self.wait_for_stages()
+        self.run("systemctl", "restart", "--no-block", UNIT, check=0)
+        pid = self.pid()
+        until(lambda: "have up to" in self.told(), "it drains")
+        self.run("systemctl", "kill", "--kill-who=main", "--signal=TERM", UNIT, check=0)  # the second: at once
+        until(lambda: self.show("ActiveState") == "active" and self.pid() != pid, "it is started again")
+        self.assert_no_end()
+        release = f"import urllib.request as u; u.urlopen('{self.origin()}/_release?name=ends').read()"
+        self.run("python3", "-c", release, check=0)
+        for job in jobs:
+            until(lambda: json.loads(self.ctl("--json", "show", str(job), check=0).stdout)["state"] == "done", f"job {job} is done")
+        self.assertEqual(sorted(self.machine.read("/var/lib/penstock/ends").split()), sorted(str(j) for j in jobs[:4]))
+
+    def test_hosts_that_are_slow_to_notice_are_waited_for(self):
+        """As on a machine so busy that hosts do not run: the manager must not kill them before their stages."""
+        jobs = self.start("slow")
+        self.wait_for_stages()
+        self.run("pkill", "-STOP", "-x", "penstock-host", check=0)
+        restarts = self.kill()
+        until(lambda: self.show("SubState") == "stop-post", "what is left is waited for")
+        self.assertGreaterEqual(int(self.run("pgrep", "-c", "-x", "penstock-host").stdout), len(jobs))
+        self.assert_no_end()
+        self.run("pkill", "-CONT", "-x", "penstock-host", check=0)
+        until(lambda: self.show("NRestarts") == str(restarts), "it is started again")
+        self.assert_no_end()
+        for job in jobs:
+            self.ctl("cancel", str(job))
+
+
+class Access(Service):
+    def test_who_is_not_in_the_group_is_told_what_to_do(self):
+        self.run("useradd", "visitor")
+        done = self.run("penstockctl", "ping", user="visitor")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("adduser visitor penstock", done.stderr)
+        self.run("usermod", "-aG", "penstock", "visitor", check=0)
+        self.run("penstockctl", "ping", user="visitor", check=0)
+
+
 class Security(penstock_test.Case):
     """What `systemd-analyze security` thinks of the unit. Its scores here are times ten."""
 

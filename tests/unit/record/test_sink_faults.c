@@ -343,7 +343,8 @@ static void what_cannot_be_opened_is_named(void **state)
     targets[2].path = fifo;
     expect_refused(targets, 3, -ENXIO, fifo, "nobody reads");
     targets[2].type = SINK_JOURNAL;
-    expect_refused(targets, 3, -ENOTSUP, "\"two\"", "journal");
+    targets[2].path = "/nowhere/at/all/socket";
+    expect_refused(targets, 3, -ENOENT, "\"two\"", "journald");
     targets[0].fd = ends[0];
     expect_refused(targets, 1, -EBADF, "\"out\"", "writing");
     /* After a refusal the descriptor is still the caller's. */
