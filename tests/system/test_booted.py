@@ -156,7 +156,7 @@ class Journal(Service):
         self.assertIn(f"Subject: Job {done} has ended: done", said)
         # Records went to the file, and there alone.
         records = [json.loads(line) for line in self.machine.read("/var/log/penstock/records.jsonl").splitlines()]
-        self.assertEqual([r["data"] for r in records if r["event"] == "record" and r["job"] == done], 
+        self.assertEqual([r["data"] for r in records if r["event"] == "record" and r["job"] == done],
                          [{"line": n, "text": f"line {n}"} for n in (1, 2, 3)])
         self.assertEqual(self.fields(f"PENSTOCK_JOB={done}", "PENSTOCK_EVENT=record"), [])
 
