@@ -1,5 +1,5 @@
 # Included by the top CMakeLists.txt: what makes a service of it.
-set(PENSTOCK_SYSTEMDDIR ${CMAKE_INSTALL_PREFIX}/lib CACHE PATH "Where systemd/system, sysusers.d and systemd/catalog are")
+set(PENSTOCK_SYSTEMDDIR lib CACHE STRING "Where systemd/system, sysusers.d and systemd/catalog are")
 foreach(unit penstockd.socket penstockd.service builtins-only.conf)
     configure_file(${CMAKE_CURRENT_LIST_DIR}/${unit}.in ${CMAKE_BINARY_DIR}/systemd/${unit} @ONLY)
 endforeach()
