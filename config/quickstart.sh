@@ -15,7 +15,8 @@ verdict, and then what happens when a download is cut in half. Leaves nothing be
   --keep        leaves the daemon running, and prints how to talk to it and how to stop it
   --no-install  does not look for missing packages
 
-Exit status: of the first download (0 done, 1 failed); 2 usage or missing packages; 3 no daemon.
+Exit status: of the first download (0 done, 1 failed, 3 refused: a bad URL or parser); 2 usage or missing
+packages; 3 also if a server does not start.
 END
 }
 
@@ -166,6 +167,10 @@ fi
 # --- a whole body ---------------------------------------------------------------------------------------------
 run "penstockctl submit $(q "$url") --parser $(q "$parser") --wait"
 status=$?
+if ((status > 1)); then
+    complain "the daemon did not take the job: nothing to show"
+    exit "$status"
+fi
 run "grep -m 3 '\"event\":\"record\"' $(q "$log") | cut -c 1-180"
 run "grep '\"event\":\"verdict\"' $(q "$log")"
 

@@ -28,8 +28,8 @@ static int unknown_option(const char *name, size_t len, struct error *err)
         snprintf(dashed[i], sizeof dashed[i], "--%s", opt_defs[i].name);
         suggest_offer(&s, dashed[i]);
     }
-    return error_set(err, -EINVAL, "there is no option --%.*s%s", (int)keep, name,
-                     suggest_text(&s, hint, sizeof hint));
+    return error_set(err, -EINVAL, "there is no option --%.*s%s (see: penstockctl --help)",
+                     (int)keep, name, suggest_text(&s, hint, sizeof hint));
 }
 
 static int unknown_command(const struct command *commands, const char *name, struct error *err)

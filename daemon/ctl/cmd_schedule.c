@@ -28,7 +28,7 @@ static int add(struct ctl *ctl)
     struct error err;
     struct answer answer;
     json_t *params;
-    int r = ask_options(args, GROUP_JOB | GROUP_TIMING, &params, &err);
+    int r = ask_options(args, GROUP_JOB | GROUP_PARSED | GROUP_TIMING, &params, &err);
     if (r == 0 && (json_object_set_new(params, "name", json_string(args->operands[1])) < 0 ||
                    json_object_set_new(params, "url", json_string(args->operands[2])) < 0)) {
         json_decref(params);
@@ -221,7 +221,8 @@ static const struct sub {
     int (*run)(struct ctl *ctl);
 } subs[] = {
     {"apply", "FILE|- [--prune] [--dry-run]", GROUP_APPLY, 1, schedule_apply},
-    {"add", "NAME URL --every TIME|--cron EXPR [OPTION...]", GROUP_TIMING | GROUP_JOB, 2, add},
+    {"add", "NAME URL --every TIME|--cron EXPR [OPTION...]",
+     GROUP_TIMING | GROUP_JOB | GROUP_PARSED, 2, add},
     {"list", "[--failing]", GROUP_FAILING, 0, list},
     {"run", "NAME [--force]", GROUP_FORCE, 1, run},
     {"remove", "NAME", 0, 1, remove_one},

@@ -250,7 +250,7 @@ int cmd_submit(struct ctl *ctl)
     r = source_init(&s.source, args_value(args, OPT_FROM), args->operands, args->operand_count,
                     &err);
     if (r == 0)
-        r = ask_options(args, GROUP_JOB, &common, &err);
+        r = ask_options(args, GROUP_JOB | GROUP_PARSED, &common, &err);
     status = r < 0 ? ctl_fail(-EINVAL, &err) : ctl_connect(ctl);
     s.follow.track = true;
     s.submit = (struct submit){.conn = &ctl->conn,

@@ -19,7 +19,7 @@ const struct command commands[] = {
      "With --from each line is a URL or a JSON object with the members of a job (`url`, and the\n"
      "options' names with _ for -); options given here hold for every line that does not say\n"
      "otherwise. A bad line is told with its number and stops no other.\n",
-     GROUP_SUBMIT | GROUP_STREAM | GROUP_JOB, 0, MANY, false, cmd_submit},
+     GROUP_SUBMIT | GROUP_STREAM | GROUP_JOB | GROUP_PARSED, 0, MANY, false, cmd_submit},
     {"list", "[SELECT] [--limit N]", "jobs, newest first", NULL, GROUP_LIST | GROUP_SELECT, 0, 0,
      false, cmd_list},
     {"show", "ID", "a job's state and verdict", NULL, 0, 1, 1, false, cmd_show},
@@ -65,8 +65,8 @@ const struct command commands[] = {
      "  schedule list [--failing]    exit status 1 if one fails\n"
      "  schedule run NAME [--force]  now, and once; prints the job's id\n"
      "  schedule remove NAME\n",
-     GROUP_APPLY | GROUP_TIMING | GROUP_FAILING | GROUP_FORCE | GROUP_JOB, 1, MANY, false,
-     cmd_schedule},
+     GROUP_APPLY | GROUP_TIMING | GROUP_FAILING | GROUP_FORCE | GROUP_JOB | GROUP_PARSED, 1, MANY,
+     false, cmd_schedule},
     {0},
 };
 /* clang-format on */

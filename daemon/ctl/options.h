@@ -82,6 +82,7 @@ enum opt_group {
     GROUP_TOP = 1 << 9,
     GROUP_METRICS = 1 << 10,
     GROUP_FORCE = 1 << 11,
+    GROUP_PARSED = 1 << 12, /* of a job that a parser of the daemon's reads: not of `run` */
 };
 
 /* How a value becomes JSON, under the option's name with _ for - or the name given here. */

@@ -86,12 +86,13 @@ static void test_refusals(void **state)
 {
     refused("ctl submti u", "did you mean submit");
     refused("ctl submit u --prser x", "did you mean --parser");
-    refused("ctl submit u --zzzzzzzz", "there is no option --zzzzzzzz");
+    refused("ctl submit u --zzzzzzzz", "there is no option --zzzzzzzz (see: penstockctl --help)");
     refused("ctl submit u -p x", "two dashes");
     refused("ctl submit u --wait=yes", "takes no value");
     refused("ctl submit u --parser", "--parser needs a value");
     refused("ctl submit u --parser --wait", "--parser=--wait");
     refused("ctl ping --parser csv", "`ping` takes no --parser");
+    refused("ctl run u --parser csv -- wc", "`run` takes no --parser");
     refused("ctl ping x", "'x' is too much");
     refused("ctl show", "`show` needs more");
     refused("ctl wait", "`wait` needs more");

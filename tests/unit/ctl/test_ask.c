@@ -40,7 +40,7 @@ static void options_give(struct args args, const char *expected)
 {
     json_t *object = NULL;
     struct error err = {""};
-    if (ask_options(&args, GROUP_JOB, &object, &err) != 0)
+    if (ask_options(&args, GROUP_JOB | GROUP_PARSED, &object, &err) != 0)
         fail_msg("%s", err.text);
     same(object, expected);
     args_deinit(&args);
@@ -50,7 +50,7 @@ static void options_refused(struct args args, const char *part)
 {
     json_t *object = NULL;
     struct error err = {""};
-    assert_true(ask_options(&args, GROUP_JOB, &object, &err) < 0);
+    assert_true(ask_options(&args, GROUP_JOB | GROUP_PARSED, &object, &err) < 0);
     if (!strstr(err.text, part))
         fail_msg("'%s' lacks '%s'", err.text, part);
     assert_null(object);
