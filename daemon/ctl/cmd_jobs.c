@@ -4,6 +4,7 @@
 #include "ctl/ask.h"
 #include "ctl/ctl.h"
 #include "ctl/job.h"
+#include "ctl/life.h"
 #include "ctl/out.h"
 #include "ctl/slice.h"
 #include "ctl/table.h"
@@ -46,7 +47,7 @@ static int show(struct ctl *ctl, bool in_words)
     if (ctl->json)
         ctl_put_raw(&answer);
     else if (in_words)
-        job_put_life(&text, answer.result, clock_real_us());
+        life_put(&text, answer.result, clock_real_us());
     else
         view_put(&text, answer.result);
     put(&text);

@@ -26,7 +26,4 @@ void job_view_read(const json_t *object, struct job_view *ret_view);
  * terminals and pipes: what came from elsewhere is made safe. */
 void job_put_verdict(struct buf *b, const struct job_view *view);
 
-/* The job's life in words, a sentence a line. `now_us`: microseconds since 1970. */
-void job_put_life(struct buf *b, const json_t *object, int64_t now_us);
-
 #endif

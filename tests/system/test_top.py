@@ -16,11 +16,14 @@ CTL = penstock_test.BIN / "penstockctl"
 class Terminal:
     """A tmux server of the test's own, with one window."""
 
+    count = 0
+
     def __init__(self, test, columns, lines, term="tmux-256color"):
         if not shutil.which("tmux"):
             raise unittest.SkipTest("there is no tmux")
         self.test = test
-        self.path = test.dir / "tmux"
+        Terminal.count += 1
+        self.path = test.dir / f"tmux{Terminal.count}"  # a server that ends removes its socket late
         config = test.dir / "tmux.conf"
         config.write_text(f"set -g default-terminal {term}\nset -g remain-on-exit on\nset -g status off\nset -sg escape-time 0\n")
         self.env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", "HOME": str(test.dir)}

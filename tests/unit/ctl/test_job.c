@@ -1,5 +1,4 @@
 /* A job in words. */
-#include "base/clock.h"
 #include "ctl/job.h"
 
 #include <setjmp.h>
@@ -54,56 +53,11 @@ static void test_view_of_a_running_job(void **state)
     json_decref(object);
 }
 
-static void life_has(const char *job, const char *const *parts)
-{
-    struct buf b = BUF_INIT;
-    json_t *object = json_loads(job, 0, NULL);
-    int64_t now;
-    assert_non_null(object);
-    assert_int_equal(clock_parse("2026-11-21T22:32:05Z", &now), 0);
-    job_put_life(&b, object, now);
-    for (; *parts; parts++)
-        if (!strstr(b.data, *parts))
-            fail_msg("'%s' lacks '%s'", b.data, *parts);
-    buf_deinit(&b);
-    json_decref(object);
-}
-
-static void test_lives(void **state)
-{
-    static const char *const done[] = {"Job 42 downloads http://a/ into the parser csv.",
-                                       "by uid 1000, 2 min 05 s ago (2026-11-21T22:30:00Z)",
-                                       "It is done, 2 min 00 s ago",
-                                       "in attempt 2.",
-                                       "status 200",
-                                       "1.0 MiB have arrived, the parser has found 9000 records",
-                                       "as many bytes as Content-Length announced",
-                                       "it took 0.734 s",
-                                       "0.400 s waiting for the origin",
-                                       NULL};
-    static const char *const waiting[] = {"Attempt 1 failed; the next one is due, 10.0 s from now",
-                                          "copy of job 7", NULL};
-    static const char *const failed[] = {"It has ended failed", ": truncated: cut\\u0007", NULL};
-    life_has("{\"id\":42,\"state\":\"done\",\"url\":\"http://a/\",\"parser\":\"csv\",\"uid\":1000,"
-             "\"attempt\":2,\"created\":\"2026-11-21T22:30:00Z\",\"finished\":"
-             "\"2026-11-21T22:30:05Z\",\"verdict\":{\"status\":200,\"bytes\":1048576,"
-             "\"records\":9000,\"verified_by\":\"length\",\"seconds\":{\"total\":0.734,"
-             "\"wait_origin\":0.4,\"queued\":0.0}}}",
-             done);
-    life_has("{\"id\":8,\"state\":\"waiting\",\"attempt\":1,\"retry_of\":7,\"due\":"
-             "\"2026-11-21T22:32:15Z\"}",
-             waiting);
-    life_has("{\"id\":8,\"state\":\"failed\",\"verdict\":{\"error\":{\"kind\":\"truncated\","
-             "\"message\":\"cut\\u0007\"}}}",
-             failed);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_view_of_a_running_job),
-        cmocka_unit_test(test_lives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
