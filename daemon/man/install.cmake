@@ -1,8 +1,12 @@
 # Included by the top CMakeLists.txt.
 foreach(page penstockctl.1 penstock-parser.3 penstockd.conf.5 penstock-protocol.7 penstockd.8)
     string(REGEX MATCH "[0-9]$" section ${page})
+    set(component penstock)
+    if(page STREQUAL "penstock-parser.3")
+        set(component Development)
+    endif()
     install(FILES ${CMAKE_CURRENT_LIST_DIR}/${page}
-        DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
+        DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section} COMPONENT ${component})
 endforeach()
 install(FILES ${CMAKE_SOURCE_DIR}/config/completions/penstockctl.bash
     DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME penstockctl)
