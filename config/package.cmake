@@ -14,7 +14,9 @@ set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE
     WORLD_READ WORLD_EXECUTE)
 set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
-set(CPACK_PACKAGE_CONTACT "The penstock authors <penstock@localhost>")
+set(PENSTOCK_MAINTAINER "penstock maintainers <penstock@packages.example.org>" CACHE STRING
+    "Who answers for the Debian packages that cpack makes: NAME <ADDRESS>")
+set(CPACK_PACKAGE_CONTACT "${PENSTOCK_MAINTAINER}")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "streams HTTP bodies into blocking parsers")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
@@ -22,8 +24,7 @@ set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 
 set(CPACK_DEBIAN_PENSTOCK_PACKAGE_NAME penstock)
-set(CPACK_DEBIAN_PENSTOCK_DESCRIPTION "streams HTTP bodies into blocking parsers
-A daemon downloads URLs and streams each body, under backpressure, into a
+set(CPACK_DEBIAN_PENSTOCK_DESCRIPTION "A daemon downloads URLs and streams each body, under backpressure, into a
 parser of its own: a built-in one, a plug-in or a pipeline of processes. What
 the parsers find goes to its log as JSON lines.
 .
@@ -37,9 +38,8 @@ set(CPACK_DEBIAN_PENSTOCK_PACKAGE_SUGGESTS "penstock-dev")
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME penstock-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "streams HTTP bodies into blocking parsers (for plug-ins)
-The header, CMake package and pkg-config file with which parsers for
-penstockd are built as plug-ins.")
+set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "What parsers for penstockd are built with as plug-ins: the header, a CMake
+package and a pkg-config file.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libc6-dev")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS "penstock")
 

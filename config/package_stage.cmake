@@ -26,7 +26,15 @@ foreach(pair penstock=penstock Development=penstock-dev)
     if(IS_DIRECTORY ${root}/usr/lib/systemd/system)
         file(MAKE_DIRECTORY ${root}/lib/systemd)
         file(RENAME ${root}/usr/lib/systemd/system ${root}/lib/systemd/system)
+        file(GLOB others ${root}/usr/lib/systemd/*)
+        if(NOT others)
+            file(REMOVE_RECURSE ${root}/usr/lib/systemd)
+        endif()
     endif()
+    if(IS_DIRECTORY ${root}/usr/share/zsh/site-functions) # which are for the administrator's own
+        file(RENAME ${root}/usr/share/zsh/site-functions ${root}/usr/share/zsh/vendor-completions)
+    endif()
+
     file(MAKE_DIRECTORY ${root}/usr/share/doc/${package})
     file(COPY ${debian}/copyright DESTINATION ${root}/usr/share/doc/${package}
         FILE_PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)

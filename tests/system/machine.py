@@ -230,6 +230,9 @@ class Machine:
         stage = self.share / "stage"
         subprocess.run(["cmake", "--install", str(build)], check=True, env={**os.environ, "DESTDIR": str(stage)},
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        if (stage / "usr" / "etc").is_dir():  # for the prefix /usr it is /etc
+            shutil.copytree(stage / "usr" / "etc", stage / "etc", dirs_exist_ok=True)
+            shutil.rmtree(stage / "usr" / "etc")
         self.etc = pathlib.Path("/", next(stage.rglob("penstockd.conf")).parent.relative_to(stage))
         self.run("cp", "-a", "--no-preserve=ownership", f"{stage}/.", "/", check=0)
         shutil.rmtree(stage)
