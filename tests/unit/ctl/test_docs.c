@@ -87,6 +87,26 @@ static void test_man_page_of_the_protocol(void **state)
     buf_deinit(&b);
 }
 
+/* Each method of the daemon's table. */
+static void test_man_page_has_all_methods(void **state)
+{
+    struct buf page = BUF_INIT, table = BUF_INIT;
+    char name[64];
+    size_t methods = 0;
+    read_file(TREE "/daemon/man/penstock-protocol.7", &page);
+    read_file(TREE "/daemon/control/message.c", &table);
+    for (const char *p = table.data; (p = strstr(p, "    {\"")); p++) {
+        if (sscanf(p, "    {\"%63[a-z_]\", MESSAGE_", name) != 1)
+            continue;
+        methods++;
+        if (!has_word(page.data, name))
+            fail_msg("the protocol's page lacks the method %s", name);
+    }
+    assert_true(methods > 20);
+    buf_deinit(&page);
+    buf_deinit(&table);
+}
+
 /* The name of a section or of a key in a line of the config, "#key = value" or "[section …]"; "" if it
  * is neither. */
 static void name_in(const char *line, char ret[64])
@@ -126,6 +146,7 @@ int main(void)
         cmocka_unit_test(test_man_page_of_the_client),
         cmocka_unit_test(test_completions),
         cmocka_unit_test(test_man_page_of_the_protocol),
+        cmocka_unit_test(test_man_page_has_all_methods),
         cmocka_unit_test(test_man_page_of_the_config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
