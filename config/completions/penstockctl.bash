@@ -91,7 +91,16 @@ _penstockctl() {
     done
     case $command in
     "") _penstockctl_words "$commands $everywhere" "$cur" ;;
-    run) _penstockctl_words "$job $everywhere --" "$cur" ;;
+    run) # there is no parser of the daemon's
+        local option own=""
+        for option in $job; do
+            case $option in
+            --parser | --option | --deliver | --min-records | --keep-body | --commit-max) ;;
+            *) own+=" $option" ;;
+            esac
+        done
+        _penstockctl_words "$own $everywhere --" "$cur"
+        ;;
     pause | resume)
         case $prev in
         schedule) _penstockctl_words "$(_penstockctl_schedules)" "$cur" ;;
