@@ -243,7 +243,8 @@ static int listen_on_socket(struct exposer *exposer, struct error *err)
     return exposer->fd < 0 ? error_set(err, exposer->fd, "metrics.listen: no descriptor") : 0;
 }
 
-static void on_http_log(void *arg, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void on_http_log(void *arg, const char *fmt,
+                                                              va_list ap)
 {
     char text[256];
     (void)arg;
