@@ -223,8 +223,12 @@ void admission_queue(struct job *job)
         job_free(job); /* the row stays in the store and is found at the next load of its host */
         return;
     }
-    if (job->claimed || (!host->loading && !host->more && host->window_len < window_size(host))) {
+    /* The store could give a command's job back, but not its pipe. */
+    if (job->claimed || job->spec->run ||
+        (!host->loading && !host->more && host->window_len < window_size(host))) {
         window_insert(host, job);
+        if (job->claimed)
+            claim_watch(job);
     } else {
         host->more = host->stale = true;
         make_ready(host);
@@ -259,6 +263,8 @@ static void forget_pace(struct host *host, uint64_t now)
 static uint64_t check_host(struct host *host, uint64_t now, int64_t now_us)
 {
     uint64_t next = 0;
+    if (host->back_at && host->back_at <= now)
+        claim_give_back(host, now);
     if (host->next_due && host->next_due <= now_us) {
         host->next_due = 0;
         host->more = host->stale = true;
@@ -272,6 +278,8 @@ static uint64_t check_host(struct host *host, uint64_t now, int64_t now_us)
     } else if (host->wake_at && (next == 0 || host->wake_at < next)) {
         next = host->wake_at;
     }
+    if (host->back_at && (next == 0 || host->back_at < next))
+        next = host->back_at;
     return next;
 }
 

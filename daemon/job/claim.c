@@ -6,8 +6,10 @@
  *    before there is a slot for them (claim_ahead). How many follows from need: more when a job has to wait
  *    for its claim after one that was short, fewer after a long one, or when one was claimed long before.
  *
- * A job that is claimed and has not started counts as queued for everybody outside. If the daemon dies it is
- * closed as interrupted like one that ran; if the daemon drains it is queued again. */
+ * A job that is claimed and has not started counts as queued for everybody outside. One that waits on (its host
+ * is paused, or busy with long jobs, the sink fails …) is given back, so that the store calls it queued as well
+ * and a SELECT finds it so. If the daemon dies it is closed as interrupted like one that ran; if the daemon drains
+ * it is queued again. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/job.h"
@@ -18,6 +20,7 @@
 #define AHEAD_MAX 64
 #define BRISK_NS  (20 * NS_PER_MS)  /* of an attempt: the host's jobs are short */
 #define STALE_NS  (500 * NS_PER_MS) /* from claim to start: they are not */
+#define BACK_NS   NS_PER_SEC        /* from claim to start: it is given back */
 
 static void on_claimed(struct mail *mail);
 
@@ -80,6 +83,13 @@ static void refused(struct job *job, const struct store_call *call)
         cancel(job);
         return;
     }
+    if (job->spec->run) { /* nobody else has its pipe */
+        struct cause cause = {.cancelled = true};
+        snprintf(cause.message, sizeof cause.message, "the job could not be claimed: %.600s",
+                 call->error.text);
+        job_finish(job, JOB_CANCELLED, &cause);
+        return;
+    }
     if (!store_failing(job->jobs->config.store)) /* it has told of it once */
         log_error("job %llu: cannot be claimed, tried again in 1 s: %s",
                   (unsigned long long)job->id, call->error.text);
@@ -97,6 +107,8 @@ static void claimed_ahead(struct job *job)
         cancel(job);
     else if (r == 0 && job->jobs->draining && job->jobs->config.store->engine->keeps)
         job_release(job);
+    else if (r == 0)
+        claim_watch(job);
     /* else it waits for its slot, and if the store fails it is claimed then */
 }
 
@@ -216,4 +228,39 @@ void claim_drain(struct jobs *jobs)
     HASH_ITER(hh, jobs->active, job, next)
     if (job->place == PLACE_WINDOW && job->claimed)
         job_release(job);
+}
+
+/* --- back to the queue --------------------------------------------------------------------------- */
+
+void claim_watch(struct job *job)
+{
+    struct host *host = job->host;
+    if (host->back_at)
+        return;
+    host->back_at = clock_now() + BACK_NS;
+    jobs_set_timer(host->jobs, host->back_at);
+}
+
+/* A command's job stays: only this process has its pipe. */
+static bool is_kept(const struct job *job, uint64_t now)
+{
+    return !job->claimed || job->spec->run || now - job->claimed_at < BACK_NS;
+}
+
+void claim_give_back(struct host *host, uint64_t now)
+{
+    struct list *next;
+    host->ahead = 0;
+    host->back_at = 0;
+    for (struct list *e = host->window.next; e != &host->window; e = next) {
+        struct job *job = container_of(e, struct job, link);
+        next = e->next;
+        if (!is_kept(job, now)) {
+            host->more = host->stale = true; /* and so the host stays, whatever goes */
+            job_release(job);
+        } else if (job->claimed && !job->spec->run) {
+            uint64_t at = job->claimed_at + BACK_NS;
+            host->back_at = host->back_at && host->back_at < at ? host->back_at : at;
+        }
+    }
 }

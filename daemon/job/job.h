@@ -179,6 +179,8 @@ void claim_ahead(struct host *host); /* the next jobs of a host where jobs come 
 bool claim_fold(struct jobs *jobs, const struct store_job *row);
 void claim_unfold(struct jobs *jobs, const struct store_job *row);
 void claim_drain(struct jobs *jobs); /* what was claimed and has not started is queued again */
+void claim_watch(struct job *job);   /* it is claimed and in the window: not for long */
+void claim_give_back(struct host *host, uint64_t now); /* those for which it was too long */
 
 /* --- run.c: from a claim to the attempt's end -------------------------------------------------- */
 void job_launch(struct job *job);                     /* is claimed */
@@ -202,6 +204,7 @@ struct host {
     unsigned folding; /* submissions that claim as well, on their way to the store */
     unsigned ahead;   /* so many of the window's first are claimed before they can start */
     bool brisk;       /* the last attempt here took less time than a commit may */
+    uint64_t back_at; /* clock_now: the next look for claimed jobs that still wait; 0: none waits */
     struct pace_limits limits;
     struct pace pace;
     uint64_t wake_at;    /* clock_now: when pace lets the next one start; 0: not waiting for that */

@@ -92,6 +92,8 @@ static struct sink *sink_alloc(const struct sink_config *config)
         s->config.record_bytes = MAX_RECORD_BYTES;
     if (!s->config.retry_ns)
         s->config.retry_ns = NS_PER_SEC;
+    if (!s->config.reopen_ns)
+        s->config.reopen_ns = 10 * NS_PER_SEC;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->room, NULL);
     queue_init(&s->queue);

@@ -89,6 +89,7 @@ struct sink_config {
     size_t queue_bytes;  /* emit blocks above it; 0 for 1 MiB */
     size_t record_bytes; /* a longer record is refused with -EMSGSIZE; 0 for 1 MiB */
     uint64_t retry_ns;   /* between tries of a failing target; 0 for 1 s */
+    uint64_t reopen_ns;  /* a reopening waits so long for the end of a spool's group; 0 for 10 s */
     bool sync;           /* fdatasync a file before `taken` */
     /* EPIPE on stdout: nobody reads any more. On the sink's thread, once. */
     void (*stdout_gone)(void *arg);
@@ -133,8 +134,8 @@ int sink_count(struct sink *sink, struct sink_source *source);
 void sink_tap(struct sink *sink, bool on);
 void sink_chunk_free(struct sink_chunk *chunk);
 
-/* Reopens the files by their paths (after logrotate), between two lines. Any thread; does not wait.
- */
+/* Reopens the files by their paths (after logrotate), between two lines. Any thread; does not wait. A spool and
+ * what was posted together with it stay in one file, unless that takes longer than reopen_ns or the file fails. */
 void sink_reopen(struct sink *sink);
 
 /* True while a target fails: then no new job may start. Any thread. */

@@ -39,7 +39,9 @@ struct sink {
     struct batch batch;
     struct pollfd *polled;
     bool stop_seen;
-    bool linger;             /* a batch was just written */
+    bool linger;  /* a batch was just written */
+    bool grouped; /* a spool is on its way out, or the batch with the lines that belong to it */
+    uint64_t reopen_by; /* clock_now: a target's reopening waits no longer for the group's end */
     uint64_t spool_retry_at; /* 0, or a spool could not be read */
     uint64_t tap_retry_at;   /* 0, or there was no memory for the tap's chunk */
     size_t lost;             /* for sink_free, after the thread's end */

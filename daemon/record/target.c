@@ -334,9 +334,12 @@ static void leave_file(struct target *t)
     if (t->file.fd >= 0 && on_disk(t)) {
         if (t->part > 0)
             (void)untear(t);
-        /* If it fails, its lines of this batch go to the new file. */
+        /* If it fails, its lines of this batch go to the new file. Earlier ones may be records whose verdict
+         * comes later, and syncs only the new one. */
         if (t->next > t->start.next && !t->done)
             (void)sync_file(t);
+        else
+            (void)fdatasync(t->file.fd);
     }
     t->part = 0;
     fd_close(&t->file.fd);

@@ -83,6 +83,8 @@ static void heed(struct sink *s)
     bool last_try = s->stopping && !s->stop_seen;
     s->stop_seen = s->stopping;
     pthread_mutex_unlock(&s->lock);
+    if (reopen)
+        s->reopen_by = clock_now() + s->config.reopen_ns;
     for (size_t i = 0; i < s->target_count; i++) {
         struct target *t = &s->targets[i];
         t->reopen |= reopen;
@@ -91,12 +93,18 @@ static void heed(struct sink *s)
     }
 }
 
+/* A reader of one file finds a group whole; a file that fails is left all the same. */
+static bool stays(const struct sink *s, const struct target *t, uint64_t now)
+{
+    return t->reopen && s->grouped && !t->error && now < s->reopen_by;
+}
+
 static void push_target(struct sink *s, struct target *t, uint64_t now)
 {
     if (t->gone || (t->error && !t->reopen && now < t->retry_at))
         return;
     bool news = t->error != 0; /* to be told if nothing fails now */
-    int r = target_refresh(t);
+    int r = stays(s, t, now) ? 0 : target_refresh(t);
     if (r == 0 && s->batch.count > 0 && !t->done) {
         r = target_push(t, &s->batch, s->config.sync);
         news |= r > 0;
@@ -180,11 +188,22 @@ static void take_batch(struct sink *s)
         queue_take(&s->queue, &s->batch);
         s->mode = WRITER_BUSY;
         pthread_mutex_unlock(&s->lock);
+        s->grouped |= s->batch.delivery.line != NULL;
     } while (s->batch.delivery.line);
     if (s->batch.count > 0) {
         batch_index(&s->batch);
         begin_batch(s);
+    } else {
+        s->grouped = false; /* nothing came with the spool */
     }
+}
+
+/* One group may follow another without end. */
+static void reopen_between(struct sink *s)
+{
+    for (size_t i = 0; !s->grouped && i < s->target_count; i++)
+        if (s->targets[i].reopen)
+            push_target(s, &s->targets[i], clock_now());
 }
 
 static bool batch_written(const struct sink *s)
@@ -217,6 +236,7 @@ static bool finish_batch(struct sink *s)
         batch_piece_done(&s->batch);
         return true;
     }
+    s->grouped = false; /* what was posted with a spool is at the head of the next batch */
     give_back(&s->batch.posted);
     pthread_mutex_lock(&s->lock);
     queue_release(&s->queue, &s->batch);
@@ -256,6 +276,8 @@ static uint64_t next_look(struct sink *s, uint64_t now)
         const struct target *t = &s->targets[i];
         if (t->error && !t->gone && t->retry_at < next)
             next = t->retry_at;
+        if (stays(s, t, now) && s->reopen_by < next)
+            next = s->reopen_by;
     }
     if (s->tap_retry_at && s->tap_retry_at < next)
         next = s->tap_retry_at;
@@ -349,8 +371,10 @@ void *sink_writer(void *arg)
     pthread_setname_np(pthread_self(), "sink");
     for (;;) {
         heed(s);
-        if (s->batch.count == 0)
+        if (s->batch.count == 0) {
+            reopen_between(s);
             take_batch(s);
+        }
         uint64_t now = clock_now();
         for (size_t i = 0; i < s->target_count; i++)
             push_target(s, &s->targets[i], now);

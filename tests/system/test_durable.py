@@ -59,7 +59,8 @@ class Kill(Durable):
         path = "/lines?n=2000&hold=gate&id=job&cut=5000&etag=none&modified=0"
         job = daemon.submit(self.web.url(path), parser="lines", max_attempts=2)
         for number in range(3):
-            until(lambda: daemon.state(job) == "running", "it runs")
+            until(lambda: (seen := daemon.call("show", {"id": job}))["state"] == "running" and
+                  seen["attempt"] == number + 1, "it runs, anew")
             if number == 1:
                 daemon.stop()
             else:
@@ -111,6 +112,25 @@ class Kill(Durable):
         until(lambda: len(verdicts) + len(daemon.events("verdict")) >= 1000, "the log has them")
         verdicts += [e["job"] for e in daemon.events("verdict")]
         self.assertEqual(sorted(verdicts), sorted(ids), "one verdict each")
+
+    def test_claimed_ahead_and_paused(self):
+        """Jobs that come and go are claimed before their turn; those whose turn does not come are queued again, for
+        a SELECT as well."""
+        daemon = self.durable({"fetch.host_connections": 2})
+        with daemon.rpc() as rpc:
+            ids = [a["id"] for a in rpc.call("submit", [{"url": self.web.url("/bytes?n=10")}] * 1000)]
+            until(lambda: len(daemon.events("verdict")) > 100, "they come and go")
+            rpc.call("pause", {"host": "127.0.0.1"})
+            until(lambda: not rpc.call("list", {"state": "running"})["jobs"], "nothing is claimed")
+            left = rpc.call("stats")["jobs"]["queued"]
+            self.assertGreater(left, 0)
+            cancelled = rpc.call("cancel", {"state": "queued"})["cancelled"]
+            self.assertEqual(len(cancelled), left)
+            rpc.call("resume", {"host": "127.0.0.1"})
+            jobs = rpc.call("wait", {"ids": ids})["jobs"]
+        self.assertEqual({j["state"] for j in jobs}, {"done", "cancelled"})
+        until(lambda: len(daemon.events("verdict")) == 1000, "the log has them")
+        self.assertEqual(sorted(e["job"] for e in daemon.events("verdict")), ids)
 
     def test_what_waits_survives(self):
         """not_before, keys, retries that wait, ends that are kept."""

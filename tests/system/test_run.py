@@ -60,7 +60,18 @@ class Run(penstock_test.Case):
         self.assert_verdict(verdict, "done", None, "length")
         self.assertEqual(verdict["parser"], "run")
 
-    def test_empty(self):
+    def test_behind_many(self):
+        """More jobs of its host wait than are kept in memory; a command's job is, as only the daemon has its pipe."""
+        url = self.web.url("/lines?n=10&hold=busy")
+        with self.penstock.rpc() as rpc:
+            rpc.call("submit", [{"url": url}] * 500)
+            client = self.start("/lines?n=10", "sh", "-c", SAYS_END)
+            until(lambda: rpc.call("stats")["jobs"]["queued"] + rpc.call("stats")["jobs"]["running"] == 501, "it is queued")
+            self.web.release("busy")
+            out, _ = client.communicate(timeout=60)
+            self.assertEqual((client.returncode, out), (0, "SAW END\n"))
+            until(lambda: rpc.call("stats")["jobs"]["done"] == 501, "all have ended")
+
         done = self.run_it("/bytes?n=0", "sh", "-c", SAYS_END)
         self.assertEqual((done.returncode, done.stdout), (0, "SAW END\n"))
 
