@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "fetch/fetch.h"
+#include "parse/process.h"
 #include "spec/proxy.h"
 
 #include <errno.h>
@@ -135,7 +136,7 @@ static int fail_resources(struct attempt *a, const char *what, int r)
 static int prepare_process(struct attempt *a)
 {
     struct parse_task *task = &a->task;
-    task->process = a->spec->parser->process;
+    process_attach(task, a->spec->parser->process);
     task->write_fd = -1;
     if (!task->process)
         return 0;

@@ -6,6 +6,7 @@
 #include "base/json_string.h"
 #include "base/list.h"
 #include "flow/body.h"
+#include "parse/process.h"
 #include "record/line.h"
 
 #include <errno.h>
@@ -308,7 +309,7 @@ static int run_def(const struct parser_def *def, const struct parse_pair *option
         fg->out = out;
         fg->feeder = (struct feeder){.file = file, .cut_at = cut_at, .body = body};
         fg->task.parser = def->impl;
-        fg->task.process = def->process;
+        process_attach(&fg->task, def->process);
         fg->task.facts =
             (struct parse_facts){.url = shown, .options = merged, .option_count = count};
         fg->task.body = body;

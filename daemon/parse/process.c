@@ -535,7 +535,8 @@ static enum penstock_result drain_body(struct run *run, enum penstock_result res
     return result;
 }
 
-void process_run(struct parse_task *task)
+/* Sets `result` and what belongs to it. The task's write_fd and read_fd are closed. */
+static void process_run(struct parse_task *task)
 {
     struct run run = {.task = task, .def = task->process, .control = -1, .out = -1, .errors = -1};
     int status = 0;
@@ -587,4 +588,10 @@ void process_def_deinit(struct process_def *def)
     free(def->stages);
     free(def->plugin);
     *def = (struct process_def){0};
+}
+
+void process_attach(struct parse_task *task, const struct process_def *def)
+{
+    task->process = def;
+    task->run_process = process_run;
 }

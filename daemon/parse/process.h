@@ -1,5 +1,5 @@
 /* Parsers that are processes: pipelines, and plug-ins that are isolated. To the worker such a run is a task
- * like any other (parse_task_run calls process_run); the thread starts a penstock-host, takes the records that
+ * like any other (process_attach makes it one); the thread starts a penstock-host, takes the records that
  * come back, relays the body's end, and does not return before every process of the run is gone.
  *
  * What keeps a cut from being taken for an end (invariants 1, 4, 6): besides the fetch loop's write end there
@@ -35,8 +35,8 @@ struct process_def {
     struct pipeline_limits limits;
 };
 
-/* Runs the task, and sets `result` and what belongs to it. The task's write_fd and read_fd are closed. */
-void process_run(struct parse_task *task);
+/* Makes `task` one that is run so; NULL: on the worker's own thread. The definition outlives the task. */
+void process_attach(struct parse_task *task, const struct process_def *def);
 
 /* Splits one more stage's command line and adds it. 0, -ENOMEM, or -EINVAL and a sentence. */
 int process_def_add_stage(struct process_def *def, const char *line, struct error *err);

@@ -8,7 +8,6 @@
 #include "base/list.h"
 #include "base/utf8.h"
 #include "parse/json.h"
-#include "parse/process.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -301,7 +300,7 @@ void parse_task_run(struct parse_task *task)
     reset_results(task);
     atomic_store_explicit(&task->started, clock_now(), memory_order_release);
     if (task->process)
-        process_run(task);
+        task->run_process(task);
     else
         run_here(task);
     json_free(task->json);

@@ -36,9 +36,10 @@ struct parse_task {
     struct parse_facts facts;
     struct body *body; /* a reference is taken while it runs */
     int read_fd;       /* taken over */
-    /* How a parser that is a process is run; NULL: it runs on the worker's thread. Such a task needs a body
-     * that can be watched (body_watch), and a duplicate of the write end, which is taken over. */
+    /* Of a parser that is a process, set by process_attach; NULL: it runs on the worker's thread. Such a task
+     * needs a body that can be watched (body_watch), and a duplicate of the write end, which is taken over. */
     const struct process_def *process;
+    void (*run_process)(struct parse_task *task);
     int write_fd;
     /* Where a record goes: valid JSON on one line. As sink_emit. Worker's thread. */
     int (*emit)(struct parse_task *task, const char *json, size_t len);

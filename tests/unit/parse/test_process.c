@@ -130,7 +130,7 @@ static void run_process(struct harness *h, const struct process_def *def, const 
     h->data = data;
     h->len = len;
     h->write_fd = ends[1];
-    h->task.process = def;
+    process_attach(&h->task, def);
     h->task.read_fd = ends[0];
     h->task.write_fd = fd_dup(ends[1]);
     assert_true(h->task.write_fd >= 0);
