@@ -59,3 +59,12 @@ size_t utf8_valid(const char *s, size_t len)
     }
     return i;
 }
+
+void utf8_copy(char *ret_text, size_t size, const char *s)
+{
+    size_t len = strnlen(s, size - 1);
+    if (s[len]) /* cut, perhaps in the middle of a character */
+        len = utf8_valid(s, len);
+    memcpy(ret_text, s, len);
+    ret_text[len] = '\0';
+}

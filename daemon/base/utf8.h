@@ -7,6 +7,9 @@
 /* How many bytes at the start of s are well-formed: len if all are. Any thread. */
 size_t utf8_valid(const char *s, size_t len);
 
+/* Copies as many whole characters of s as fit; `size` is at least 1. Any thread. */
+void utf8_copy(char *ret_text, size_t size, const char *s);
+
 /* The length of the sequence at p, whose first byte is 0x80 or above and which ends by `end`: positive if it is
  * well-formed, else minus the length of its maximal ill-formed part, by table 3-7 of the Unicode standard.
  * Any thread. */

@@ -1,6 +1,7 @@
 /* The operations of the control protocol: dispatch, answers, and those that only look. */
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/utf8.h"
 #include "job/job.h"
 #include "job/schedule.h"
 #include "spec/access.h"
@@ -35,7 +36,7 @@ void call_fail(struct jobs_call *call, int code, const char *field, const char *
     va_end(ap);
     call->code = code;
     error_set(&call->error, 0, "%s", text);
-    snprintf(call->field, sizeof call->field, "%s", field ? field : "");
+    utf8_copy(call->field, sizeof call->field, field ? field : "");
     mailbox_post(call->jobs->config.mailbox, &call->mail);
 }
 

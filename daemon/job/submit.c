@@ -1,5 +1,6 @@
 /* submit: from a job's JSON to a row that the store has acknowledged, to a place in the queue. */
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "job/job.h"
 
 #include <errno.h>
@@ -172,7 +173,7 @@ static void entry_fail(struct entry *e, int code, const char *field, const char 
 {
     e->code = code;
     error_set(&e->error, 0, "%s", text);
-    snprintf(e->field, sizeof e->field, "%s", field ? field : "");
+    utf8_copy(e->field, sizeof e->field, field ? field : "");
 }
 
 static json_t *entry_view(const struct entry *e, uint64_t id, bool existing)
@@ -256,7 +257,7 @@ static void prepare(struct submit *s)
         int r = submission_row(jobs, &submission, &e->row, &e->spec, &e->error, &field);
         if (r < 0) {
             e->code = r == -ENOMEM ? JOBS_INTERNAL : JOBS_INVALID_PARAMS;
-            snprintf(e->field, sizeof e->field, "%s", field ? field : "");
+            utf8_copy(e->field, sizeof e->field, field ? field : "");
             continue;
         }
         e->item = s->store.count;

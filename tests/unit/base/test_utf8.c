@@ -66,10 +66,26 @@ static void test_prefix(void **state)
     assert_int_equal(utf8_valid("na\xc3\xafve\xff", 7), 6);
 }
 
+static void test_copy(void **state)
+{
+    char text[6];
+    utf8_copy(text, sizeof text, "");
+    assert_string_equal(text, "");
+    utf8_copy(text, sizeof text, "whole");
+    assert_string_equal(text, "whole");
+    utf8_copy(text, sizeof text, "\u00e4\u00e4\u00e4");
+    assert_string_equal(text, "\u00e4\u00e4");
+    utf8_copy(text, sizeof text, "ab\U0001f600");
+    assert_string_equal(text, "ab");
+    utf8_copy(text, 1, "ab");
+    assert_string_equal(text, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_code_point),
+        cmocka_unit_test(test_copy),
         cmocka_unit_test(test_ill_formed),
         cmocka_unit_test(test_prefix),
     };
