@@ -8,8 +8,4 @@ install(FILES ${CMAKE_BINARY_DIR}/systemd/penstockd.socket ${CMAKE_BINARY_DIR}/s
 install(FILES ${CMAKE_BINARY_DIR}/systemd/builtins-only.conf ${CMAKE_CURRENT_LIST_DIR}/stages.conf
     DESTINATION ${CMAKE_INSTALL_DATADIR}/penstock/systemd)
 install(FILES ${CMAKE_CURRENT_LIST_DIR}/penstock.sysusers DESTINATION ${PENSTOCK_SYSTEMDDIR}/sysusers.d RENAME penstock.conf)
-install(FILES ${CMAKE_CURRENT_LIST_DIR}/penstock.logrotate DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/logrotate.d RENAME penstock)
-install(FILES ${CMAKE_CURRENT_LIST_DIR}/10-log.conf DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/penstock/penstockd.conf.d)
 install(FILES ${CMAKE_CURRENT_LIST_DIR}/penstock.catalog DESTINATION ${PENSTOCK_SYSTEMDDIR}/systemd/catalog)
-install(DIRECTORY DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/penstock/credentials
-    DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)

@@ -1,5 +1,6 @@
 """The Debian packages that cpack makes of this build: what is in them, and their life in a booted machine."""
 import atexit
+import os
 import pathlib
 import re
 import shutil
@@ -26,6 +27,29 @@ def packages():
                       cwd=BIN.resolve().parent)
     MADE.update({file.name.split("_")[0]: file for file in where.glob("*.deb")})
     return MADE
+
+
+class Install(penstock_test.Case):
+    def install(self, *args):
+        """Into self.dir, as if that were /."""
+        penstock_test.run("cmake", "--install", BIN.resolve().parent, "--component", "penstock", *args, check=0,
+                          env={**os.environ, "DESTDIR": str(self.dir)})
+
+    def test_config_is_where_the_daemon_looks(self):
+        told = re.search(r"else (/\S+/penstock)/penstockd\.conf", penstock_test.run(BIN / "penstockd", "--help").stdout)[1]
+        self.assertEqual(told, "/etc/penstock")
+        self.install()
+        etc = pathlib.Path(f"{self.dir}{told}")
+        self.assertTrue((etc / "penstockd.conf.d" / "10-log.conf").exists())
+        self.assertEqual((etc / "credentials").stat().st_mode & 0o777, 0o700)
+
+    def test_what_was_edited_stays(self):
+        for _ in range(2):
+            self.install("--prefix", "/prefix")
+            config = self.dir / "prefix" / "etc" / "penstock" / "penstockd.conf"
+            with config.open("a") as file:
+                file.write("# mine\n")
+        self.assertEqual(config.read_text().count("# mine\n"), 2)
 
 
 class Content(penstock_test.Case):
