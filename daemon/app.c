@@ -23,6 +23,7 @@
 #include "parse/pool.h"
 #include "record/line.h"
 #include "record/sink.h"
+#include "outlet.h"
 #include "reload.h"
 #include "service.h"
 #include "store/store.h"
@@ -47,6 +48,7 @@ struct app {
     char instance[33];
     uv_loop_t loop;
     struct mailbox mailbox;
+    struct outlet outlet;
     struct sink *sink;
     struct store *store;
     struct pool *pool;
@@ -89,61 +91,24 @@ static void on_lines_written(void *arg, struct sink_chunk *chunk)
     jobs_lines_written(app->jobs, chunk);
 }
 
-/* With no [sink] everything goes to standard output. The sink gets a private duplicate, and
- * descriptor 1 becomes standard error, so that a stray printf of somebody's library tears no line. */
-static int private_stdout(struct error *err)
+/* Which of them fail may have changed. */
+static void on_sinks_switched(void *arg)
 {
-    int fd = fd_dup(STDOUT_FILENO);
-    if (fd < 0)
-        return error_set(err, fd, "standard output is not usable: %s", strerror(-fd));
-    if (dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
-        int r = -errno;
-        close(fd);
-        return error_set(err, r, "standard error is not usable: %s", strerror(-r));
-    }
-    return fd;
+    struct app *app = arg;
+    mailbox_post(&app->mailbox, &app->trouble_mail);
 }
 
 static int make_sink(struct app *app, struct error *err)
 {
-    const struct settings *s = app->settings;
-    size_t count = s->sink_count > 0 ? s->sink_count : 1;
-    struct sink_target *targets = calloc(count, sizeof *targets);
-    if (!targets)
-        return error_set(err, -ENOMEM, "no memory for the sinks");
-    int out = private_stdout(err);
-    int r = out < 0 ? out : 0;
-    bool used = s->sink_count == 0;
-    targets[0] =
-        (struct sink_target){.name = "stdout", .type = SINK_STDOUT, .fd = out, .events = EVENT_ALL};
-    for (size_t i = 0; r == 0 && i < s->sink_count; i++) {
-        const struct settings_sink *sink = &s->sinks[i];
-        bool is_stdout = sink->type == SINK_STDOUT;
-        if (is_stdout && used)
-            r = error_set(err, -EINVAL, "sink \"%s\": standard output has a sink already",
-                          sink->name);
-        used |= is_stdout;
-        targets[i] = (struct sink_target){.name = sink->name,
-                                          .type = sink->type,
-                                          .path = sink->path,
-                                          .fd = is_stdout ? out : -1,
-                                          .events = sink->events};
-    }
-    if (r == 0) {
-        struct sink_config config = {.targets = targets,
-                                     .target_count = count,
-                                     .record_bytes = s->max_record,
-                                     .sync = strcmp(s->store_engine, "memory") != 0,
-                                     .stdout_gone = on_stdout_gone,
-                                     .trouble = on_sink_trouble,
-                                     .tap = on_lines_written,
-                                     .arg = app};
-        r = sink_new(&config, &app->sink, err);
-    }
-    if (out >= 0 && (r < 0 || !used))
-        close(out);
-    free(targets);
-    return r;
+    struct sink_config config = {.record_bytes = app->settings->max_record,
+                                 .sync = strcmp(app->settings->store_engine, "memory") != 0,
+                                 .stdout_gone = on_stdout_gone,
+                                 .trouble = on_sink_trouble,
+                                 .switched = on_sinks_switched,
+                                 .tap = on_lines_written,
+                                 .arg = app};
+    int r = outlet_open(&app->outlet, err);
+    return r < 0 ? r : outlet_sink(&app->outlet, app->settings, &config, &app->sink, err);
 }
 
 static void on_trouble(struct mail *mail)
@@ -381,9 +346,10 @@ static void on_reload_end(void *arg, bool good)
     service_reloaded(&app->service);
 }
 
-static void on_reload_apply(void *arg, const struct loaded *fresh)
+static void on_reload_apply(void *arg, const struct loaded *fresh, struct sink_targets *sinks)
 {
     struct app *app = arg;
+    sink_switch(app->sink, sinks);
     jobs_reconfigure(app->jobs, fresh->settings, fresh->registry, fresh->policy);
     log_set_level(fresh->settings->log_level);
     if (app->current.settings != app->settings)
@@ -414,6 +380,7 @@ static int make_reload(struct app *app, struct error *err)
     struct reload_config config = {.options = app->options,
                                    .mailbox = &app->mailbox,
                                    .started = app->settings,
+                                   .outlet = &app->outlet,
                                    .begin = on_reload_begin,
                                    .apply = on_reload_apply,
                                    .end = on_reload_end,
@@ -545,5 +512,6 @@ int app_run(const struct load_options *options)
     if (app.current.settings != app.settings)
         loaded_free(&app.current);
     loaded_free(&app.first);
+    outlet_close(&app.outlet);
     return app.status;
 }

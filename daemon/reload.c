@@ -19,7 +19,9 @@ struct reload {
 
     /* The reading thread's, until its mail has come. */
     pthread_t thread;
+    const struct settings *now; /* what the sinks are at the moment */
     struct loaded fresh;
+    struct sink_targets *sinks;
     struct error error;
     int result;
     struct mail mail;
@@ -33,18 +35,6 @@ struct reload {
 static bool differ(const char *a, const char *b)
 {
     return a && b ? strcmp(a, b) != 0 : a != b;
-}
-
-static bool sinks_differ(const struct settings *a, const struct settings *b)
-{
-    if (a->sink_count != b->sink_count)
-        return true;
-    for (size_t i = 0; i < a->sink_count; i++)
-        if (differ(a->sinks[i].name, b->sinks[i].name) ||
-            differ(a->sinks[i].path, b->sinks[i].path) || a->sinks[i].type != b->sinks[i].type ||
-            a->sinks[i].events != b->sinks[i].events)
-            return true;
-    return false;
 }
 
 /* By name, so that nobody wonders why nothing happens. NULL: no memory. */
@@ -78,7 +68,6 @@ static json_t *name_restarts(const struct settings *a, const struct settings *b)
         {"parse.max_abandoned", a->max_abandoned != b->max_abandoned},
         {"parse.max_record", a->max_record != b->max_record},
         {"metrics.listen", differ(a->metrics_listen, b->metrics_listen)},
-        {"sink", sinks_differ(a, b)},
     };
     json_t *names = json_array();
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
@@ -92,11 +81,30 @@ static json_t *name_restarts(const struct settings *a, const struct settings *b)
 
 /* --- the thread ------------------------------------------------------------------------------- */
 
+static void drop(struct reload *reload)
+{
+    loaded_free(&reload->fresh);
+    sink_targets_free(reload->sinks);
+    reload->sinks = NULL;
+}
+
+static int read_all(struct reload *reload)
+{
+    int r = loaded_read(reload->config.options, &reload->fresh, &reload->error);
+    if (r < 0)
+        return r;
+    r = outlet_targets(reload->config.outlet, reload->fresh.settings, reload->now, &reload->sinks,
+                       &reload->error);
+    if (r < 0)
+        drop(reload);
+    return r;
+}
+
 static void *read_config(void *arg)
 {
     struct reload *reload = arg;
     pthread_setname_np(pthread_self(), "reload");
-    reload->result = loaded_read(reload->config.options, &reload->fresh, &reload->error);
+    reload->result = read_all(reload);
     pthread_mutex_lock(&reload->lock);
     if (!reload->abandoned)
         mailbox_post(reload->config.mailbox, &reload->mail);
@@ -157,7 +165,9 @@ static void accept_fresh(struct reload *reload)
 {
     json_t *restart = name_restarts(reload->config.started, reload->fresh.settings);
     loaded_warn(&reload->fresh);
-    reload->config.apply(reload->config.arg, &reload->fresh);
+    reload->now = reload->fresh.settings;
+    reload->config.apply(reload->config.arg, &reload->fresh, reload->sinks);
+    reload->sinks = NULL; /* the sink's, as the rest is the daemon's */
     log_info("reload: done");
     reload->config.end(reload->config.arg, true);
     answer(&reload->waiting, 0, restart, NULL);
@@ -172,7 +182,7 @@ static void on_read(struct mail *mail)
     if (reload->result < 0 && !reload->stopped)
         refuse(reload, reload->result, &reload->error);
     else if (reload->result == 0 && reload->stopped)
-        loaded_free(&reload->fresh);
+        drop(reload);
     else if (reload->result == 0)
         accept_fresh(reload);
     if (!reload->stopped && (reload->again || !list_empty(&reload->next)))
@@ -206,6 +216,7 @@ struct reload *reload_new(const struct reload_config *config)
     if (!reload)
         return NULL;
     reload->config = *config;
+    reload->now = config->started;
     list_init(&reload->waiting);
     list_init(&reload->next);
     mail_init(&reload->mail, on_read);
@@ -246,7 +257,7 @@ bool reload_free(struct reload *reload)
     if (reload->reading && !ended_in_time(reload))
         return false;
     if (reload->reading && reload->result == 0)
-        loaded_free(&reload->fresh);
+        drop(reload);
     pthread_mutex_destroy(&reload->lock);
     free(reload);
     return true;

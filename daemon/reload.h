@@ -9,6 +9,7 @@
 
 #include "job/jobs.h"
 #include "load.h"
+#include "outlet.h"
 
 #include <stdbool.h>
 
@@ -18,8 +19,10 @@ struct reload_config {
     const struct load_options *options;
     struct mailbox *mailbox;        /* the control loop's */
     const struct settings *started; /* what only a restart changes is as it was then */
-    void (*begin)(void *arg);       /* a reading begins; `end` follows, perhaps not at a stop */
-    void (*apply)(void *arg, const struct loaded *fresh); /* takes it over */
+    const struct outlet *outlet;
+    void (*begin)(void *arg); /* a reading begins; `end` follows, perhaps not at a stop */
+    /* Takes both over. */
+    void (*apply)(void *arg, const struct loaded *fresh, struct sink_targets *sinks);
     void (*end)(void *arg, bool good);
     void *arg;
 };

@@ -119,6 +119,12 @@ static int open_again(const struct log_file *file, const char *path)
     return -ESTALE;
 }
 
+static int unreadable(const char *path, int code, struct error *err)
+{
+    return error_set(err, code, "%s: cannot read its last line: %s%s", path, strerror(-code),
+                     remedy(code));
+}
+
 int log_file_mend(struct log_file *file, const char *path, struct error *err)
 {
     struct stat st;
@@ -130,24 +136,47 @@ int log_file_mend(struct log_file *file, const char *path, struct error *err)
         return 0;
     int fd = open_again(file, path);
     if (fd < 0)
-        return error_set(err, fd, "%s: cannot read its last line: %s%s", path, strerror(-fd),
-                         remedy(fd));
+        return unreadable(path, fd, err);
     int r = mend(file, fd);
     fd_close(&fd);
     return r < 0 ? error_set(err, r, "%s: cannot mend its last line: %s", path, strerror(-r)) : 0;
 }
 
+static int open_path(const char *path, struct error *err)
+{
+    int fd;
+    do {
+        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
+    } while (fd < 0 && errno == EINTR);
+    if (fd >= 0)
+        return fd;
+    int r = -errno;
+    return error_set(err, r, "%s: cannot open: %s%s", path, strerror(-r), remedy(r));
+}
+
+int log_file_open_unmended(const char *path, struct log_file *ret_file, struct error *err)
+{
+    struct stat st;
+    struct log_file file = {.fd = open_path(path, err)};
+    if (file.fd < 0)
+        return file.fd;
+    file.regular = fstat(file.fd, &st) == 0 && S_ISREG(st.st_mode);
+    /* What is to be mended must be readable: better said now. */
+    int fd = file.regular ? open_again(&file, path) : -1;
+    if (file.regular && fd < 0) {
+        fd_close(&file.fd);
+        return unreadable(path, fd, err);
+    }
+    fd_close(&fd);
+    *ret_file = file;
+    return 0;
+}
+
 int log_file_open(const char *path, struct log_file *ret_file, struct error *err)
 {
-    struct log_file file = {.fd = -1};
-    do {
-        file.fd =
-            open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
-    } while (file.fd < 0 && errno == EINTR);
-    if (file.fd < 0) {
-        int r = -errno;
-        return error_set(err, r, "%s: cannot open: %s%s", path, strerror(-r), remedy(r));
-    }
+    struct log_file file = {.fd = open_path(path, err)};
+    if (file.fd < 0)
+        return file.fd;
     int r = log_file_mend(&file, path, err);
     if (r < 0) {
         fd_close(&file.fd);

@@ -17,6 +17,10 @@ struct log_file {
  * path. */
 int log_file_open(const char *path, struct log_file *ret_file, struct error *err);
 
+/* The same, but the end is not mended: the file may be written to by another at this moment. `size` is void until
+ * log_file_mend. */
+int log_file_open_unmended(const char *path, struct log_file *ret_file, struct error *err);
+
 /* Sees to it that a regular file ends with a newline: a torn line of ours is truncated away, text
  * of others is ended. Updates `size`. 0, or a negative errno and a sentence; the descriptor stays
  * open. */

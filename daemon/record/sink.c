@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define DEFAULT_QUEUE_BYTES  ((size_t)1 << 20)
@@ -17,37 +16,15 @@
 
 /* --- making and freeing ---------------------------------------------------------------------- */
 
-/* Two sinks on one file would take each other's lines for torn ones. */
-static int refuse_same_file(const struct target *targets, size_t count, struct error *err)
-{
-    const struct target *last = &targets[count - 1];
-    struct stat st, other;
-    if (last->type != SINK_FILE || !last->file.regular || fstat(last->file.fd, &st) < 0)
-        return 0;
-    for (size_t i = 0; i + 1 < count; i++)
-        if (targets[i].type == SINK_FILE && fstat(targets[i].file.fd, &other) == 0 &&
-            st.st_dev == other.st_dev && st.st_ino == other.st_ino)
-            return error_set(err, -EEXIST,
-                             "sink \"%s\": %s is the file of sink \"%s\", too: give each its own",
-                             last->name, last->path, targets[i].name);
-    return 0;
-}
-
 static int open_targets(struct sink *s, const struct sink_config *config, struct error *err)
 {
-    s->targets = calloc(config->target_count + 1, sizeof *s->targets);
-    s->polled = calloc(config->target_count + 1, sizeof *s->polled);
-    if (!s->targets || !s->polled)
-        return error_set(err, -ENOMEM, "sinks: out of memory");
-    for (size_t i = 0; i < config->target_count; i++) {
-        int r = target_init(&s->targets[i], &config->targets[i], err);
-        if (r < 0)
-            return r;
-        s->target_count++;
-        r = refuse_same_file(s->targets, s->target_count, err);
-        if (r < 0)
-            return r;
-    }
+    struct sink_targets set;
+    int r = switch_open(config->targets, config->target_count, target_init, &set, err);
+    if (r < 0)
+        return r;
+    s->targets = set.list;
+    s->polled = set.polled;
+    s->target_count = set.count;
     return 0;
 }
 
@@ -69,6 +46,8 @@ static void free_parts(struct sink *s, bool given)
         target_deinit(&s->targets[i], given);
     free(s->targets);
     free(s->polled);
+    sink_targets_free(s->asked);
+    sink_targets_free(s->coming);
     batch_deinit(&s->batch);
     queue_deinit(&s->queue);
     fd_close(&s->wake_fd);
@@ -279,10 +258,11 @@ bool sink_failing(struct sink *sink)
 size_t sink_statuses(struct sink *sink, struct sink_status *ret_statuses, size_t max)
 {
     pthread_mutex_lock(&sink->lock);
-    for (size_t i = 0; i < sink->target_count && i < max; i++)
+    size_t count = sink->target_count;
+    for (size_t i = 0; i < count && i < max; i++)
         ret_statuses[i] = sink->targets[i].status;
     pthread_mutex_unlock(&sink->lock);
-    return sink->target_count;
+    return count;
 }
 
 size_t sink_queued(struct sink *sink)

@@ -31,13 +31,15 @@ struct spool;
 
 enum sink_type { SINK_STDOUT, SINK_FILE, SINK_JOURNAL };
 
-/* One [sink "NAME"]. Strings are borrowed for sink_new's time and copied. */
+/* One [sink "NAME"]. Strings are borrowed for the call and copied. */
 struct sink_target {
     const char *name;
     enum sink_type type;
     const char *path; /* SINK_FILE; SINK_JOURNAL: journald's socket, NULL for its usual place */
     int fd;           /* SINK_STDOUT: the private duplicate of descriptor 1; taken over */
     unsigned events;  /* mask of enum event */
+    /* For sink_targets_open: a file (or the journal) that the sink writes to by this path already, not opened now. */
+    bool kept;
 };
 
 /* Where records come from: one attempt. Embedded in the parse task. */
@@ -95,6 +97,8 @@ struct sink_config {
     void (*stdout_gone)(void *arg);
     /* A target began to fail (error != 0) or works again (0). On the sink's thread. */
     void (*trouble)(void *arg, const char *target, int error);
+    /* The targets of a sink_switch are in their places: what fails may be another. On the sink's thread. */
+    void (*switched)(void *arg);
     /* While sink_tap is on: a chunk that was written (all lines of it, records and others), before
      * the `taken` of its lines. On the sink's thread; ownership passes: free with sink_chunk_free.
      */
@@ -105,6 +109,21 @@ struct sink_config {
 /* Opens the targets, starts the thread. 0, or a negative errno and a sentence that names the
  * target, its path and the remedy; then `fd`s stay the caller's. */
 int sink_new(const struct sink_config *config, struct sink **ret_sink, struct error *err);
+
+/* Other targets for a sink that runs, opened but not written to. Any thread, which it may hold up as opening
+ * a file does. 0, or a negative errno and a sentence as of sink_new; then nothing is open and the `fd`s stay the
+ * caller's. */
+struct sink_targets;
+int sink_targets_open(const struct sink_target *targets, size_t count,
+                      struct sink_targets **ret_targets, struct error *err);
+void sink_targets_free(struct sink_targets *targets); /* takes NULL */
+
+/* From some line on (soon: between two batches, and not within the records of a spool) these are the targets; takes
+ * them over. Who writes to the same path, or to standard output, before and after goes on as it is. Who is left has all
+ * lines before that one, synced if syncing is on. One that fails, or whose reader stalls for retry_ns,
+ * is not waited for: what it lacks goes to those that are new. Any thread; does not wait. A later call takes the place
+ * of one that has not taken effect yet. */
+void sink_switch(struct sink *sink, struct sink_targets *targets);
 
 /* Worker thread: one record (a JSON value on one line, valid: the caller has checked). 0;
  * -ECANCELED once the source is shut; -EMSGSIZE; -ENOMEM. Blocks while the queue is full. seq

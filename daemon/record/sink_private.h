@@ -16,6 +16,13 @@ enum writer_mode {
     WRITER_SLEEPS,  /* anything wakes it */
 };
 
+/* Targets that wait to become the sink's. */
+struct sink_targets {
+    struct target *list;
+    struct pollfd *polled; /* room for all of them and one more */
+    size_t count;
+};
+
 struct sink {
     struct sink_config config; /* without targets */
     struct target *targets;
@@ -28,9 +35,10 @@ struct sink {
     struct queue queue;
     size_t waiters;
     enum writer_mode mode;
-    bool stopping;    /* sink_free was called */
-    uint64_t stop_by; /* clock_now: patience ends */
-    bool stopped;     /* nothing is written any more */
+    bool stopping;              /* sink_free was called */
+    uint64_t stop_by;           /* clock_now: patience ends */
+    bool stopped;               /* nothing is written any more */
+    struct sink_targets *asked; /* by sink_switch, not seen by the thread yet */
 
     atomic_bool tap, reopen;
     atomic_size_t failing;
@@ -38,6 +46,8 @@ struct sink {
     /* The thread's own. */
     struct batch batch;
     struct pollfd *polled;
+    struct sink_targets *coming; /* the next targets, until switch_targets */
+    uint64_t coming_since;       /* clock_now */
     bool stop_seen;
     bool linger;  /* a batch was just written */
     bool grouped; /* a spool is on its way out, or the batch with the lines that belong to it */
@@ -48,6 +58,16 @@ struct sink {
 };
 
 void sink_wake(struct sink *s);
+typedef int target_opener(struct target *t, const struct sink_target *from, struct error *err);
+/* All or none, into an empty set. */
+int switch_open(const struct sink_target *targets, size_t count, target_opener *opener,
+                struct sink_targets *ret_set, struct error *err);
+/* For the thread. */
+void switch_heed(struct sink *s);
+/* Puts `coming` in its place if that may be done now. */
+void switch_targets(struct sink *s);
+/* When one that leaves is not waited for any more; UINT64_MAX: never, or nothing is coming. */
+uint64_t switch_by(const struct sink *s);
 void *sink_writer(void *arg);
 
 #endif

@@ -53,10 +53,11 @@ static int init_stdout(struct target *t, int fd, struct error *err)
     return 0;
 }
 
-static int init_file(struct target *t, struct error *err)
+static int init_file(struct target *t, bool unmended, struct error *err)
 {
     struct error why;
-    int r = log_file_open(t->path, &t->file, &why);
+    int r = unmended ? log_file_open_unmended(t->path, &t->file, &why)
+                     : log_file_open(t->path, &t->file, &why);
     return r < 0 ? error_set(err, r, "sink \"%s\": %s", t->name, why.text) : 0;
 }
 
@@ -83,35 +84,76 @@ static int init_names(struct target *t, const struct sink_target *from)
     return 0;
 }
 
-int target_init(struct target *t, const struct sink_target *from, struct error *err)
+/* `unmended`: see target_prepare. */
+static int init(struct target *t, const struct sink_target *from, bool unmended, struct error *err)
 {
-    *t = (struct target){
-        .type = from->type, .events = from->events, .given = -1, .file = {.fd = -1}};
+    *t = (struct target){.type = from->type,
+                         .events = from->events,
+                         .wanted = from->events,
+                         .fresh = unmended,
+                         .given = -1,
+                         .file = {.fd = -1}};
     int r = init_names(t, from);
     if (r < 0)
         error_set(err, r, "sink \"%s\": out of memory", from->name);
     else if (from->type == SINK_STDOUT)
         r = init_stdout(t, from->fd, err);
     else if (from->type == SINK_FILE)
-        r = init_file(t, err);
+        r = from->kept ? 0 : init_file(t, unmended, err);
     else
-        r = init_journal(t, err);
+        r = from->kept ? 0 : init_journal(t, err);
     if (r < 0)
         target_deinit(t, false);
     return r;
+}
+
+int target_init(struct target *t, const struct sink_target *from, struct error *err)
+{
+    return init(t, from, false, err);
+}
+
+int target_prepare(struct target *t, const struct sink_target *from, struct error *err)
+{
+    return init(t, from, true, err);
+}
+
+static void close_all(struct target *t, bool given)
+{
+    if (t->file.fd != t->given)
+        fd_close(&t->file.fd);
+    if (given)
+        fd_close(&t->given);
 }
 
 void target_deinit(struct target *t, bool given)
 {
     if (!t->name) /* zeroed: 0 is no descriptor of ours */
         return;
-    if (t->file.fd != t->given)
-        fd_close(&t->file.fd);
-    if (given)
-        fd_close(&t->given);
+    close_all(t, given);
     free(t->name);
     free(t->path);
     t->name = t->path = NULL;
+}
+
+/* --- succession ------------------------------------------------------------------------------ */
+
+bool target_same(const struct target *a, const struct target *b)
+{
+    if (a->type != b->type || !a->path || !b->path)
+        return a->type == b->type && !a->path && !b->path;
+    return strcmp(a->path, b->path) == 0;
+}
+
+void target_succeed(struct target *to, struct target *from)
+{
+    struct target mine = *to;
+    close_all(&mine, true);
+    *to = *from;
+    to->name = mine.name;
+    to->path = mine.path;
+    to->wanted = mine.wanted;
+    memcpy(to->status.target, mine.status.target, sizeof to->status.target);
+    from->given = from->file.fd = -1;
 }
 
 /* --- writing --------------------------------------------------------------------------------- */
@@ -128,6 +170,14 @@ void target_begin(struct target *t)
 {
     t->next = t->part = 0;
     t->blocked = t->done = false;
+    t->events = t->wanted;
+    set_start(t);
+}
+
+void target_begin_at(struct target *t, size_t next)
+{
+    target_begin(t);
+    t->next = next;
     set_start(t);
 }
 
@@ -345,9 +395,34 @@ static void leave_file(struct target *t)
     fd_close(&t->file.fd);
 }
 
+int target_leave(struct target *t, bool late, bool sync)
+{
+    if (t->file.fd < 0 || !on_disk(t))
+        return 0;
+    if (!late)
+        set_start(t); /* nobody would write again what a failed sync takes back */
+    int r = t->part > 0 ? untear(t) : 0;
+    int synced = sync ? sync_file(t) : 0;
+    return r < 0 ? r : synced;
+}
+
+/* Only now is the file certain to be nobody else's. */
+static void mend_fresh(struct target *t)
+{
+    t->fresh = false;
+    if (t->type != SINK_FILE || t->file.fd < 0)
+        return;
+    if (log_file_mend(&t->file, t->path, NULL) < 0)
+        fd_close(&t->file.fd); /* opening it anew tells why */
+    else
+        set_start(t);
+}
+
 int target_refresh(struct target *t)
 {
     struct log_file file;
+    if (t->fresh)
+        mend_fresh(t);
     if (t->type == SINK_JOURNAL && t->file.fd < 0)
         return journal_open(t->path, &t->file.fd);
     if (t->type != SINK_FILE || (!t->reopen && t->file.fd >= 0))

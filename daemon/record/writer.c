@@ -79,6 +79,7 @@ static bool means_gone(const struct target *t, int code)
 static void heed(struct sink *s)
 {
     bool reopen = atomic_exchange(&s->reopen, false);
+    switch_heed(s);
     pthread_mutex_lock(&s->lock);
     bool last_try = s->stopping && !s->stop_seen;
     s->stop_seen = s->stopping;
@@ -279,6 +280,8 @@ static uint64_t next_look(struct sink *s, uint64_t now)
         if (stays(s, t, now) && s->reopen_by < next)
             next = s->reopen_by;
     }
+    if (switch_by(s) < next)
+        next = switch_by(s);
     if (s->tap_retry_at && s->tap_retry_at < next)
         next = s->tap_retry_at;
     if (s->spool_retry_at && s->spool_retry_at < next)
@@ -371,9 +374,12 @@ void *sink_writer(void *arg)
     pthread_setname_np(pthread_self(), "sink");
     for (;;) {
         heed(s);
+        switch_targets(s);
         if (s->batch.count == 0) {
             reopen_between(s);
             take_batch(s);
+            if (s->batch.count == 0)
+                switch_targets(s); /* a spool's group may have ended just now */
         }
         uint64_t now = clock_now();
         for (size_t i = 0; i < s->target_count; i++)

@@ -1,5 +1,6 @@
 # label: sanitize
 """A reload: it takes effect as a whole or not at all, and never holds the daemon up, however long the reading takes."""
+import json
 import os
 import pathlib
 import select
@@ -110,6 +111,85 @@ class Reload(penstock_test.Case):
         daemon.signal(signal.SIGHUP)
         until(lambda: daemon.call("stats")["workers"]["limit"] == 3, "the signal reloads as well")
         self.assertNotIn("rows", [p["name"] for p in daemon.call("parsers")["parsers"]])
+
+
+def sink(name, path=None, events="all"):
+    return f'[sink "{name}"]\ntype = {f"file{chr(10)}path = {path}" if path else "stdout"}\nevents = {events}\n'
+
+
+class Sinks(penstock_test.Case):
+    def setUp(self):
+        super().setUp()
+        self.config = self.wrote("p.conf", sink("out"))
+        self.penstock = self.daemon(config=self.config)
+        self.source = self.origin()
+
+    def names(self):
+        return [s["name"] for s in self.penstock.call("stats")["sinks"]]
+
+    def reload(self, *sinks):
+        """Returns once the sinks are what they should be, which is a moment after the answer."""
+        self.config.write_text("".join(sinks))
+        self.assertEqual(self.penstock.call("reload"), {"reloaded": True, "restart": []})
+        wanted = [s.split('"')[1] for s in sinks]
+        until(lambda: self.names() == wanted, f"the sinks are {wanted}")
+
+    def lines(self, path):
+        data = path.read_bytes()
+        self.assertTrue(data.endswith(b"\n") or not data)
+        return [json.loads(line) for line in data.splitlines()]
+
+    def test_added_changed_and_removed(self):
+        records, verdicts = self.dir / "records", self.dir / "verdicts"
+        self.reload(sink("out"), sink("r", records, "record"))
+        self.assert_verdict(self.penstock.job(self.source.url("/lines?n=10"), parser="lines"), "done")
+        self.reload(sink("out"), sink("v", verdicts, "verdict"), sink("r", records, "record verdict"))
+        self.assert_verdict(self.penstock.job(self.source.url("/lines?n=20"), parser="lines"), "done")
+        self.reload(sink("v", verdicts))
+        self.penstock.submit(self.source.url("/lines?n=5"), parser="lines")
+        until(lambda: [e["event"] for e in self.lines(verdicts)].count("verdict") == 2, "its verdict is in a file")
+        self.assertEqual(len(self.penstock.events("verdict")), 2)  # standard output rests
+        self.assertEqual([e["event"] for e in self.lines(records)], 30 * ["record"] + ["verdict"])
+        self.assertEqual([e["event"] for e in self.lines(verdicts)].count("record"), 5)
+        self.reload(sink("out"))
+        self.assert_verdict(self.penstock.job(self.source.url("/lines?n=5"), parser="lines"), "done")
+        self.assertEqual(len(self.penstock.events("record")), 35)
+
+    def test_each_line_is_in_exactly_one_while_they_change(self):
+        files = [self.dir / name for name in ("a", "b", "c")]
+        jobs = [self.penstock.submit(self.source.url("/lines?n=30000"), parser="lines") for _ in range(4)]
+        done, turn = "done", 0
+        with self.penstock.rpc() as rpc:
+            while turn < 12 or any(rpc.call("show", {"id": job})["state"] != done for job in jobs):
+                self.reload(sink(f"s{turn}", files[turn % 3]) if turn % 4 else sink(f"s{turn}"))
+                turn += 1
+        everything = self.penstock.lines() + [e for file in files for e in self.lines(file)]
+        for job in jobs:
+            self.assertEqual(sorted(e["seq"] for e in everything if e["event"] == "record" and e["job"] == job), list(range(1, 30001)))
+            self.assertEqual(sum(e["event"] == "verdict" and e["job"] == job for e in everything), 1)
+
+    def test_one_that_cannot_be_opened_refuses_it_all(self):
+        good = self.dir / "good"
+        self.config.write_text("[parse]\nworkers = 3\n" + sink("g", good) + sink("bad", self.dir / "none" / "log"))
+        with self.penstock.rpc() as rpc:
+            error = rpc.fail("reload")
+            self.assertEqual(error["data"]["kind"], "bad_config")
+        for part in ('sink "bad"', "none/log", "create its directory first", "nothing has changed"):
+            self.assertIn(part, error["message"])
+        self.assertEqual(self.names(), ["out"])
+        self.assertNotEqual(self.penstock.call("stats")["workers"]["limit"], 3)
+        self.assert_verdict(self.penstock.job(self.source.url("/lines?n=10"), parser="lines"), "done")
+        self.assertEqual(good.read_bytes() if good.exists() else b"", b"")
+
+    def test_a_full_disk_is_left_behind(self):
+        self.reload(sink("full", "/dev/full"))
+        job = self.penstock.submit(self.source.url("/lines?n=50000"), parser="lines")
+        until(lambda: self.penstock.call("stats")["sinks"][0]["failing"], "nothing can be written")
+        self.reload(sink("after", self.dir / "after"))
+        until(lambda: self.penstock.state(job) == "done", "the job goes on")
+        lines = until(lambda: [e for e in self.lines(self.dir / "after") if e["event"] == "verdict"] and self.lines(self.dir / "after"), "its verdict")
+        self.assertEqual([e["seq"] for e in lines if e["event"] == "record"], list(range(1, 50001)))
+        self.assertIn("sink full: left", self.penstock.errors())
 
 
 if __name__ == "__main__":
