@@ -335,8 +335,8 @@ static void on_stdout_mail(struct mail *mail)
 
 static void on_reload_begin(void *arg)
 {
-    (void)arg;
-    service_reloading();
+    struct app *app = arg;
+    service_reloading(&app->service);
 }
 
 static void on_reload_end(void *arg, bool good)

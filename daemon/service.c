@@ -2,9 +2,11 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "notify.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -27,6 +29,13 @@ int service_socket(struct error *err, int *ret_fd)
                          "the service manager gave %d sockets: one ListenStream= is wanted", n);
     *ret_fd = n == 1 ? SD_LISTEN_FDS_START : -1;
     return 0;
+}
+
+/* What state it is in: said until the manager has taken it, or the next one takes its place. */
+static void say_owed(struct service *s)
+{
+    if (s->owed[0] && notify_send(s->owed) != -EAGAIN)
+        s->owed[0] = '\0';
 }
 
 /* --- STATUS ----------------------------------------------------------------------------------- */
@@ -60,13 +69,14 @@ static void put_figures(struct service *s, struct buf *b)
 static void say_status(struct service *s)
 {
     struct buf b = BUF_INIT;
+    buf_puts(&b, "STATUS=");
     buf_puts(&b, s->stopping ? "Draining: " : "");
     put_figures(s, &b);
     put_troubles(s, &b);
     buf_putc(&b, '\0');
     if (!b.failed && strncmp(b.data, s->said, sizeof s->said - 1) != 0) {
-        strncpy(s->said, b.data, sizeof s->said - 1);
-        sd_notifyf(0, "STATUS=%s", s->said);
+        if (notify_send(b.data) == 0)
+            strncpy(s->said, b.data, sizeof s->said - 1);
     }
     buf_deinit(&b);
 }
@@ -74,6 +84,7 @@ static void say_status(struct service *s)
 static void on_timer(uv_timer_t *timer)
 {
     struct service *s = timer->data;
+    say_owed(s);
     say_status(s);
     watchdog_turn(&s->watchdog);
 }
@@ -99,26 +110,29 @@ int service_start(struct service *s, const struct service_parts *parts, struct e
     s->timer.data = s;
     s->running = true;
     uv_timer_start(&s->timer, on_timer, turn_ms(s), turn_ms(s));
-    sd_notify(0, "READY=1");
+    service_reloaded(s);
     on_timer(&s->timer);
     return 0;
 }
 
-void service_reloading(void)
+void service_reloading(struct service *s)
 {
-    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_now() / 1000);
+    snprintf(s->owed, sizeof s->owed, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_now() / 1000);
+    say_owed(s);
 }
 
 void service_reloaded(struct service *s)
 {
-    sd_notify(0, "READY=1");
+    snprintf(s->owed, sizeof s->owed, "READY=1");
+    say_owed(s);
     service_changed(s);
 }
 
 void service_stopping(struct service *s)
 {
     s->stopping = true;
-    sd_notify(0, "STOPPING=1");
+    snprintf(s->owed, sizeof s->owed, "STOPPING=1");
+    say_owed(s);
     service_changed(s);
 }
 

@@ -31,7 +31,8 @@ struct service {
     bool managed; /* somebody listens to what it says */
     bool running; /* between start and stop */
     bool stopping;
-    char said[512]; /* the last STATUS */
+    char said[512]; /* the last STATUS that was taken */
+    char owed[64];  /* a change of state that the manager has not taken; "": none */
 };
 
 /* The control socket that the manager listens on (the first descriptor, or the one of that FileDescriptorName=), the
@@ -41,7 +42,7 @@ int service_socket(struct error *err, int *ret_fd);
 /* Everything works: says READY, and from then on figures, trouble and signs of life. 0, or a negative errno and a sentence. */
 int service_start(struct service *s, const struct service_parts *parts, struct error *err);
 
-void service_reloading(void);
+void service_reloading(struct service *s);
 void service_reloaded(struct service *s);
 /* It drains; the watchdog is fed on. */
 void service_stopping(struct service *s);

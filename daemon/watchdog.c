@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "fetch/transfer.h"
+#include "notify.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ static void one_answer(struct watchdog *w)
     if (w->told)
         log_info("all threads answer again, after %.1f s",
                  (double)(clock_now() - w->asked_at) / (double)NS_PER_SEC);
-    sd_notify(0, "WATCHDOG=1");
+    (void)notify_send("WATCHDOG=1"); /* if not now, then after the next round */
 }
 
 /* The fetch loop's thread. */

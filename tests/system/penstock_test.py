@@ -303,7 +303,7 @@ class Daemon(Program):
         self.socket = test.dir / f"socket{Daemon.count}"
         self.log = test.dir / f"log{Daemon.count}.jsonl"
         # dicts keep the last of a key; None leaves a default setting out.
-        self.settings = {**self.SETTINGS, "control.socket": self.socket, **(settings or {})}
+        self.settings = {**self.SETTINGS, "control.socket": self.socket, "flow.spool_dir": test.dir / "spool", **(settings or {})}
         sets = [a for k, v in self.settings.items() if v is not None for a in ("--set", f"{k}={v}")]
         self.command = [*command, BIN / "penstockd", "--config", config or "/dev/null", *sets]
         self.read_to = 0

@@ -260,6 +260,33 @@ class Sandbox(Service):
         self.assertIn("Authorization: Bearer s3cret", self.machine.read(log))
 
 
+class Builtins(Service):
+    """The drop-in for a daemon that runs built-in parsers only."""
+
+    def setUp(self):
+        super().setUp()
+        ready = self.machine.out("sh", "-c", "ls -d /usr/share/penstock /usr/local/share/penstock || true") + "/systemd/builtins-only.conf"
+        self.run("cp", ready, f"{DROP_INS}/builtins-only.conf", check=0)
+        self.run("systemctl", "daemon-reload", check=0)
+
+    def test_they_run_in_it_and_stages_are_refused(self):
+        self.machine.write("/usr/local/bin/stage.sh", "#!/bin/sh\nexec cat\n", 0o755)
+        self.configure(self.CONFIG + "[defaults]\nmax_attempts = 1\n"
+                       '[parser "cat"]\ntype = exec\nstage = cat\n[parser "own"]\ntype = exec\nstage = /usr/local/bin/stage.sh\n'
+                       '[parser "alone"]\ntype = lines\nisolation = process\n')
+        for parser, *options in (["count"], ["csv"], ["lines", "--option", "match=^line"], ["alone"]):
+            done = self.ctl("submit", self.origin() + "/lines?n=3", "--parser", parser, *options, "--wait")
+            self.assertEqual(done.returncode, 0, (parser, done.stdout, done.stderr))
+        for parser, path in (("cat", "cat"), ("own", "/usr/local/bin/stage.sh")):
+            done = self.ctl("submit", self.origin() + "/lines?n=3", "--parser", parser, "--wait")
+            self.assertEqual(done.returncode, 1, (parser, done.stdout, done.stderr))
+            self.assertIn(f"exec_failed: {path} cannot be executed: Permission denied", done.stdout)
+            self.assertIn("builtins-only.conf", done.stdout)
+        self.run("systemctl", "reload", UNIT, check=0)  # penstockctl can be run in it
+        self.run("systemctl", "restart", UNIT, check=0)
+        self.ctl("ping", check=0)
+
+
 class Ends(Service):
     COMMIT = ("import os, sys\nsys.stdin.buffer.read()\n"
               "with open('/var/lib/penstock/ends', 'a') as f: f.write(os.environ['PENSTOCK_JOB'] + '\\n')\n")
