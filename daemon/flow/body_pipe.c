@@ -1,6 +1,7 @@
-/* States of the write end: open (fd >= 0, the poll handle is active), closed (fd == -1), and then the
- * handle's own way through uv_close. The poll handle is closed in the same breath as the descriptor: libuv
- * would otherwise take the number, which may be another pipe's by then, out of the loop's epoll. */
+/* States of the write end: fresh (fd >= 0, nothing is polled for), open (the poll handle is active), closed
+ * (fd == -1), and then the handles' own way through uv_close. The poll handle is closed in the same breath as the
+ * descriptor: libuv would otherwise take the number, which may be another pipe's by then, out of the loop's
+ * epoll. */
 #include "flow/body_pipe.h"
 
 #include "base/clock.h"
@@ -18,6 +19,7 @@
 
 /* At several ordinary bodies at once larger pipes are slower (the caches); spliced ones gain at any number. */
 #define GROWN_SIZE (1 << 20)
+#define FIRST_SIZE (64 << 10) /* of a pipe as the kernel makes it, unless the user has too many */
 #define FAST_BYTES (1 << 20)
 #define FAST_TIME  (100 * NS_PER_MS)
 
@@ -42,12 +44,20 @@ static void on_deferred_closed(uv_handle_t *handle)
     pipe->closed(pipe);
 }
 
+static void one_closed(struct body_pipe *pipe)
+{
+    if (--pipe->handles == 0 && pipe->closing)
+        pipe->closed(pipe);
+}
+
 static void on_poll_closed(uv_handle_t *handle)
 {
-    struct body_pipe *pipe = container_of(handle, struct body_pipe, poll);
-    pipe->poll_state = BODY_PIPE_POLL_CLOSED;
-    if (pipe->closing)
-        pipe->closed(pipe);
+    one_closed(container_of(handle, struct body_pipe, poll));
+}
+
+static void on_fresh_closed(uv_handle_t *handle)
+{
+    one_closed(container_of(handle, struct body_pipe, fresh));
 }
 
 static void stop_full_clock(struct body_pipe *pipe)
@@ -69,8 +79,9 @@ static void close_end(struct body_pipe *pipe)
 {
     if (pipe->fd < 0)
         return;
-    uv_close((uv_handle_t *)&pipe->poll, on_poll_closed);
-    pipe->poll_state = BODY_PIPE_POLL_CLOSING;
+    uv_close((uv_handle_t *)&pipe->fresh, on_fresh_closed);
+    if (pipe->watched)
+        uv_close((uv_handle_t *)&pipe->poll, on_poll_closed);
     pipe->polling = 0;
     fd_close(&pipe->fd);
     give_budget(pipe);
@@ -84,10 +95,12 @@ static void close_end(struct body_pipe *pipe)
 }
 
 /* Changes what is polled for; as good as free when it is that already. Cannot fail on a handle that was
- * initialised: uv_poll_start refuses only a number that another handle polls, and this one is ours. */
+ * initialised: uv_poll_start refuses only a number that another handle polls, and this one is ours. A fresh
+ * pipe's comes to it later. */
 static void watch(struct body_pipe *pipe, int events)
 {
-    if (pipe->polling != events && uv_poll_start(&pipe->poll, events, on_poll) == 0)
+    if (pipe->watched && pipe->polling != events &&
+        uv_poll_start(&pipe->poll, events, on_poll) == 0)
         pipe->polling = events;
 }
 
@@ -125,24 +138,50 @@ static int init_poll(uv_loop_t *loop, uv_poll_t *poll, int *fd)
     return r;
 }
 
+static void see_to_size(struct body_pipe *pipe)
+{
+    if (!pipe->asked || pipe->granted)
+        return; /* or it has grown since */
+    pipe->granted = resize(pipe->fd, pipe->asked);
+    pipe->asked = 0;
+    atomic_fetch_add_explicit(&total_bytes, pipe->granted, memory_order_relaxed);
+}
+
+/* The loop is about to wait. Should there be no memory to watch the pipe with, the next turn tries again. */
+static void on_fresh(uv_prepare_t *fresh)
+{
+    struct body_pipe *pipe = container_of(fresh, struct body_pipe, fresh);
+    see_to_size(pipe);
+    if (init_poll(pipe->loop, &pipe->poll, &pipe->fd) < 0)
+        return;
+    uv_prepare_stop(fresh);
+    pipe->watched = true;
+    pipe->handles++;
+    watch(pipe, body_pipe_full(pipe) ? UV_WRITABLE | UV_DISCONNECT : UV_DISCONNECT);
+}
+
+/* `fd` is non-blocking by now. */
+static void take_over(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, int *fd,
+                      size_t size, const struct body_pipe_ops *ops, void *user)
+{
+    *pipe = (struct body_pipe){
+        .ops = ops, .user = user, .loop = loop, .fd = *fd, .handles = 1, .body = body_ref(body)};
+    *fd = -1;
+    pipe->asked = size ? size : FIRST_SIZE;
+    atomic_fetch_add_explicit(&total_pipes, 1, memory_order_relaxed);
+    if (pipe->asked != FIRST_SIZE)
+        see_to_size(pipe);
+    uv_prepare_init(loop, &pipe->fresh); /* neither can fail */
+    uv_prepare_start(&pipe->fresh, on_fresh);
+}
+
 int body_pipe_adopt(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, int *fd,
                     size_t size, const struct body_pipe_ops *ops, void *user)
 {
-    *pipe = (struct body_pipe){.ops = ops, .user = user, .loop = loop, .fd = -1};
     int r = fd_set_nonblock(*fd, true);
-    if (r == 0) {
-        pipe->granted = resize(*fd, size);
-        r = init_poll(loop, &pipe->poll, fd);
-    }
-    if (r < 0)
-        return r;
-    atomic_fetch_add_explicit(&total_bytes, pipe->granted, memory_order_relaxed);
-    atomic_fetch_add_explicit(&total_pipes, 1, memory_order_relaxed);
-    pipe->fd = *fd;
-    *fd = -1;
-    pipe->body = body_ref(body);
-    watch(pipe, UV_DISCONNECT);
-    return 0;
+    if (r == 0)
+        take_over(pipe, loop, body, fd, size, ops, user);
+    return r;
 }
 
 int body_pipe_open(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, size_t size,
@@ -151,12 +190,13 @@ int body_pipe_open(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, s
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
-    int r = body_pipe_adopt(pipe, loop, body, &ends[1], size, ops, user);
-    if (r < 0) {
+    if (fcntl(ends[1], F_SETFL, O_NONBLOCK) < 0) { /* a new one has no other flag */
+        int r = -errno;
         fd_close(&ends[0]);
         fd_close(&ends[1]);
         return r;
     }
+    take_over(pipe, loop, body, &ends[1], size, ops, user);
     *ret_read_fd = ends[0];
     return 0;
 }
@@ -416,7 +456,7 @@ void body_pipe_close(struct body_pipe *pipe, void (*closed)(struct body_pipe *pi
     body_pipe_abort(pipe);
     body_unref(pipe->body);
     pipe->body = NULL;
-    if (pipe->poll_state == BODY_PIPE_POLL_CLOSED) {
+    if (pipe->handles == 0) {
         uv_idle_init(pipe->loop, &pipe->deferred);
         uv_close((uv_handle_t *)&pipe->deferred, on_deferred_closed);
     }

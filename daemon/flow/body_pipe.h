@@ -50,12 +50,15 @@ struct body_pipe {
     uint64_t mark, mark_at; /* `accepted` when its speed was looked at last, and when that was */
     bool blocked;           /* full, and what comes next is spliced: there is no carry */
     bool completing, unverified, reader_left, closing;
-    int polling; /* the events that are polled for; 0: none */
+    bool watched; /* the poll handle is initialised */
+    int polling;  /* the events that are polled for; 0: none */
+    size_t asked; /* the size that was asked for, until it is seen to; 0: none, or done */
+    /* Most small bodies are over within one turn of the loop. So the poll handle, whose calls cost more than such a
+     * body's write, is made only when the loop is about to wait. */
+    uv_prepare_t fresh;
+    unsigned handles; /* not closed yet: these go together with the descriptor */
     void (*closed)(struct body_pipe *pipe);
-    /* The poll handle goes together with the descriptor, whose number may be another's a moment
-     * later; if that was long before body_pipe_close, `closed` comes by way of this one. */
-    enum { BODY_PIPE_POLL_OPEN, BODY_PIPE_POLL_CLOSING, BODY_PIPE_POLL_CLOSED } poll_state;
-    uv_idle_t deferred;
+    uv_idle_t deferred; /* if they went long before body_pipe_close, `closed` comes by way of it */
 };
 
 /* Makes the pipe: both ends close-on-exec, the write end non-blocking, of `size` bytes if the kernel
