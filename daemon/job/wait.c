@@ -179,6 +179,13 @@ void wait_abandon(struct jobs_call *call)
         wait_free(w);
 }
 
+/* Its end will be told by calls_job_ended, so the store has nothing to say before that. */
+static bool still_lives(const struct wait_item *item)
+{
+    const struct job *job = job_find(item->wait->jobs, item->get.id);
+    return job && call_may_see(item->wait->call, job->row);
+}
+
 void call_wait(struct jobs_call *call)
 {
     uint64_t *ids = NULL;
@@ -220,5 +227,6 @@ void call_wait(struct jobs_call *call)
         return;
     }
     for (size_t i = 0; i < w->count; i++)
-        ask(&w->items[i]);
+        if (!still_lives(&w->items[i]))
+            ask(&w->items[i]);
 }
