@@ -15,7 +15,8 @@
 #define MAX_CLIENTS  1024
 #define ACCEPT_TURNS 64   /* accepts in one wake-up: others want their turn */
 #define PAUSE_MS     1000 /* after an accept that failed */
-#define LINGER_MS    1000 /* for clients to take their last answers */
+#define LINGER_MS    1000 /* for clients to take something of their last answers */
+#define LINGER_TURNS 5    /* for those who go on taking */
 
 struct control {
     struct session_host host;
@@ -31,6 +32,7 @@ struct control {
     bool paused;      /* accepting, for want of descriptors */
     bool told_pause, told_full;
     bool ending;
+    unsigned linger_turns;
     uint64_t refused; /* clients beyond max_clients */
     void (*closed)(void *arg);
     void *closed_arg;
@@ -93,7 +95,16 @@ static void on_timer(uv_timer_t *timer)
         resume_accepting(c);
         return;
     }
-    list_for_each(e, &c->sessions) session_close(container_of(e, struct session, link));
+    bool last = ++c->linger_turns == LINGER_TURNS;
+    list_for_each(e, &c->sessions)
+    {
+        struct session *s = container_of(e, struct session, link);
+        if (last || !s->moved)
+            session_close(s);
+        s->moved = false;
+    }
+    if (!last)
+        uv_timer_start(timer, on_timer, LINGER_MS, 0);
 }
 
 static void on_idle(uv_idle_t *idle)
@@ -283,8 +294,11 @@ void control_free(struct control *control, void (*closed)(void *arg), void *arg)
         close_handles(control);
         return;
     }
+    uv_update_time(control->timer.loop); /* the second begins now */
     uv_timer_start(&control->timer, on_timer, LINGER_MS, 0);
     list_for_each(e, &control->sessions) session_finish(container_of(e, struct session, link));
+    /* What a socket's buffer took just now, nobody need have read. */
+    list_for_each(e, &control->sessions) container_of(e, struct session, link)->moved = false;
 }
 
 unsigned control_clients(const struct control *control)

@@ -41,8 +41,8 @@ int control_new(const struct control_config *config, struct control **ret_contro
  */
 void control_stop_accepting(struct control *control);
 
-/* Ends: waits for nothing, abandons the calls under way, gives each client up to a second to take
- * what has been answered. `closed` runs once every call has come back and all is freed: until then
+/* Ends: waits for nothing, abandons the calls under way, gives each client a second to take
+ * what has been answered, and up to five while it goes on taking. `closed` runs once every call has come back and all is freed: until then
  * jobs must live, and its calls must be answered. */
 void control_free(struct control *control, void (*closed)(void *arg), void *arg);
 

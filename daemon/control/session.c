@@ -155,6 +155,7 @@ static int write_output(struct session *s)
     if (n < 0)
         return errno == EAGAIN ? 0 : errno == EINTR ? 1 : -errno;
     s->sent += (size_t)n;
+    s->moved = true;
     return 1;
 }
 

@@ -50,6 +50,7 @@ struct session {
     bool eof;       /* the client sends no more */
     bool in_done;   /* and all that it sent has been taken */
     bool finishing; /* closes once its output has been written */
+    bool moved;     /* the client has taken something since the owner cleared this */
     bool handle_closed;
 };
 

@@ -207,6 +207,32 @@ static void test_last_lines_are_delivered(void **state)
     world_deinit(&w);
 }
 
+/* In five parts, the last more than a second after the end: whoever goes on taking is not cut off. */
+static void test_one_who_reads_slowly_is_not_left(void **state)
+{
+    struct world w;
+    struct client c;
+    world_init(&w, 0);
+    client_init(&w, &c);
+    client_ask(&c, 1, "follow", "{}");
+    expect_id(&c, 1);
+    for (int i = 0; i < 30000; i++)
+        fake_line(&w.jobs, EVENT_RECORD, 1, "{\"event\":\"record\",\"data\":\"0123456789\"}\n");
+    control_free(w.control, on_closed, &w);
+    w.control = NULL;
+    int lines = 0;
+    for (; client_line(&c); lines++) {
+        uint64_t until = clock_now() + (lines % 6000 == 5999 ? 300 * NS_PER_MS : 0);
+        while (clock_now() < until)
+            turn(&w);
+    }
+    assert_int_equal(lines, 30000);
+    while (!w.closed)
+        turn(&w);
+    client_deinit(&c);
+    world_deinit(&w);
+}
+
 static void test_one_who_never_reads_is_left(void **state)
 {
     struct world w;
@@ -265,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_stops_accepting),
         cmocka_unit_test(test_refusal_leaves_nothing),
         cmocka_unit_test(test_last_lines_are_delivered),
+        cmocka_unit_test(test_one_who_reads_slowly_is_not_left),
         cmocka_unit_test(test_one_who_never_reads_is_left),
         cmocka_unit_test(test_ends_after_the_last_call),
     };
