@@ -495,6 +495,7 @@ int app_run(const struct load_options *options)
     }
     post_line(&app, EVENT_START);
     uv_run(&app.loop, UV_RUN_DEFAULT);
+    bool read = reload_free(app.reload);
     int r = uv_loop_close(&app.loop);
     if (r < 0)
         log_error("the control loop did not close clean: %s", uv_strerror(r));
@@ -505,7 +506,7 @@ int app_run(const struct load_options *options)
         _exit(app.status);
     }
     exposer_free(app.exposer);
-    if (!reload_free(app.reload)) {
+    if (!read) {
         log_warning("the config is still being read again; that ends with the process");
         _exit(app.status);
     }
