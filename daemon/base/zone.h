@@ -1,7 +1,8 @@
 /* Time zones by their names: the offset of local time at any moment. libc has only one zone a process, and setting
- * TZ is nothing for a program with threads, so GLib reads the system's zone files; each is read once.
+ * TZ is nothing for a program with threads, so GLib reads the system's zone files.
  *
- * Any thread. */
+ * Any thread, the control loop included: a zone's file has a few KiB (the name cannot lead elsewhere), and opening one
+ * that nobody holds open takes 0.05 to 2 ms; one that is open is shared. */
 #ifndef PENSTOCK_BASE_ZONE_H
 #define PENSTOCK_BASE_ZONE_H
 
