@@ -139,7 +139,9 @@ static int fail_archive(struct reader *r)
     struct error text;
     if (archive_errno(r->archive) == ENOMEM)
         return fail(r, KIND_RESOURCES, "out of memory");
-    error_set(&text, 0, "the archive cannot be read: %s", why ? why : "no reason given");
+    if (!why) /* as when it ends between two members, or in a header */
+        why = feof(r->block.file) ? "it is cut: its end is missing" : "it is damaged";
+    error_set(&text, 0, "the archive cannot be read: %s", why);
     return fail(r, r->header_too_long ? KIND_LIMIT_EXCEEDED : KIND_PARSER_FAILED, text.text);
 }
 
