@@ -247,6 +247,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
         impl_stop(impl);
         return 0;
     }
+    if (impl->t->ops->on_turn && list_empty(&impl->turn_link))
+        list_add_tail(&impl->loop->turns, &impl->turn_link);
     impl->result.bytes += len;
     atomic_fetch_add_explicit(&impl->loop->bytes, len, memory_order_relaxed);
     return splice_take(impl) ? 0 : len;

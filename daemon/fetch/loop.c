@@ -105,6 +105,7 @@ static int loop_init(struct fetch_loop *loop, unsigned index, const struct fetch
     loop->receive_buffer = config->receive_buffer;
     loop->splice_min = config->splice_min;
     list_init(&loop->spares);
+    list_init(&loop->turns);
     mail_init(&loop->stop_mail, on_stop);
     loop->ca_file = ca ? strdup(ca) : NULL;
     if (ca && !loop->ca_file)
@@ -118,6 +119,7 @@ static int loop_init(struct fetch_loop *loop, unsigned index, const struct fetch
     r = multi_init(&loop->multi, &loop->uv, transfer_done);
     if (r < 0)
         goto no_multi;
+    loop->multi.turned = transfer_turns;
     loop->multi.watched = transfer_watched;
     loop->multi.unwatched = transfer_unwatched;
     unsigned connects = config->max_connects ? config->max_connects : DEFAULT_CONNECTS;

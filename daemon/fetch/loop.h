@@ -23,6 +23,7 @@ struct fetch_loop {
     struct mail stop_mail;
     struct list spares; /* struct transfer_impl without a transfer */
     size_t spare_count;
+    struct list turns; /* struct transfer_impl that got data in curl's turn */
     struct rates rates;
     size_t receive_buffer;
     uint64_t splice_min; /* 0: never */

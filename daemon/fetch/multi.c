@@ -32,6 +32,8 @@ static void act(struct multi *multi, curl_socket_t fd, int flags)
 {
     int running;
     curl_multi_socket_action(multi->handle, fd, flags, &running);
+    if (multi->turned)
+        multi->turned(multi);
     drain(multi);
 }
 

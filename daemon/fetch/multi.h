@@ -40,6 +40,8 @@ struct multi {
     void (*done)(struct multi *multi, CURL *easy, CURLcode code);
     void (*watched)(CURL *easy, curl_socket_t fd); /* waits for this one; called from within curl */
     void (*unwatched)(CURL *easy); /* waits for no socket any more; called from within curl */
+    void (*turned)(
+        struct multi *multi); /* curl has done what it could, and what ended is told next */
     void (*closed)(struct multi *multi);
     size_t closing; /* handles on their way */
 };

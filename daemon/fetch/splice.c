@@ -139,6 +139,8 @@ bool splice_take(struct transfer_impl *impl)
 {
     uint64_t left = left_of(impl);
     struct body_pipe *pipe = left ? impl->t->ops->pipe_for(impl->t, left) : NULL;
+    if (pipe)
+        body_pipe_flush(pipe);
     if (!pipe || body_pipe_full(pipe) || !holds_nothing(impl) || !own_socket(impl))
         return false;
     struct splice *s = splice_new(impl, pipe, left);

@@ -50,6 +50,7 @@ static struct transfer_impl *impl_new(struct fetch_loop *loop)
     list_init(&impl->link);
     list_init(&impl->report.link);
     list_init(&impl->rate_link);
+    list_init(&impl->turn_link);
     impl->loop = loop;
     impl->easy = curl_easy_init();
     impl->url = curl_url();
@@ -143,6 +144,7 @@ static void detach(struct transfer_impl *impl, CURLcode code)
     clocks_stop(impl);
     list_del(&impl->report.link);
     list_del(&impl->rate_link);
+    list_del(&impl->turn_link);
     splice_stop(impl);
     rate_put(impl->rate);
     impl->rate = NULL;
@@ -175,6 +177,16 @@ void transfer_done(struct multi *multi, CURL *easy, CURLcode code)
     struct transfer_impl *impl = impl_of(easy);
     if (!impl->splice || !splice_begin(impl))
         impl_end(impl, code);
+}
+
+void transfer_turns(struct multi *multi)
+{
+    struct fetch_loop *loop = container_of(multi, struct fetch_loop, multi);
+    struct list *e;
+    while ((e = list_pop(&loop->turns))) {
+        struct transfer *t = container_of(e, struct transfer_impl, turn_link)->t;
+        t->ops->on_turn(t);
+    }
 }
 
 void transfer_watched(CURL *easy, curl_socket_t fd)
@@ -274,6 +286,7 @@ static void read_on(struct transfer_impl *impl)
     impl->overdue = false;
     impl->last_byte = clock_now();
     CURLcode code = curl_easy_pause(impl->easy, CURLPAUSE_CONT);
+    transfer_turns(&impl->loop->multi);
     if (code) /* no completion will come of it; and the caller may be inside of what on_end frees */
         multi_report(&impl->loop->multi, &impl->report, impl->easy, code);
     else

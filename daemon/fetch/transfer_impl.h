@@ -31,6 +31,7 @@ struct transfer_impl {
     struct curl_slist *headers;
     uv_timer_t timer;
     struct multi_report report;
+    struct list turn_link; /* in the loop's list of those whose on_turn is due */
     struct head head;
 
     enum stage stage;
@@ -75,6 +76,8 @@ void impl_fail(struct transfer_impl *impl, enum error_kind kind, const char *fmt
 void impl_stop(struct transfer_impl *impl);
 /* curl has completed a handle; for the multi. */
 void transfer_done(struct multi *multi, CURL *easy, CURLcode code);
+/* Calls on_turn of those that got data since the last time; for the multi, after each call into curl. */
+void transfer_turns(struct multi *multi);
 /* A throttled transfer (its rate_link) may read again; for the rates. */
 void transfer_go_on(struct list *waiting);
 /* curl waits for this socket; for the multi, from within curl. */

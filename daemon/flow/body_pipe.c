@@ -91,7 +91,7 @@ static void close_end(struct body_pipe *pipe)
     free(pipe->carry);
     pipe->carry = NULL;
     pipe->carry_size = pipe->carry_len = pipe->carry_off = 0;
-    pipe->blocked = false;
+    pipe->blocked = pipe->collecting = false;
 }
 
 /* Changes what is polled for; as good as free when it is that already. Cannot fail on a handle that was
@@ -229,6 +229,62 @@ static int reserve_carry(struct body_pipe *pipe, size_t len)
     return 0;
 }
 
+/* Since it was looked at last. */
+static bool is_fast(struct body_pipe *pipe)
+{
+    uint64_t bytes = pipe->accepted - pipe->mark;
+    if (bytes < FAST_BYTES)
+        return false;
+    uint64_t now = clock_now(), took = now - pipe->mark_at;
+    bool fast = pipe->mark_at > 0 && took / (bytes / FAST_BYTES) < FAST_TIME;
+    pipe->mark = pipe->accepted;
+    pipe->mark_at = now;
+    return fast;
+}
+
+void body_pipe_flush(struct body_pipe *pipe)
+{
+    if (!pipe->collecting)
+        return;
+    pipe->collecting = false;
+    ssize_t n = put(pipe, pipe->carry, pipe->carry_len);
+    if (n > 0) /* an error shows when the poll tries again */
+        pipe->carry_off = (size_t)n;
+    if (pipe->carry_off == pipe->carry_len) {
+        pipe->carry_len = pipe->carry_off = 0;
+        return;
+    }
+    pipe->full_since = clock_now();
+    watch(pipe, UV_WRITABLE | UV_DISCONNECT);
+}
+
+static int collect(struct body_pipe *pipe, const char *data, size_t len)
+{
+    if (pipe->carry_len + len > BODY_PIPE_BATCH)
+        body_pipe_flush(pipe);
+    if (body_pipe_full(pipe))
+        return BODY_PIPE_FULL;
+    int r = reserve_carry(pipe, len < BODY_PIPE_BATCH ? BODY_PIPE_BATCH : len);
+    if (r < 0)
+        return r;
+    memcpy(pipe->carry + pipe->carry_len, data, len);
+    pipe->carry_len += len;
+    pipe->accepted += len;
+    pipe->collecting = true;
+    return 0;
+}
+
+/* Once in so many bytes. A body that has become slow needs no large carry any more. */
+static void choose_batching(struct body_pipe *pipe)
+{
+    pipe->batching = is_fast(pipe);
+    if (pipe->batching || pipe->collecting)
+        return;
+    free(pipe->carry);
+    pipe->carry = NULL;
+    pipe->carry_size = 0;
+}
+
 int body_pipe_write(struct body_pipe *pipe, const char *data, size_t len)
 {
     if (pipe->reader_left)
@@ -237,6 +293,10 @@ int body_pipe_write(struct body_pipe *pipe, const char *data, size_t len)
         return -ECANCELED;
     if (body_pipe_full(pipe))
         return BODY_PIPE_FULL;
+    if (pipe->accepted - pipe->mark >= FAST_BYTES)
+        choose_batching(pipe);
+    if (pipe->batching || pipe->collecting)
+        return collect(pipe, data, len);
     int r = reserve_carry(pipe, len);
     if (r < 0)
         return r;
@@ -266,20 +326,7 @@ static bool take_budget(struct body_pipe *pipe, size_t bytes)
     return true;
 }
 
-/* A slow reader gains nothing by a larger pipe. */
-static bool is_fast(struct body_pipe *pipe)
-{
-    uint64_t bytes = pipe->accepted - pipe->mark;
-    if (bytes < FAST_BYTES)
-        return false;
-    uint64_t now = clock_now(), took = now - pipe->mark_at;
-    bool fast = pipe->mark_at > 0 && took / (bytes / FAST_BYTES) < FAST_TIME;
-    pipe->mark = pipe->accepted;
-    pipe->mark_at = now;
-    return fast;
-}
-
-/* The pipe is full. True: not any more. */
+/* The pipe is full. True: not any more. A slow reader gains nothing by a larger one. */
 static bool grow(struct body_pipe *pipe)
 {
     if (!pipe->budget || pipe->grown || !is_fast(pipe))
@@ -315,6 +362,7 @@ int body_pipe_splice(struct body_pipe *pipe, int socket, size_t max, size_t *ret
         return -EPIPE;
     if (pipe->fd < 0 || pipe->completing)
         return -ECANCELED;
+    body_pipe_flush(pipe);
     if (body_pipe_full(pipe))
         return BODY_PIPE_FULL;
     ssize_t n;
@@ -348,7 +396,7 @@ static void on_reader_gone(struct body_pipe *pipe)
     pipe->reader_left = true;
     atomic_store_explicit(&pipe->body->reader_left, true, memory_order_release);
     pipe->carry_len = pipe->carry_off = 0;
-    pipe->blocked = false;
+    pipe->blocked = pipe->collecting = false;
     stop_full_clock(pipe);
     uv_poll_stop(&pipe->poll);
     pipe->polling = 0;
@@ -414,6 +462,7 @@ void body_pipe_complete(struct body_pipe *pipe)
     if (pipe->completing || pipe->closing)
         return;
     pipe->completing = true;
+    body_pipe_flush(pipe);
     if (pipe->fd < 0 || pipe->reader_left)
         finish(pipe, BODY_ABORTED);
     else if (!body_pipe_full(pipe))
@@ -440,7 +489,7 @@ void body_pipe_abort(struct body_pipe *pipe)
 
 bool body_pipe_full(const struct body_pipe *pipe)
 {
-    return pipe->blocked || pipe->carry_off < pipe->carry_len;
+    return pipe->blocked || (!pipe->collecting && pipe->carry_off < pipe->carry_len);
 }
 
 uint64_t body_pipe_full_time(const struct body_pipe *pipe, uint64_t now)

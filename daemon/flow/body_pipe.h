@@ -1,8 +1,10 @@
 /* The writer side of a body pipe: non-blocking, on a fetch loop.
  *
  * Whatever the pipe does not take of one chunk is kept in a carry (one chunk at most, so 16 KiB with
- * libcurl); while the carry is not empty, further chunks are refused whole and the caller pauses its
- * transfer. The write end is polled for WRITABLE only while there is a carry, and otherwise for the
+ * libcurl); while the carry waits, further chunks are refused whole and the caller pauses its
+ * transfer. Of a body that comes fast the carry also collects chunks, up to BODY_PIPE_BATCH bytes, until there
+ * are so many or the caller says that its turn is over (body_pipe_flush): each write wakes the reader, and that
+ * costs more than the copy. The write end is polled for WRITABLE only while there is a carry, and otherwise for the
  * reader's departure alone. All functions: the loop's thread. */
 #ifndef PENSTOCK_FLOW_BODY_PIPE_H
 #define PENSTOCK_FLOW_BODY_PIPE_H
@@ -48,6 +50,8 @@ struct body_pipe {
     struct pipe_budget *budget; /* or NULL: it never grows; set after it was opened */
     size_t grown;               /* taken from there, given back when the write end closes */
     uint64_t mark, mark_at; /* `accepted` when its speed was looked at last, and when that was */
+    bool batching;          /* the body comes fast: chunks are collected */
+    bool collecting;        /* the carry holds chunks that the pipe was not offered yet */
     bool blocked;           /* full, and what comes next is spliced: there is no carry */
     bool completing, unverified, reader_left, closing;
     bool watched; /* the poll handle is initialised */
@@ -77,6 +81,10 @@ int body_pipe_adopt(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, 
  * (-ENOMEM for the carry). */
 #define BODY_PIPE_FULL 1
 int body_pipe_write(struct body_pipe *pipe, const char *data, size_t len);
+
+/* Offers to the pipe what was collected. After a turn's last body_pipe_write. Calls nobody. */
+#define BODY_PIPE_BATCH 65536
+void body_pipe_flush(struct body_pipe *pipe);
 
 /* Moves what a stream socket holds, at most `max` bytes (> 0), into the pipe without a copy through this process
  * (splice(2)): 0 and *ret_len, which is 0 if the socket has ended; -EAGAIN, it holds nothing now; BODY_PIPE_FULL:

@@ -359,6 +359,13 @@ static int on_data(struct transfer *t, const char *data, size_t len)
     return TRANSFER_TAKEN;
 }
 
+static void on_turn(struct transfer *t)
+{
+    struct attempt *a = of(t);
+    if (a->pipe_open)
+        body_pipe_flush(&a->pipe);
+}
+
 /* Nobody on this side has to see what is left. */
 static struct body_pipe *pipe_for(struct transfer *t, uint64_t left)
 {
@@ -474,6 +481,7 @@ static void on_end(struct transfer *t, const struct transfer_result *result)
 static const struct transfer_ops transfer_ops = {
     .on_response = on_response,
     .on_data = on_data,
+    .on_turn = on_turn,
     .pipe_for = pipe_for,
     .on_piped = on_piped,
     .on_end = on_end,

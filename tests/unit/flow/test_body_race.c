@@ -73,6 +73,7 @@ static void pump(struct race *r)
             len = limit - r->written;
         for (size_t i = 0; i < len; i++)
             data[i] = byte_at(r->written + i);
+        r->pipe.batching = rand_r(&r->seed) % 2;
         int result = body_pipe_write(&r->pipe, data, len);
         if (result == BODY_PIPE_FULL || result == -EPIPE)
             return;

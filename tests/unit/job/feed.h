@@ -130,6 +130,13 @@ static int on_data(struct transfer *t, const char *data, size_t len)
     return TRANSFER_PAUSE;
 }
 
+static void on_turn(struct transfer *t)
+{
+    struct feed *feed = t->user;
+    if (feed->open)
+        body_pipe_flush(&feed->pipe);
+}
+
 /* The one place that decides: complete, or aborted. */
 static void on_end(struct transfer *t, const struct transfer_result *result)
 {
@@ -150,7 +157,7 @@ static void on_end(struct transfer *t, const struct transfer_result *result)
 }
 
 static const struct transfer_ops transfer_ops = {
-    .on_response = on_response, .on_data = on_data, .on_end = on_end};
+    .on_response = on_response, .on_data = on_data, .on_turn = on_turn, .on_end = on_end};
 
 static struct feed *feed_start(struct origin *origin, const struct penstock_parser *parser,
                                const char *path)
