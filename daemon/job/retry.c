@@ -51,6 +51,8 @@ static int64_t retry_after_us(const char *text, int64_t now_us)
     time_t at = curl_getdate(text, NULL);
     if (at == (time_t)-1)
         return -1;
+    if (at > (now_us + RETRY_AFTER_MAX) / 1000000) /* its microseconds may be more than there are */
+        return RETRY_AFTER_MAX;
     int64_t wait = (int64_t)at * 1000000 - now_us;
     if (wait < 0)
         return 0;

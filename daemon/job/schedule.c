@@ -228,13 +228,6 @@ static void run_due(struct schedules *schedules, struct schedule *s, int64_t now
     schedule_start(schedules, s, next, NULL);
 }
 
-/* The day's clock was set back: what was soon is not to be a day away now. */
-static bool too_far(const struct schedule *s, int64_t now)
-{
-    const struct timing *t = &s->spec.timing;
-    return t->every && s->due > now + t->every + t->jitter + SECOND;
-}
-
 void schedules_look(struct schedules *schedules)
 {
     struct schedule *s;
@@ -267,11 +260,14 @@ void schedules_check(struct jobs *jobs)
     if (schedules->changing)
         return; /* what starts now would be of the schedule as it was; the change's end looks again */
     int64_t now = clock_real_us();
+    bool set_back = now < schedules->looked_at;
+    schedules->looked_at = now;
     RB_FOREACH(s, schedule_tree, &schedules->tree)
     {
         if (s->starting || s->row->paused || !s->spec.job)
             continue;
-        if (too_far(s, now))
+        if ((set_back || s->spec.timing.every) &&
+            timing_too_far(&s->spec.timing, s->row->name, s->due, now))
             s->row->next_at = s->due = timing_first(&s->spec.timing, s->row->name, now);
         if (s->due <= now)
             run_due(schedules, s, now);
@@ -373,6 +369,7 @@ int schedules_new(struct jobs *jobs, struct schedules **ret_schedules)
     if (!schedules)
         return -ENOMEM;
     schedules->jobs = jobs;
+    schedules->looked_at = INT64_MAX;
     list_init(&schedules->waiting);
     RB_INIT(&schedules->tree);
     *ret_schedules = schedules;

@@ -61,7 +61,8 @@ struct schedules {
     struct list waiting;   /* calls that wait until neither hinders them */
     unsigned calls_out;    /* store calls under way */
     struct store_schedules load;
-    uint64_t look_at; /* clock_now: when the timer is to look; 0: never */
+    uint64_t look_at;  /* clock_now: when the timer is to look; 0: never */
+    int64_t looked_at; /* CLOCK_REALTIME, µs: when it did; INT64_MAX before the first time */
 };
 
 /* --- schedule.c --- */

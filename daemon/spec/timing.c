@@ -162,3 +162,10 @@ int64_t timing_next(const struct timing *timing, const char *name, int64_t due, 
     int64_t periods = now >= due ? (now - due) / timing->every + 1 : 1;
     return due + periods * timing->every;
 }
+
+bool timing_too_far(const struct timing *timing, const char *name, int64_t due, int64_t now)
+{
+    if (timing->every)
+        return due > now + timing->every + timing->jitter + SECOND;
+    return due > next_cron(timing, name, next_cron(timing, name, now));
+}

@@ -6,6 +6,7 @@
 #include "base/error.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Times in microseconds; of the day's clock (CLOCK_REALTIME) since 1970. */
@@ -33,5 +34,9 @@ int64_t timing_first(const struct timing *timing, const char *name, int64_t now)
 /* The run that was due at `due` has been had, or passed over: the next one, after `now`. Those in between are
  * left out. */
 int64_t timing_next(const struct timing *timing, const char *name, int64_t due, int64_t now);
+
+/* `due` is so far off that the day's clock must have been set back since it was reckoned: what was soon is not to be
+ * a day away. A step back over one time of a cron expression does not count, for that run has been had. */
+bool timing_too_far(const struct timing *timing, const char *name, int64_t due, int64_t now);
 
 #endif

@@ -120,6 +120,8 @@ static void test_retry_after(void **state)
         {"Sunday, 01-Nov-26 02:27:40 GMT", 60 * SECOND},
         {"Sun Nov  1 02:26:41 2026", 1 * SECOND},
         {"Fri, 31 Dec 2100 23:59:59 GMT", 3600 * SECOND},
+        {"Sun, 06 Nov 999999999 08:49:37 GMT", 3600 * SECOND},
+        {"Sun, 06 Nov 2147483647 08:49:37 GMT", 3600 * SECOND},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         int64_t wait = retry_delay(&quick, 1, table[i].text, now);

@@ -120,6 +120,27 @@ static void a_period_is_kept_to(void **state)
     timing_deinit(&t);
 }
 
+static void a_clock_that_was_set_back(void **state)
+{
+    struct timing t = timing_of("{\"every\":\"1h\",\"jitter\":\"none\"}");
+    assert_false(timing_too_far(&t, "a", start + 3600 * S, start));
+    assert_true(timing_too_far(&t, "a", start + 3602 * S, start));
+    timing_deinit(&t);
+
+    t = timing_of("{\"cron\":\"0 3 * * *\",\"timezone\":\"Europe/Berlin\"}");
+    int64_t now = start;
+    for (int day = 0; day < 800; day++, now += 86400 * S - 77 * S) {
+        int64_t due = timing_first(&t, "a", now);
+        assert_false(timing_too_far(&t, "a", due, now));
+        /* A second run within a minute of the first is no remedy. */
+        due = timing_next(&t, "a", due, due);
+        assert_false(timing_too_far(&t, "a", due, due - 86400 * S - 60 * S));
+        assert_true(timing_too_far(&t, "a", due, due - 3 * 86400 * S));
+        assert_true(timing_too_far(&t, "a", due, due - 4000 * 86400 * S));
+    }
+    timing_deinit(&t);
+}
+
 static const char *utc_of(int64_t us)
 {
     static char text[32];
@@ -262,6 +283,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(many_are_spread),
         cmocka_unit_test(a_period_is_kept_to),
+        cmocka_unit_test(a_clock_that_was_set_back),
         cmocka_unit_test(cron_times_and_their_jitter),
         cmocka_unit_test(a_wish_has_one_text),
         cmocka_unit_test(names_and_members_are_checked),
