@@ -73,11 +73,28 @@ static struct transfer_impl *impl_get(struct fetch_loop *loop)
     return container_of(e, struct transfer_impl, link);
 }
 
+/* Before 8.1.1 (curl/curl pull request 11103) a reset leaves a pointer to the last response's last header, which is
+ * followed if the next response begins with a folded line: any origin could send one. */
+static bool may_be_used_again(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->version_num >= 0x080101;
+}
+
+static bool renew(struct transfer_impl *impl)
+{
+    CURL *easy = curl_easy_init();
+    if (!easy)
+        return false;
+    curl_easy_cleanup(impl->easy);
+    impl->easy = easy;
+    return true;
+}
+
 static void impl_put(struct transfer_impl *impl)
 {
     struct fetch_loop *loop = impl->loop;
     impl_reset(impl);
-    if (loop->spare_count >= SPARES_MAX) {
+    if (loop->spare_count >= SPARES_MAX || (!may_be_used_again() && !renew(impl))) {
         impl_free(impl);
         return;
     }

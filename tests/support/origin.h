@@ -64,6 +64,7 @@
  *   * head_reset=K         RST after K bytes of the head
  *   * no_status_line=1     the head begins with its headers
  *   * bad_status=1         "HTTP/1.1 abc"
+ *   * folded=1             the first header is the rest of a folded one
  *   * http09=1             the body without a head, then closes
  *   * garbage=1            512 bytes of rubbish, then closes
  *   redirects

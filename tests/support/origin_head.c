@@ -122,6 +122,8 @@ int plan_head(struct plan *plan)
     else if (!request_is(q, "no_status_line", "1"))
         buf_printf(b, "HTTP/1.%d %03d %s\r\n", request_is(q, "http10", "1") ? 0 : 1, plan->status,
                    plan_reason(plan->status));
+    if (request_is(q, "folded", "1"))
+        buf_puts(b, " of what: comes before\r\n");
     put_framing(plan, b);
     put_selection(plan, b);
     put_extras(plan, b);

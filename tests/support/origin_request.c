@@ -57,6 +57,7 @@ static const struct known {
     {"head_reset", SIZE, true, NULL, "K", "resets after K bytes of the head"},
     {"no_status_line", FLAG, true, NULL, "1", "the head begins with its headers"},
     {"bad_status", FLAG, true, NULL, "1", "\"HTTP/1.1 abc\""},
+    {"folded", FLAG, true, NULL, "1", "the first header is the rest of a folded one"},
     {"http09", FLAG, true, NULL, "1", "the body without a head, then closes"},
     {"garbage", FLAG, true, NULL, "1", "512 bytes of rubbish, then closes"},
 

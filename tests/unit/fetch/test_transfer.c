@@ -125,6 +125,18 @@ static void test_broken(void **state)
     check_all(list, sizeof list / sizeof list[0]);
 }
 
+/* The handle of the transfer before is used again: nothing of its response is (this is for ASan to see). */
+static void test_nothing_to_fold(void **state)
+{
+    static const struct expectation list[] = {
+        {"/bytes?n=5&huge_header=1000", KIND_NONE, VERIFIED_LENGTH, 200, 5},
+        {"/bytes?n=5&folded=1", KIND_PROTOCOL, VERIFIED_NONE, 0, 0},
+        {"/bytes?n=5&folded=1", KIND_PROTOCOL, VERIFIED_NONE, 0, 0},
+        {"/bytes?n=5", KIND_NONE, VERIFIED_LENGTH, 200, 5},
+    };
+    check_all(list, sizeof list / sizeof list[0]);
+}
+
 static void test_too_much_head(void **state)
 {
     static const struct expectation list[] = {
@@ -412,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_whole),
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_nothing_to_fold),
         cmocka_unit_test(test_too_much_head),
         cmocka_unit_test(test_head_limit_is_exact),
         cmocka_unit_test(test_response),
