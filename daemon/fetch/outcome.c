@@ -195,7 +195,7 @@ static void map_code(struct transfer_impl *impl, CURLcode code, const char *at)
                                         line */
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_BAD_FUNCTION_ARGUMENT: /* a header that it can make nothing of */
-    case CURLE_BAD_CONTENT_ENCODING: /* a Transfer-Encoding, as decoding contents is off */
+    case CURLE_BAD_CONTENT_ENCODING:  /* a Transfer-Encoding, as decoding contents is off */
     case CURLE_URL_MALFORMAT:
         impl_fail(impl, KIND_PROTOCOL, "%s: %s", at, detail(impl, code));
         return;
