@@ -122,8 +122,8 @@ static int loop_init(struct fetch_loop *loop, unsigned index, const struct fetch
     loop->multi.turned = transfer_turns;
     loop->multi.watched = transfer_watched;
     loop->multi.unwatched = transfer_unwatched;
-    unsigned connects = config->max_connects ? config->max_connects : DEFAULT_CONNECTS;
-    curl_multi_setopt(loop->multi.handle, CURLMOPT_MAXCONNECTS, (long)connects);
+    loop->idle_connects = config->max_connects ? config->max_connects : DEFAULT_CONNECTS;
+    transfer_count(loop, 0);
     /* A paused HTTP/2 stream on a connection with others is read on into memory: one transfer each. */
     curl_multi_setopt(loop->multi.handle, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     rates_init(&loop->rates, &loop->uv, transfer_go_on);

@@ -26,8 +26,9 @@ struct fetch_loop {
     struct list turns; /* struct transfer_impl that got data in curl's turn */
     struct rates rates;
     size_t receive_buffer;
-    uint64_t splice_min; /* 0: never */
-    char *ca_file;       /* NULL: none is known */
+    unsigned idle_connects; /* kept at most */
+    uint64_t splice_min;    /* 0: never */
+    char *ca_file;          /* NULL: none is known */
     /* Written by the loop's thread, read by any. */
     _Atomic uint64_t transfers, connections, bytes, spliced, ticks_ns;
     atomic_uint running;

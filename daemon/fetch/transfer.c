@@ -110,6 +110,16 @@ void transfer_free_spares(struct fetch_loop *loop)
     loop->spare_count = 0;
 }
 
+/* Curl's limit is on all connections, those in use as well: with as many stalled transfers as it allows, each one that
+ * ends would lose its connection. */
+void transfer_count(struct fetch_loop *loop, int change)
+{
+    unsigned running =
+        atomic_fetch_add_explicit(&loop->running, (unsigned)change, memory_order_relaxed);
+    long connects = (long)(running + (unsigned)change) + (long)loop->idle_connects;
+    curl_multi_setopt(loop->multi.handle, CURLMOPT_MAXCONNECTS, connects);
+}
+
 /* --- the end --- */
 
 __attribute__((format(printf, 2, 0))) static void set_message(struct transfer_result *result,
@@ -168,7 +178,7 @@ static void detach(struct transfer_impl *impl, CURLcode code)
     if (impl->added)
         curl_multi_remove_handle(impl->loop->multi.handle, impl->easy);
     impl->added = false;
-    atomic_fetch_sub_explicit(&impl->loop->running, 1, memory_order_relaxed);
+    transfer_count(impl->loop, -1);
 }
 
 void impl_end(struct transfer_impl *impl, CURLcode code)
@@ -237,7 +247,7 @@ static void impl_begin(struct transfer_impl *impl)
 {
     struct fetch_loop *loop = impl->loop;
     atomic_fetch_add_explicit(&loop->transfers, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&loop->running, 1, memory_order_relaxed);
+    transfer_count(loop, 1);
     impl->started = clock_now();
     if (impl_setup(impl) < 0) {
         impl_end(impl, CURLE_FAILED_INIT);

@@ -84,6 +84,8 @@ void transfer_go_on(struct list *waiting);
 void transfer_watched(CURL *easy, curl_socket_t fd);
 /* curl waits for none of its sockets now; for the multi, from within curl. */
 void transfer_unwatched(CURL *easy);
+/* So many more are running (or fewer), and may have their connections besides the idle ones. */
+void transfer_count(struct fetch_loop *loop, int change);
 /* Frees the handles kept for reuse; the loop ends. */
 void transfer_free_spares(struct fetch_loop *loop);
 /* The end, from outside of curl: on_end follows, now or with the cancel mail that is on its way. */

@@ -124,6 +124,36 @@ static void test_many_at_once(void **state)
     setup_close(&s);
 }
 
+/* Connections in use leave room for idle ones. */
+static void test_reuse_beside_stalled(void **state)
+{
+    enum { STALLED = 8 };
+    struct setup s;
+    struct origin_counts counts = {0};
+    struct client *clients[STALLED];
+    setup_open(&s, &(struct origin_config){0}, &(struct fetch_config){.max_connects = 4});
+    for (int i = 0; i < STALLED; i++) {
+        clients[i] = client_new(s.policy);
+        origin_url(s.origin, clients[i]->url, sizeof clients[i]->url,
+                   "/bytes?n=20000&hold=all&hold_at=5000&id=many");
+        client_start(clients[i], s.fetch);
+    }
+    TEST_WAIT(origin_counts(s.origin, "many", &counts) && counts.held == STALLED,
+              20000 * test_patience());
+    for (int i = 0; i < 3; i++) {
+        struct client *c = setup_get(&s, "/bytes?n=10");
+        assert_int_equal(c->result.kind, KIND_NONE);
+        assert_int_equal(c->result.connection_reused, i > 0);
+        client_free(c);
+    }
+    assert_int_equal(origin_release(s.origin, "all"), 0);
+    for (int i = 0; i < STALLED; i++) {
+        client_wait(clients[i]);
+        client_free(clients[i]);
+    }
+    setup_close(&s);
+}
+
 static void test_tls(void **state)
 {
     struct setup s;
@@ -325,6 +355,7 @@ int main(void)
         cmocka_unit_test(test_dead_connection_is_not_fatal),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_reuse_beside_stalled),
         cmocka_unit_test(test_tls),
         cmocka_unit_test(test_tls_is_verified),
         cmocka_unit_test(test_ca_file_of_the_config),
