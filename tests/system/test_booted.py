@@ -178,15 +178,34 @@ class Journal(Service):
         for job in jobs:
             until(lambda: self.fields(f"PENSTOCK_JOB={job}", "PENSTOCK_EVENT=verdict"), "the verdict comes")
 
+    def test_a_journald_that_restarts_loses_nothing(self):
+        """In mid-stream; its socket is the manager's, and is made anew as well."""
+        self.configure(self.CONFIG + '[sink "journal"]\ntype = journal\nevents = record verdict\n')
+        job = self.submit("/lines?n=4000&drip=10,150", "--parser", "lines")
+        pid = self.show("MainPID", "systemd-journald.service")
+        for unit in ("systemd-journald.service", "systemd-journald.socket systemd-journald.service"):
+            until(lambda: self.fields(f"PENSTOCK_JOB={job}", "-n", "1"), "lines come")
+            self.assertNotIn('"verdict"', self.machine.out("journalctl", "-o", "cat", "-n", "1", self.life(), f"PENSTOCK_JOB={job}"))
+            self.run("systemctl", "restart", *unit.split(), check=0)
+        self.assertNotEqual(self.show("MainPID", "systemd-journald.service"), pid)
+        self.ctl("wait", str(job), check=0)
+        until(lambda: self.fields(f"PENSTOCK_JOB={job}", "PENSTOCK_EVENT=verdict"), "the verdict is there")
+        lines = [json.loads(e["MESSAGE"]) for e in self.fields(f"PENSTOCK_JOB={job}", "PENSTOCK_EVENT=record")]
+        self.assertEqual(sorted({line["seq"] for line in lines}), list(range(1, 4001)))
+
     def test_log_is_rotated_between_two_lines(self):
-        first = self.submit("/bytes?n=10")
+        """While lines flow: each is in exactly one of the files, and whole."""
         log = "/var/log/penstock/records.jsonl"
-        until(lambda: f'"verdict","job":{first},' in self.machine.read(log), "the first verdict")
-        self.run("logrotate", "--force", self.machine.etc.parent / "logrotate.d" / "penstock", check=0)
-        self.assertIn(f'"verdict","job":{first},', self.machine.read(log + ".1"))
-        until(lambda: self.run("test", "-e", log).returncode == 0, "the file is made anew")
-        second = self.submit("/bytes?n=10")
-        until(lambda: f'"verdict","job":{second},' in self.machine.read(log), "the second verdict")
+        job = self.submit("/lines?n=100000&drip=10,4K", "--parser", "lines")
+        rule = self.machine.etc.parent / "logrotate.d" / "penstock"
+        for _ in range(3):
+            until(lambda: self.run("test", "-s", log).returncode == 0, "it is written to")
+            self.run("logrotate", "--force", rule, check=0)
+        self.ctl("wait", str(job), check=0)
+        until(lambda: f'"verdict","job":{job},' in self.machine.read(log), "the verdict is in the newest")
+        text = self.machine.out("sh", "-c", f"zcat {log}.3.gz {log}.2.gz && cat {log}.1 {log}")
+        records = [line["seq"] for line in map(json.loads, text.splitlines()) if line["event"] == "record"]
+        self.assertEqual(records, list(range(1, 100001)))
 
 
 READER = """import os, socket, sys
