@@ -199,6 +199,22 @@ static int check_path(const char *path, struct error *err)
     return 0;
 }
 
+/* The manager's socket stays the manager's; but as long as somebody lives on it, a daemon that is started by hand must not
+ * take it for a stale one. Where the lock cannot be had, all else works. */
+static void lock_inherited(struct listener *l)
+{
+    struct sockaddr_un address = {0};
+    socklen_t len = sizeof address;
+    struct error unused;
+    if (getsockname(l->fd, (struct sockaddr *)&address, &len) < 0 || address.sun_path[0] != '/')
+        return;
+    l->path = strndup(address.sun_path, sizeof address.sun_path);
+    if (l->path && asprintf(&l->lock_path, "%s.lock", l->path) >= 0)
+        (void)take_lock(l, &unused);
+    else
+        l->lock_path = NULL;
+}
+
 int listener_open(struct listener *ret_listener, const struct listener_config *config,
                   struct error *err)
 {
@@ -206,8 +222,10 @@ int listener_open(struct listener *ret_listener, const struct listener_config *c
     int r;
     if (config->inherited_fd >= 0) {
         r = adopt(&l, config->inherited_fd, err);
-        if (r == 0)
+        if (r == 0) {
+            lock_inherited(&l);
             *ret_listener = l;
+        }
         return r;
     }
     r = check_path(config->path, err);

@@ -21,7 +21,7 @@ struct listener_config {
 struct listener {
     int fd; /* non-blocking; -1 once stopped */
     int lock_fd;
-    char *path, *lock_path; /* NULL if inherited */
+    char *path, *lock_path; /* NULL if inherited without a place in the file system */
     dev_t dev;              /* of our socket, so that another's is not unlinked */
     ino_t ino;
 };

@@ -224,6 +224,27 @@ static void test_inherited(void **state)
     close(pair[1]);
 }
 
+/* By a service manager: another daemon, started by hand, must leave it alone. */
+static void test_inherited_is_locked(void **state)
+{
+    struct listener_config config = config_for(path);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct listener l, other;
+    struct error err;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "%.107s", path);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    struct listener_config inherit = {.inherited_fd = dup(fd)};
+    assert_int_equal(listener_open(&l, &inherit, &err), 0);
+    assert_int_equal(listener_open(&other, &config, &err), -EADDRINUSE);
+    listener_close(&l);
+    assert_int_equal(connect_to(path), 0); /* it is the manager's still */
+    close(fd);
+    assert_int_equal(listener_open(&other, &config, &err), 0);
+    listener_close(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +257,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_parent, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_group, setup, teardown),
         cmocka_unit_test_setup_teardown(test_inherited, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_inherited_is_locked, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
