@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -200,6 +201,26 @@ static void test_the_reader_leaves(void **state)
     assert_int_equal(put(f, 1), -EPIPE);
 }
 
+/* What a socket holds comes after what was collected. */
+static void test_a_splice_comes_behind(void **state)
+{
+    struct fixture *f = *state;
+    char data[CHUNK];
+    int ends[2];
+    size_t len = 0;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    assert_int_equal(put(f, 100), 0);
+    for (size_t i = 0; i < 50; i++)
+        data[i] = byte_at(f->put + i);
+    assert_int_equal(write(ends[0], data, 50), 50);
+    assert_int_equal(body_pipe_splice(&f->pipe, ends[1], CHUNK, &len), 0);
+    assert_int_equal(len, 50);
+    read_all(f);
+    assert_int_equal(f->got, 150);
+    fd_close(&ends[0]);
+    fd_close(&ends[1]);
+}
+
 /* Speed is looked at once in a MiB. */
 static void test_only_fast_bodies(void **state)
 {
@@ -232,9 +253,10 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        TEST(test_a_turn_is_one_write),  TEST(test_more_than_fits),    TEST(test_the_end_brings_it),
-        TEST(test_the_end_waits_for_it), TEST(test_an_abort_drops_it), TEST(test_the_reader_leaves),
-        TEST(test_only_fast_bodies),
+        TEST(test_a_turn_is_one_write),   TEST(test_more_than_fits),
+        TEST(test_the_end_brings_it),     TEST(test_the_end_waits_for_it),
+        TEST(test_an_abort_drops_it),     TEST(test_the_reader_leaves),
+        TEST(test_a_splice_comes_behind), TEST(test_only_fast_bodies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
