@@ -203,6 +203,8 @@ int host_start(const char *const *argv, const char *const *extra, const int fds[
     return r;
 }
 
+#define HOST_STOPS 8 /* how often one is woken */
+
 /* --- the end -------------------------------------------------------------------------------------- */
 
 /* Under the lock. */
@@ -228,11 +230,31 @@ static void kill_orphans(void)
     pthread_mutex_unlock(&hosts.lock);
 }
 
+static bool is_it(const struct pipeline_process *process, void *arg)
+{
+    return process->pid == *(const pid_t *)arg;
+}
+
+/* A stage can stop its host: that is woken, and if it is stopped again and again, killed with all below it. */
+static void wake(pid_t pid, unsigned stops)
+{
+    if (stops < HOST_STOPS)
+        kill(pid, SIGCONT);
+    else
+        pipeline_slay(is_it, &pid);
+}
+
 int host_wait(pid_t pid)
 {
     int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
+    unsigned stops = 0;
+    for (;;) {
+        pid_t r = waitpid(pid, &status, WUNTRACED);
+        if (r == pid && WIFSTOPPED(status))
+            wake(pid, stops++);
+        else if (r >= 0 || errno != EINTR)
+            break;
+    }
     forget(pid);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         kill_orphans();

@@ -231,6 +231,21 @@ class Pipelines(penstock_test.Case):
             self.assertEqual(daemon.verdict(job)["state"], "cancelled")
         until(lambda: not processes_of(self.mark), "nothing is left behind")
 
+    def test_stages_that_stop_their_host(self):
+        """Once, or without end: the job ends and gives its worker back, and no stage meets an end of its input."""
+        read = f"cat; echo end >{self.dir}/$PENSTOCK_JOB.end"
+        daemon = self.start(once=[f"sh -c 'kill -STOP $PPID; echo up >&2; touch {self.dir}/$PENSTOCK_JOB.up; {read}'"],
+                            often=[f"sh -c 'while :; do kill -STOP $PPID; touch {self.dir}/$PENSTOCK_JOB.up; done & {read}'"])
+        for name in ("once", "often"):
+            job = daemon.submit(self.web.url("/bytes?n=1M&stall=1000"), parser=name)
+            until(lambda job=job: (self.dir / f"{job}.up").exists(), "the host is stopped")
+            daemon.call("cancel", {"ids": [job]})
+            self.assertEqual(daemon.verdict(job)["state"], "cancelled")
+            until(lambda: not processes_of(self.mark), "nothing is left behind")
+            until(lambda: daemon.call("stats")["workers"]["busy"] == 0, "the worker is back")
+            self.assertEqual(daemon.call("stats")["workers"]["lost"], 0)
+            self.assertFalse((self.dir / f"{job}.end").exists())
+
     def test_a_cut_is_never_an_end(self):
         """The last stage writes what it has read; after an end of file it would say so."""
         daemon = self.start(record=["cat", f"sh -c 'cat >>{self.dir}/$PENSTOCK_JOB.read; echo end >{self.dir}/$PENSTOCK_JOB.end'"])
