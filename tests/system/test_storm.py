@@ -304,14 +304,15 @@ class Storms(penstock_test.Case):
         configs = [good, good + "[parse]\nworkers = 3\n", good + "[parse]\nworkers = what\n", "[]",
                    good + '[parser "lines"]\ntype = lines\n', good + '[host "localhost"]\nconnections = 1\n',
                    good + '[host "*"]\nrequests_per_second = 400\n', good + "[defaults]\nmax_body = 1M\n"]
-        config = self.wrote("penstockd.conf", good)
+        config, draft = self.wrote("penstockd.conf", good), self.dir / "draft"
         origin = self.origin()
         daemon = self.daemon({**QUICK, "parse.workers": 6}, config=config)
         storm = Storm(self, daemon, origin, "reloads", hup=10, rubbish=0)
         threads = storm.blow(4, 0)
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
-            config.write_text(rng.choice(configs))
+            draft.write_text(rng.choice(configs))
+            draft.rename(config)  # half a file would be another config: one without sinks, say
             time.sleep(rng.random() * 0.05)
         storm.calm(threads)
         config.write_text(good)
@@ -320,6 +321,7 @@ class Storms(penstock_test.Case):
         daemon.call("cancel", {"state": "queued"})
         until(lambda: idle(daemon), "all jobs end")
         daemon.stop()
+        self.assertEqual(daemon.lines(), [])
         storm.check([json.loads(line) for line in log.read_text().splitlines()])
 
     def test_kept(self):
