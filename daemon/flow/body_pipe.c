@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* At several ordinary bodies at once larger pipes are slower (the caches); spliced ones gain at any number. */
@@ -22,6 +23,11 @@
 #define FIRST_SIZE (64 << 10) /* of a pipe as the kernel makes it, unless the user has too many */
 #define FAST_BYTES (1 << 20)
 #define FAST_TIME  (100 * NS_PER_MS)
+#define SLOW_TIME  (1000 * NS_PER_MS) /* for FAST_BYTES: a tenth of the speed that a pipe grows at */
+/* Between two looks: at SLOW_TIME's speed fewer bytes than a small pipe holds, so that the reader does not run dry;
+ * longer beside one that does not read at all. */
+#define RELIEF_MS     UINT64_C(20)
+#define RELIEF_MAX_MS UINT64_C(320)
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
@@ -55,6 +61,11 @@ static void on_poll_closed(uv_handle_t *handle)
     one_closed(container_of(handle, struct body_pipe, poll));
 }
 
+static void on_relief_closed(uv_handle_t *handle)
+{
+    one_closed(container_of(handle, struct body_pipe, relief));
+}
+
 static void on_fresh_closed(uv_handle_t *handle)
 {
     one_closed(container_of(handle, struct body_pipe, fresh));
@@ -82,6 +93,8 @@ static void close_end(struct body_pipe *pipe)
     uv_close((uv_handle_t *)&pipe->fresh, on_fresh_closed);
     if (pipe->watched)
         uv_close((uv_handle_t *)&pipe->poll, on_poll_closed);
+    if (pipe->timed)
+        uv_close((uv_handle_t *)&pipe->relief, on_relief_closed);
     pipe->polling = 0;
     fd_close(&pipe->fd);
     give_budget(pipe);
@@ -91,7 +104,7 @@ static void close_end(struct body_pipe *pipe)
     free(pipe->carry);
     pipe->carry = NULL;
     pipe->carry_size = pipe->carry_len = pipe->carry_off = 0;
-    pipe->blocked = pipe->collecting = false;
+    pipe->blocked = pipe->collecting = pipe->relieving = false;
 }
 
 /* Changes what is polled for; as good as free when it is that already. Cannot fail on a handle that was
@@ -102,6 +115,13 @@ static void watch(struct body_pipe *pipe, int events)
     if (pipe->watched && pipe->polling != events &&
         uv_poll_start(&pipe->poll, events, on_poll) == 0)
         pipe->polling = events;
+}
+
+/* For what the pipe's state asks. */
+static void watch_again(struct body_pipe *pipe)
+{
+    bool room = body_pipe_full(pipe) && !pipe->relieving;
+    watch(pipe, room ? UV_WRITABLE | UV_DISCONNECT : UV_DISCONNECT);
 }
 
 /* F_SETPIPE_SZ takes a share of the user's budget, and fails with EPERM once that is used up: the pipe
@@ -157,7 +177,7 @@ static void on_fresh(uv_prepare_t *fresh)
     uv_prepare_stop(fresh);
     pipe->watched = true;
     pipe->handles++;
-    watch(pipe, body_pipe_full(pipe) ? UV_WRITABLE | UV_DISCONNECT : UV_DISCONNECT);
+    watch_again(pipe);
 }
 
 /* `fd` is non-blocking by now. */
@@ -339,20 +359,75 @@ static bool grow(struct body_pipe *pipe)
     }
     pipe->granted += pipe->grown;
     atomic_fetch_add_explicit(&total_bytes, pipe->grown, memory_order_relaxed);
+    if (!pipe->timed)
+        pipe->handles++;
+    pipe->timed = pipe->timed || uv_timer_init(pipe->loop, &pipe->relief) == 0; /* cannot fail */
     return true;
+}
+
+/* Of a pipe that has grown. Its speed is looked at once in SLOW_TIME. */
+static bool is_slow(struct body_pipe *pipe)
+{
+    uint64_t now = clock_now(), took = now - pipe->mark_at;
+    if (!pipe->grown || took < SLOW_TIME)
+        return false;
+    bool slow = (pipe->accepted - pipe->mark) / FAST_BYTES < took / SLOW_TIME;
+    pipe->mark = pipe->accepted;
+    pipe->mark_at = now;
+    return slow;
+}
+
+/* As small as it was, for which it must not hold more (EBUSY). */
+static bool shrink(struct body_pipe *pipe)
+{
+    size_t size = pipe->granted - pipe->grown;
+    if (fcntl(pipe->fd, F_SETPIPE_SZ, (int)size) < 0)
+        return false;
+    atomic_fetch_sub_explicit(&total_bytes, pipe->grown, memory_order_relaxed);
+    pipe->granted = size;
+    give_budget(pipe);
+    return true;
+}
+
+static void on_writable(struct body_pipe *pipe);
+
+static void on_relief(uv_timer_t *timer)
+{
+    struct body_pipe *pipe = container_of(timer, struct body_pipe, relief);
+    int held = 0;
+    if (shrink(pipe)) {
+        pipe->relieving = false;
+        on_writable(pipe);
+        return;
+    }
+    (void)ioctl(pipe->fd, FIONREAD, &held);
+    bool reads = held != pipe->held;
+    pipe->held = held;
+    pipe->relief_ms = reads ? RELIEF_MS : pipe->relief_ms * 2;
+    if (pipe->relief_ms > RELIEF_MAX_MS)
+        pipe->relief_ms = RELIEF_MAX_MS;
+    uv_timer_start(timer, on_relief, pipe->relief_ms, 0);
 }
 
 /* EAGAIN was said for one of the two ends. */
 static int why_again(struct body_pipe *pipe)
 {
     struct pollfd pfd = {.fd = pipe->fd, .events = POLLOUT};
-    if (poll(&pfd, 1, 0) == 1)
+    if (poll(&pfd, 1, 0) == 1) {
+        if (is_slow(pipe)) /* the origin is */
+            (void)shrink(pipe);
         return pfd.revents & POLLERR ? -EPIPE : -EAGAIN;
+    }
     if (grow(pipe))
         return -EAGAIN; /* what the socket holds it gets at the next turn */
     pipe->blocked = true;
     pipe->full_since = clock_now();
-    watch(pipe, UV_WRITABLE | UV_DISCONNECT);
+    pipe->relieving = is_slow(pipe);
+    if (pipe->relieving) {
+        pipe->relief_ms = RELIEF_MS;
+        uv_timer_start(&pipe->relief, on_relief, RELIEF_MS, 0);
+    }
+    watch_again(pipe);
     return BODY_PIPE_FULL;
 }
 
@@ -396,8 +471,10 @@ static void on_reader_gone(struct body_pipe *pipe)
     pipe->reader_left = true;
     atomic_store_explicit(&pipe->body->reader_left, true, memory_order_release);
     pipe->carry_len = pipe->carry_off = 0;
-    pipe->blocked = pipe->collecting = false;
+    pipe->blocked = pipe->collecting = pipe->relieving = false;
     stop_full_clock(pipe);
+    if (pipe->timed)
+        uv_timer_stop(&pipe->relief);
     uv_poll_stop(&pipe->poll);
     pipe->polling = 0;
     if (pipe->completing)
@@ -449,8 +526,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
             return;
         }
         pipe->polling = 0; /* libuv has stopped */
-        watch(pipe, body_pipe_full(pipe) ? UV_WRITABLE | UV_DISCONNECT : UV_DISCONNECT);
-    } else if (body_pipe_full(pipe)) {
+        watch_again(pipe);
+    } else if (body_pipe_full(pipe) && !pipe->relieving) {
         on_writable(pipe);
     }
 }

@@ -48,7 +48,11 @@ struct body_pipe {
     uint64_t full_since,
         full_time;              /* ns that a carry has waited: the writer's wait for the reader */
     struct pipe_budget *budget; /* or NULL: it never grows; set after it was opened */
-    size_t grown;               /* taken from there, given back when the write end closes */
+    size_t grown;      /* taken from there; given back when the reader turns slow, or at the end */
+    uv_timer_t relief; /* of a pipe that has grown once: looks whether it may be small again */
+    uint64_t relief_ms;
+    int held;               /* bytes in the pipe when it was looked at last */
+    bool relieving, timed;  /* nothing is spliced until it is small; `relief` is initialised */
     uint64_t mark, mark_at; /* `accepted` when its speed was looked at last, and when that was */
     bool batching;          /* the body comes fast: chunks are collected */
     bool collecting;        /* the carry holds chunks that the pipe was not offered yet */
@@ -90,7 +94,8 @@ void body_pipe_flush(struct body_pipe *pipe);
  * (splice(2)): 0 and *ret_len, which is 0 if the socket has ended; -EAGAIN, it holds nothing now; BODY_PIPE_FULL:
  * `drained` follows; -EPIPE and -ECANCELED as above; or the socket's errno, or splice's own. What waits in the
  * pipe holds on to the socket's pages: as many of them as the pipe has slots. A pipe that is full although its
- * reader is fast grows to 1 MiB, if its budget and the kernel allow it. */
+ * reader is fast grows to 1 MiB, if its budget and the kernel allow it; once that is less than 1 MiB/s it is made as
+ * small as it was, for which the reader first takes what no longer fits. */
 int body_pipe_splice(struct body_pipe *pipe, int socket, size_t max, size_t *ret_len);
 
 /* The transfer ended well: write out the carry, publish BODY_COMPLETE, close; then `finished`, which

@@ -2,7 +2,9 @@
 """Bodies that the kernel alone carries from the socket into the pipe (fetch.splice_min): that they are carried so, and
 that nobody can tell. What is cut is in test_matrix.py and test_faults.py."""
 import hashlib
+import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import penstock_test
 from penstock_test import until
@@ -63,10 +65,26 @@ class Splice(penstock_test.Case):
         return subprocess.run([CTL, "--socket", daemon.socket, "run", self.web.url(path), *options, "--", *command],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
 
+    def waited(self, daemon, since):
+        """Seconds in which job 1's body has not grown."""
+        with daemon.rpc() as rpc:
+            state = rpc.answer("show", {"id": 1}).get("result", {}).get("running")
+        if not state or not state["bytes"]:
+            return 0
+        return state["seconds"] - since.setdefault(state["bytes"], state["seconds"])
+
     def test_a_reader_that_waits(self):
         """A full pipe is no stall, and what came before the connection's end is read."""
         daemon = self.daemon({**CLOCKS, "defaults.stall_timeout": "300ms"})
-        done = self.run_it(daemon, f"/bytes?n={SIZE}", "sh", "-c", "sleep 2; wc -c")  # more than the clock
+        os.mkfifo(self.dir / "gate")
+        since = {}  # the daemon's clock when so many bytes were seen first
+        with open(self.dir / "gate", "r+b", buffering=0) as gate, ThreadPoolExecutor(1) as pool:
+            job = pool.submit(self.run_it, daemon, f"/bytes?n={SIZE}", "sh", "-c", f"read go <{gate.name}; wc -c")
+            try:
+                until(lambda: self.waited(daemon, since) > 5 * 0.3, "the pipe is full for longer than the clock")
+            finally:
+                gate.write(b"go\n")
+            done = job.result()
         self.assertEqual((done.returncode, done.stdout.strip()), (0, str(SIZE)), done.stderr)
         self.assertEqual(daemon.verdict(1)["resumes"], 0)
         self.assertEqual(self.spliced(daemon), 1)

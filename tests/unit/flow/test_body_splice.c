@@ -1,5 +1,6 @@
 /* What goes from a socket into a body pipe through the kernel alone: every byte in its place, who is told what, and
  * the larger pipe that a fast reader earns. */
+#include "base/clock.h"
 #include "base/fd.h"
 #include "flow/body_pipe.h"
 #include "support/testlib.h"
@@ -11,6 +12,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -157,12 +159,120 @@ static void test_grows_within_its_budget(void **state)
     assert_int_equal(atomic_load(&f->budget.left), GROWN);
 }
 
+/* Until the pipe is full: what no reader takes. */
+static void fill(struct fixture *f)
+{
+    static char data[PAGE];
+    size_t len;
+    int r;
+    do {
+        (void)!write(f->far, data, PAGE);
+        r = body_pipe_splice(&f->pipe, f->near, PAGE, &len);
+    } while (r != BODY_PIPE_FULL);
+}
+
+static void takes(struct fixture *f, size_t bytes)
+{
+    static char data[GROWN];
+    ssize_t n;
+    for (; bytes > 0; bytes -= (size_t)n) {
+        n = read(f->read_fd, data, bytes);
+        assert_true(n > 0);
+    }
+}
+
+static int held(struct fixture *f)
+{
+    int bytes = 0;
+    assert_int_equal(ioctl(f->read_fd, FIONREAD, &bytes), 0);
+    return bytes;
+}
+
+/* As if what is in the pipe had come at less than 1 MiB/s. */
+static void made_slow(struct fixture *f)
+{
+    f->pipe.mark = f->pipe.accepted;
+    f->pipe.mark_at = clock_now() - 10 * NS_PER_SEC;
+}
+
+static int setup_grown(void **state)
+{
+    setup(state);
+    struct fixture *f = *state;
+    atomic_store(&f->budget.left, GROWN);
+    carry(f, 64 * (uint64_t)GROWN);
+    return 0;
+}
+
+static void test_a_slow_reader_gives_it_back(void **state)
+{
+    struct fixture *f = *state;
+    if (fcntl(f->pipe.fd, F_GETPIPE_SZ) != GROWN)
+        skip(); /* the user's share is used up, or the machine stood still */
+    made_slow(f);
+    fill(f);
+    int drained = f->drained;
+    takes(f, (size_t)held(f) - 2 * PAGE);
+    for (int i = 0; i < 2; i++) {
+        uv_run(&f->loop, UV_RUN_ONCE); /* holds too much still */
+        assert_int_equal(f->drained, drained);
+    }
+    assert_true(body_pipe_full(&f->pipe));
+    assert_int_equal(atomic_load(&f->budget.left), PAGE);
+    takes(f, (size_t)held(f));
+    while (f->drained == drained)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(fcntl(f->pipe.fd, F_GETPIPE_SZ), PAGE);
+    assert_int_equal(atomic_load(&f->budget.left), GROWN);
+    assert_false(body_pipe_full(&f->pipe));
+    fill(f); /* and goes on */
+    assert_int_equal(fcntl(f->pipe.fd, F_GETPIPE_SZ), PAGE);
+    body_pipe_abort(&f->pipe);
+    assert_int_equal(atomic_load(&f->budget.left), GROWN);
+}
+
+static void test_a_slow_origin_gives_it_back(void **state)
+{
+    struct fixture *f = *state;
+    char data[PAGE];
+    size_t len;
+    if (fcntl(f->pipe.fd, F_GETPIPE_SZ) != GROWN)
+        skip();
+    while (read(f->near, data, sizeof data) > 0)
+        ; /* what carry() left behind */
+    if (held(f) > 0)
+        takes(f, (size_t)held(f));
+    turn(f);
+    made_slow(f);
+    assert_int_equal(body_pipe_splice(&f->pipe, f->near, PAGE, &len), -EAGAIN);
+    assert_int_equal(fcntl(f->pipe.fd, F_GETPIPE_SZ), PAGE);
+    assert_int_equal(atomic_load(&f->budget.left), GROWN);
+}
+
+static void test_the_slow_reader_leaves(void **state)
+{
+    struct fixture *f = *state;
+    if (fcntl(f->pipe.fd, F_GETPIPE_SZ) != GROWN)
+        skip();
+    made_slow(f);
+    fill(f);
+    fd_close(&f->read_fd);
+    while (!f->gone)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    assert_false(body_pipe_full(&f->pipe));
+    assert_int_equal(f->gone, 1);
+    assert_false(uv_is_active((uv_handle_t *)&f->pipe.relief));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_moves_and_says_why_not, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_reader_leaves, setup, teardown),
         cmocka_unit_test_setup_teardown(test_grows_within_its_budget, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_slow_reader_gives_it_back, setup_grown, teardown),
+        cmocka_unit_test_setup_teardown(test_a_slow_origin_gives_it_back, setup_grown, teardown),
+        cmocka_unit_test_setup_teardown(test_the_slow_reader_leaves, setup_grown, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
