@@ -46,16 +46,25 @@ class Place:
             (www / name).write_bytes(content)
         return penstock_test.Nginx(self, www, SENDING + extra)
 
-    def tls(self):
+    def tls(self, hosts=("127.0.0.1",)):
         """What nginx needs for TLS on a port of its own: the port, the certificate, and config."""
         cert, key = self.dir / "cert.pem", self.dir / "key.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-days", "2", "-subj", "/CN=bench", "-addext", "subjectAltName=IP:127.0.0.1",
+                        "-days", "2", "-subj", "/CN=bench", "-addext", "subjectAltName=" + ",".join(f"IP:{host}" for host in hosts),
                         "-keyout", key, "-out", cert], check=True, capture_output=True)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        return port, cert, f"listen 127.0.0.1:{port} ssl; ssl_certificate {cert}; ssl_certificate_key {key};"
+        port = self.port(hosts)
+        listens = " ".join(f"listen {host}:{port} ssl;" for host in hosts)
+        return port, cert, f"{listens} ssl_certificate {cert}; ssl_certificate_key {key};"
+
+    def port(self, hosts):
+        """One that is free on all of them."""
+        with contextlib.ExitStack() as stack:
+            port = 0
+            for host in hosts:
+                probe = stack.enter_context(socket.socket())
+                probe.bind((host, port))
+                port = probe.getsockname()[1]
+            return port
 
     def text(self, name, size):
         """A file of lines below www, for nginx: how many lines and bytes it has."""
