@@ -59,6 +59,7 @@ static int own_name(int fd, struct sockaddr *addr, socklen_t *len)
     return getsockname(fd, addr, len);
 }
 
+/* Curl may not have told yet what it waits for, or the last that it told was a resolver's pipe. */
 static bool own_socket(const struct transfer_impl *impl)
 {
     return impl->socket >= 0 &&
@@ -66,6 +67,9 @@ static bool own_socket(const struct transfer_impl *impl)
            same_end(own_name, impl->socket, impl->local, impl->local_port);
 }
 
+/* Always so with a buffer of CURL_MAX_WRITE_SIZE (see setup.c): curl 7.88 counts what it has read before it calls back,
+ * and gives it all in one call, a paused piece as well. A larger buffer would come in several calls, of which only the
+ * last may hand over; so this is asked and not asserted. */
 static bool holds_nothing(const struct transfer_impl *impl)
 {
     curl_off_t read = -1;
