@@ -235,6 +235,7 @@ void runner_report(const struct runner *runner, struct report *report)
         return;
     report->body_ended = task->body_ended;
     report->vouched = task->vouched;
+    report->notes = task->notes;
     report->result = task->result;
     report->error_kind = task->kind;
     report->line = task->line;

@@ -210,6 +210,12 @@ static void count_attempt(struct job *job)
         job->jobs->records += a->task.source.seq;
 }
 
+/* Those of the body's data. A process says how many are none, and may say anything. */
+static uint64_t data_records(const struct parse_task *task)
+{
+    return task->notes < task->source.seq ? task->source.seq - task->notes : 0;
+}
+
 /* The checks that need both sides. NULL, or why the attempt failed after all. */
 static const struct cause *last_checks(struct job *job)
 {
@@ -221,9 +227,10 @@ static const struct cause *last_checks(struct job *job)
     if (!attempt_engaged(a) || (a->task.result != PENSTOCK_OK && !enough) ||
         (!enough && !a->task.body_ended))
         attempt_fail(a, KIND_INTERNAL, "the parser ended without a result");
-    else if (a->task.source.seq < p->min_records)
+    else if (data_records(&a->task) < p->min_records)
         attempt_fail(a, KIND_UNEXPECTED, "min_records: %llu records, at least %llu were expected",
-                     (unsigned long long)a->task.source.seq, (unsigned long long)p->min_records);
+                     (unsigned long long)data_records(&a->task),
+                     (unsigned long long)p->min_records);
     return attempt_cause(a);
 }
 

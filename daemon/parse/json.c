@@ -11,12 +11,16 @@
 
 struct json {
     struct json_scan scan;
+    unsigned max_depth;
     struct buf squeezed;
 };
 
-struct json *json_new(void)
+struct json *json_new(unsigned max_depth)
 {
-    return calloc(1, sizeof(struct json));
+    struct json *json = calloc(1, sizeof *json);
+    if (json)
+        json->max_depth = max_depth;
+    return json;
 }
 
 void json_free(struct json *json)
@@ -38,7 +42,7 @@ static int validate(struct json *json, const char *text, size_t len, size_t *ret
     struct json_scan *scan = &json->scan;
     size_t at = 0, used;
     enum json_event event;
-    json_scan_init(scan, JSON_DEPTH, 0);
+    json_scan_init(scan, json->max_depth, 0);
     do {
         event = json_scan(scan, text + at, len - at, &used);
         at += used;
@@ -49,7 +53,9 @@ static int validate(struct json *json, const char *text, size_t len, size_t *ret
     if (event == JSON_MORE && json_scan_end(scan) == JSON_BAD)
         event = JSON_BAD;
     if (event == JSON_TOO_DEEP)
-        return error_set(err, -EINVAL, "nested deeper than %d levels", JSON_DEPTH);
+        return error_set(err, -E2BIG, "nested deeper than %u levels", json->max_depth);
+    if (event == JSON_BAD && scan->values > 0)
+        return error_set(err, -EINVAL, "more than one JSON value");
     if (event == JSON_BAD)
         return error_set(err, -EINVAL, "%s", scan->reason);
     return scan->values > 0 ? 0 : error_set(err, -EINVAL, "no JSON value");

@@ -1,5 +1,5 @@
 /* Is this text exactly one JSON value? It is left as it stands: numbers are never re-encoded. Besides the
- * grammar (RFC 8259) the text must be UTF-8 (RFC 3629) and nested no deeper than JSON_DEPTH. */
+ * grammar (RFC 8259) the text must be UTF-8 (RFC 3629) and nested no deeper than a limit. */
 #ifndef PENSTOCK_PARSE_JSON_H
 #define PENSTOCK_PARSE_JSON_H
 
@@ -8,17 +8,17 @@
 
 #include <stddef.h>
 
-#define JSON_DEPTH 128
+#define JSON_DEPTH 128 /* of records that come from outside */
 
 /* Reused from value to value. One thread. */
 struct json;
 
-struct json *json_new(void);       /* NULL: out of memory */
-void json_free(struct json *json); /* takes NULL */
+struct json *json_new(unsigned max_depth); /* JSON_SCAN_DEPTH at most. NULL: out of memory */
+void json_free(struct json *json);         /* takes NULL */
 
 /* 0 and the value without white space around it and without newlines in it (which can only stand between
- * tokens): within `text`, or a copy that is valid until the next call. -EINVAL: it is no such value,
- * or -EILSEQ: it is not UTF-8; err tells why, and *ret_offset (may be NULL) about where in the text.
+ * tokens): within `text`, or a copy that is valid until the next call. -EINVAL: it is no such value;
+ * -E2BIG: it is nested too deep; -EILSEQ: it is not UTF-8; err tells why, and *ret_offset (may be NULL) about where in the text.
  * -ENOMEM. */
 int json_check(struct json *json, const char *text, size_t len, const char **ret_value,
                size_t *ret_len, size_t *ret_offset, struct error *err);

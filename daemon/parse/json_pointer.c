@@ -140,12 +140,20 @@ bool json_pointer_is_member(struct json_pointer *p, size_t step, const char *tex
     return strlen(name) == len && memcmp(name, text, len) == 0;
 }
 
-void json_pointer_enter_array(struct json_pointer *p, size_t step)
+void json_pointer_enter(struct json_pointer *p, size_t step)
 {
     p->steps[step].at = 0;
+    p->steps[step].taken = false;
 }
 
 bool json_pointer_is_element(struct json_pointer *p, size_t step)
 {
     return p->steps[step].at++ == p->steps[step].index;
+}
+
+bool json_pointer_take(struct json_pointer *p, size_t step)
+{
+    bool first = !p->steps[step].taken;
+    p->steps[step].taken = true;
+    return first;
 }

@@ -15,6 +15,7 @@ struct json_step {
     char *name;
     uint64_t index; /* of an array's element; UINT64_MAX: the name is no index */
     uint64_t at;    /* elements seen in the array that this step is taken from */
+    bool taken;     /* the object that it is taken from has had the member */
 };
 
 struct json_pointer {
@@ -31,8 +32,13 @@ void json_pointer_deinit(struct json_pointer *p);
  * (p->name.failed). */
 bool json_pointer_is_member(struct json_pointer *p, size_t step, const char *text, size_t len);
 
-/* An array that the step is taken from begins; its elements come one by one: does the step go to this one? */
-void json_pointer_enter_array(struct json_pointer *p, size_t step);
+/* An array or object that the step is taken from begins. */
+void json_pointer_enter(struct json_pointer *p, size_t step);
+
+/* The array's elements come one by one: does the step go to this one? */
 bool json_pointer_is_element(struct json_pointer *p, size_t step);
+
+/* The step goes to a member of the object. False: it has gone to an earlier one of the same name. */
+bool json_pointer_take(struct json_pointer *p, size_t step);
 
 #endif

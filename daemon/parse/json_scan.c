@@ -73,6 +73,7 @@ static enum json_event finish(struct json_scan *s)
 {
     s->state = s->depth > 0 ? AFTER : TOP;
     s->values += s->depth == 0;
+    s->bare = s->depth == 0;
     return told(s, JSON_END);
 }
 
@@ -98,12 +99,6 @@ static enum json_event close_container(struct json_scan *s, struct cursor *c)
         return bad(s, object ? "a comma or } must come" : "a comma or ] must come");
     c->p++;
     s->depth--;
-    return finish(s);
-}
-
-static enum json_event finish_bare(struct json_scan *s)
-{
-    s->bare = s->depth == 0;
     return finish(s);
 }
 
@@ -189,7 +184,7 @@ static enum json_event scan_word(struct json_scan *s, struct cursor *c)
         c->p++;
         s->word++;
     }
-    return *s->word ? JSON_MORE : finish_bare(s);
+    return *s->word ? JSON_MORE : finish(s);
 }
 
 /* The state that a byte leads to, or -1 if it belongs to no number. */
@@ -229,7 +224,7 @@ static enum json_event scan_number(struct json_scan *s, struct cursor *c)
     c->p = p;
     if (p == c->end)
         return JSON_MORE;
-    return ends_number(state) ? finish_bare(s) : bad(s, "no number that JSON knows");
+    return ends_number(state) ? finish(s) : bad(s, "no number that JSON knows");
 }
 
 static enum json_event begin_word(struct json_scan *s, const char *rest)
@@ -291,7 +286,7 @@ static enum json_event scan_top(struct json_scan *s, struct cursor *c)
         c->p++;
         return JSON_MORE;
     }
-    return s->bare ? bad(s, "white space must come") : begin_value(s, c);
+    return s->bare ? bad(s, "white space must come between two JSON values") : begin_value(s, c);
 }
 
 static enum json_event scan_name(struct json_scan *s, struct cursor *c)

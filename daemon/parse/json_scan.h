@@ -1,7 +1,8 @@
 /* A validating scanner of JSON (RFC 8259) for text that comes in pieces of any size, and for documents of any
  * length: it holds no text, only where it is in the grammar. What it tells, besides where the text is wrong, is
  * where values and member names begin and end, down to a depth that the caller watches; so a caller can cut
- * each element's own text out of a document. One value may follow another at the top. Strings are checked for
+ * each element's own text out of a document. One value may follow another at
+ * the top, with white space between them. Strings are checked for
  * escapes and control characters, not for UTF-8. One owner. */
 #ifndef PENSTOCK_PARSE_JSON_SCAN_H
 #define PENSTOCK_PARSE_JSON_SCAN_H
@@ -10,7 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JSON_SCAN_DEPTH 1024 /* the most that max_depth may be */
+#define JSON_MAX_DEPTH 1024 /* the most that a document may be allowed */
+#define JSON_SCAN_DEPTH \
+    1088 /* the most that max_depth may be: a record has some levels around a value */
 
 enum json_event {
     JSON_MORE,     /* all of the text was used */
@@ -32,7 +35,7 @@ struct json_scan {
     /* Private. */
     int state;
     bool in_name;
-    bool bare;        /* a number or a word has just ended at the top: white space must follow */
+    bool bare;        /* a value has just ended at the top: white space must follow */
     const char *word; /* what is left of true, false, null */
     unsigned hex;     /* digits of \u that are to come */
     uint64_t objects[JSON_SCAN_DEPTH / 64]; /* a bit for each open container: is it an object? */

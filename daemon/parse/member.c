@@ -126,6 +126,7 @@ static int emit(struct parse_task *task, const char *json, size_t len)
 static int judge(struct reader *r, enum penstock_result result)
 {
     const struct parse_task *task = &r->task;
+    r->member->outer->notes += task->notes;
     bool broken = r->source_failed || (r->decode && decode_fault(r->decode) != DECODE_FINE);
     if (broken || (result == PENSTOCK_OK && !drain(r)))
         return fail_read(r);

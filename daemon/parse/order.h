@@ -70,7 +70,7 @@ struct report {
     /* Of a plug-in: it has returned, and what parse_task_run made of it. */
     uint8_t returned, body_ended, vouched, decoding;
     int32_t result, error_kind;
-    uint64_t line, offset, bytes_decoded;
+    uint64_t line, offset, bytes_decoded, notes;
     char text[512];
 };
 

@@ -66,7 +66,7 @@ static int emit_json(struct records *r, const char *line, size_t len)
         blank++;
     if (blank == len)
         return 0;
-    if (!r->json && !(r->json = json_new()))
+    if (!r->json && !(r->json = json_new(JSON_DEPTH)))
         return no_memory(r);
     const char *value;
     size_t value_len;

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/utf8.h"
 #include "parse/json.h"
+#include "parse/json_scan.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -118,12 +119,20 @@ int parse_task_emit(struct penstock_run *run, const char *json, size_t len)
     return task->refused ? -ECANCELED : emit_checked(task, json, len);
 }
 
+int parse_task_emit_note(struct penstock_run *run, const char *json, size_t len)
+{
+    int r = parse_task_emit(run, json, len);
+    task_of(run)->notes += r == 0;
+    return r;
+}
+
 static int run_emit(struct penstock_run *run, const char *json, size_t len)
 {
     struct parse_task *task = task_of(run);
     if (task->refused)
         return -ECANCELED;
-    if (!task->json && !(task->json = json_new()))
+    /* A built-in parser may go deeper than a plug-in, and its records come by here if it runs in a process. */
+    if (!task->json && !(task->json = json_new(task->process ? JSON_SCAN_DEPTH : JSON_DEPTH)))
         return refuse(task, -ENOMEM, KIND_RESOURCES, "no memory to check a record");
     const char *value;
     size_t value_len, at;
@@ -239,6 +248,7 @@ static void reset_results(struct parse_task *task)
     task->message[0] = '\0';
     task->line = 0;
     task->offset = PENSTOCK_NO_OFFSET;
+    task->notes = 0;
     task->body_ended = task->vouched = task->failed_said = task->refused = false;
     task->json = NULL;
     task->reader = (struct body_reader){.fd = -1};

@@ -62,6 +62,8 @@ struct parse_task {
     uint64_t line, offset; /* where; 0 and PENSTOCK_NO_OFFSET if unknown */
     bool body_ended;       /* it (or the drain) has seen the end of a complete body */
     bool vouched;          /* and the decoding alone shows that it was whole */
+    uint64_t
+        notes; /* records among those emitted that tell of the run: min_records counts the others */
 
     /* The parser's clock: any thread reads it. */
     _Atomic uint64_t started, ended; /* clock_now; 0 if not yet */
@@ -88,6 +90,8 @@ enum penstock_result parse_task_nested(struct parse_task *task, FILE *file);
 /* For built-in parsers, in place of run->emit and run->fail: the same, but the text is known to be one JSON
  * value on one line; and the failure is of a kind. */
 int parse_task_emit(struct penstock_run *run, const char *json, size_t len);
+/* As parse_task_emit, for a record that tells of the run and is none of its data. */
+int parse_task_emit_note(struct penstock_run *run, const char *json, size_t len);
 int parse_task_fail(struct penstock_run *run, enum error_kind kind, uint64_t line, uint64_t offset,
                     const char *message);
 

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "parse/json.h"
+#include "parse/json_scan.h"
 #include "parse/registry.h"
 #include "parse/task.h"
 
@@ -76,7 +77,7 @@ static inline void fuzz_run(struct fuzz_run *run, const struct penstock_parser *
     int ends[2];
     fuzz_need(pipe2(ends, O_CLOEXEC | O_DIRECT | O_NONBLOCK) == 0);
     (void)fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);
-    *run = (struct fuzz_run){.json = json_new()};
+    *run = (struct fuzz_run){.json = json_new(JSON_SCAN_DEPTH)};
     run->task.parser = parser;
     run->task.facts.url = "-";
     run->task.facts.options = choice->options;

@@ -27,7 +27,7 @@ static void feed(struct source *s, enum process_output output, size_t max, const
                  size_t len, size_t step)
 {
     struct records r;
-    *s = (struct source){.run.json = json_new()};
+    *s = (struct source){.run.json = json_new(JSON_DEPTH)};
     s->run.task.emit = fuzz_emit;
     s->run.task.run.emit = take_emit;
     s->run.task.record_bytes = max;

@@ -348,6 +348,7 @@ static const struct penstock_option options[] = {
     {"lines_max_line", "512K", OF_INNER},
     {"ndjson_on_error", "fail", OF_INNER},
     {"ndjson_max_line", "1M", OF_INNER},
+    {"ndjson_max_depth", "128", OF_INNER},
     {"xml_path", "/*/*", OF_INNER},
     {"xml_trim", "yes", OF_INNER},
     {"xml_max_record", "1M", OF_INNER},

@@ -3,9 +3,10 @@
  *
  * `pointer` (RFC 6901) says where the array is; without it it is the document itself. `each` says what a record
  * is: `element`, of an array; `member`, of an object, as {"name":…,"value":…} (and an element of an array);
- * `value`, the value there as it is. What is there and is not of that kind is one record itself. Several
- * documents may follow one another, with white space or RS (RFC 7464) between them; nothing at all is an error,
- * and so is a pointer that leads nowhere in all of them.
+ * `value`, the value there as it is. What is there and is not of that kind is an error: {"error":"rate limited"} is
+ * no list of one. Several documents may follow one another, with white space or RS (RFC 7464) between them; nothing
+ * at all is an error, and so is a pointer that leads nowhere in all of them, or on whose way an object has the same
+ * name twice: which of the two is meant nobody can tell.
  *
  * Nothing is re-encoded: a number keeps its digits, an object its order and its duplicates; newlines and what
  * indents the lines are taken out. Only the element at hand is held in memory, and one that is cut by a block's
@@ -72,7 +73,7 @@ static void read_settings(struct options *o, struct settings *s)
         option_fault(o, "option \"pointer\": %s", err.text);
     s->each = (enum each)option_choice(o, "each", each);
     s->max_record = option_bytes(o, "max_record", 1, MAX_RECORD);
-    s->max_depth = option_bytes(o, "max_depth", 1, JSON_SCAN_DEPTH);
+    s->max_depth = option_bytes(o, "max_depth", 1, JSON_MAX_DEPTH);
     if (s->max_depth <= s->pointer.count)
         option_fault(o, "option \"max_depth\": the pointer alone goes deeper");
 }
@@ -131,6 +132,14 @@ static int fail_size(struct doc *d)
 static bool too_long(const struct doc *d, size_t to)
 {
     return d->cutting && d->part.len + (to - d->from) > max_cut(d);
+}
+
+/* The name that has just been read; the place is where it begins. */
+static int fail_twice(struct doc *d)
+{
+    parse_task_fail(d->run, KIND_PARSER_FAILED, d->value_line, d->value_offset,
+                    "the object has this name twice, and the pointer goes to it (option pointer)");
+    return -EINVAL;
 }
 
 static int fail_depth(struct doc *d, size_t at)
@@ -221,19 +230,49 @@ static void begin_record(struct doc *d, size_t at)
     begin_cut(d, at, false);
 }
 
+static const char *kind_of_value(char first)
+{
+    switch (first) {
+    case '{':
+        return "an object";
+    case '[':
+        return "an array";
+    case '"':
+        return "a string";
+    case 't':
+    case 'f':
+        return "true or false";
+    case 'n':
+        return "null";
+    default:
+        return "a number";
+    }
+}
+
+static int fail_kind(struct doc *d, size_t at)
+{
+    struct error why;
+    error_set(&why, 0,
+              "there is %s where option each=%s wants an array%s; each=value takes it as it is",
+              kind_of_value(d->block.data[at]), d->set.each == EACH_MEMBER ? "member" : "element",
+              d->set.each == EACH_MEMBER ? " or object" : "");
+    return fail_at(d, at, KIND_PARSER_FAILED, why.text);
+}
+
 /* What the pointer leads to: its elements are records, or it is one. */
-static void begin_target(struct doc *d, unsigned depth, size_t at)
+static int begin_target(struct doc *d, unsigned depth, size_t at)
 {
     char first = d->block.data[at];
-    bool split =
-        (first == '[' && d->set.each != EACH_VALUE) || (first == '{' && d->set.each == EACH_MEMBER);
-    if (!split) {
+    if (d->set.each == EACH_VALUE) {
         begin_record(d, at);
-        return;
+        return 0;
     }
+    if (first != '[' && !(first == '{' && d->set.each == EACH_MEMBER))
+        return fail_kind(d, at);
     d->found = true;
     d->in_target = true;
     set_path(d, depth + 1);
+    return 0;
 }
 
 /* Is the value at this depth, in a container of the path, on the pointer's way? */
@@ -247,23 +286,24 @@ static bool wanted(struct doc *d, unsigned depth)
 }
 
 /* A value whose first byte is at `at`. Only those directly in the innermost container of the path are told. */
-static void begin_value(struct doc *d, size_t at)
+static int begin_value(struct doc *d, size_t at)
 {
     char first = d->block.data[at];
     bool container = first == '[' || first == '{';
     unsigned depth = d->scan.depth - container;
+    int r = 0;
     if (d->in_target) {
         begin_record(d, at);
-    } else if (!wanted(d, depth)) {
-        d->next_wanted = false;
-    } else if (depth == d->set.pointer.count) {
-        begin_target(d, depth, at);
-    } else if (container) {
-        set_path(d, depth + 1);
-        if (first == '[')
-            json_pointer_enter_array(&d->set.pointer, depth);
+    } else if (wanted(d, depth)) {
+        if (depth == d->set.pointer.count) {
+            r = begin_target(d, depth, at);
+        } else if (container) {
+            set_path(d, depth + 1);
+            json_pointer_enter(&d->set.pointer, depth);
+        }
     }
     d->next_wanted = false;
+    return r;
 }
 
 static int end_value(struct doc *d, size_t to)
@@ -290,7 +330,9 @@ static int end_name(struct doc *d, size_t to)
     if (d->in_target)
         return buf_put(&d->name, text, len) < 0 ? fail_memory(d) : 0;
     d->next_wanted = json_pointer_is_member(&d->set.pointer, d->path - 1, text + 1, len - 2);
-    return d->set.pointer.name.failed ? fail_memory(d) : 0;
+    if (d->set.pointer.name.failed)
+        return fail_memory(d);
+    return d->next_wanted && !json_pointer_take(&d->set.pointer, d->path - 1) ? fail_twice(d) : 0;
 }
 
 static int take_event(struct doc *d, enum json_event event, size_t at)
@@ -299,8 +341,7 @@ static int take_event(struct doc *d, enum json_event event, size_t at)
     case JSON_MORE:
         return 0;
     case JSON_BEGIN:
-        begin_value(d, at - 1);
-        return 0;
+        return begin_value(d, at - 1);
     case JSON_END:
         return end_value(d, at);
     case JSON_NAME:
