@@ -12,14 +12,16 @@
 #define LOOK_LATEST (60 * NS_PER_SEC) /* the day's clock may be set, and the machine may sleep */
 #define CATCH_UP    (30 * SECOND)     /* within this time after the start what was missed is run */
 
-static int compare(const struct schedule *a, const struct schedule *b)
+static struct schedule *of_node(struct tree_node *node)
 {
-    return strcmp(a->row->name, b->row->name);
+    return node ? container_of(node, struct schedule, entry) : NULL;
 }
 
-/* clang-format off */
-RB_GENERATE_STATIC(schedule_tree, schedule, entry, compare)
-/* clang-format on */
+static int compare(const struct tree_node *a, const struct tree_node *b)
+{
+    return strcmp(container_of(a, struct schedule, entry)->row->name,
+                  container_of(b, struct schedule, entry)->row->name);
+}
 
 /* --- the table --------------------------------------------------------------------------------- */
 
@@ -27,17 +29,24 @@ struct schedule *schedules_find(struct schedules *schedules, const char *name)
 {
     struct store_schedule wanted = {.name = (char *)(uintptr_t)name};
     struct schedule key = {.row = &wanted};
-    return RB_FIND(schedule_tree, &schedules->tree, &key);
+    return of_node(tree_find(&schedules->tree, &key.entry));
 }
 
 struct schedule *schedules_after(struct schedules *schedules, const char *name)
 {
     struct store_schedule wanted = {.name = (char *)(uintptr_t)name};
     struct schedule key = {.row = &wanted};
-    if (!name)
-        return RB_MIN(schedule_tree, &schedules->tree);
-    struct schedule *s = RB_NFIND(schedule_tree, &schedules->tree, &key);
-    return s && strcmp(s->row->name, name) == 0 ? RB_NEXT(schedule_tree, &schedules->tree, s) : s;
+    return name ? of_node(tree_after(&schedules->tree, &key.entry)) : schedules_first(schedules);
+}
+
+struct schedule *schedules_first(const struct schedules *schedules)
+{
+    return of_node(tree_first(&schedules->tree));
+}
+
+struct schedule *schedule_next(const struct schedule *schedule)
+{
+    return of_node(tree_next(&schedule->entry));
 }
 
 static void schedule_free(struct schedule *s)
@@ -61,7 +70,7 @@ int schedules_add(struct schedules *schedules, struct store_schedule *row,
     s->spec = *spec;
     *spec = (struct schedule_spec){0};
     s->due = row->next_at;
-    if (RB_INSERT(schedule_tree, &schedules->tree, s)) {
+    if (tree_insert(&schedules->tree, &s->entry)) {
         schedule_free(s);
         return -EEXIST;
     }
@@ -71,7 +80,7 @@ int schedules_add(struct schedules *schedules, struct store_schedule *row,
 
 void schedules_remove(struct schedules *schedules, struct schedule *s)
 {
-    RB_REMOVE(schedule_tree, &schedules->tree, s);
+    tree_remove(&schedules->tree, &s->entry);
     schedules->count--;
     schedule_free(s);
 }
@@ -230,11 +239,10 @@ static void run_due(struct schedules *schedules, struct schedule *s, int64_t now
 
 void schedules_look(struct schedules *schedules)
 {
-    struct schedule *s;
     int64_t next = INT64_MAX, now = clock_real_us();
-    RB_FOREACH(s, schedule_tree, &schedules->tree)
-    if (!s->starting && !s->row->paused && s->spec.job && s->due < next)
-        next = s->due;
+    for (struct schedule *s = schedules_first(schedules); s; s = schedule_next(s))
+        if (!s->starting && !s->row->paused && s->spec.job && s->due < next)
+            next = s->due;
     if (next == INT64_MAX || schedules->jobs->draining)
         return;
     uint64_t wait = next > now ? (uint64_t)(next - now) * 1000 : 0;
@@ -245,7 +253,6 @@ void schedules_look(struct schedules *schedules)
 void schedules_check(struct jobs *jobs)
 {
     struct schedules *schedules = jobs->schedules;
-    struct schedule *s;
     if (!schedules->look_at || jobs->draining)
         return;
     if (clock_now() < schedules->look_at) {
@@ -262,8 +269,7 @@ void schedules_check(struct jobs *jobs)
     int64_t now = clock_real_us();
     bool set_back = now < schedules->looked_at;
     schedules->looked_at = now;
-    RB_FOREACH(s, schedule_tree, &schedules->tree)
-    {
+    for (struct schedule *s = schedules_first(schedules); s; s = schedule_next(s)) {
         if (s->starting || s->row->paused || !s->spec.job)
             continue;
         if ((set_back || s->spec.timing.every) &&
@@ -277,10 +283,8 @@ void schedules_check(struct jobs *jobs)
 
 json_t *schedules_figures(struct schedules *schedules)
 {
-    struct schedule *s;
     size_t failing = 0, paused = 0;
-    RB_FOREACH(s, schedule_tree, &schedules->tree)
-    {
+    for (struct schedule *s = schedules_first(schedules); s; s = schedule_next(s)) {
         failing += schedule_failing(s);
         paused += s->row->paused;
     }
@@ -371,7 +375,7 @@ int schedules_new(struct jobs *jobs, struct schedules **ret_schedules)
     schedules->jobs = jobs;
     schedules->looked_at = INT64_MAX;
     list_init(&schedules->waiting);
-    RB_INIT(&schedules->tree);
+    tree_init(&schedules->tree, compare);
     *ret_schedules = schedules;
     return 0;
 }
@@ -380,7 +384,7 @@ void schedules_free(struct schedules *schedules)
 {
     if (!schedules)
         return;
-    for (struct schedule *s; (s = RB_MIN(schedule_tree, &schedules->tree));)
+    for (struct schedule *s; (s = schedules_first(schedules));)
         schedules_remove(schedules, s);
     free(schedules);
 }

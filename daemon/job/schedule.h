@@ -11,13 +11,13 @@
 
 #include "base/error.h"
 #include "base/list.h"
+#include "base/tree.h"
 #include "spec/timing.h"
 #include "store/store.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <uv/tree.h>
 
 #define SCHEDULE_MAX 20000 /* of them in a daemon */
 
@@ -42,7 +42,7 @@ int schedule_spec_parse(const json_t *json, struct schedule_spec *ret_spec, stru
 void schedule_spec_deinit(struct schedule_spec *spec);
 
 struct schedule {
-    RB_ENTRY(schedule) entry;   /* by name */
+    struct tree_node entry;     /* by name */
     struct store_schedule *row; /* as the store has it */
     struct schedule_spec spec;  /* empty with a stored text that cannot be read any more */
     int64_t due;                /* when it is looked at; CLOCK_REALTIME, µs */
@@ -51,11 +51,10 @@ struct schedule {
     bool late;                  /* times were left out since the last run: that was told */
     char *problem;              /* why its last run could not even be submitted */
 };
-RB_HEAD(schedule_tree, schedule);
 
 struct schedules {
     struct jobs *jobs;
-    struct schedule_tree tree;
+    struct tree tree;
     size_t count;
     bool loaded, changing; /* changing: a change is on the way to the store */
     struct list waiting;   /* calls that wait until neither hinders them */
@@ -72,6 +71,10 @@ void schedules_load(struct schedules *schedules); /* at the start: what the stor
 struct schedule *schedules_find(struct schedules *schedules, const char *name);
 struct schedule *schedules_after(struct schedules *schedules,
                                  const char *name); /* NULL: the first */
+
+/* All of them, by name. None may be taken out meanwhile. */
+struct schedule *schedules_first(const struct schedules *schedules);
+struct schedule *schedule_next(const struct schedule *schedule);
 
 /* Takes spec and row over; -EEXIST if there is one of that name. */
 int schedules_add(struct schedules *schedules, struct store_schedule *row,

@@ -81,14 +81,19 @@ static int on_unknown_encoding(void *arg, const XML_Char *name, XML_Encoding *in
 
 /* --- failing -------------------------------------------------------------------------------------- */
 
+#if XML_MAJOR_VERSION == 2 && XML_MINOR_VERSION < 9 /* its numbers are as wide as a long */
+#define XML_GetCurrentLineNumber64 XML_GetCurrentLineNumber
+#define XML_GetCurrentByteIndex64  XML_GetCurrentByteIndex
+#endif
+
 uint64_t xml_run_line(const struct xml_run *x)
 {
-    return XML_GetCurrentLineNumber(x->expat);
+    return XML_GetCurrentLineNumber64(x->expat);
 }
 
 uint64_t xml_run_offset(const struct xml_run *x)
 {
-    XML_Index at = XML_GetCurrentByteIndex(x->expat);
+    int64_t at = XML_GetCurrentByteIndex64(x->expat);
     return at < 0 ? PENSTOCK_NO_OFFSET : (uint64_t)at;
 }
 

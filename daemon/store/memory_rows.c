@@ -1,5 +1,7 @@
 #include "store/memory_rows.h"
 
+#include "base/list.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,36 +11,46 @@ static int compare_u64(uint64_t a, uint64_t b)
     return a < b ? -1 : a > b;
 }
 
-static int compare_ready(const struct row *a, const struct row *b)
+static struct row *row_of(struct tree_node *node)
 {
-    if (a->job.rank != b->job.rank)
-        return a->job.rank < b->job.rank ? -1 : 1;
-    return compare_u64(a->job.id, b->job.id);
+    return node ? container_of(node, struct row, run) : NULL;
 }
 
-static int compare_due(const struct row *a, const struct row *b)
+static struct host *host_of(struct tree_node *node)
 {
-    if (a->job.due != b->job.due)
-        return a->job.due < b->job.due ? -1 : 1;
-    return compare_u64(a->job.id, b->job.id);
+    return node ? container_of(node, struct host, entry) : NULL;
 }
 
-static int compare_key(const struct keyed *a, const struct keyed *b)
+static int compare_ready(const struct tree_node *a, const struct tree_node *b)
 {
-    return a->uid != b->uid ? compare_u64(a->uid, b->uid) : strcmp(a->key, b->key);
+    const struct store_job *x = &container_of(a, struct row, run)->job;
+    const struct store_job *y = &container_of(b, struct row, run)->job;
+    if (x->rank != y->rank)
+        return x->rank < y->rank ? -1 : 1;
+    return compare_u64(x->id, y->id);
 }
 
-static int compare_host(const struct host *a, const struct host *b)
+static int compare_due(const struct tree_node *a, const struct tree_node *b)
 {
-    return strcmp(a->name, b->name);
+    const struct store_job *x = &container_of(a, struct row, run)->job;
+    const struct store_job *y = &container_of(b, struct row, run)->job;
+    if (x->due != y->due)
+        return x->due < y->due ? -1 : 1;
+    return compare_u64(x->id, y->id);
 }
 
-/* clang-format off */
-RB_GENERATE_STATIC(ready_tree, row, run, compare_ready)
-RB_GENERATE_STATIC(due_tree, row, run, compare_due)
-RB_GENERATE_STATIC(key_tree, keyed, entry, compare_key)
-RB_GENERATE_STATIC(host_tree, host, entry, compare_host)
-/* clang-format on */
+static int compare_key(const struct tree_node *a, const struct tree_node *b)
+{
+    const struct keyed *x = container_of(a, struct keyed, entry);
+    const struct keyed *y = container_of(b, struct keyed, entry);
+    return x->uid != y->uid ? compare_u64(x->uid, y->uid) : strcmp(x->key, y->key);
+}
+
+static int compare_host(const struct tree_node *a, const struct tree_node *b)
+{
+    return strcmp(container_of(a, struct host, entry)->name,
+                  container_of(b, struct host, entry)->name);
+}
 
 static struct host *host_get(struct rows *rows, const char *name)
 {
@@ -51,9 +63,9 @@ static struct host *host_get(struct rows *rows, const char *name)
         return NULL;
     memcpy(host->text, name, len + 1);
     host->name = host->text;
-    RB_INIT(&host->ready);
-    RB_INIT(&host->due);
-    RB_INSERT(host_tree, &rows->hosts, host);
+    tree_init(&host->ready, compare_ready);
+    tree_init(&host->due, compare_due);
+    tree_insert(&rows->hosts, &host->entry);
     return host;
 }
 
@@ -61,25 +73,25 @@ static void host_put(struct rows *rows, struct host *host)
 {
     if (host->rows > 0)
         return;
-    RB_REMOVE(host_tree, &rows->hosts, host);
+    tree_remove(&rows->hosts, &host->entry);
     free(host);
 }
 
 static void row_unplace(struct row *row)
 {
     if (row->place == PLACE_READY)
-        RB_REMOVE(ready_tree, &row->host->ready, row);
+        tree_remove(&row->host->ready, &row->run);
     else if (row->place == PLACE_DUE)
-        RB_REMOVE(due_tree, &row->host->due, row);
+        tree_remove(&row->host->due, &row->run);
     row->place = PLACE_NONE;
 }
 
 static void row_place(struct row *row, enum place place)
 {
     if (place == PLACE_READY)
-        RB_INSERT(ready_tree, &row->host->ready, row);
+        tree_insert(&row->host->ready, &row->run);
     else
-        RB_INSERT(due_tree, &row->host->due, row);
+        tree_insert(&row->host->due, &row->run);
     row->place = place;
 }
 
@@ -160,7 +172,7 @@ int rows_add(struct rows *rows, const struct store_job *job)
     host->rows++;
     host->pending++;
     if (row->job.key)
-        RB_INSERT(key_tree, &rows->keys, row->keyed);
+        tree_insert(&rows->keys, &row->keyed->entry);
     rows->counts.by_state[JOB_QUEUED]++;
     row_place(row, row->job.due ? PLACE_DUE : PLACE_READY);
     return 0;
@@ -173,7 +185,7 @@ void rows_remove(struct rows *rows, struct row *row)
     if (!job_state_final(row->job.state))
         row->host->pending--;
     if (row->job.key)
-        RB_REMOVE(key_tree, &rows->keys, row->keyed);
+        tree_remove(&rows->keys, &row->keyed->entry);
     idmap_clear(&rows->by_id, row->job.id);
     if (row->job.finish_seq)
         idmap_clear(&rows->ended, row->job.finish_seq);
@@ -207,14 +219,14 @@ struct row *rows_get(const struct rows *rows, uint64_t id)
 struct row *rows_get_key(struct rows *rows, uint32_t uid, const char *key)
 {
     struct keyed wanted = {.uid = uid, .key = key};
-    struct keyed *known = RB_FIND(key_tree, &rows->keys, &wanted);
-    return known ? known->row : NULL;
+    struct tree_node *known = tree_find(&rows->keys, &wanted.entry);
+    return known ? container_of(known, struct keyed, entry)->row : NULL;
 }
 
 struct host *rows_get_host(struct rows *rows, const char *name)
 {
     struct host wanted = {.name = name};
-    return RB_FIND(host_tree, &rows->hosts, &wanted);
+    return host_of(tree_find(&rows->hosts, &wanted.entry));
 }
 
 struct row *rows_oldest_end(struct rows *rows)
@@ -236,10 +248,10 @@ uint64_t rows_ended(const struct rows *rows)
 
 struct row *host_first_ready(struct host *host, int64_t now, int64_t *ret_next_due)
 {
-    struct row *row, *next;
+    struct row *next;
     *ret_next_due = 0;
-    RB_FOREACH_SAFE(row, due_tree, &host->due, next)
-    {
+    for (struct row *row = row_of(tree_first(&host->due)); row; row = next) {
+        next = row_of(tree_next(&row->run));
         if (row->job.due <= now) {
             row_unplace(row);
             row_place(row, PLACE_READY);
@@ -248,29 +260,29 @@ struct row *host_first_ready(struct host *host, int64_t now, int64_t *ret_next_d
             break;
         }
     }
-    return RB_MIN(ready_tree, &host->ready);
+    return row_of(tree_first(&host->ready));
 }
 
 struct row *host_next_ready(struct row *row)
 {
-    return RB_NEXT(ready_tree, , row);
+    return row_of(tree_next(&row->run));
 }
 
 struct host *rows_first_host(struct rows *rows)
 {
-    return RB_MIN(host_tree, &rows->hosts);
+    return host_of(tree_first(&rows->hosts));
 }
 
 struct host *rows_next_host(struct host *host)
 {
-    return RB_NEXT(host_tree, , host);
+    return host_of(tree_next(&host->entry));
 }
 
 void rows_init(struct rows *rows)
 {
     *rows = (struct rows){0};
-    RB_INIT(&rows->keys);
-    RB_INIT(&rows->hosts);
+    tree_init(&rows->keys, compare_key);
+    tree_init(&rows->hosts, compare_host);
 }
 
 void rows_deinit(struct rows *rows)

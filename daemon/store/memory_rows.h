@@ -2,15 +2,14 @@
 #ifndef PENSTOCK_STORE_MEMORY_ROWS_H
 #define PENSTOCK_STORE_MEMORY_ROWS_H
 
+#include "base/tree.h"
 #include "store/idmap.h"
 #include "store/store.h"
-
-#include <uv/tree.h>
 
 enum place { PLACE_NONE, PLACE_READY, PLACE_DUE };
 
 struct keyed {
-    RB_ENTRY(keyed) entry;
+    struct tree_node entry;
     uint32_t uid;
     const char *key;
     struct row *row;
@@ -22,21 +21,15 @@ struct keyed {
 struct row {
     struct store_job job;
     struct host *host;
-    RB_ENTRY(row) run; /* in the tree that `place` names */
+    struct tree_node run; /* in the tree that `place` names */
     enum place place;
     bool skip;            /* within one window call */
     struct keyed keyed[]; /* one if it has a key, then the strings */
 };
 
-RB_HEAD(ready_tree, row);
-RB_HEAD(due_tree, row);
-RB_HEAD(key_tree, keyed);
-RB_HEAD(host_tree, host);
-
 struct host {
-    RB_ENTRY(host) entry;
-    struct ready_tree ready;
-    struct due_tree due;
+    struct tree_node entry;
+    struct tree ready, due;
     uint64_t rows, pending; /* it goes with its last row */
     const char *name;
     char text[];
@@ -44,8 +37,7 @@ struct host {
 
 struct rows {
     struct idmap by_id, ended;
-    struct key_tree keys;
-    struct host_tree hosts;
+    struct tree keys, hosts;
     struct store_counts counts;
     uint64_t first_ended; /* finish_seq of the oldest end that may still be kept */
 };

@@ -1,23 +1,27 @@
 #include "store/memory_schedules.h"
 
+#include "base/list.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int compare(const struct schedule_row *a, const struct schedule_row *b)
+static struct schedule_row *row_of(struct tree_node *node)
 {
-    return strcmp(a->schedule->name, b->schedule->name);
+    return node ? container_of(node, struct schedule_row, entry) : NULL;
 }
 
-/* clang-format off */
-RB_GENERATE_STATIC(schedule_tree, schedule_row, entry, compare)
-/* clang-format on */
+static int compare(const struct tree_node *a, const struct tree_node *b)
+{
+    return strcmp(container_of(a, struct schedule_row, entry)->schedule->name,
+                  container_of(b, struct schedule_row, entry)->schedule->name);
+}
 
 static struct schedule_row *find(struct schedule_rows *rows, const char *name)
 {
     struct store_schedule wanted = {.name = (char *)(uintptr_t)name};
     struct schedule_row key = {.schedule = &wanted};
-    return RB_FIND(schedule_tree, &rows->tree, &key);
+    return row_of(tree_find(&rows->tree, &key.entry));
 }
 
 static void row_free(struct schedule_row *row)
@@ -29,19 +33,17 @@ static void row_free(struct schedule_row *row)
 
 static void remove_row(struct schedule_rows *rows, struct schedule_row *row)
 {
-    RB_REMOVE(schedule_tree, &rows->tree, row);
+    tree_remove(&rows->tree, &row->entry);
     row_free(row);
 }
 
 int schedule_rows_list(struct schedule_rows *rows, struct store_schedules *call)
 {
-    struct schedule_row *row;
     int r = 0;
     call->rows = NULL;
     call->count = 0;
-    RB_FOREACH(row, schedule_tree, &rows->tree)
-    if (r == 0)
-        r = store_schedules_add(&call->rows, &call->count, row->schedule);
+    for (struct tree_node *n = tree_first(&rows->tree); n && r == 0; n = tree_next(n))
+        r = store_schedules_add(&call->rows, &call->count, row_of(n)->schedule);
     if (r < 0) {
         store_schedules_free(call->rows, call->count);
         call->rows = NULL;
@@ -112,7 +114,7 @@ int schedule_rows_put(struct schedule_rows *rows, const struct store_schedule_pu
         return -ENOMEM;
     }
     for (size_t i = 0; i < made; i++) {
-        row = RB_INSERT(schedule_tree, &rows->tree, fresh[i]);
+        row = row_of(tree_insert(&rows->tree, &fresh[i]->entry));
         if (row)
             redefine(row, fresh[i]);
     }
@@ -168,12 +170,11 @@ void schedule_rows_end(struct schedule_rows *rows, const struct store_finish *ca
 
 void schedule_rows_init(struct schedule_rows *rows)
 {
-    RB_INIT(&rows->tree);
+    tree_init(&rows->tree, compare);
 }
 
 void schedule_rows_deinit(struct schedule_rows *rows)
 {
-    struct schedule_row *row, *next;
-    RB_FOREACH_SAFE(row, schedule_tree, &rows->tree, next)
-    remove_row(rows, row);
+    for (struct tree_node *n; (n = tree_first(&rows->tree));)
+        remove_row(rows, row_of(n));
 }

@@ -2,18 +2,16 @@
 #ifndef PENSTOCK_STORE_MEMORY_SCHEDULES_H
 #define PENSTOCK_STORE_MEMORY_SCHEDULES_H
 
+#include "base/tree.h"
 #include "store/store.h"
 
-#include <uv/tree.h>
-
 struct schedule_row {
-    RB_ENTRY(schedule_row) entry;
+    struct tree_node entry;
     struct store_schedule *schedule;
 };
-RB_HEAD(schedule_tree, schedule_row);
 
 struct schedule_rows {
-    struct schedule_tree tree; /* by name */
+    struct tree tree; /* by name */
 };
 
 void schedule_rows_init(struct schedule_rows *rows);

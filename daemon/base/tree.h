@@ -1,0 +1,38 @@
+/* An intrusive ordered tree: what is in it embeds a struct tree_node, and container_of (base/list.h) leads back.
+ * Nothing is allocated, so putting in and taking out cannot fail. Finding, putting in and taking out cost the
+ * logarithm of the count. No locking: the owner says which. */
+#ifndef PENSTOCK_BASE_TREE_H
+#define PENSTOCK_BASE_TREE_H
+
+struct tree_node {
+    struct tree_node *parent, *left, *right;
+};
+
+/* Less than, equal to or greater than 0, as `a` stands before, at or after the place of `b`. */
+typedef int tree_compare(const struct tree_node *a, const struct tree_node *b);
+
+struct tree {
+    struct tree_node *root;
+    tree_compare *compare;
+};
+
+static inline void tree_init(struct tree *tree, tree_compare *compare)
+{
+    *tree = (struct tree){.compare = compare};
+}
+
+/* NULL, or the node that stands at this place already: then `node` is not put in. */
+struct tree_node *tree_insert(struct tree *tree, struct tree_node *node);
+/* The node must be in this tree. */
+void tree_remove(struct tree *tree, struct tree_node *node);
+
+/* The node at the place of `key`, which need not be in the tree; NULL: there is none. */
+struct tree_node *tree_find(const struct tree *tree, const struct tree_node *key);
+/* The first node behind the place of `key`; NULL: there is none. */
+struct tree_node *tree_after(const struct tree *tree, const struct tree_node *key);
+
+/* In order, for (n = tree_first(t); n; n = tree_next(n)). To take `n` out, find the next one before that. */
+struct tree_node *tree_first(const struct tree *tree);
+struct tree_node *tree_next(const struct tree_node *node);
+
+#endif
