@@ -1,5 +1,5 @@
-/* The config file as sections, keys and values, whatever they mean: libini_config reads the syntax, this
- * keeps where each value stood, so that whoever finds it wrong can say "FILE:LINE: KEY: …".
+/* The config file as sections, keys and values, whatever they mean: config_ini.c reads the syntax, this keeps
+ * where each value stood, so that whoever finds it wrong can say "FILE:LINE: KEY: …".
  *
  *   - comments (# or ;) on lines of their own, in the first column; no continuation lines; UTF-8
  *   - [section] or [section "NAME"] at the start of a line; sections of the same kind and name merge

@@ -187,6 +187,20 @@ static void test_malformed_lines(void **state)
            "f.conf:2: names of sections and keys are printable ASCII without !");
 }
 
+/* The first mistake of a file is told, whatever kind it is of. */
+static void test_the_first_mistake(void **state)
+{
+    refuse("[a]\nKey = 1\nno equal sign\n",
+           "f.conf:2: 'Key' is no key; keys are lower case: a letter, then a-z 0-9 _ . -");
+    refuse("[sink records]\n= 1\n[\n",
+           "f.conf:1: a section is [KIND] or [KIND \"NAME\"], NAME in quotes");
+    refuse("k = 1\nk!\n", "f.conf:1: k: stands before the first [SECTION]");
+    refuse("[a]\n  # indented\n",
+           "f.conf:2: the line has no =; a line is KEY = VALUE, [SECTION], or begins with # as a "
+           "comment");
+    refuse("[", "f.conf:1: a section's header ends with ], as in [sink \"records\"]");
+}
+
 static void test_keys_before_any_section(void **state)
 {
     refuse("k = 1\n[a]\n", "f.conf:1: k: stands before the first [SECTION]");
@@ -368,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_long_values_survive),
         cmocka_unit_test(test_utf8_and_mark),
         cmocka_unit_test(test_malformed_lines),
+        cmocka_unit_test(test_the_first_mistake),
         cmocka_unit_test(test_keys_before_any_section),
         cmocka_unit_test(test_bytes_that_are_no_text),
         cmocka_unit_test(test_failure_says_where),

@@ -1,4 +1,4 @@
-/* Settings and specification without memory: allocation 1, 2, 3 … fails until all goes well. Nothing crashes,
+/* Config, settings and specification without memory: allocation 1, 2, 3 … fails until all goes well. Nothing crashes,
  * nothing leaks, the answer is -ENOMEM. The sanitizers have allocators of their own, so this runs in the
  * plain build. */
 #include "spec/spec.h"
@@ -127,6 +127,19 @@ static void exhaust(int (*once)(void))
     assert_true(n > 10); /* it did allocate */
 }
 
+/* As at the start and at each reload: a file and a drop-in. */
+static int read_once(void)
+{
+    static const char drop_in[] = "[sink \"r\"]\npath =\npath = /s\n[policy]\nallow = ::1\n";
+    struct config c = {0};
+    struct error err;
+    int r = config_parse(&c, config_text, sizeof config_text - 1, "f", &err);
+    if (r == 0)
+        r = config_parse(&c, drop_in, sizeof drop_in - 1, "g", &err);
+    config_deinit(&c);
+    return r;
+}
+
 static int load_once(void)
 {
     struct settings *s = NULL;
@@ -156,6 +169,11 @@ static int set_once(void)
     return r;
 }
 
+static void test_config(void **state)
+{
+    exhaust(read_once);
+}
+
 static void test_settings(void **state)
 {
     exhaust(load_once);
@@ -174,6 +192,7 @@ static void test_set(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_config),
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_spec),
         cmocka_unit_test(test_set),
