@@ -44,7 +44,7 @@ _penstockctl_value() {
     --unverified) _penstockctl_words "fail accept" "$2" ;;
     --keep-body) _penstockctl_words "never failed" "$2" ;;
     --decode) _penstockctl_words "auto gzip bzip2 xz zstd none" "$2" ;;
-    --compress) _penstockctl_words "yes no" "$2" ;;
+    --compress | --allow-downgrade) _penstockctl_words "yes no" "$2" ;;
     --ip) _penstockctl_words "any 4 6" "$2" ;;
     --digest-headers) _penstockctl_words "verify ignore" "$2" ;;
     --digest) _penstockctl_words "sha256" "$2" ;;
@@ -66,7 +66,7 @@ _penstockctl() {
         --accept-status --expect-type --min-bytes --min-records --max-attempts --max-body --max-redirects
         --timeout --connect-timeout --first-byte-timeout --stall-timeout --parse-timeout --user-agent
         --priority --not-before --key --keep-body --decode --max-decoded --compress
-        --commit-max --ip --digest-headers"
+        --commit-max --ip --digest-headers --allow-downgrade"
     local select="--state --error --label --schedule --host --parser --since"
     local stream="--events --data"
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command="" i

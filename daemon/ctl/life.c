@@ -257,7 +257,11 @@ static void put_last_attempt(struct buf *b, const json_t *job, const json_t *ver
     }
     if (redirects > 0 || resumes > 0) {
         put_moment(b, -1);
+        const char *led = text(verdict, "final_url");
         put_plural(b, redirects > 0 ? redirects : 0, "redirect");
+        if (*led)
+            buf_puts(b, ", to ");
+        put(b, led);
         buf_puts(b, "; ");
         put_plural(b, resumes > 0 ? resumes : 0, "resume");
         buf_puts(b, " after a broken connection\n");

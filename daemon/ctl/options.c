@@ -99,6 +99,8 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
     [OPT_IP] = {"ip", "any|4|6", GROUP_JOB, FORM_TEXT, NULL, "connect by this version of IP only"},
     [OPT_DIGEST_HEADERS] = {"digest-headers", "verify|ignore", GROUP_JOB, FORM_TEXT, NULL,
                             "digests that the response itself names"},
+    [OPT_ALLOW_DOWNGRADE] = {"allow-downgrade", "yes|no", GROUP_JOB, FORM_TEXT, NULL,
+                             "follow a redirect from https to http"},
 
     [OPT_STATE] = {"state", "STATE", GROUP_SELECT, FORM_TEXT, NULL,
                    "queued, waiting, running, done, failed or cancelled"},

@@ -6,9 +6,11 @@
 static const struct {
     const char *kind, *remedy;
 } remedies[] = {
-    {"policy", "The address or the credential is not allowed. If the host is meant to be reached, "
-               "name it in policy.allow; if "
-               "a credential is to go there, name the host in its section."},
+    {"policy",
+     "The address or the credential is not allowed. If the host is meant to be reached, "
+     "name it in policy.allow; if "
+     "a credential is to go there, name the host in its section; a redirect from https to "
+     "http wants --allow-downgrade yes."},
     {"dns", "The name was not found. Check the URL's host, and the machine's resolver (`getent "
             "hosts NAME`)."},
     {"connect", "Nobody takes the connection. Check that the origin is up and that a firewall lets "

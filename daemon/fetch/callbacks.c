@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "fetch/address.h"
+#include "fetch/location.h"
 #include "fetch/loop.h"
 
 #include <arpa/inet.h>
@@ -137,30 +138,15 @@ static int on_connected(void *arg, char *remote_ip, char *local_ip, int remote_p
 
 /* --- the head --- */
 
-/* RFC 9110 §10.2.2. Other schemes are given too: whose hop it is refuses them. *ret is NULL if there is none, or
- * none that can be parsed. 0 or -ENOMEM. */
-static int resolve_location(struct transfer_impl *impl, char **ret)
-{
-    const char *location = head_get(&impl->head, "Location");
-    *ret = NULL;
-    if (!location || impl->head.status / 100 != 3)
-        return 0;
-    CURLU *url = curl_url_dup(impl->url);
-    if (!url)
-        return -ENOMEM;
-    CURLUcode code = curl_url_set(url, CURLUPART_URL, location,
-                                  CURLU_URLENCODE | CURLU_ALLOW_SPACE | CURLU_NON_SUPPORT_SCHEME);
-    if (!code)
-        code = curl_url_get(url, CURLUPART_URL, ret, 0);
-    curl_url_cleanup(url);
-    return code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : 0;
-}
-
 static int tell_response(struct transfer_impl *impl)
 {
     const struct head *head = &impl->head;
-    char *location;
-    if (resolve_location(impl, &location) < 0) {
+    char *location = NULL;
+    struct error why;
+    int r = 0;
+    if (head->status / 100 == 3)
+        r = location_resolve(impl->url, head->headers, head->field_count, &location, &why);
+    if (r == -ENOMEM) {
         impl_fail(impl, KIND_RESOURCES, "out of memory for the response's head");
         return -1;
     }
@@ -172,10 +158,11 @@ static int tell_response(struct transfer_impl *impl)
         .content_length = head->content_length,
         .chunked = head->transfer_encodings > 0,
         .location = location,
+        .bad_location = r < 0 ? why.text : NULL,
     };
     clocks_enter(impl, STAGE_BODY);
     impl->result.got_response = true;
-    int r = impl->t->ops->on_response(impl->t, &response);
+    r = impl->t->ops->on_response(impl->t, &response);
     curl_free(location);
     if (r < 0)
         impl_stop(impl);

@@ -62,8 +62,9 @@ struct transfer_response {
     int64_t content_length; /* -1: not told */
     bool chunked;
     /* Of a 3xx: resolved against the URL, absolute, whatever its scheme (a transfer refuses what is neither http
-     * nor https). NULL: there is none, or none that can be parsed. */
+     * nor https), without a fragment. NULL: there is none, or none that can be followed. */
     const char *location;
+    const char *bad_location; /* why it cannot be followed: a sentence; NULL */
 };
 
 /* How it ended. */

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/json_string.h"
 #include "base/list.h"
+#include "job/redirect.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -205,25 +206,6 @@ bool attempt_cancel(struct attempt *a, bool interrupted, const char *message)
 
 /* --- beginning -------------------------------------------------------------------------------- */
 
-/* Another origin must not get what was meant for the first: the job's own headers go to the first
- * hop's origin alone (RFC 9110, 15.4). */
-static bool same_origin(const char *a, const char *b)
-{
-    const char *path_a = strpbrk(strstr(a, "://") ? strstr(a, "://") + 3 : a, "/?#");
-    const char *path_b = strpbrk(strstr(b, "://") ? strstr(b, "://") + 3 : b, "/?#");
-    size_t len_a = path_a ? (size_t)(path_a - a) : strlen(a);
-    size_t len_b = path_b ? (size_t)(path_b - b) : strlen(b);
-    return len_a == len_b && strncasecmp(a, b, len_a) == 0;
-}
-
-/* 303 always becomes GET, 301 and 302 do for POST as browsers have it; 307 and 308 keep the method
- * (RFC 9110, 15.4). */
-static void next_method(struct attempt *a)
-{
-    if (a->status == 303 || a->status == 301 || a->status == 302)
-        a->method = "GET";
-}
-
 /* All that the hop needs is there. */
 static void go(struct attempt *a)
 {
@@ -245,11 +227,27 @@ static void on_identity(struct identity *identity)
     attempt_unref(a);
 }
 
-/* What was meant for the job's origin stays there; once another one was asked it is not sent any more. */
-static void leave_origin(struct attempt *a)
+/* Ours go everywhere; the job's own as the hop has it. */
+static void choose_headers(struct attempt *a)
 {
-    a->header_count = a->own_headers;
-    identity_forget_credential(&a->identity);
+    const struct strings *asked = &a->spec->headers;
+    bool had_body = strcmp(a->spec->method, "POST") == 0, has_body = strcmp(a->method, "POST") == 0;
+    a->header_count = 0;
+    if (a->spec->effective.compress)
+        a->headers[a->header_count++] = ENCODING_ACCEPT;
+    for (size_t i = 0; i < asked->count; i++)
+        if (redirect_keeps_header(asked->items[i], a->elsewhere, had_body, has_body))
+            a->headers[a->header_count++] = asked->items[i];
+}
+
+/* What was meant for the job's origin stays there; once another one was asked it is not sent any more. */
+static void turn_to(struct attempt *a, const char *url)
+{
+    a->method = redirect_method(a->status, a->method);
+    if (!a->elsewhere && !redirect_same_origin(a->url, url)) {
+        a->elsewhere = true;
+        identity_forget_credential(&a->identity);
+    }
 }
 
 int attempt_hop(struct attempt *a, const char *url, const char *host,
@@ -262,13 +260,11 @@ int attempt_hop(struct attempt *a, const char *url, const char *host,
         free(host_copy);
         return -ENOMEM;
     }
-    if (a->hops++ > 0) {
-        next_method(a);
-        if (!same_origin(a->url, url))
-            leave_origin(a);
-    } else {
+    if (a->hops++ > 0)
+        turn_to(a, url);
+    else
         a->started = clock_now();
-    }
+    choose_headers(a);
     free(a->url);
     free(a->host);
     a->url = url_copy;
@@ -281,20 +277,6 @@ int attempt_hop(struct attempt *a, const char *url, const char *host,
         identity_read(&attempt_ref(a)->identity, a->env->loop, a->url, on_identity);
     else
         go(a);
-    return 0;
-}
-
-static int take_headers(struct attempt *a)
-{
-    const struct strings *asked = &a->spec->headers;
-    a->headers = calloc(asked->count + 2 + CONDITION_HEADERS, sizeof *a->headers);
-    if (!a->headers)
-        return -ENOMEM;
-    if (a->spec->effective.compress)
-        a->headers[a->own_headers++] = ENCODING_ACCEPT;
-    a->header_count = a->own_headers;
-    for (size_t i = 0; i < asked->count; i++)
-        a->headers[a->header_count++] = asked->items[i];
     return 0;
 }
 
@@ -325,7 +307,8 @@ int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, vo
     a->run_fd = -1;
     atomic_init(&a->length, -1);
     attempt_fetch_init(a);
-    if (take_headers(a) < 0 || checksum_init(&a->checksum, spec->effective.digest) < 0)
+    a->headers = calloc(spec->headers.count + 2 + CONDITION_HEADERS, sizeof *a->headers);
+    if (!a->headers || checksum_init(&a->checksum, spec->effective.digest) < 0)
         goto nomem;
     *ret_attempt = a;
     return 0;

@@ -117,10 +117,10 @@ struct attempt {
     /* Fetch loop's while a transfer is under way; read by the control loop once it is over. */
     struct transfer transfer;
     struct transfer_request request;
-    const char **headers;
+    const char **headers; /* ours, and those of the job's that this hop gets */
     size_t header_count;
-    size_t own_headers; /* the first ones, of ours: they go to another origin as well */
-    char *url, *host;   /* of this hop */
+    bool elsewhere;   /* another origin than the job's was asked */
+    char *url, *host; /* of this hop */
     struct identity identity;
     bool http2;
     uint64_t bytes_per_second;

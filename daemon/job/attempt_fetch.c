@@ -265,16 +265,22 @@ static int accept_head(struct attempt *a, const struct transfer_response *r)
     return encoding_accept(a, r);
 }
 
+static void take_redirect(struct attempt *a, const struct transfer_response *r)
+{
+    if (r->bad_location)
+        attempt_fail(a, KIND_REDIRECTS, "%s", r->bad_location);
+    else if (!(a->redirect = strdup(r->location)))
+        attempt_fail(a, KIND_RESOURCES, "no memory for a redirect");
+}
+
 static int on_response(struct transfer *t, const struct transfer_response *r)
 {
     struct attempt *a = of(t);
     if (a->resume.count > 0)
         return resume_check(a, r);
     a->status = r->status;
-    if (is_redirect(r->status) && r->location) {
-        a->redirect = strdup(r->location);
-        if (!a->redirect)
-            attempt_fail(a, KIND_RESOURCES, "no memory for a redirect");
+    if (is_redirect(r->status) && (r->location || r->bad_location)) {
+        take_redirect(a, r);
         return -ECANCELED;
     }
     const char *retry_after = attempt_header(r, "Retry-After");

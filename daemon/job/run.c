@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/job.h"
+#include "job/redirect.h"
 #include "job/schedule.h"
 
 #include <errno.h>
@@ -144,23 +145,54 @@ static void hop(struct job *job, const char *url, const char *host)
         attempt_abort(job->attempt, KIND_RESOURCES, "no memory for a redirect");
 }
 
-static void on_redirected(struct attempt *a, const char *url)
+static void fail_redirect(struct attempt *a, enum error_kind kind, const char *url, const char *why)
 {
     struct job *job = a->user;
     struct error err;
-    char *host;
+    char *shown = spec_redact_url(url, &job->jobs->settings->redact);
+    error_set(&err, 0, "the redirect to %.200s %s", shown ? shown : "?", why);
+    free(shown);
+    attempt_abort(a, kind, err.text);
+}
 
-    if (a->hops > job->spec->effective.max_redirects) {
-        char text[128];
+/* 0 and the host; -ENOMEM; else the attempt is aborted. */
+static int judge_redirect(struct attempt *a, const char *url, char **ret_host)
+{
+    struct job *job = a->user;
+    const struct job_params *p = &job->spec->effective;
+    struct error err;
+    char text[128];
+    if (a->hops > p->max_redirects) {
         snprintf(text, sizeof text, "max_redirects: more than %llu redirects",
-                 (unsigned long long)job->spec->effective.max_redirects);
+                 (unsigned long long)p->max_redirects);
         attempt_abort(a, KIND_REDIRECTS, text);
-        return;
+        return -EINVAL;
     }
-    if (spec_url_host(url, &host, &err) < 0) {
-        attempt_abort(a, KIND_POLICY, err.text);
-        return;
+    int r = spec_url_host(url, ret_host, &err);
+    if (r == -EINVAL) {
+        fail_redirect(a, redirect_is_forbidden(url) ? KIND_POLICY : KIND_REDIRECTS, url, err.text);
+        return r;
     }
+    if (r == 0 && redirect_downgrades(a->url, url) && !p->allow_downgrade) {
+        free(*ret_host);
+        fail_redirect(
+            a, KIND_POLICY, url,
+            "leads from https to http: refused unless the job, its [host] or [policy] says "
+            "allow_downgrade = yes");
+        return -EACCES;
+    }
+    return r;
+}
+
+static void on_redirected(struct attempt *a, const char *url)
+{
+    struct job *job = a->user;
+    char *host;
+    int r = judge_redirect(a, url, &host);
+    if (r == -ENOMEM)
+        attempt_abort(a, KIND_RESOURCES, "no memory for a redirect");
+    if (r < 0)
+        return;
     if (strcmp(host, a->host) == 0) {
         hop(job, url, host);
     } else {

@@ -121,8 +121,12 @@ static void put_attempt(struct buf *b, const struct job *job, uint64_t now)
     const char *hex, *algorithm = checksum_asked(&a->checksum, &hex);
     if (algorithm)
         line_str(b, algorithm, hex);
-    if (a->hops > 1)
+    if (a->hops > 1) {
+        char *shown = spec_redact_url(a->url, &job->jobs->settings->redact);
         line_u64(b, "redirects", a->hops - 1);
+        line_str(b, "final_url", shown);
+        free(shown);
+    }
     line_u64(b, "resumes", a->resume.count);
     put_seconds(b, job, now);
 }

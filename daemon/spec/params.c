@@ -182,6 +182,10 @@ const struct field params_fields[PARAM_COUNT_] = {
          .choices = digest_ways,
          .help = "Repr-Digest, Content-Digest and Digest (sha-256, sha-512) in a response: verify\n"
                  "them, which costs a digest of the body, or ignore them."},
+    [PARAM_ALLOW_DOWNGRADE] =
+        {"allow_downgrade", FIELD_CHOICE, AT(allow_downgrade), .standard = "no", .choices = yes_no,
+         .help = "Follow a redirect from https to http, where anybody on the\n"
+                 "way can read and change what comes: yes or no."},
 };
 
 int params_find(const char *name)

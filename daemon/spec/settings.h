@@ -47,6 +47,7 @@ struct job_params {
     uint64_t commit_max;  /* bytes of lines held back with DELIVER_COMMIT */
     int ip;               /* 4, 6 or 0: any */
     int digest_headers;   /* enum digest_headers */
+    int allow_downgrade;  /* 1: a redirect may lead from https to http */
 };
 /* A string that says nothing is NULL: expect_type, digest, credential. */
 enum param {
@@ -76,6 +77,7 @@ enum param {
     PARAM_COMMIT_MAX,
     PARAM_IP,
     PARAM_DIGEST_HEADERS,
+    PARAM_ALLOW_DOWNGRADE,
     PARAM_COUNT_
 };
 enum deliver { DELIVER_STREAM, DELIVER_COMMIT };
@@ -182,7 +184,8 @@ struct settings {
     char *plugin_dir; /* never NULL */
     /* [policy] */
     struct strings allow, deny, redact;
-    int trust_proxy; /* 1: what a proxy connects to may be beyond the policy's sight */
+    int allow_downgrade; /* [policy]: 1 for jobs that say nothing themselves */
+    int trust_proxy;     /* 1: what a proxy connects to may be beyond the policy's sight */
     /* [metrics] */
     char *metrics_listen; /* NULL: nowhere */
     /* [defaults], [ceilings]: every field of defaults is set, and none is above a ceiling */

@@ -471,6 +471,8 @@ static int finish(struct settings *s, struct error *err)
     }
     if (s->host_count > 0)
         qsort(s->hosts, s->host_count, sizeof *s->hosts, by_nearness);
+    if (s->allow_downgrade)
+        s->defaults.allow_downgrade = 1;
     params_lower(&s->defaults, &s->ceilings);
     int r = set_paths(s, err);
     return r < 0 ? r : settings_check(s, err);

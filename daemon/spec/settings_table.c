@@ -226,6 +226,10 @@ static const struct field policy_fields[] = {
              "10.0.0.0/8, [::1]:8080, intranet.example.org, :8080 (a port everywhere)."},
     {"deny", FIELD_LIST, AT(deny), "", .check = check_policy,
      .help = "Refused in any case; written in the same way."},
+    {"allow_downgrade", FIELD_CHOICE, AT(allow_downgrade), "no", .choices = yes_no,
+     .help =
+         "Follow redirects from https to http, for jobs that say nothing of it themselves: yes\n"
+         "is as defaults.allow_downgrade = yes."},
     {"trust_proxy", FIELD_CHOICE, AT(trust_proxy), "no", .choices = yes_no,
      .help =
          "Through fetch.proxy it is the proxy that looks names up and connects: what is judged\n"

@@ -2,8 +2,8 @@
 
     /ok                 "fine\n"
     /status/NNN         that status; the body says the request's head back
-    /redirect/NNN?to=…  there
-    /head               whatever self.extra_headers says, and self.body
+    /redirect/NNN?to=…  there, and a header for each &header=NAME:VALUE
+    /head               self.status, whatever self.extra_headers says, and self.body
 """
 import http.server
 import threading
@@ -29,9 +29,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status, text = int(parts[2]), f"{self.requestline}\n{self.headers}".encode()
         elif parts[1] == "redirect":
             status = int(parts[2])
-            headers = [("Location", urllib.parse.parse_qs(url.query)["to"][0])]
+            query = urllib.parse.parse_qs(url.query, keep_blank_values=True)
+            # The bytes as they are, which HTTP has no letters for.
+            headers = [("Location", query["to"][0].encode().decode("latin-1"))]
+            headers += [tuple(h.split(":", 1)) for h in query.get("header", ())]
         elif parts[1] == "head":
-            text, headers = recorder.body, recorder.extra_headers
+            status, text, headers = recorder.status, recorder.body, recorder.extra_headers
         self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
@@ -58,6 +61,7 @@ class Recorder:
     def __init__(self, test, context=None, host="127.0.0.1"):
         self.requests = []
         self.extra_headers = []
+        self.status = 200
         self.body = b"fine\n"
         self.open_end = False
         self.server = Server((host, 0), Handler)
