@@ -262,9 +262,9 @@ static int run_screen(struct top *top)
     if (r < 0)
         return run_plain(top);
     top->ctl->conn.ignores_stdout = true;
-    status = -1;
-    for (uint64_t i = 0; status < 0; i++)
+    do
         status = turn(top);
+    while (status < 0);
     top_screen_close();
     return status;
 }

@@ -416,7 +416,7 @@ static int start(void **state)
     return -1;
 }
 
-static int stop(void **state)
+static int finish(void **state)
 {
     int threads = test_thread_count(0);
     fetch_free(fetch); /* a loop that did not close clean says so here */
@@ -440,5 +440,5 @@ int main(void)
         cmocka_unit_test(many_pauses_lose_nothing),
         cmocka_unit_test(no_descriptor_is_left),
     };
-    return cmocka_run_group_tests_name("fetch, flow and parse together", tests, start, stop);
+    return cmocka_run_group_tests_name("fetch, flow and parse together", tests, start, finish);
 }

@@ -97,7 +97,7 @@ static inline int start(void **state)
     return origin ? 0 : -1;
 }
 
-static inline int stop(void **state)
+static inline int finish(void **state)
 {
     origin_free(origin);
     return 0;

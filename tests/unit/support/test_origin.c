@@ -359,5 +359,5 @@ int main(void)
         cmocka_unit_test(another_content_has_another_etag),
         cmocka_unit_test(faults_can_pass),
     };
-    return cmocka_run_group_tests_name("origin", tests, start, stop);
+    return cmocka_run_group_tests_name("origin", tests, start, finish);
 }

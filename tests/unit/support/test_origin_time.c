@@ -165,5 +165,5 @@ int main(void)
         cmocka_unit_test(the_counters_are_json_too),
         cmocka_unit_test(nothing_is_left_behind),
     };
-    return cmocka_run_group_tests_name("origin_time", tests, start, stop);
+    return cmocka_run_group_tests_name("origin_time", tests, start, finish);
 }
