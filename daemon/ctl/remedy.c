@@ -30,9 +30,10 @@ static const struct {
                            "long: --first-byte-timeout."},
     {"stalled",
      "The origin stopped in mid-body and did not go on. If it pauses on purpose: --stall-timeout."},
-    {"truncated", "The connection broke, and the origin gives no ETag or Last-Modified by which to "
-                  "resume. `retry` starts "
-                  "from the beginning; ask the origin's operators for a validator."},
+    {"truncated", "The connection broke in mid-body, and the rest could not be had: the message "
+                  "says why. `retry` starts from the beginning. Where it says that a validator "
+                  "is missing, the origin's operators can have their server send one: a strong "
+                  "ETag or a Last-Modified."},
     {"unverified_end", "This origin ends bodies by closing the connection, so a cut can't be told "
                        "from an end. Demand a "
                        "--digest, or take the risk with --unverified accept."},

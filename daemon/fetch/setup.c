@@ -179,7 +179,7 @@ static int add_range(struct transfer_impl *impl)
 {
     const struct transfer_request *request = impl->t->request;
     char line[64];
-    if (!request->range_from)
+    if (!request->range_from && !request->if_range)
         return 0;
     snprintf(line, sizeof line, "Range: bytes=%" PRIu64 "-", request->range_from);
     if (add_line(impl, line) < 0)

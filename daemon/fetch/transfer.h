@@ -45,7 +45,7 @@ struct transfer_request {
     struct policy *policy;     /* a reference of the caller's */
     uint32_t connect_ms, first_byte_ms, stall_ms;
     uint64_t max_header_bytes; /* of one response; 0 for 256 KiB */
-    uint64_t range_from;       /* resume: `Range: bytes=N-`; 0 for none */
+    uint64_t range_from;       /* resume: `Range: bytes=N-`; 0 and no if_range: none */
     const char *if_range;      /* resume's validator */
 };
 

@@ -136,6 +136,9 @@ struct attempt {
     struct body_pipe pipe;
     bool pipe_open, pipe_closing, transferring;
     struct resume resume;
+    uv_timer_t resume_timer;
+    bool resume_timer_open;
+    bool resume_pending; /* it waits for its back-off, or for room in the pipe */
     struct condition condition;
     struct encoding encoding;
     struct checksum checksum;
@@ -218,8 +221,23 @@ void attempt_fetch_start(struct attempt *a); /* control loop */
 int attempt_keep_facts(struct attempt *a, const struct transfer_response *response); /* -ENOMEM */
 /* The value of a response's header, the last of several, or NULL. */
 const char *attempt_header(const struct transfer_response *response, const char *name);
-void attempt_fetch_resume(struct attempt *a, uint64_t from, const char *validator); /* fetch loop */
+/* Starts the transfer that a->resume asks for. Fetch loop. */
+void attempt_fetch_again(struct attempt *a);
 void attempt_fetch_abort(struct attempt *a); /* control loop: posts; takes a reference until done */
+
+/* attempt_resume.c, for attempt_fetch.c alone; all on the fetch loop. */
+/* A transfer has ended, as a->end says, which may be corrected here. True: the attempt goes on, and another transfer
+ * starts by itself later. */
+bool attempt_resume_try(struct attempt *a);
+/* The pipe has room again. */
+void attempt_resume_drained(struct attempt *a);
+/* Nothing more will be resumed. The timer is closed; `closed` comes from the loop if it was open (true). */
+bool attempt_resume_stop(struct attempt *a, uv_close_cb closed);
+/* As resume_check, resume_compare and resume_whole; negative with the cause set, or to stop the transfer. */
+int attempt_resume_check(struct attempt *a, const struct transfer_response *response);
+int attempt_resume_compare(struct attempt *a, const char *data, size_t len, size_t *ret_skip);
+int attempt_resume_whole(struct attempt *a);
+
 void attempt_parsed(struct attempt *a); /* worker: the parser has returned; drops its reference */
 
 #endif

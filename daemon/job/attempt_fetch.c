@@ -24,13 +24,13 @@ static struct attempt *of(struct transfer *t)
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-    struct attempt *a = container_of(handle, struct attempt, resume.timer);
+    struct attempt *a = container_of(handle, struct attempt, resume_timer);
     mailbox_post(a->env->control, &a->over_mail);
 }
 
 static void hop_over(struct attempt *a)
 {
-    if (!resume_stop(a, on_timer_closed))
+    if (!attempt_resume_stop(a, on_timer_closed))
         mailbox_post(a->env->control, &a->over_mail);
 }
 
@@ -70,7 +70,7 @@ static void on_drained(struct body_pipe *pipe)
     if (a->transferring)
         transfer_resume(&a->transfer);
     else
-        resume_drained(a);
+        attempt_resume_drained(a);
 }
 
 static void on_reader_gone(struct body_pipe *pipe)
@@ -277,7 +277,7 @@ static int on_response(struct transfer *t, const struct transfer_response *r)
 {
     struct attempt *a = of(t);
     if (a->resume.count > 0)
-        return resume_check(a, r);
+        return attempt_resume_check(a, r);
     a->status = r->status;
     if (is_redirect(r->status) && (r->location || r->bad_location)) {
         take_redirect(a, r);
@@ -297,7 +297,7 @@ static int on_response(struct transfer *t, const struct transfer_response *r)
     int result = accept_head(a, r);
     if (result == 0) {
         a->mode = MODE_STREAM;
-        resume_note(a, r);
+        resume_note(&a->resume, r, a->method, clock_real_us() / 1000000);
         condition_note(&a->condition, r, a->url);
         atomic_store_explicit(&a->length, r->content_length, memory_order_relaxed);
         if (attempt_keep_facts(a, r) < 0)
@@ -340,6 +340,7 @@ static int take(struct attempt *a, const char *data, size_t len)
     if (r < 0)
         return fail_resources(a, "the body's pipe", r);
     encoding_note(a, data, len);
+    resume_took(&a->resume, bytes, data, len);
     atomic_store_explicit(&a->bytes, bytes + len, memory_order_relaxed);
     if (checksum_update(&a->checksum, data, len) < 0) {
         attempt_fail(a, KIND_INTERNAL, "the digest could not be computed");
@@ -355,14 +356,14 @@ static int on_data(struct transfer *t, const char *data, size_t len)
         return take_excerpt(a, data, len);
     if (a->mode == MODE_UNCHANGED)
         return TRANSFER_TAKEN; /* there is nothing (RFC 9110, 15.4.5) */
-    size_t skip = resume_skip(a, len);
-    if (skip < len) {
-        int r = take(a, data + skip, len - skip);
-        if (r != TRANSFER_TAKEN)
-            return r;
-    }
-    resume_skipped(a, skip);
-    return TRANSFER_TAKEN;
+    size_t skip = 0;
+    int r = attempt_resume_compare(a, data, len, &skip);
+    if (r == 0 && skip < len)
+        r = take(a, data + skip, len - skip);
+    if (r != TRANSFER_TAKEN)
+        return r;
+    uint64_t bytes = atomic_load_explicit(&a->bytes, memory_order_relaxed);
+    return resume_passed(&a->resume, skip, bytes) ? -ECANCELED : TRANSFER_TAKEN;
 }
 
 static void on_turn(struct transfer *t)
@@ -432,7 +433,7 @@ static int check_whole(struct attempt *a)
     const struct job_params *p = &a->spec->effective;
     uint64_t bytes = atomic_load_explicit(&a->bytes, memory_order_relaxed);
     a->verified = a->end.verified;
-    if (resume_whole(a) < 0)
+    if (attempt_resume_whole(a) < 0)
         return -EINVAL;
     if (check_digest(a) < 0)
         return -EINVAL;
@@ -467,13 +468,13 @@ static void on_end(struct transfer *t, const struct transfer_result *result)
         hop_over(a);
         return;
     }
-    if (resume_try(a, result))
+    if (attempt_resume_try(a))
         return;
     if (a->mode == MODE_EXCERPT && !aborted)
         fail_status(a);
-    else if (result->kind != KIND_NONE && !result->stopped)
-        attempt_fail(a, result->kind, "%s", result->message);
-    else if (!result->stopped && !aborted && check_whole(a) == 0 &&
+    else if (a->end.kind != KIND_NONE && !a->end.stopped)
+        attempt_fail(a, a->end.kind, "%s", a->end.message);
+    else if (!a->end.stopped && !aborted && check_whole(a) == 0 &&
              (a->pipe_open || engage(a) == 0)) {
         if (open_end(a))
             body_pipe_end(&a->pipe); /* the worker's decoder decides */
@@ -533,11 +534,11 @@ static size_t plain_headers(struct attempt *a)
     return a->header_count + 1;
 }
 
-void attempt_fetch_resume(struct attempt *a, uint64_t from, const char *validator)
+void attempt_fetch_again(struct attempt *a)
 {
     a->request.header_count = plain_headers(a); /* the body is of another version already */
-    a->request.range_from = from;
-    a->request.if_range = validator;
+    a->request.range_from = a->resume.asked;
+    a->request.if_range = a->resume.from_start ? NULL : a->resume.validator;
     start(a);
 }
 

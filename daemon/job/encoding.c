@@ -52,17 +52,6 @@ int encoding_accept(struct attempt *a, const struct transfer_response *response)
     return 0;
 }
 
-bool encoding_same(const struct attempt *a, const struct transfer_response *response)
-{
-    char *text;
-    if (joined(response, &text) < 0)
-        return false;
-    const char *first = a->encoding.text;
-    bool same = text && first ? strcasecmp(text, first) == 0 : !text && !first;
-    free(text);
-    return same;
-}
-
 void encoding_note(struct attempt *a, const char *data, size_t len)
 {
     struct encoding *e = &a->encoding;

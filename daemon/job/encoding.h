@@ -27,9 +27,6 @@ void encoding_deinit(struct encoding *e);
  * with the cause set. */
 int encoding_accept(struct attempt *a, const struct transfer_response *response);
 
-/* Is a resume's response encoded as the first one was? */
-bool encoding_same(const struct attempt *a, const struct transfer_response *response);
-
 /* Bytes of the body that the parser gets, in their order. */
 void encoding_note(struct attempt *a, const char *data, size_t len);
 

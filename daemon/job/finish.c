@@ -281,6 +281,14 @@ void job_torn(struct job *job)
                   : now + retry_delay(job->jobs->settings, torn - TORN_AT_ONCE, NULL, now));
 }
 
+/* A body that was put together of several answers may be what the decoder does not like: its origin's mistake (or
+ * ours), which an answer in one piece does not repeat. */
+static bool worth_retrying(const struct attempt *a, const struct cause *cause)
+{
+    return retry_wanted(cause->kind, a->status) ||
+           (cause->kind == KIND_DECODE_ERROR && a->resume.count > 0);
+}
+
 static void conclude(struct job *job)
 {
     const struct job_params *p = &job->spec->effective;
@@ -295,7 +303,7 @@ static void conclude(struct job *job)
         interrupt(job, cause, 0);
     else if (cause->interrupted)
         job_finish(job, JOB_CANCELLED, cause);
-    else if (retry_wanted(cause->kind, job->attempt->status) && tries(job) < p->max_attempts &&
+    else if (worth_retrying(job->attempt, cause) && tries(job) < p->max_attempts &&
              !jobs->draining && !job->spec->run)
         retry(job, cause);
     else

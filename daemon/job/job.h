@@ -20,6 +20,7 @@
 #include "job/metrics.h"
 #include "job/pace.h"
 #include "job/remote.h"
+#include "job/retry.h"
 #include "spec/spec.h"
 #include "store/store.h"
 
@@ -254,13 +255,6 @@ struct job_seconds {
 void job_seconds(const struct job *job, uint64_t now, struct job_seconds *ret_seconds);
 void attempt_line(struct buf *b, const struct job *job, const char *outcome,
                   const struct cause *cause, int64_t retry_in_us);
-
-/* --- retry.c: which kinds are tried again, and when ------------------------------------------- */
-bool retry_wanted(enum error_kind kind, int status);
-/* Microseconds to wait before attempt `number` + 1: exponential back-off with full jitter, or what
- * the origin's Retry-After says (seconds or an HTTP date), both capped. */
-int64_t retry_delay(const struct settings *settings, uint32_t number, const char *retry_after,
-                    int64_t now_us);
 
 /* --- view.c: JSON for show and list ----------------------------------------------------------- */
 json_t *view_job(struct jobs *jobs, const struct store_job *row); /* NULL: out of memory */

@@ -1,7 +1,7 @@
 /* Which failures are worth another attempt. The table is the documentation (control/PROTOCOL.md,
  * "Retries"): what may be otherwise the next time is tried again; what the job, the policy or the
  * parser said is not. */
-#include "job/job.h"
+#include "job/retry.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>
@@ -41,8 +41,7 @@ static int64_t random_below(int64_t bound)
     return (int64_t)(r % (uint64_t)bound);
 }
 
-/* RFC 9110, 10.2.3: seconds, or a date. -1: neither. */
-static int64_t retry_after_us(const char *text, int64_t now_us)
+int64_t retry_after_us(const char *text, int64_t now_us)
 {
     char *end;
     long long seconds = strtoll(text, &end, 10);

@@ -73,15 +73,19 @@
  *     loop=1               redirects to itself for ever
  *   encoding, validators, ranges
  *     gzip=1|2|crc         Content-Encoding: gzip; in two members; with a wrong checksum
- *     etag=strong|weak|none|change   change: another one each time; strong unless told
- *     modified=1|0|change  Last-Modified; 1
+ *     etag=strong|weak|none|change|is:TEXT   change: another one each time; TEXT as it is; strong unless told
+ *     modified=1|0|change|is:TEXT|ago:N   Last-Modified; N seconds before now; 1
+ *     date=0|1|is:TEXT     Date; 0
+ *     version=N            another body of the same size for each N, of /bytes
  *                          (If-None-Match and If-Modified-Since are honoured: 304)
  *     digest=sha256|wrong  Repr-Digest and Content-Digest (RFC 9530)
- *     range=HOW            the answer to a Range: ok (If-Range is honoured), ignore (200), shift (a byte
+ *     range=HOW            the answer to a Range: ok (If-Range is honoured), always (it is not), ignore (200), shift (a byte
  *                          later, and says so), short (half of it, and says so), othertotal, otheretag,
  *                          nocr (206 without Content-Range), 416
+ *     content_range=TEXT   of a 206, as it is
  *   again and again
  *     id=ID                counts the requests under ID, not under the path
+ *     N.NAME=VALUE         NAME=VALUE from the id's N-th request on
  *     first=N              what is marked * is for the id's first N requests alone
  *     cut_first=K          cut=K for the id's first request
  *     flaky=N              the id's first N requests get flaky_status=NNN (503)

@@ -207,6 +207,7 @@ static int begin_response(struct conn *conn, const char *error)
     conn->phase = CONN_RESPONSE;
     if (error)
         return response_plan_error(&conn->response, 400, error);
+    conn->request.seq = seq;
     uint64_t first = request_number(&conn->request, "first", UINT64_MAX);
     conn->request.faultless = seq > first;
     return response_plan(&conn->response, &conn->request, seq, &conn->origin->plan);

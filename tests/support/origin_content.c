@@ -148,7 +148,7 @@ ssize_t content_read(const struct content *content, uint64_t offset, char *ret, 
     switch (content->kind) {
     case CONTENT_BYTES:
         for (size_t i = 0; i < len; i++)
-            ret[i] = (char)origin_pattern(offset + i);
+            ret[i] = (char)(origin_pattern(offset + i) + content->version);
         break;
     case CONTENT_ZEROS:
         memset(ret, 0, len);

@@ -26,6 +26,7 @@ struct content {
     const struct content_rows *rows;
     char *data;       /* CONTENT_MEMORY's, owned */
     int fd;           /* CONTENT_FILE's, owned */
+    unsigned version; /* CONTENT_BYTES': what is added to each byte */
     int64_t modified; /* seconds since 1970 */
 };
 

@@ -47,7 +47,11 @@ static void put_selection(struct plan *plan, struct buf *b)
         buf_printf(b, "ETag: %s\r\n", plan->etag);
     if (*plan->modified)
         buf_printf(b, "Last-Modified: %s\r\n", plan->modified);
-    if (plan->ranged && !request_is(plan->request, "range", "nocr"))
+    if (*plan->date)
+        buf_printf(b, "Date: %s\r\n", plan->date);
+    if (plan->ranged && request_param(plan->request, "content_range"))
+        buf_printf(b, "Content-Range: %s\r\n", request_param(plan->request, "content_range"));
+    else if (plan->ranged && !request_is(plan->request, "range", "nocr"))
         buf_printf(b, "Content-Range: bytes %llu-%llu/%llu\r\n",
                    (unsigned long long)plan->range_start, (unsigned long long)plan->range_end,
                    total);

@@ -25,6 +25,7 @@ static int generated(struct content *content, const struct request *request, str
         }
     }
     content->kind = strcmp(request->path, "/bytes") == 0 ? CONTENT_BYTES : CONTENT_ZEROS;
+    content->version = (unsigned)request_number(request, "version", 0);
     content->type = "application/octet-stream";
     content->size = endless || n > CONTENT_ENDLESS ? CONTENT_ENDLESS : n;
     return 0;
@@ -147,36 +148,65 @@ static uint64_t hash(uint64_t h, const char *s)
     return h;
 }
 
-static void plan_validators(struct plan *plan)
+/* is:TEXT */
+static const char *literal(const char *value)
+{
+    return value && strncmp(value, "is:", 3) == 0 ? value + 3 : NULL;
+}
+
+static void put_date(char *ret, size_t size, time_t when)
+{
+    struct tm tm;
+    strftime(ret, size, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&when, &tm));
+}
+
+static void plan_dates(struct plan *plan)
+{
+    const struct content *c = &plan->response->content;
+    const char *modified = request_param(plan->request, "modified");
+    const char *date = request_param(plan->request, "date");
+    time_t when = c->modified ? (time_t)c->modified : GENERATED_MODIFIED;
+    if (modified && strcmp(modified, "change") == 0)
+        when += (time_t)plan->seq;
+    if (modified && strncmp(modified, "ago:", 4) == 0)
+        when = time(NULL) - (time_t)strtol(modified + 4, NULL, 10);
+    if (literal(modified))
+        snprintf(plan->modified, sizeof plan->modified, "%s", literal(modified));
+    else if (!modified || strcmp(modified, "0") != 0)
+        put_date(plan->modified, sizeof plan->modified, when);
+    if (literal(date))
+        snprintf(plan->date, sizeof plan->date, "%s", literal(date));
+    else if (date && strcmp(date, "0") != 0)
+        put_date(plan->date, sizeof plan->date, time(NULL));
+}
+
+static void plan_tag(struct plan *plan)
 {
     const struct request *q = plan->request;
     const struct content *c = &plan->response->content;
-    const char *etag = request_param(q, "etag"), *modified = request_param(q, "modified");
+    const char *etag = request_param(q, "etag");
     bool change = etag && strcmp(etag, "change") == 0;
     uint64_t h = hash(UINT64_C(0xcbf29ce484222325), q->path);
     h = hash(h, request_param(q, "gzip"));
     if (c->kind == CONTENT_MEMORY) /* the others follow from path, size and date */
         for (uint64_t i = 0; i < c->size; i++)
             h = hash_byte(h, (unsigned char)c->data[i]);
-    if (!etag || strcmp(etag, "none") != 0)
+    h = hash_byte(h, (unsigned char)c->version);
+    if (literal(etag))
+        snprintf(plan->etag, sizeof plan->etag, "%s", literal(etag));
+    else if (!etag || strcmp(etag, "none") != 0)
         snprintf(plan->etag, sizeof plan->etag, "%s\"%llx-%llx-%llx%s%.0llu\"",
                  etag && strcmp(etag, "weak") == 0 ? "W/" : "", (unsigned long long)h,
                  (unsigned long long)c->size, (unsigned long long)c->modified, change ? "-" : "",
                  (unsigned long long)(change ? plan->seq : 0));
-    time_t when = c->modified ? (time_t)c->modified : GENERATED_MODIFIED;
-    if (modified && strcmp(modified, "change") == 0)
-        when += (time_t)plan->seq;
-    struct tm tm;
-    if (!modified || strcmp(modified, "0") != 0)
-        strftime(plan->modified, sizeof plan->modified, "%a, %d %b %Y %H:%M:%S GMT",
-                 gmtime_r(&when, &tm));
 }
 
 /* RFC 9110, 13.1.5: strong comparison, or the exact date. */
 static bool if_range_holds(const struct plan *plan)
 {
     const char *want = plan->request->if_range;
-    return *want == '\0' || (strncmp(want, "W/", 2) != 0 && strcmp(want, plan->etag) == 0) ||
+    return *want == '\0' || request_is(plan->request, "range", "always") ||
+           (strncmp(want, "W/", 2) != 0 && strcmp(want, plan->etag) == 0) ||
            strcmp(want, plan->modified) == 0;
 }
 
@@ -392,7 +422,8 @@ static int plan_all(struct plan *plan)
         n = plan_status(plan);
     if (n < 0)
         return n;
-    plan_validators(plan);
+    plan_tag(plan);
+    plan_dates(plan);
     plan_condition(plan);
     r->size = r->content.size;
     n = plan_range(plan);

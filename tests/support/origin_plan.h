@@ -13,8 +13,8 @@ struct plan {
     uint64_t range_start, range_end, range_total; /* as Content-Range will say; end is inclusive */
     const char *location;
     char *location_owned;
-    char etag[96], modified[40];
-    char digest[64]; /* base64 of the SHA-256; "" for none */
+    char etag[96], modified[40], date[40]; /* "": the field is not sent */
+    char digest[64];                       /* base64 of the SHA-256; "" for none */
 };
 
 /* Does a response with this status have a body (RFC 9110, 6.4.1)? */

@@ -67,16 +67,22 @@ static const struct known {
 
     {"gzip", ONE_OF, false, " 1 2 crc ", "1|2|crc",
      "Content-Encoding: gzip; in two members; with a wrong checksum"},
-    {"etag", ONE_OF, false, " strong weak none change ", "strong|weak|none|change",
-     "change: another one each time; strong"},
-    {"modified", ONE_OF, false, " 1 0 change ", "1|0|change", "Last-Modified; 1"},
+    {"etag", TEXT, false, NULL, "strong|weak|none|change|is:TEXT",
+     "change: another one each time; TEXT as it is; strong"},
+    {"modified", TEXT, false, NULL, "1|0|change|is:TEXT|ago:N",
+     "Last-Modified: a day in 2025; none; a second later each time; TEXT as it is; N seconds "
+     "before now; 1"},
+    {"date", TEXT, false, NULL, "0|1|is:TEXT", "Date: none; now; TEXT as it is; 0"},
+    {"version", SIZE, false, NULL, "N", "another body of the same size for each N, of /bytes; 0"},
     {"digest", ONE_OF, false, " sha256 wrong ", "sha256|wrong",
      "Repr-Digest and Content-Digest (RFC 9530)"},
-    {"range", ONE_OF, false, " ok ignore shift short othertotal otheretag nocr 416 ",
-     "ok|ignore|shift|short|othertotal|otheretag|nocr|416",
-     "to a request with a Range: ok, and If-Range is honoured; 200; a byte later, and says so; "
+    {"range", ONE_OF, false, " ok always ignore shift short othertotal otheretag nocr 416 ",
+     "ok|always|ignore|shift|short|othertotal|otheretag|nocr|416",
+     "to a request with a Range: ok, and If-Range is honoured; it is not; 200; a byte later, and "
+     "says so; "
      "half of "
      "it, and says so; Content-Range or ETag differ; 206 without Content-Range; 416"},
+    {"content_range", TEXT, false, NULL, "TEXT", "Content-Range of a 206, as it is"},
 
     {"id", TEXT, false, NULL, "ID", "counts the requests under ID, not under the path"},
     {"first", SIZE, false, NULL, "N", "what is marked * is for the id's first N requests alone"},
@@ -96,6 +102,7 @@ static const struct known *known(const char *name)
 
 void request_help(FILE *out)
 {
+    fputs("    N.NAME=VALUE                NAME=VALUE from the id's N-th request on\n", out);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         const struct known *k = &table[i];
         int n = fprintf(out, "  %c %s=%s", k->fault ? '*' : ' ', k->name, k->shape);
@@ -189,6 +196,11 @@ static int parse_query(struct request *request, char *query, struct error *err)
             return error_set(err, -EINVAL, "parameter '%s' has no value", item);
         *value++ = '\0';
         percent_decode(value);
+        uint64_t from = 1;
+        if (isdigit((unsigned char)*item)) {
+            from = strtoull(item, &item, 10);
+            item += *item == '.';
+        }
         const struct known *k = known(item);
         if (!k)
             return error_set(err, -EINVAL, "there is no parameter '%s'", item);
@@ -196,7 +208,7 @@ static int parse_query(struct request *request, char *query, struct error *err)
             return error_set(err, -EINVAL, "%s=%s: it is %s=%s", item, value, item, k->shape);
         if (request->param_count == REQUEST_MAX_PARAMS)
             return error_set(err, -EINVAL, "more than %d parameters", REQUEST_MAX_PARAMS);
-        request->params[request->param_count++] = (struct request_param){item, value};
+        request->params[request->param_count++] = (struct request_param){item, value, from};
     }
     return 0;
 }
@@ -285,11 +297,16 @@ void request_deinit(struct request *request)
 
 const char *request_param_at(const struct request *request, const char *name, size_t i)
 {
+    const struct request_param *params = request->params;
+    uint64_t seq = request->seq ? request->seq : 1, from = 0;
     if (request->faultless && known(name)->fault)
         return NULL;
     for (size_t k = 0; k < request->param_count; k++)
-        if (strcmp(request->params[k].name, name) == 0 && i-- == 0)
-            return request->params[k].value;
+        if (strcmp(params[k].name, name) == 0 && params[k].from <= seq && params[k].from > from)
+            from = params[k].from;
+    for (size_t k = 0; k < request->param_count; k++)
+        if (strcmp(params[k].name, name) == 0 && params[k].from == from && i-- == 0)
+            return params[k].value;
     return NULL;
 }
 

@@ -15,6 +15,7 @@
 
 struct request_param {
     const char *name, *value; /* percent-decoded */
+    uint64_t from;            /* holds from the key's so many-th request on; 1 unless told */
 };
 
 struct request {
@@ -30,6 +31,7 @@ struct request {
     bool head_only, keep_alive, expects; /* HEAD; the connection's wish; Expect: 100-continue */
     size_t body_len;                     /* Content-Length of the request */
     struct buf body;
+    uint64_t seq;   /* the how many-th of its key; 0: nobody has counted, as 1 */
     bool faultless; /* `first=` is used up: the parameters that are faults read as absent */
 };
 
@@ -38,7 +40,8 @@ struct request {
 int request_parse(struct request *request, const char *head, size_t len, struct error *err);
 void request_deinit(struct request *request);
 
-/* The value, or NULL. Several of a name: the i-th. */
+/* The value, or NULL. Several of a name: the i-th of those that hold from the same request on, the latest that has
+ * come. */
 const char *request_param(const struct request *request, const char *name);
 const char *request_param_at(const struct request *request, const char *name, size_t i);
 /* The number, size or flag, or `standard` if it is absent. */

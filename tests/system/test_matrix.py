@@ -79,7 +79,8 @@ RESUMES = [
     ("a weak validator", "etag=weak&modified=0", ("truncated",)),
     ("a date for a validator", "etag=none&header=Date:Wed,%2001%20Jan%202025%2000:01:00%20GMT", DONE),
     ("a date that is too young", "etag=none&header=Date:Wed,%2001%20Jan%202025%2000:00:00%20GMT", ("truncated",)),
-    ("a date alone", "etag=none", ("truncated",)),
+    ("a date, and no Date", "etag=none", DONE),  # it is old by our own clock
+    ("a young date, and no Date", "etag=none&modified=ago:1", ("truncated",)),
     ("no validator", "etag=none&modified=0", ("truncated",)),
 ]
 
@@ -154,6 +155,8 @@ class Matrix(penstock_test.Case):
                     yield medium, name, how, self.expected(medium, name, outcome)
             for name, how, expected in RESUMES:
                 # A cut is not to be seen in a body that a close ends; silence is.
+                if medium in ("gzip chunked", "gzip close-delimited") and how.startswith("range="):
+                    expected = DONE if how != "range=ignore&etag=change" else expected  # no range is asked for
                 yield medium, name, ("stall={mid}&" if closes else "cut={mid}&") + how, self.after_stall(medium, name, expected)
 
     @staticmethod

@@ -51,7 +51,7 @@ class Metrics(penstock_test.Case):
         before = self.read(daemon)
         self.assertEqual(before["penstock_attempts"].value(outcome="failed", kind="truncated"), 0)
         first = daemon.job(self.web.url("/lines?n=100"), parser="lines")
-        daemon.job(self.web.url("/lines?n=100&cut=50&etag=none"), max_attempts=2)
+        daemon.job(self.web.url("/lines?n=100&cut=50&etag=none&modified=0"), max_attempts=2)
         daemon.job(self.web.url("/lines?n=1&status=404"))
         # A verdict stands in the log before it is stored, and its line before it is counted.
         m = until(lambda: [m for m in [self.read(daemon)] if m["penstock_jobs"].value(state="failed") == 2 and
