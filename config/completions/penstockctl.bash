@@ -46,6 +46,8 @@ _penstockctl_value() {
     --decode) _penstockctl_words "auto gzip bzip2 xz zstd none" "$2" ;;
     --compress | --allow-downgrade) _penstockctl_words "yes no" "$2" ;;
     --ip) _penstockctl_words "any 4 6" "$2" ;;
+    --charset) _penstockctl_words "utf-8 windows-1252 windows-1251 iso-8859-15 shift_jis euc-jp gb18030 big5 euc-kr utf-16" "$2" ;;
+    --charset-errors) _penstockctl_words "fail replace" "$2" ;;
     --digest-headers) _penstockctl_words "verify ignore" "$2" ;;
     --digest) _penstockctl_words "sha256" "$2" ;;
     --parser) _penstockctl_words "$(_penstockctl_parsers)" "$2" ;;
@@ -66,7 +68,7 @@ _penstockctl() {
         --accept-status --expect-type --min-bytes --min-records --max-attempts --max-body --max-redirects
         --timeout --connect-timeout --first-byte-timeout --stall-timeout --parse-timeout --user-agent
         --priority --not-before --key --keep-body --decode --max-decoded --compress
-        --commit-max --ip --digest-headers --allow-downgrade"
+        --commit-max --ip --digest-headers --allow-downgrade --charset --charset-errors"
     local select="--state --error --label --schedule --host --parser --since"
     local stream="--events --data"
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command="" i

@@ -101,6 +101,10 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
                             "digests that the response itself names"},
     [OPT_ALLOW_DOWNGRADE] = {"allow-downgrade", "yes|no", GROUP_JOB, FORM_TEXT, NULL,
                              "follow a redirect from https to http"},
+    [OPT_CHARSET] = {"charset", "NAME", GROUP_PARSED, FORM_TEXT, NULL,
+                     "of text that says none itself; NAME! overrules what it says"},
+    [OPT_CHARSET_ERRORS] = {"charset-errors", "fail|replace", GROUP_PARSED, FORM_TEXT, NULL,
+                            "bytes that are no text in their charset"},
 
     [OPT_STATE] = {"state", "STATE", GROUP_SELECT, FORM_TEXT, NULL,
                    "queued, waiting, running, done, failed or cancelled"},

@@ -50,8 +50,10 @@ static const struct {
     {"exec_failed", "A program of the parser's section could not be started. Check its path and "
                     "permissions, also in the "
                     "service's sandbox (systemctl cat penstockd)."},
-    {"decode_error", "The compressed body is damaged or cut at the origin. `retry`; if it is no "
-                     "compressed file: --decode none."},
+    {"decode_error", "The compressed body is damaged or cut at the origin (`retry`; if it is no "
+                     "compressed file: --decode none), or "
+                     "its text is in another charset than it says (--charset NAME!, or "
+                     "--charset-errors replace)."},
     {"digest_mismatch", "The body is another one than was demanded. Check the digest; the origin's "
                         "file may have changed."},
     {"limit_exceeded", "A limit stopped it: the message names it. Raise that limit if such a size "

@@ -112,9 +112,10 @@ static ssize_t end_body(struct body_reader *reader)
     return 0;
 }
 
-/* What the parser reads. The bytes; 0: the body's verified end; -1 with EIO. */
-static ssize_t read_body(struct body_reader *reader, char *data, size_t size)
+/* The bytes of the body, decoded; 0: its verified end; -1 with EIO. */
+static ssize_t read_body(void *arg, char *data, size_t size)
 {
+    struct body_reader *reader = arg;
     if (reader->broken || body_state(reader->body) == BODY_ABORTED)
         return broken(reader, BODY_FAULT_CUT);
     if (reader->ended || size == 0)
@@ -123,9 +124,28 @@ static ssize_t read_body(struct body_reader *reader, char *data, size_t size)
     return n == 0 ? end_body(reader) : n;
 }
 
+static ssize_t text_failed(struct body_reader *reader)
+{
+    switch (transcode_fault(reader->text)) {
+    case TRANSCODE_WRONG:
+        return broken(reader, BODY_FAULT_DECODE);
+    case TRANSCODE_NO_MEMORY:
+        return broken(reader, BODY_FAULT_MEMORY);
+    default:
+        return broken(reader, BODY_FAULT_CUT); /* unless the source has said why */
+    }
+}
+
+/* What the parser reads. */
 static ssize_t cookie_read(void *cookie, char *data, size_t size)
 {
-    return read_body(cookie, data, size);
+    struct body_reader *reader = cookie;
+    if (!reader->text)
+        return read_body(reader, data, size);
+    if (reader->broken || body_state(reader->body) == BODY_ABORTED)
+        return broken(reader, BODY_FAULT_CUT);
+    ssize_t n = size > 0 ? transcode_read(reader->text, data, size) : 0;
+    return n < 0 ? text_failed(reader) : n;
 }
 
 static int cookie_close(void *cookie)
@@ -167,8 +187,16 @@ int body_reader_decode(struct body_reader *reader, const struct decode_plan *pla
     return reader->decode ? 0 : -ENOMEM;
 }
 
+int body_reader_text(struct body_reader *reader, const struct charset_plan *plan)
+{
+    reader->text = transcode_new(plan, read_body, reader);
+    return reader->text ? 0 : -ENOMEM;
+}
+
 const char *body_reader_message(const struct body_reader *reader)
 {
+    if (reader->text && transcode_message(reader->text)[0])
+        return transcode_message(reader->text);
     return reader->decode ? decode_message(reader->decode) : "";
 }
 
@@ -192,6 +220,8 @@ void body_reader_close(struct body_reader *reader)
     if (reader->file)
         fclose(reader->file); /* cookie_close sets it to NULL */
     fd_close(&reader->fd);
+    transcode_free(reader->text);
+    reader->text = NULL;
     decode_free(reader->decode);
     reader->decode = NULL;
     free(reader->buffer);

@@ -6,6 +6,7 @@
 
 #include "flow/body.h"
 #include "flow/decode.h"
+#include "flow/transcode.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@ enum body_fault {
     BODY_FAULT_NONE,
     BODY_FAULT_CUT,        /* the body was aborted, or its pipe ended without a word */
     BODY_FAULT_UNVERIFIED, /* BODY_ENDED, and no decoder can vouch for the end */
-    BODY_FAULT_DECODE,     /* not what its coding demands */
+    BODY_FAULT_DECODE,     /* not what its coding or its charset demands */
     BODY_FAULT_LIMIT,      /* a limit of the decoding */
     BODY_FAULT_MEMORY,
 };
@@ -29,7 +30,8 @@ struct body_reader {
     int fd;            /* the read end; owned */
     FILE *file;        /* NULL after the parser has closed it */
     char *buffer;
-    struct decode *decode; /* or NULL */
+    struct decode *decode;  /* or NULL */
+    struct transcode *text; /* behind it; or NULL: the parser reads bytes */
     /* Gets a copy of each byte as it leaves the pipe, before it is decoded. May block: that is not the parser's
      * time. Set after body_reader_open, or NULL. */
     void (*tee)(void *arg, const char *data, size_t len);
@@ -50,7 +52,10 @@ int body_reader_open(struct body_reader *reader, struct body *body, int fd);
  * plan. A body whose end the writer could not verify is complete if a decoder vouches for it. 0 or -ENOMEM. */
 int body_reader_decode(struct body_reader *reader, const struct decode_plan *plan);
 
-/* Of a broken reader: the decoder's sentence, or "". Until body_reader_close. */
+/* Before the first byte is read, for a parser of text: the FILE gives UTF-8 (flow/transcode.h). 0 or -ENOMEM. */
+int body_reader_text(struct body_reader *reader, const struct charset_plan *plan);
+
+/* Of a broken reader: the decoder's sentence, or the one about its text; or "". Until body_reader_close. */
 const char *body_reader_message(const struct body_reader *reader);
 
 /* At the end: the decoding alone shows that the body was whole (decode_vouches). */

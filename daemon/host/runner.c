@@ -162,6 +162,11 @@ static _Noreturn void run(struct runner *runner, const struct order *order)
     tzset(); /* reads a file */
     if (loaded->setup && loaded->setup() != 0)
         give_up(runner, KIND_EXEC_FAILED, "the parser's setup failed");
+    if (closed_in && parser_flags(loaded) & (PENSTOCK_PARSER_TEXT | PENSTOCK_PARSER_DECLARES)) {
+        task->parser = loaded;
+        const struct charset_plan plan = parse_task_text(task);
+        charset_load(&plan); /* iconv reads files */
+    }
     if (closed_in && sandbox_close(&why) < 0)
         give_up(runner, KIND_EXEC_FAILED, why.text);
     memcpy(&wrapped, loaded, loaded->size < sizeof wrapped ? loaded->size : sizeof wrapped);
@@ -189,6 +194,7 @@ static void fill(struct runner *runner, const struct order *order)
     task->record_bytes = order->record_bytes;
     task->drain_after_enough = order->drain_after_enough;
     task->decode = order->decode;
+    task->text = order->text;
     task->emit = emit;
     task->done = done;
     task->source.extra = "";
@@ -233,6 +239,10 @@ void runner_report(const struct runner *runner, struct report *report)
         atomic_load_explicit(&((struct runner *)runner)->returned, memory_order_acquire);
     if (!report->returned)
         return;
+    report->replaced = task->replaced;
+    report->repaired = task->repaired;
+    memcpy(report->charset, task->charset, sizeof report->charset);
+    report->charset[sizeof report->charset - 1] = '\0';
     report->body_ended = task->body_ended;
     report->vouched = task->vouched;
     report->notes = task->notes;

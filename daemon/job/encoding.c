@@ -3,6 +3,7 @@
 #include "job/attempt.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -41,6 +42,9 @@ int encoding_accept(struct attempt *a, const struct transfer_response *response)
                                           .max_decoded = p->max_decoded,
                                           .max_ratio = a->env->decode_ratio,
                                           .max_window = a->env->decode_window};
+    a->task.text = (struct charset_plan){.replace = p->charset_errors == CHARSET_ERRORS_REPLACE};
+    if (p->charset)
+        snprintf(a->task.text.option, sizeof a->task.text.option, "%s", p->charset);
     if (joined(response, &a->encoding.text) < 0) {
         attempt_fail(a, KIND_RESOURCES, "no memory for the response's head");
         return -ENOMEM;

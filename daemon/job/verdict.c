@@ -114,6 +114,7 @@ static void put_attempt(struct buf *b, const struct job *job, uint64_t now)
         line_u64(b, "decoded_bytes",
                  atomic_load_explicit(&a->body->bytes_decoded, memory_order_relaxed));
     line_u64(b, "records", records(job));
+    parse_task_text_members(b, &a->task);
     if (a->condition.unchanged)
         line_bool(b, "unchanged", 1);
     else if (job->final == JOB_DONE)

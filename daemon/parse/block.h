@@ -14,14 +14,9 @@ struct block {
     const char *data; /* valid until the next block_next */
     size_t len;
     uint64_t offset; /* of data in the body */
-    char head[3];
-    size_t head_len; /* bytes that block_skip_bom has read and found to be none */
 };
 
 void block_init(struct block *block, FILE *file);
-
-/* Passes over a UTF-8 byte order mark at the start of the body. Before the first block_next. */
-void block_skip_bom(struct block *block);
 
 /* The next bytes, at least one. False: the body has ended, or (ferror) will not arrive whole. */
 bool block_next(struct block *block);

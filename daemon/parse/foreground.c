@@ -219,6 +219,7 @@ static int put_verdict(struct foreground *fg)
         line_u64(&fg->line, "decoded_bytes",
                  atomic_load_explicit(&task->body->bytes_decoded, memory_order_relaxed));
     line_u64(&fg->line, "records", task->source.seq);
+    parse_task_text_members(&fg->line, task);
     if (task->result == PENSTOCK_ENOUGH)
         line_str(&fg->line, "verified_by", verified_name(VERIFIED_ENOUGH));
     if (failed)

@@ -10,7 +10,6 @@ void lines_init(struct lines *lines, FILE *file, size_t max)
 {
     *lines = (struct lines){.max = max};
     block_init(&lines->block, file);
-    block_skip_bom(&lines->block);
 }
 
 void lines_deinit(struct lines *lines)

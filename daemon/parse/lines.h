@@ -1,7 +1,6 @@
 /* A FILE * as lines, of bounded length. For the built-in parsers `lines` and `ndjson`; one thread.
  *
- * A line ends with LF or CRLF, which are not part of it; the last one may have neither. A UTF-8 byte order
- * mark at the start of the body is passed over. */
+ * A line ends with LF or CRLF, which are not part of it; the last one may have neither. */
 #ifndef PENSTOCK_PARSE_LINES_H
 #define PENSTOCK_PARSE_LINES_H
 

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -64,6 +65,7 @@ int order_put(struct buf *b, const struct order *o)
     put_u64(b, o->record_bytes);
     put_u64(b, o->drain_after_enough);
     buf_put(b, &o->decode, sizeof o->decode);
+    buf_put(b, &o->text, sizeof o->text);
     put_string(b, f->url);
     put_u64(b, (uint64_t)f->status);
     put_pairs(b, f->headers, f->header_count);
@@ -185,6 +187,7 @@ static int decode(struct reading *r, struct order *o)
     o->record_bytes = get_u64(r);
     o->drain_after_enough = get_u64(r);
     get_bytes(r, &o->decode, sizeof o->decode);
+    get_bytes(r, &o->text, sizeof o->text);
     get_facts(r, &o->facts);
     return r->torn || r->at != r->end || o->stage_count > PIPELINE_STAGES ? -EPROTO : 0;
 }
@@ -238,4 +241,15 @@ void order_free(struct order *order)
     free(order->memory);
     free(order->lists);
     *order = (struct order){0};
+}
+
+void report_take_text(const struct report *report, struct parse_task *task)
+{
+    char name[CHARSET_LABEL];
+    memcpy(name, report->charset, sizeof name);
+    name[sizeof name - 1] = '\0';
+    const struct charset *charset = charset_find(name);
+    snprintf(task->charset, sizeof task->charset, "%s", charset ? charset->name : "");
+    task->replaced += report->replaced;
+    task->repaired += report->repaired;
 }

@@ -42,6 +42,7 @@ struct order {
     uint64_t record_bytes;
     bool drain_after_enough;
     struct decode_plan decode;
+    struct charset_plan text;
     struct parse_facts facts;
     /* Of one that was received. */
     char *memory;
@@ -70,8 +71,12 @@ struct report {
     /* Of a plug-in: it has returned, and what parse_task_run made of it. */
     uint8_t returned, body_ended, vouched, decoding;
     int32_t result, error_kind;
-    uint64_t line, offset, bytes_decoded, notes;
+    uint64_t line, offset, bytes_decoded, notes, replaced, repaired;
+    char charset[CHARSET_LABEL]; /* as the task's; "" for NULL */
     char text[512];
 };
+
+/* What became of the body's text, into the task: `replaced`, `repaired` and `charset`. */
+void report_take_text(const struct report *report, struct parse_task *task);
 
 #endif

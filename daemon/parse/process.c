@@ -100,6 +100,7 @@ static int send_order(struct run *run)
         .record_bytes = task->record_bytes,
         .drain_after_enough = task->drain_after_enough,
         .decode = run->decode.body ? (struct decode_plan){.coding_count = 0} : task->decode,
+        .text = task->text,
         .facts = task->facts,
     };
     struct buf b = BUF_INIT;
@@ -457,6 +458,7 @@ static enum penstock_result judge_plugin(struct run *run)
 {
     const struct report *report = &run->report;
     take_body(run);
+    report_take_text(report, run->task);
     if (!report->returned) {
         if (WIFSIGNALED(report->status) || report->memory_full)
             fail_status(run);

@@ -9,9 +9,12 @@
 #include "base/utf8.h"
 #include "parse/json.h"
 #include "parse/json_scan.h"
+#include "parse/plugin_check.h"
+#include "record/line.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -80,6 +83,8 @@ static void set_body_failed(struct parse_task *task, const char *message)
                   "`digest` would check it";
     else if (fault > BODY_FAULT_UNVERIFIED)
         message = body_reader_message(&task->reader);
+    if (!task->failed_said && task->reader.text && transcode_message(task->reader.text)[0])
+        task->offset = transcode_offset(task->reader.text);
     set_failed(task, kinds[fault], message);
 }
 
@@ -159,6 +164,8 @@ int parse_task_fail(struct penstock_run *run, enum error_kind kind, uint64_t lin
     if (!broken || task->reader.fault <= BODY_FAULT_CUT) {
         task->line = line;
         task->offset = offset;
+        if (task->reader.text && offset != PENSTOCK_NO_OFFSET)
+            task->offset += transcode_mark(task->reader.text);
     }
     if (broken)
         set_body_failed(task, message);
@@ -184,13 +191,17 @@ static int run_status(struct penstock_run *run)
     return task_of(run)->facts.status;
 }
 
-static const char *run_header(struct penstock_run *run, const char *name)
+static const char *find_header(const struct parse_facts *facts, const char *name)
 {
-    const struct parse_facts *facts = &task_of(run)->facts;
     for (size_t i = facts->header_count; i-- > 0;)
         if (strcasecmp(facts->headers[i].name, name) == 0)
             return facts->headers[i].value;
     return NULL;
+}
+
+static const char *run_header(struct penstock_run *run, const char *name)
+{
+    return find_header(&task_of(run)->facts, name);
 }
 
 static const char *find_pair(const struct parse_pair *pairs, size_t count, const char *name)
@@ -225,6 +236,18 @@ static int run_cancelled(struct penstock_run *run)
            atomic_load_explicit(&task->source.shut, memory_order_acquire);
 }
 
+static const char *run_charset(struct penstock_run *run)
+{
+    const struct transcode *text = task_of(run)->reader.text;
+    const struct charset *charset = text ? transcode_charset(text) : NULL;
+    return charset ? charset->name : NULL;
+}
+
+void parse_task_repaired(struct penstock_run *run, uint64_t count)
+{
+    task_of(run)->repaired += count;
+}
+
 static const struct penstock_run run_table = {
     .abi = PENSTOCK_PARSER_ABI,
     .size = sizeof(struct penstock_run),
@@ -236,6 +259,8 @@ static const struct penstock_run run_table = {
     .option = run_option,
     .label = run_label,
     .cancelled = run_cancelled,
+    .charset = run_charset,
+    .repaired = parse_task_repaired,
 };
 
 /* --- the run ------------------------------------------------------------------------------------ */
@@ -249,6 +274,8 @@ static void reset_results(struct parse_task *task)
     task->line = 0;
     task->offset = PENSTOCK_NO_OFFSET;
     task->notes = 0;
+    task->replaced = task->repaired = 0;
+    task->charset[0] = '\0';
     task->body_ended = task->vouched = task->failed_said = task->refused = false;
     task->json = NULL;
     task->reader = (struct body_reader){.fd = -1};
@@ -289,7 +316,15 @@ enum penstock_result parse_task_nested(struct parse_task *task, FILE *file)
     return task->result;
 }
 
-static void run_here(struct parse_task *task)
+struct charset_plan parse_task_text(const struct parse_task *task)
+{
+    struct charset_plan plan = task->text;
+    plan.declares = parser_flags(task->parser) & PENSTOCK_PARSER_DECLARES;
+    charset_of_type(find_header(&task->facts, "Content-Type"), plan.header);
+    return plan;
+}
+
+static int open_reader(struct parse_task *task)
 {
     int r = body_reader_open(&task->reader, task->body, task->read_fd);
     task->read_fd = -1;
@@ -297,10 +332,43 @@ static void run_here(struct parse_task *task)
     task->reader.tee_arg = task->tee_arg;
     if (r == 0)
         r = body_reader_decode(&task->reader, &task->decode);
+    if (r == 0 && parser_flags(task->parser) & PENSTOCK_PARSER_TEXT) {
+        struct charset_plan plan = parse_task_text(task);
+        r = body_reader_text(&task->reader, &plan);
+    }
+    return r;
+}
+
+/* What became of the text, while its reader is there. */
+static void note_text(struct parse_task *task)
+{
+    const struct transcode *text = task->reader.text;
+    if (!text)
+        return;
+    task->replaced += transcode_replaced(text);
+    task->repaired += transcode_contradicted(text);
+    const char *charset = run_charset(&task->run);
+    snprintf(task->charset, sizeof task->charset, "%s", charset ? charset : "");
+}
+
+void parse_task_text_members(struct buf *line, const struct parse_task *task)
+{
+    if (task->charset[0] && strcmp(task->charset, "utf-8") != 0)
+        line_str(line, "charset", task->charset);
+    if (task->replaced > 0)
+        line_u64(line, "replaced", task->replaced);
+    if (task->repaired > 0)
+        line_u64(line, "repaired", task->repaired);
+}
+
+static void run_here(struct parse_task *task)
+{
+    int r = open_reader(task);
     if (r < 0)
         set_failed(task, KIND_RESOURCES, "no memory for the body's buffer");
     else
         task->result = judge(task, task->parser->parse(task->reader.file, &task->run));
+    note_text(task);
     task->body_ended = task->reader.ended;
     task->vouched = body_reader_vouched(&task->reader);
 }

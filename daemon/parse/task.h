@@ -4,6 +4,7 @@
 #ifndef PENSTOCK_PARSE_TASK_H
 #define PENSTOCK_PARSE_TASK_H
 
+#include "base/buf.h"
 #include "flow/body_reader.h"
 #include "penstock/parser.h"
 #include "record/kind.h"
@@ -47,6 +48,8 @@ struct parse_task {
     size_t record_bytes;       /* limit of one record; 0 for 1 MiB */
     bool drain_after_enough;   /* a digest was demanded: read the rest all the same */
     struct decode_plan decode; /* what the parser is given decoded; zeroed: the body as it is */
+    /* The job's `charset` and `charset_errors`, for a parser of text; parse_task_text adds the rest. */
+    struct charset_plan text;
     /* As struct body_reader's; of a process: on a thread of its own. Or NULL. */
     void (*tee)(void *arg, const char *data, size_t len);
     void *tee_arg;
@@ -64,6 +67,10 @@ struct parse_task {
     bool vouched;          /* and the decoding alone shows that it was whole */
     uint64_t
         notes; /* records among those emitted that tell of the run: min_records counts the others */
+    uint64_t replaced; /* how often U+FFFD took the place of bytes that were no text */
+    uint64_t repaired; /* how often something else was wrong in the body and taken all the same */
+    char
+        charset[CHARSET_LABEL]; /* that the text came in; "": the parser read bytes, or none came */
 
     /* The parser's clock: any thread reads it. */
     _Atomic uint64_t started, ended; /* clock_now; 0 if not yet */
@@ -86,6 +93,17 @@ void parse_task_run(struct parse_task *task);
  * body (borrowed; the outer one's), emit and record_bytes set, and the results are set in it. What the FILE says
  * of its end is the caller's to look at. */
 enum penstock_result parse_task_nested(struct parse_task *task, FILE *file);
+
+/* What is known of the text of the body that the task reads, before its first byte: the task's `text`, the charset
+ * of Content-Type, and whether the parser's text may declare its own. */
+struct charset_plan parse_task_text(const struct parse_task *task);
+
+/* Of a task that has ended, the members of its verdict that tell what its text was like: `charset`, unless it was
+ * UTF-8, and `replaced` and `repaired`, unless they are 0. */
+void parse_task_text_members(struct buf *line, const struct parse_task *task);
+
+/* For built-in parsers, as run->repaired. */
+void parse_task_repaired(struct penstock_run *run, uint64_t count);
 
 /* For built-in parsers, in place of run->emit and run->fail: the same, but the text is known to be one JSON
  * value on one line; and the failure is of a kind. */

@@ -3,6 +3,7 @@
 #include "spec/params.h"
 
 #include "base/clock.h"
+#include "flow/charset.h"
 #include "flow/decode.h"
 #include "flow/digest.h"
 
@@ -99,6 +100,8 @@ static const struct field_choice decodes[] = {{"auto", DECODE_FILE_AUTO},
 static const struct field_choice ips[] = {{"any", 0}, {"4", 4}, {"6", 6}, {NULL, 0}};
 static const struct field_choice digest_ways[] = {
     {"verify", DIGEST_HEADERS_VERIFY}, {"ignore", DIGEST_HEADERS_IGNORE}, {NULL, 0}};
+static const struct field_choice charset_ways[] = {
+    {"fail", CHARSET_ERRORS_FAIL}, {"replace", CHARSET_ERRORS_REPLACE}, {NULL, 0}};
 static const struct field_choice yes_no[] = {{"no", 0}, {"yes", 1}, {NULL, 0}};
 
 #define AT(member) .offset = offsetof(struct job_params, member)
@@ -186,6 +189,16 @@ const struct field params_fields[PARAM_COUNT_] = {
         {"allow_downgrade", FIELD_CHOICE, AT(allow_downgrade), .standard = "no", .choices = yes_no,
          .help = "Follow a redirect from https to http, where anybody on the\n"
                  "way can read and change what comes: yes or no."},
+    [PARAM_CHARSET] = {"charset", FIELD_STRING, AT(charset), .standard = "", .check = charset_check,
+                       .help =
+                           "The charset of text that says none itself, by a byte order mark, its\n"
+                           "Content-Type or an XML declaration: windows-1252. With a ! behind it\n"
+                           "(windows-1252!) it wins over all of these. Empty: utf-8."},
+    [PARAM_CHARSET_ERRORS] =
+        {"charset_errors", FIELD_CHOICE, AT(charset_errors), .standard = "fail",
+         .choices = charset_ways,
+         .help = "Bytes that are no text in their charset: fail the job, or replace them by\n"
+                 "U+FFFD, which the verdict counts (replaced)."},
 };
 
 int params_find(const char *name)

@@ -48,8 +48,10 @@ struct job_params {
     int ip;               /* 4, 6 or 0: any */
     int digest_headers;   /* enum digest_headers */
     int allow_downgrade;  /* 1: a redirect may lead from https to http */
+    char *charset;        /* "NAME" or "NAME!" (flow/charset.h) */
+    int charset_errors;   /* enum charset_errors */
 };
-/* A string that says nothing is NULL: expect_type, digest, credential. */
+/* A string that says nothing is NULL: expect_type, digest, credential, charset. */
 enum param {
     PARAM_PARSER,
     PARAM_DELIVER,
@@ -78,12 +80,15 @@ enum param {
     PARAM_IP,
     PARAM_DIGEST_HEADERS,
     PARAM_ALLOW_DOWNGRADE,
+    PARAM_CHARSET,
+    PARAM_CHARSET_ERRORS,
     PARAM_COUNT_
 };
 enum deliver { DELIVER_STREAM, DELIVER_COMMIT };
 enum unverified { UNVERIFIED_FAIL, UNVERIFIED_ACCEPT };
 enum keep_body { KEEP_BODY_NEVER, KEEP_BODY_FAILED };
 enum digest_headers { DIGEST_HEADERS_VERIFY, DIGEST_HEADERS_IGNORE };
+enum charset_errors { CHARSET_ERRORS_FAIL, CHARSET_ERRORS_REPLACE };
 
 struct settings_host {
     char *pattern;                  /* "example.org" or "*.example.org" or "*" */

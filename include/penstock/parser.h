@@ -75,6 +75,12 @@ struct penstock_run {
     /* Nonzero once the job has ended (cancelled, timed out, its download cut). For parsers that
      * compute for long between reads. */
     int (*cancelled)(struct penstock_run *run);
+    /* The charset that the text came in, in lower case ("utf-8", "windows-1251"); NULL for a parser without
+     * PENSTOCK_PARSER_TEXT, and before the first byte is read. */
+    const char *(*charset)(struct penstock_run *run);
+    /* Says that something in the body was not as it should be and was taken all the same, `count` times. The
+     * verdict tells how often in all: `repaired`. */
+    void (*repaired)(struct penstock_run *run, uint64_t count);
 };
 
 #define PENSTOCK_NO_OFFSET UINT64_MAX
@@ -106,6 +112,12 @@ struct penstock_parser {
 
 /* The parser prints its records to standard output, a line each, in place of emitting them. Always isolated. */
 #define PENSTOCK_PARSER_STDIO 1u
+/* The parser reads text: whatever charset the body is in (by its byte order mark, Content-Type, or the job's
+ * `charset`), the FILE gives UTF-8 that is well-formed, without a byte order mark. */
+#define PENSTOCK_PARSER_TEXT 2u
+/* Its text may say its charset itself, in an XML declaration, which then counts for more than the job's `charset`.
+ * The declaration stays in the text: what reads it is to be told that it is UTF-8. */
+#define PENSTOCK_PARSER_DECLARES 4u
 
 /* A plug-in is a shared object that exports one parser under this name:
  *

@@ -442,7 +442,6 @@ static int take_all(struct csv *c, FILE *body)
 {
     struct block block;
     block_init(&block, body);
-    block_skip_bom(&block);
     while (block_next(&block)) {
         int r = take_block(c, &block);
         if (r < 0)
@@ -484,4 +483,5 @@ const struct penstock_parser parser_csv = {
     .options = options,
     .check = check,
     .parse = parse,
+    .flags = PENSTOCK_PARSER_TEXT,
 };

@@ -414,7 +414,6 @@ static int parse(FILE *body, struct penstock_run *run)
         return PENSTOCK_FAILED;
     }
     block_init(&d.block, body);
-    block_skip_bom(&d.block);
     json_scan_init(&d.scan, (unsigned)d.set.max_depth, 0);
     d.scan.separators = true;
     int r = take_all(&d);
@@ -445,4 +444,5 @@ const struct penstock_parser parser_json = {
     .options = options,
     .check = check,
     .parse = parse,
+    .flags = PENSTOCK_PARSER_TEXT,
 };

@@ -152,4 +152,5 @@ const struct penstock_parser parser_lines = {
     .options = options,
     .check = check,
     .parse = parse,
+    .flags = PENSTOCK_PARSER_TEXT,
 };

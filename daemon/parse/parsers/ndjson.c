@@ -176,4 +176,5 @@ const struct penstock_parser parser_ndjson = {
     .options = options,
     .check = check,
     .parse = parse,
+    .flags = PENSTOCK_PARSER_TEXT,
 };

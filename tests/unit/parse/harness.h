@@ -16,6 +16,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,6 +72,18 @@ static inline void *harness_feed(void *arg)
     return NULL;
 }
 
+/* The job's own `charset` and `charset_errors`. */
+static inline bool harness_text(struct harness *h, const char *name, const char *value)
+{
+    if (strcmp(name, "charset") == 0)
+        snprintf(h->task.text.option, sizeof h->task.text.option, "%s", value);
+    else if (strcmp(name, "charset_errors") == 0)
+        h->task.text.replace = strcmp(value, "replace") == 0;
+    else
+        return false;
+    return true;
+}
+
 /* `options`: "name=value\nname=value", or NULL. */
 static inline void harness_init(struct harness *h, const struct penstock_parser *parser,
                                 const char *options)
@@ -93,6 +106,8 @@ static inline void harness_init(struct harness *h, const struct penstock_parser 
         char *value = strchr(word, '=');
         assert_non_null(value);
         *value++ = '\0';
+        if (harness_text(h, word, value))
+            continue;
         assert_true(h->task.facts.option_count < MAX_OPTIONS);
         h->options[h->task.facts.option_count++] = (struct parse_pair){word, value};
     }

@@ -32,7 +32,9 @@ static void test_json_elements(void **state)
               "there is a number where option each=member wants an array or object"),
         FAILS("each=member\npointer=/a", "{\"a\":true}", "", KIND_PARSER_FAILED, 1,
               "there is true or false where"),
-        WELL(NULL, "[\"\xff\xe4\xbd\"]", "\"\xef\xbf\xbd\xef\xbf\xbd\"\n"),
+        FAILS(NULL, "[1,\"\xff\"]", "1\n", KIND_DECODE_ERROR, 0, "offset 4"),
+        WELL("charset=shift_jis", "[\"\x93\xfa\"]", "\"日\"\n"),
+        WELL("charset_errors=replace", "[\"\xff\xe4\xbd\"]", "\"\xef\xbf\xbd\xef\xbf\xbd\"\n"),
         WELL("each=value", "[1,2] {}", "[1,2]\n{}\n"),
         WELL("each=member", "{\"a\":1,\"b\\n\":{\"c\":[\n1]}}",
              "{\"name\":\"a\",\"value\":1}\n{\"name\":\"b\\n\",\"value\":{\"c\":[1]}}\n"),
@@ -47,7 +49,7 @@ static void test_json_elements(void **state)
         FAILS(NULL, "[1,\n2,\n]", "1\n2\n", KIND_PARSER_FAILED, 3, "no JSON value"),
         FAILS(NULL, "[1]]", "1\n", KIND_PARSER_FAILED, 1, "white space must come"),
         FAILS(NULL, "[1 2]", "1\n", KIND_PARSER_FAILED, 1, "comma"),
-        FAILS(NULL, "[\xff]", "", KIND_PARSER_FAILED, 1, "no JSON value"),
+        FAILS("charset_errors=replace", "[\xff]", "", KIND_PARSER_FAILED, 1, "no JSON value"),
     };
     CHECK(&parser_json, samples);
 }
@@ -167,8 +169,8 @@ static void test_lines_that_match(void **state)
         WELL("exclude=b", "a\nb\nabc\n", "{\"line\":1,\"text\":\"a\"}\n"),
         WELL("match=^a\nexclude=c$", "a\r\nb\r\nabc\r\n", "{\"line\":1,\"text\":\"a\"}\n"),
         WELL("match=(?i)^X.$", "x\xc3\xbc\nx\n", "{\"line\":1,\"text\":\"x\xc3\xbc\"}\n"),
-        WELL("match=b",
-             "\xff\xfe"
+        WELL("match=^..b\ncharset_errors=replace",
+             "\xff\xc0"
              "b\n",
              "{\"line\":1,\"text\":\"\xef\xbf\xbd\xef\xbf\xbd"
              "b\"}\n"),

@@ -221,7 +221,8 @@ static void test_parsers(void **state)
         "option.NAME, deliver, unverified, max_attempts, connect_timeout, first_byte_timeout, "
         "stall_timeout, parse_timeout, timeout, max_body, max_redirects, min_bytes, min_records, "
         "expect_type, accept_status, digest, priority, keep_body, user_agent, credential, decode, "
-        "max_decoded, compress, commit_max, ip, digest_headers, allow_downgrade");
+        "max_decoded, compress, commit_max, ip, digest_headers, allow_downgrade, "
+        "charset, charset_errors");
     refuse("[parser \"x\"]\noption. = csv\n",
            "f.conf:2: parser \"x\".option.: the option's name is missing: option.NAME");
     refuse("[parser \"x\"]\ntype = exec\n",
