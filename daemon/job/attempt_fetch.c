@@ -265,12 +265,24 @@ static int accept_head(struct attempt *a, const struct transfer_response *r)
     return encoding_accept(a, r);
 }
 
+/* The URL of the request had the secret of a `query` credential in it, and an origin may say that back. Where a
+ * URL goes from here (the log, the store, another host) the secret must not. */
 static void take_redirect(struct attempt *a, const struct transfer_response *r)
 {
-    if (r->bad_location)
-        attempt_fail(a, KIND_REDIRECTS, "%s", r->bad_location);
-    else if (!(a->redirect = strdup(r->location)))
+    const struct credential *c = a->identity.credential;
+    char text[1024];
+    if (r->bad_location) {
+        snprintf(text, sizeof text, "%s", r->bad_location);
+        credential_redact(c, text);
+        attempt_fail(a, KIND_REDIRECTS, "%s", text);
+        return;
+    }
+    a->redirect = c ? credential_strip(c, r->location) : strdup(r->location);
+    if (!a->redirect)
         attempt_fail(a, KIND_RESOURCES, "no memory for a redirect");
+    else if (c && credential_shows(c, a->redirect))
+        attempt_fail(a, KIND_REDIRECTS,
+                     "the redirect's URL has the secret of the credential %s in it", c->name);
 }
 
 static int on_response(struct transfer *t, const struct transfer_response *r)
@@ -286,9 +298,10 @@ static int on_response(struct transfer *t, const struct transfer_response *r)
     const char *retry_after = attempt_header(r, "Retry-After");
     if (retry_after)
         a->retry_after = strdup(retry_after); /* a hint: without memory it is not taken */
-    if (condition_holds(&a->condition, r->status)) {
+    if (condition_holds(&a->condition, r, clock_real_us() / 1000000)) {
         a->mode = MODE_UNCHANGED;
-        return 0;
+        return r->status == 304 ? 0
+                                : -ECANCELED; /* a body that is there already is not waited for */
     }
     if (!spec_status_accepted(&a->spec->effective, r->status)) {
         a->mode = MODE_EXCERPT;
@@ -298,7 +311,7 @@ static int on_response(struct transfer *t, const struct transfer_response *r)
     if (result == 0) {
         a->mode = MODE_STREAM;
         resume_note(&a->resume, r, a->method, clock_real_us() / 1000000);
-        condition_note(&a->condition, r, a->url);
+        condition_note(&a->condition, r, a->url, clock_real_us() / 1000000);
         atomic_store_explicit(&a->length, r->content_length, memory_order_relaxed);
         if (attempt_keep_facts(a, r) < 0)
             result = fail_resources(a, "no memory for the response's head", -ENOMEM);

@@ -1,5 +1,8 @@
 #include "job/condition.h"
 
+#include "flow/digest.h"
+
+#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +15,7 @@ static void clear(struct validators *v)
 {
     free(v->etag);
     free(v->modified);
-    free(v->url);
+    free(v->page);
     *v = (struct validators){0};
 }
 
@@ -25,12 +28,12 @@ void condition_deinit(struct condition *c)
     *c = (struct condition){0};
 }
 
-int condition_init(struct condition *c, const char *etag, const char *modified, const char *url)
+int condition_init(struct condition *c, const char *etag, const char *modified, const char *page)
 {
     *c = (struct condition){.noting = true};
-    if (!url || (!etag && !modified))
+    if (!page || (!etag && !modified))
         return 0;
-    bool made = (c->known.url = strdup(url));
+    bool made = (c->known.page = strdup(page));
     if (etag)
         made = made && (c->known.etag = strdup(etag)) &&
                asprintf(&c->headers[0], "If-None-Match: %s", etag) >= 0;
@@ -43,21 +46,38 @@ int condition_init(struct condition *c, const char *etag, const char *modified, 
     return -ENOMEM;
 }
 
+/* --- the page -------------------------------------------------------------------------------------- */
+
+/* NULL: out of memory, or libcrypto failed: then nothing is conditional. */
+static char *page_of(const char *url)
+{
+    struct digest *digest = NULL;
+    char hex[DIGEST_HEX_SIZE];
+    bool made = digest_new("sha256", &digest) == 0 &&
+                digest_update(digest, url, strlen(url)) == 0 && digest_final(digest, hex) == 0;
+    digest_free(digest);
+    return made ? strdup(hex) : NULL;
+}
+
+static bool is_page(const char *page, const char *url)
+{
+    char *other = page ? page_of(url) : NULL;
+    bool same = other && strcmp(page, other) == 0;
+    free(other);
+    return same;
+}
+
 size_t condition_ask(struct condition *c, const char *url, const char **headers)
 {
     size_t count = 0;
-    c->asked = c->known.url && strcmp(c->known.url, url) == 0;
+    c->asked = is_page(c->known.page, url);
     for (size_t i = 0; c->asked && i < CONDITION_HEADERS; i++)
         if (c->headers[i])
             headers[count++] = c->headers[i];
     return count;
 }
 
-bool condition_holds(struct condition *c, int status)
-{
-    c->unchanged = c->asked && status == 304;
-    return c->unchanged;
-}
+/* --- what a response says ------------------------------------------------------------------------- */
 
 /* The value of a header that stands once, and could stand in a request. */
 static char *value_of(const struct transfer_response *response, const char *name)
@@ -79,16 +99,88 @@ static char *value_of(const struct transfer_response *response, const char *name
     return strdup(value);
 }
 
-void condition_note(struct condition *c, const struct transfer_response *response, const char *url)
+/* RFC 9110, 8.8.2.2: strong if the origin said it at least a second after it; no date at all is not in the way. */
+static bool is_settled(const struct transfer_response *response, const char *modified, time_t now)
 {
-    if (!c->noting)
-        return;
+    char *date = value_of(response, "Date");
+    time_t d = date ? curl_getdate(date, NULL) : -1;
+    free(date);
+    return !modified || (d != -1 ? d : now) - curl_getdate(modified, NULL) >= 1;
+}
+
+static bool is_strong(const char *etag)
+{
+    size_t len = etag ? strlen(etag) : 0;
+    return len >= 2 && etag[0] == '"' && etag[len - 1] == '"';
+}
+
+static bool same(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* A tag that stays while the date changes is one of its size alone. */
+static bool is_the_same_body(const struct validators *known, const char *etag, const char *modified)
+{
+    return is_strong(etag) && same(etag, known->etag) &&
+           (!modified || !known->modified || same(modified, known->modified));
+}
+
+static void take(char **to, const char *from)
+{
+    if (!*to && from)
+        *to = strdup(from);
+}
+
+/* After a 304: what it says anew, and what it leaves out as it was. Unless that is settled there is nothing. */
+static void renew(struct condition *c, const struct transfer_response *response, time_t now)
+{
+    struct validators *seen = &c->seen;
+    bool settled = is_settled(response, seen->modified, now);
+    take(&seen->etag, c->known.etag);
+    take(&seen->modified, c->known.modified);
+    c->renewed =
+        !settled || !same(seen->etag, c->known.etag) || !same(seen->modified, c->known.modified);
+    if (settled)
+        take(&seen->page, c->known.page);
+    if (!seen->page)
+        clear(seen);
+}
+
+static void read_validators(struct condition *c, const struct transfer_response *response)
+{
     clear(&c->seen);
-    if (response->status != 200)
-        return;
     c->seen.etag = value_of(response, "ETag");
     c->seen.modified = value_of(response, "Last-Modified");
-    c->seen.url = c->seen.etag || c->seen.modified ? strdup(url) : NULL;
-    if (!c->seen.url)
+    if (c->seen.modified &&
+        curl_getdate(c->seen.modified, NULL) == -1) { /* nobody can ask with it */
+        free(c->seen.modified);
+        c->seen.modified = NULL;
+    }
+}
+
+bool condition_holds(struct condition *c, const struct transfer_response *response, time_t now)
+{
+    c->unchanged = c->renewed = false;
+    if (!c->asked || (response->status != 304 && response->status != 200))
+        return false;
+    read_validators(c, response);
+    if (response->status == 304)
+        renew(c, response, now);
+    c->unchanged =
+        response->status == 304 || is_the_same_body(&c->known, c->seen.etag, c->seen.modified);
+    return c->unchanged;
+}
+
+void condition_note(struct condition *c, const struct transfer_response *response, const char *url,
+                    time_t now)
+{
+    clear(&c->seen);
+    if (!c->noting || response->status != 200)
+        return;
+    read_validators(c, response);
+    if ((c->seen.etag || c->seen.modified) && is_settled(response, c->seen.modified, now))
+        c->seen.page = page_of(url);
+    if (!c->seen.page)
         clear(&c->seen);
 }

@@ -57,15 +57,15 @@ static uint64_t parser_mark(const struct spec *spec)
     return mix(hash, process && process->output == PROCESS_JSON ? "json" : "");
 }
 
-/* "URL MARK": a URL has no space. */
-static char *with_mark(const char *url, uint64_t mark)
+/* "PAGE MARK". */
+static char *with_mark(const char *page, uint64_t mark)
 {
     char *text;
-    return asprintf(&text, "%s %016" PRIx64, url, mark) < 0 ? NULL : text;
+    return asprintf(&text, "%s %016" PRIx64, page, mark) < 0 ? NULL : text;
 }
 
-/* The URL that the validators are of; NULL if they count for nothing now. The caller's. */
-static char *valid_url(const struct store_schedule *row, uint64_t mark)
+/* The page that the validators are of; NULL if they count for nothing now. The caller's. */
+static char *valid_page(const struct store_schedule *row, uint64_t mark)
 {
     const char *space = row->validated ? strchr(row->validated, ' ') : NULL;
     if (!space || strtoull(space + 1, NULL, 16) != mark)
@@ -83,9 +83,9 @@ int schedule_prepare(struct job *job)
     if (r < 0 || !is_current(job, s) || asks_otherwise(job->spec))
         return r;
     job->parser_mark = parser_mark(job->spec);
-    char *url = s->forced ? NULL : valid_url(s->row, job->parser_mark);
-    r = condition_init(&a->condition, s->row->etag, s->row->modified, url);
-    free(url);
+    char *page = s->forced ? NULL : valid_page(s->row, job->parser_mark);
+    r = condition_init(&a->condition, s->row->etag, s->row->modified, page);
+    free(page);
     return r;
 }
 
@@ -98,14 +98,14 @@ const struct store_schedule_end *schedule_ending(struct job *job)
         return NULL;
     *end = (struct store_schedule_end){.name = job->row->schedule};
     if (job->final == JOB_DONE && is_current(job, s) && a->condition.noting &&
-        !a->condition.unchanged) {
+        (!a->condition.unchanged || a->condition.renewed)) {
         end->whole = true;
         end->revision = s->row->revision;
         end->etag = a->condition.seen.etag;
         end->modified = a->condition.seen.modified;
         free(job->validated);
         job->validated =
-            a->condition.seen.url ? with_mark(a->condition.seen.url, job->parser_mark) : NULL;
+            a->condition.seen.page ? with_mark(a->condition.seen.page, job->parser_mark) : NULL;
         end->validated = job->validated;
     }
     return end;

@@ -246,12 +246,131 @@ int credential_read(struct credential *c, struct error *err)
     return r < 0 ? error_set(err, r, "credential %s: %s", c->name, why.text) : 0;
 }
 
+/* --- in URLs ------------------------------------------------------------------------------------ */
+
+/* Bytes of a secret that is looked for wherever it may stand: a shorter one may be any word. One that was sent in
+ * the URL comes back easily, another only if somebody wants it. */
+#define TELLING_QUERY 8
+#define TELLING_OTHER 16
+#define ENCODED_DEEP  4 /* a URL in a URL in a URL … */
+
+static int hex_digit(char c)
+{
+    const char *digits = "0123456789abcdef", *p = c ? strchr(digits, c | 0x20) : NULL;
+    return p ? (int)(p - digits) : -1;
+}
+
+/* Takes one layer of percent-encoding off, in place; with `form`, a plus is a space. True if there was any. */
+static bool decode(char *text, bool form)
+{
+    char *to = text;
+    bool changed = false;
+    for (const char *p = text; *p; p++, to++) {
+        int high = *p == '%' ? hex_digit(p[1]) : -1, low = high >= 0 ? hex_digit(p[2]) : -1;
+        changed = changed || low >= 0 || (form && *p == '+');
+        *to = low >= 0 ? (char)(high * 16 + low) : form && *p == '+' ? ' ' : *p;
+        p += low >= 0 ? 2 : 0;
+    }
+    *to = '\0';
+    return changed;
+}
+
+/* A part of a URL as its reader sees it, compared. NULL matches anything. */
+static bool means(const char *part, size_t len, const char *text)
+{
+    char *copy = text ? strndup(part, len) : NULL;
+    bool same = !text;
+    if (copy) {
+        decode(copy, false);
+        same = strcmp(copy, text) == 0;
+    }
+    if (copy && !same) {
+        memcpy(copy, part, len);
+        copy[len] = '\0';
+        decode(copy, true);
+        same = strcmp(copy, text) == 0;
+    }
+    secret_free(&copy);
+    return same;
+}
+
+static bool is_parameter(const char *p, size_t len, const char *name, const char *value)
+{
+    const char *equal = memchr(p, '=', len);
+    size_t name_len = equal ? (size_t)(equal - p) : len;
+    return means(p, name_len, name) &&
+           (equal ? means(equal + 1, len - name_len - 1, value) : !value || !*value);
+}
+
+/* The URL without the query parameters of this name and value (NULL: any). NULL: out of memory. */
+static char *without(const char *url, const char *name, const char *value)
+{
+    size_t start = strcspn(url, "?#");
+    char *out = malloc(strlen(url) + 1);
+    if (!out)
+        return NULL;
+    char *to = mempcpy(out, url, start);
+    const char *p = url + start;
+    bool first = true;
+    while (*p && *p != '#') {
+        char mark = *p++;
+        size_t len = strcspn(p, "&;#");
+        if (len == 0 || !is_parameter(p, len, name, value)) {
+            *to++ = first ? '?' : mark;
+            to = mempcpy(to, p, len);
+            first = false;
+        }
+        p += len;
+    }
+    strcpy(to, p);
+    return out;
+}
+
 char *credential_url(const struct credential *c, const char *url)
 {
-    char *out = NULL;
-    size_t len = strcspn(url, "#");
-    const char *glue = memchr(url, '?', len) ? "&" : "?";
-    return asprintf(&out, "%.*s%s%s%s", (int)len, url, glue, c->query, url + len) < 0 ? NULL : out;
+    char *out = NULL, *plain = without(url, c->field, NULL);
+    if (!plain)
+        return NULL;
+    size_t len = strcspn(plain, "#");
+    const char *glue = memchr(plain, '?', len) ? "&" : "?";
+    int r = asprintf(&out, "%.*s%s%s%s", (int)len, plain, glue, c->query, plain + len);
+    free(plain);
+    return r < 0 ? NULL : out;
+}
+
+char *credential_strip(const struct credential *c, const char *url)
+{
+    return c->type == CREDENTIAL_QUERY && c->marks[0] ? without(url, c->field, c->marks[0])
+                                                      : strdup(url);
+}
+
+/* One layer: the secret as it is, or as the value of its parameter. */
+static bool shows(const struct credential *c, const char *text)
+{
+    size_t telling = c->type == CREDENTIAL_QUERY ? TELLING_QUERY : TELLING_OTHER;
+    for (size_t i = 0; i < CREDENTIAL_MARKS; i++)
+        if (c->marks[i] && strlen(c->marks[i]) >= telling && strstr(text, c->marks[i]))
+            return true;
+    if (c->type != CREDENTIAL_QUERY || !c->marks[0])
+        return false;
+    size_t len = strlen(c->field);
+    for (const char *p = text; (p = strstr(p, c->field)); p++)
+        if (p[len] == '=' && strncmp(p + len + 1, c->marks[0], strlen(c->marks[0])) == 0)
+            return true;
+    return false;
+}
+
+bool credential_shows(const struct credential *c, const char *url)
+{
+    char *text = strdup(url);
+    bool found = !text; /* without memory nobody knows */
+    for (int deep = 0; text && !found && deep < ENCODED_DEEP; deep++) {
+        found = shows(c, text);
+        if (!decode(text, false))
+            break;
+    }
+    secret_free(&text);
+    return found;
 }
 
 /* --- what comes back ------------------------------------------------------------------------------ */

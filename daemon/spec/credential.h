@@ -11,6 +11,8 @@
 #include "spec/settings.h"
 #include "spec/spec.h"
 
+#include <stdbool.h>
+
 #define CREDENTIAL_MARKS 3
 
 struct credential {
@@ -40,8 +42,16 @@ void credential_free(struct credential *credential); /* wipes; takes NULL */
 int credential_read(struct credential *credential, struct error *err);
 void credential_wipe(struct credential *credential); /* takes NULL */
 
-/* `url` with the query parameter. NULL: out of memory. */
+/* `url` with the query parameter, in place of one of that name. NULL: out of memory. */
 char *credential_url(const struct credential *credential, const char *url);
+
+/* An origin's redirect says back what it was asked with: `url` without the query parameter, if it is one that
+ * credential_url has put there. NULL: out of memory. */
+char *credential_strip(const struct credential *credential, const char *url);
+
+/* Does this URL hold the secret, in whatever part, percent-encoded once or more? (One that is as short as any word
+ * is seen as a query parameter alone.) */
+bool credential_shows(const struct credential *credential, const char *url);
 
 /* Strikes the secret out of what an origin said, where it stands whole, and its beginning at the end of a
  * text that was cut there. In place. */

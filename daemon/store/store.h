@@ -83,7 +83,8 @@ struct store_schedule {
     enum error_kind last_error;
     int64_t last_end, last_done;
     uint64_t failures; /* `failed` in a row */
-    /* Of the last body that was taken whole, each may be NULL; `validated` is the URL that gave them. */
+    /* Of the last body that was taken whole, each may be NULL; `validated` says what they are of: a digest of
+     * the URL that gave them, and the parser's mark. */
     char *etag, *modified, *validated;
 };
 void store_schedule_free(struct store_schedule *schedule); /* takes NULL */

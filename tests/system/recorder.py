@@ -3,6 +3,8 @@
     /ok                 "fine\n"
     /status/NNN         that status; the body says the request's head back
     /redirect/NNN?to=…  there, and a header for each &header=NAME:VALUE
+    /mirror/…?to=…      there, with the rest of the query; or, with &wrap=1, with the whole URL in a parameter
+    /valid              as /head; 304 if it is asked for with the ETag that this has
     /head               self.status, whatever self.extra_headers says, and self.body
 """
 import http.server
@@ -33,9 +35,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             # The bytes as they are, which HTTP has no letters for.
             headers = [("Location", query["to"][0].encode().decode("latin-1"))]
             headers += [tuple(h.split(":", 1)) for h in query.get("header", ())]
-        elif parts[1] == "head":
+        elif parts[1] == "mirror":
+            query = urllib.parse.parse_qsl(url.query)
+            rest = [(k, v) for k, v in query if k not in ("to", "wrap")]
+            if ("wrap", "1") in query:
+                rest = [("return", recorder.url(self.path))]
+            status, headers = 302, [("Location", dict(query)["to"] + "?" + urllib.parse.urlencode(rest))]
+        elif parts[1] in ("head", "valid"):
             status, text, headers = recorder.status, recorder.body, recorder.extra_headers
-        self.send_response(status)
+            asked = self.headers.get("If-None-Match")
+            if parts[1] == "valid" and asked and ("ETag", asked) in headers:
+                status, text, headers = 304, b"", recorder.headers_of_304
+        self.send_response_only(status)
+        if recorder.date:
+            self.send_header("Date", self.date_time_string())
         for name, value in headers:
             self.send_header(name, value)
         if recorder.open_end and parts[1] == "head":
@@ -61,6 +74,8 @@ class Recorder:
     def __init__(self, test, context=None, host="127.0.0.1"):
         self.requests = []
         self.extra_headers = []
+        self.headers_of_304 = []
+        self.date = True
         self.status = 200
         self.body = b"fine\n"
         self.open_end = False

@@ -113,6 +113,51 @@ class Credentials(penstock_test.Case):
                 self.assertEqual([has(r) for r in self.server.requests], [True, False])
                 self.assertEqual([has(r) for r in other.requests], [False])
 
+    def mirror(self, target, **more):
+        return self.server.url("/mirror/?" + urllib.parse.urlencode({"to": target, **more}))
+
+    def test_query_said_back(self):
+        """An origin that redirects with the query that it was asked with: the secret goes nowhere by that."""
+        self.secret()
+        daemon = self.daemon(config=self.config(("q", "query", "query = key")))
+        other = Recorder(self)
+        verdict = daemon.job(self.mirror(self.server.url("/ok"), a="1"), credential="q")
+        self.assert_verdict(verdict, "done")
+        self.assertEqual(self.server.last()["path"], f"/ok?a=1&key={QUOTED}")
+        self.assertEqual(verdict["final_url"], self.server.url("/ok?a=1"))
+        for target in (other.url("/ok"), self.server.url("/ok", host="localhost")):
+            verdict = daemon.job(self.mirror(target, a="1"), credential="q")
+            self.assert_verdict(verdict, "done")
+            self.assertEqual((other if ":" + str(other.port) in target else self.server).last()["path"], "/ok?a=1")
+            self.assertEqual(verdict["final_url"], target + "?a=1")
+        # In a parameter of another URL's: that could not be followed without it.
+        other.requests.clear()
+        for target in (other.url("/login"), self.server.url("/login")):
+            verdict = daemon.job(self.mirror(target, wrap="1"), credential="q")
+            self.assert_verdict(verdict, "failed", "redirects")
+            self.assertIn("the secret of the credential q", verdict["error"]["message"])
+        self.assertEqual(other.requests, [])
+
+    def test_query_of_a_schedule(self):
+        """The database has no secret, whatever the origin made of the URL; and the conditions hold."""
+        self.secret()
+        daemon = self.daemon(config=self.config(("q", "query", "query = key")), settings=self.settings())
+        self.server.extra_headers = [("ETag", '"1"'), ("Last-Modified", "Wed, 01 Jan 2025 00:00:00 GMT")]
+        url = self.mirror(self.server.url("/valid"))
+        daemon.call("schedule_add", {"name": "feed", "url": url, "credential": "q", "cron": "30 2 29 2 *", "timezone": "UTC"})
+
+        def run():
+            verdict = daemon.verdict(daemon.call("schedule_run", {"name": "feed"})["id"])
+            penstock_test.until(lambda: "running" not in daemon.call("schedule_list")["schedules"][0], "it has ended")
+            return verdict
+        self.assertEqual(run()["status"], 200)
+        self.assertTrue(daemon.call("schedule_list")["schedules"][0]["conditional"])
+        self.assertEqual(run()["status"], 304)
+        self.assertEqual(self.server.last()["path"], f"/valid?key={QUOTED}")
+        for path in self.dir.glob("penstock.db*"):
+            for trace in TRACES:
+                self.assertNotIn(trace.encode(), path.read_bytes(), path)
+
     def test_read_at_each_use(self):
         path = self.secret()
         daemon = self.daemon(config=self.config(("x", "bearer", "")))

@@ -1,11 +1,14 @@
 # label: sanitize
 """Schedules: files of them, conditional requests, what is left out and made up for, restarts."""
+import email.utils
 import json
+import os
 import sqlite3
 import time
 
 import penstock_test
 from penstock_test import until
+from recorder import Recorder
 
 INVALID, NOT_FOUND, CONFLICT = -32602, -32001, -32002
 FAR = {"cron": "30 2 29 2 *", "timezone": "UTC"}  # not while a test runs
@@ -16,6 +19,7 @@ class Scheduling(penstock_test.Case):
         super().setUp()
         self.root = self.dir / "files"
         self.root.mkdir()
+        self.files = 0
         self.web = self.origin("--root", self.root)
         self.db = self.dir / "penstock.db"
 
@@ -25,6 +29,8 @@ class Scheduling(penstock_test.Case):
     def file(self, text, name="feed"):
         """A new file in place of the old one: another ETag, whatever the clock's grain."""
         (self.root / "new").write_text(text)
+        self.files += 1
+        os.utime(self.root / "new", (1735689600 + self.files,) * 2)  # what is as new as now could change in this second
         (self.root / "new").rename(self.root / name)
         return self.web.url(f"/file/{name}")
 
@@ -176,6 +182,70 @@ class Conditions(Scheduling):
         self.assertEqual(self.run_now(daemon, "feed")["records"], 2)
         again = self.run_now(daemon, "feed")
         self.assertEqual((again["status"], again.get("redirects")), (304, 2))
+
+    def validated(self, daemon, *headers):
+        """A schedule of a server whose answers have these headers."""
+        server = Recorder(self)
+        server.extra_headers = list(headers)
+        self.add(daemon, "valid", server.url("/valid"), parser="lines", **FAR)
+        return server
+
+    def test_modified_in_this_second(self):
+        """It can be so once more, by a server whose tags are made of time and size: that would never be seen."""
+        # Seconds since the change, by the origin's clock, or by ours if it tells no time.
+        for told, age, kept in ((True, 0, False), (True, -3600, False), (True, 1, True), (False, -60, False), (False, 60, True)):
+            daemon = self.daemon()
+            now = time.time() + (7200 if told else 0)
+            headers = [("ETag", '"67748580-4"'), ("Last-Modified", email.utils.formatdate(now - age, usegmt=True))]
+            headers += [("Date", email.utils.formatdate(now, usegmt=True))] if told else []
+            server = self.validated(daemon, *headers)
+            server.date, server.body = False, b"one\n"
+            self.run_now(daemon, "valid")
+            self.assertIs(self.one(daemon, "valid")["conditional"], kept, (told, age))
+            server.body = b"two\n"
+            if not kept:
+                again = self.run_now(daemon, "valid")
+                self.assertEqual((again["status"], daemon.records(again["job"])), (200, [{"line": 1, "text": "two"}]))
+                self.assertNotIn("If-None-Match", server.last()["headers"])
+
+    def test_a_200_with_the_same_tag(self):
+        """The origin, or a gateway, knows of no conditions: the body is the one that was there, and is not fetched."""
+        date, later = "Wed, 01 Jan 2025 00:00:00 GMT", "Wed, 01 Jan 2025 00:00:01 GMT"
+        for before, after, unchanged in (([("ETag", '"1"')], [("ETag", '"1"')], True),
+                                         ([("ETag", '"1"')], [("ETag", '"2"')], False),
+                                         ([("ETag", 'W/"1"')], [("ETag", 'W/"1"')], False),
+                                         ([("ETag", "1")], [("ETag", "1")], False),
+                                         ([("Last-Modified", date)], [("Last-Modified", date)], False),
+                                         ([("ETag", '"1"'), ("Last-Modified", date)], [("ETag", '"1"'), ("Last-Modified", date)], True),
+                                         ([("ETag", '"1"'), ("Last-Modified", date)], [("ETag", '"1"'), ("Last-Modified", later)], False)):
+            daemon = self.daemon()
+            server = Recorder(self)
+            server.extra_headers, server.body = before, b"x\n" * 500_000
+            self.add(daemon, "feed", server.url("/head"), parser="count", **FAR)
+            self.assertEqual(self.run_now(daemon, "feed")["bytes"], 1_000_000)
+            server.extra_headers = after
+            for _ in range(2 if unchanged else 1):
+                again = self.run_now(daemon, "feed")
+                self.assertEqual((again["state"], again["status"], again["attempt"]), ("done", 200, 1))
+                self.assertEqual((again.get("unchanged", False), again["bytes"]), (unchanged, 0 if unchanged else 1_000_000), after)
+            self.assertEqual(self.run_now(daemon, "feed", force=True)["bytes"], 1_000_000)
+
+    def test_a_304_with_another_tag(self):
+        """That is what the next one asks with (RFC 9111, 4.3.4)."""
+        daemon = self.durable()
+        server = self.validated(daemon, ("ETag", '"1"'))
+        self.assertEqual(self.run_now(daemon, "valid")["status"], 200)
+        server.headers_of_304 = [("ETag", '"2"'), ("Last-Modified", "Wed, 01 Jan 2025 00:00:00 GMT")]
+        again = self.run_now(daemon, "valid")
+        self.assertEqual((again["status"], again["unchanged"]), (304, True))
+        daemon.stop()
+        daemon = self.durable()
+        server.extra_headers = server.headers_of_304
+        server.headers_of_304 = []
+        for _ in range(2):
+            self.assertEqual(self.run_now(daemon, "valid")["status"], 304)
+            self.assertEqual(server.header("If-None-Match"), '"2"')
+            self.assertEqual(server.header("If-Modified-Since"), "Wed, 01 Jan 2025 00:00:00 GMT")
 
     def test_another_file_behind_the_same_redirect(self):
         """An older file that another redirect leads to is new all the same."""
@@ -567,15 +637,24 @@ class Restart(Scheduling):
 
 class Real(Scheduling):
     def test_nginx(self):
-        (self.root / "people.csv").write_text("id,name\n1,Ada\n")
+        people = self.root / "people.csv"
+        people.write_text("id,name\n1,Ada\n")
+        os.utime(people, (1735689600,) * 2)
         nginx = penstock_test.Nginx(self, self.root)
         daemon = self.daemon()
         self.add(daemon, "people", nginx.url("people.csv"), parser="csv", compress="yes", **FAR)
         self.assertEqual(self.run_now(daemon, "people")["records"], 1)
         again = self.run_now(daemon, "people")
         self.assertEqual((again["status"], again["unchanged"]), (304, True))
-        (self.root / "people.csv").write_text("id,name\n1,Ada\n2,Grace\n")
+        people.write_text("id,name\n1,Ada\n2,Grace\n")
+        now = (time.time() + 60,) * 2  # as if it were that second, however slow this is
+        os.utime(people, now)
         self.assertEqual(self.run_now(daemon, "people")["records"], 2)
+        # Again in the same second, and of the same size: its tag is the same.
+        people.write_text("id,name\n1,Eva\n3,Bruce\n")
+        os.utime(people, now)
+        names = [r["name"] for r in daemon.records(self.run_now(daemon, "people")["job"])]
+        self.assertEqual(names, ["Eva", "Bruce"])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
 /* When schedules run: no clock but the one that the test says. */
-#include "job/condition.h"
 #include "job/schedule.h"
 
 #include <errno.h>
@@ -226,56 +225,6 @@ static void names_and_members_are_checked(void **state)
     }
 }
 
-/* --- conditions -------------------------------------------------------------------------------- */
-
-static void conditions_belong_to_one_url(void **state)
-{
-    struct condition c = {0};
-    const char *headers[CONDITION_HEADERS];
-    assert_int_equal(condition_init(&c, "\"1\"", "Wed, 01 Jan 2025 00:00:00 GMT", "http://x/a"), 0);
-    assert_int_equal(condition_ask(&c, "http://x/b", headers), 0);
-    assert_false(condition_holds(&c, 304));
-    assert_int_equal(condition_ask(&c, "http://x/a", headers), 2);
-    assert_string_equal(headers[0], "If-None-Match: \"1\"");
-    assert_string_equal(headers[1], "If-Modified-Since: Wed, 01 Jan 2025 00:00:00 GMT");
-    assert_false(condition_holds(&c, 200));
-    assert_true(condition_holds(&c, 304));
-    condition_deinit(&c);
-    assert_int_equal(condition_init(&c, NULL, "x", "http://x/a"), 0);
-    assert_int_equal(condition_ask(&c, "http://x/a", headers), 1);
-    condition_deinit(&c);
-    assert_int_equal(condition_init(&c, NULL, NULL, NULL), 0);
-    assert_int_equal(condition_ask(&c, "http://x/a", headers), 0);
-    condition_deinit(&c);
-}
-
-static void validators_are_noted_with_care(void **state)
-{
-    static const struct transfer_header plain[] = {{"etag", "\"1\""}, {"Last-Modified", "then"}};
-    static const struct transfer_header twice[] = {{"ETag", "\"1\""}, {"ETag", "\"2\""}};
-    static const struct transfer_header odd[] = {{"ETag", "\"\x01\""}, {"Last-Modified", ""}};
-    struct transfer_response r = {.status = 200, .headers = plain, .header_count = 2};
-    struct condition c = {.noting = false};
-    condition_note(&c, &r, "http://x/");
-    assert_null(c.seen.url); /* not asked for */
-    c.noting = true;
-    condition_note(&c, &r, "http://x/");
-    assert_string_equal(c.seen.etag, "\"1\"");
-    assert_string_equal(c.seen.modified, "then");
-    assert_string_equal(c.seen.url, "http://x/");
-    r.headers = twice;
-    condition_note(&c, &r, "http://x/");
-    assert_null(c.seen.url);
-    r.headers = odd;
-    condition_note(&c, &r, "http://x/");
-    assert_null(c.seen.url);
-    r.headers = plain;
-    r.status = 203; /* by a proxy, transformed */
-    condition_note(&c, &r, "http://x/");
-    assert_null(c.seen.url);
-    condition_deinit(&c);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,8 +236,6 @@ int main(void)
         cmocka_unit_test(cron_times_and_their_jitter),
         cmocka_unit_test(a_wish_has_one_text),
         cmocka_unit_test(names_and_members_are_checked),
-        cmocka_unit_test(conditions_belong_to_one_url),
-        cmocka_unit_test(validators_are_noted_with_care),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

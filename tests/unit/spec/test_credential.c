@@ -123,14 +123,59 @@ static void test_sent(void **state)
     }
 }
 
+/* A URL that an origin has said back, without the parameter; or it is found out that more of it is there. */
+static void test_said_back(void **state)
+{
+    static const struct {
+        const char *url, *stripped;
+        bool shows;
+    } cases[] = {
+        {"http://a/x", "http://a/x", false},
+        {"http://a/x?key=s%2Fcret+%3Dvalue", "http://a/x", false},
+        {"http://a/x?b=1&key=s%2fcret%20=value", "http://a/x?b=1", false},
+        {"http://a/x?key=s/cret%20%3dvalue;b=1#f", "http://a/x?b=1#f", false},
+        {"http://a/x?%6Bey=s%2Fcret%20%3Dvalue&key=s%2Fcret%20%3Dvalue&c", "http://a/x?c", false},
+        {"http://a/x?key=other&key", "http://a/x?key=other&key", false},
+        {"http://a/x?&&", "http://a/x?&&", false},
+        {"http://a/x?notkey=s%2Fcret%20%3Dvalue", "http://a/x?notkey=s%2Fcret%20%3Dvalue", true},
+        {"http://a/s%2Fcret%20%3Dvalue/", "http://a/s%2Fcret%20%3Dvalue/", true},
+        {"http://b/?r=http%3A%2F%2Fa%2F%3Fkey%3Ds%252Fcret%2520%253Dvalue",
+         "http://b/?r=http%3A%2F%2Fa%2F%3Fkey%3Ds%252Fcret%2520%253Dvalue", true},
+        {"http://b/#key=s/cret =value", "http://b/#key=s/cret =value", true},
+    };
+    struct error err;
+    write_file(path, "s/cret =value");
+    struct credential *c = make(CREDENTIAL_QUERY, path);
+    assert_int_equal(credential_read(c, &err), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *url = credential_strip(c, cases[i].url);
+        assert_string_equal(url, cases[i].stripped);
+        assert_int_equal(credential_shows(c, url), cases[i].shows);
+        free(url);
+    }
+    write_file(path, "abc"); /* as good as any word, but as the parameter's value */
+    assert_int_equal(credential_read(c, &err), 0);
+    assert_false(credential_shows(c, "http://b/abc?abc=abc"));
+    assert_true(credential_shows(c, "http://b/?r=http%3A%2F%2Fa%2F%3Fkey%3Dabc"));
+    credential_free(c);
+    write_file(path, "as-long-as-a-token");
+    c = make(CREDENTIAL_BEARER, path);
+    assert_int_equal(credential_read(c, &err), 0);
+    assert_true(credential_shows(c, "http://b/as-long%2das-a-token"));
+    assert_false(credential_shows(c, "http://b/as-long"));
+    credential_free(c);
+}
+
 static void test_url(void **state)
 {
     static const char *const cases[][2] = {{"http://a/", "http://a/?k=1"},
                                            {"http://a/?", "http://a/?&k=1"},
                                            {"http://a/?x=y", "http://a/?x=y&k=1"},
+                                           {"http://a/?k=2", "http://a/?k=1"},
+                                           {"http://a/?%6b=2&x&k&k=1#f", "http://a/?x&k=1#f"},
                                            {"http://a/#f?", "http://a/?k=1#f?"}};
-    struct credential c = {.query = (char *)"k=1"};
-    for (size_t i = 0; i < 4; i++) {
+    struct credential c = {.field = (char *)"k", .query = (char *)"k=1"};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char *url = credential_url(&c, cases[i][0]);
         assert_string_equal(url, cases[i][1]);
         free(url);
@@ -224,9 +269,10 @@ static void test_proxies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_netrc),  cmocka_unit_test(test_sent),
-        cmocka_unit_test(test_url),    cmocka_unit_test(test_redact),
-        cmocka_unit_test(test_choice), cmocka_unit_test(test_proxies),
+        cmocka_unit_test(test_netrc),     cmocka_unit_test(test_sent),
+        cmocka_unit_test(test_said_back), cmocka_unit_test(test_url),
+        cmocka_unit_test(test_redact),    cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_proxies),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
