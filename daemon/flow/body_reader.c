@@ -193,6 +193,11 @@ int body_reader_text(struct body_reader *reader, const struct charset_plan *plan
     return reader->text ? 0 : -ENOMEM;
 }
 
+bool body_reader_cut(const struct body_reader *reader)
+{
+    return reader->unverified && reader->decode && decode_cut(reader->decode);
+}
+
 const char *body_reader_message(const struct body_reader *reader)
 {
     if (reader->text && transcode_message(reader->text)[0])

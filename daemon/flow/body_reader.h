@@ -52,6 +52,9 @@ int body_reader_open(struct body_reader *reader, struct body *body, int fd);
  * plan. A body whose end the writer could not verify is complete if a decoder vouches for it. 0 or -ENOMEM. */
 int body_reader_decode(struct body_reader *reader, const struct decode_plan *plan);
 
+/* Of a broken reader: the encoding ends too early, and so did the body, as nobody had verified its end. */
+bool body_reader_cut(const struct body_reader *reader);
+
 /* Before the first byte is read, for a parser of text: the FILE gives UTF-8 (flow/transcode.h). 0 or -ENOMEM. */
 int body_reader_text(struct body_reader *reader, const struct charset_plan *plan);
 

@@ -40,6 +40,7 @@ struct decode {
     char head[DECODE_MAGIC]; /* read to tell, and not given yet: for reads smaller than that */
     size_t head_pos, head_len;
     enum decode_fault fault;
+    bool cut; /* the fault is the source's end */
     struct error message;
 };
 
@@ -127,6 +128,7 @@ static ssize_t fail_cut(struct stage *s)
 {
     error_set(&s->decode->message, 0, "the %s data is cut: it ends in the middle of a stream",
               s->codec->name);
+    s->decode->cut = true;
     return fail(s->decode, DECODE_CORRUPT);
 }
 
@@ -273,8 +275,10 @@ static ssize_t end_stage(struct stage *s)
 {
     if (!s->between || (s->demanded && s->streams == 0))
         return fail_cut(s);
-    if (s->padding > 0 && s->padding % s->codec->padding != 0)
+    if (s->padding > 0 && s->padding % s->codec->padding != 0) {
+        s->decode->cut = true;
         return fail_trailing(s);
+    }
     return 0;
 }
 
@@ -435,6 +439,11 @@ ssize_t decode_read(struct decode *d, char *data, size_t size)
 enum decode_fault decode_fault(const struct decode *d)
 {
     return d->fault;
+}
+
+bool decode_cut(const struct decode *d)
+{
+    return d->cut;
 }
 
 const char *decode_message(const struct decode *d)

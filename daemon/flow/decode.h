@@ -90,6 +90,9 @@ void decode_free(struct decode *d); /* takes NULL */
 ssize_t decode_read(struct decode *d, char *data, size_t size);
 
 enum decode_fault decode_fault(const struct decode *d);
+/* Is the fault that the source ended in the middle of a stream, and nothing else? Where nobody has verified the source's
+ * end, the source was cut then; else its encoding was before it was sent. */
+bool decode_cut(const struct decode *d);
 /* One sentence; "" without a fault of the decoding's own. */
 const char *decode_message(const struct decode *d);
 

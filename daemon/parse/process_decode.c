@@ -75,7 +75,10 @@ static void note_fault(struct process_decode *d)
 {
     switch (decode_fault(d->decode)) {
     case DECODE_CORRUPT:
-        fault(d, KIND_DECODE_ERROR, decode_message(d->decode));
+        fault(d,
+              decode_cut(d->decode) && body_state(d->source) == BODY_ENDED ? KIND_TRUNCATED
+                                                                           : KIND_DECODE_ERROR,
+              decode_message(d->decode));
         break;
     case DECODE_LIMIT:
         fault(d, KIND_LIMIT_EXCEEDED, decode_message(d->decode));

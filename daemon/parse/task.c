@@ -77,6 +77,7 @@ static void set_body_failed(struct parse_task *task, const char *message)
                                             [BODY_FAULT_LIMIT] = KIND_LIMIT_EXCEEDED,
                                             [BODY_FAULT_MEMORY] = KIND_RESOURCES};
     enum body_fault fault = task->reader.fault;
+    enum error_kind kind = body_reader_cut(&task->reader) ? KIND_TRUNCATED : kinds[fault];
     if (fault == BODY_FAULT_UNVERIFIED)
         message = "the connection's close ended the body, and neither its length nor a checked "
                   "encoding tells whether it is whole; `unverified = accept` takes it as it is, "
@@ -85,7 +86,7 @@ static void set_body_failed(struct parse_task *task, const char *message)
         message = body_reader_message(&task->reader);
     if (!task->failed_said && task->reader.text && transcode_message(task->reader.text)[0])
         task->offset = transcode_offset(task->reader.text);
-    set_failed(task, kinds[fault], message);
+    set_failed(task, kind, message);
 }
 
 /* --- the function table ------------------------------------------------------------------------- */

@@ -182,6 +182,25 @@ class Resume(penstock_test.Case):
                 self.assertNotIn("gives no ETag", life)
                 self.assertEqual(verdict["resumes"], 7 if status == 502 else 1)
 
+    def test_a_cut_that_the_decoder_sees_first(self):
+        """A close may be an end; in the middle of a stream it is a cut, which another attempt mends."""
+        packed = len(self.web.get("/bytes?n=20000&gzip=1"))
+        for cut in (1, 5, 12, packed // 2, packed - 1):
+            with self.subTest(cut=cut):
+                job = self.penstock.submit(self.url("gzip=1&framing=close", 20000, cut), max_attempts=2)
+                verdict = self.penstock.verdict(job)
+                self.assert_verdict(verdict, "done", None, "encoding")
+                self.assertEqual((verdict["attempt"], verdict["bytes"], verdict["decoded_bytes"]), (2, packed, 20000))
+                self.assertEqual(self.penstock.events("attempt", job)[0]["error"]["kind"], "truncated")
+
+    def test_a_resumed_body_that_does_not_decode(self):
+        """Perhaps of two halves that no field told apart: from the start it is right."""
+        job = self.penstock.submit(self.url("gzip=1&2.gzip=crc&3.gzip=1&etag=is:%22v1%22&range=always", 400000, 1000), max_attempts=2)
+        verdict = self.penstock.verdict(job)
+        self.assert_verdict(verdict, "done")
+        first = self.penstock.events("attempt", job)[0]
+        self.assertEqual((verdict["attempt"], first["error"]["kind"]), (2, "decode_error"))
+
     def test_retry_after_in_a_body(self):
         url = self.url(f"{TAG}&2.status=503&2.retry_after=1&3.status=200")
         began = time.monotonic()
