@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "load.h"
 #include "parse/foreground.h"
+#include "spec/params.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -13,7 +14,9 @@
 
 static const char usage[] =
     "usage: penstockd [--config FILE] [--set SECTION.KEY=VALUE]... [--check]\n"
-    "       penstockd --parse NAME [--plugin FILE.so] [--option K=V]... [--cut N] [FILE|-]\n"
+    "       penstockd --parse NAME [--plugin FILE.so] [--option K=V]... [--charset NAME]\n"
+    "                 [--charset-errors fail|replace] [--decode FORMAT] [--content-type TYPE]\n"
+    "                 [--cut N] [FILE|-]\n"
     "\n"
     "Downloads URLs and streams each body, under backpressure, into a parser. Runs in the "
     "foreground\n"
@@ -28,6 +31,11 @@ static const char usage[] =
     "  --parse NAME             runs one parser on a file or standard input, without a daemon\n"
     "  --plugin FILE.so         a plug-in besides those of parse.plugin_dir\n"
     "  --option K=V             for that parser; may be repeated\n"
+    "  --charset NAME           of text that says none itself; NAME! overrules what it says\n"
+    "  --charset-errors fail|replace\n"
+    "                           bytes that are no text in their charset\n"
+    "  --decode FORMAT          a compressed file: auto, gzip, bzip2, xz, zstd or none\n"
+    "  --content-type TYPE      as if a response had said so: text/csv; charset=koi8-r\n"
     "  --cut N                  breaks the body off at byte N, as a cut download would\n"
     "  --version, --help        print and end\n"
     "\n"
@@ -45,6 +53,10 @@ enum {
     OPT_PARSE,
     OPT_PLUGIN,
     OPT_OPTION,
+    OPT_CHARSET,
+    OPT_CHARSET_ERRORS,
+    OPT_DECODE,
+    OPT_CONTENT_TYPE,
     OPT_CUT
 };
 
@@ -57,6 +69,10 @@ static const struct option long_options[] = {
     {"parse", required_argument, NULL, OPT_PARSE},
     {"plugin", required_argument, NULL, OPT_PLUGIN},
     {"option", required_argument, NULL, OPT_OPTION},
+    {"charset", required_argument, NULL, OPT_CHARSET},
+    {"charset-errors", required_argument, NULL, OPT_CHARSET_ERRORS},
+    {"decode", required_argument, NULL, OPT_DECODE},
+    {"content-type", required_argument, NULL, OPT_CONTENT_TYPE},
     {"cut", required_argument, NULL, OPT_CUT},
     {NULL, 0, NULL, 0},
 };
@@ -66,7 +82,8 @@ struct parse_line {
     const char *parser, *path;
     const char **options; /* K=V */
     size_t option_count;
-    long long cut; /* -1: none */
+    const char *charset, *charset_errors, *decode, *content_type; /* or NULL */
+    long long cut;                                                /* -1: none */
 };
 
 struct command_line {
@@ -116,6 +133,18 @@ static int read_options(int argc, char **argv, struct command_line *cl)
         case OPT_OPTION:
             cl->parse.options[cl->parse.option_count++] = optarg;
             break;
+        case OPT_CHARSET:
+            cl->parse.charset = optarg;
+            break;
+        case OPT_CHARSET_ERRORS:
+            cl->parse.charset_errors = optarg;
+            break;
+        case OPT_DECODE:
+            cl->parse.decode = optarg;
+            break;
+        case OPT_CONTENT_TYPE:
+            cl->parse.content_type = optarg;
+            break;
         case OPT_CUT:
             if (parse_cut(optarg, &cl->parse.cut) < 0)
                 return refuse("--cut: a number of bytes is wanted, not ", optarg);
@@ -150,6 +179,70 @@ static int split_options(const struct parse_line *parse, struct parse_pair *pair
     return 0;
 }
 
+static int set_param(struct job_params *params, const char *name, const char *option,
+                     const char *value)
+{
+    struct error err;
+    int r = value ? params_set(params, name, value, &err) : 0;
+    if (r == -ENOMEM)
+        fputs("penstockd: no memory\n", stderr);
+    else if (r < 0)
+        fprintf(stderr, "penstockd: --%s: %s\n", option, err.text);
+    return r;
+}
+
+/* What a job would go by: the command line's, then those of the parser's section, then [defaults]. */
+static int merge_params(const struct loaded *l, const struct parse_line *parse,
+                        struct job_params *params)
+{
+    const struct parser_def *def = registry_find(l->registry, parse->parser);
+    const struct settings_parser *section = settings_parser_find(l->settings, parse->parser);
+    int r = set_param(params, "charset", "charset", parse->charset);
+    if (r == 0)
+        r = set_param(params, "charset_errors", "charset-errors", parse->charset_errors);
+    if (r == 0)
+        r = set_param(params, "decode", "decode", parse->decode);
+    if (r == 0 && section)
+        r = params_inherit(params, &section->params);
+    uint64_t asked = params->set;
+    if (r == 0)
+        r = params_inherit(params, &l->settings->defaults);
+    if (r == 0 && def)
+        params_fit(params, asked, def->impl);
+    return r;
+}
+
+static void set_terms(struct foreground_terms *terms, const struct settings *settings,
+                      const struct job_params *params)
+{
+    terms->record_bytes = settings->max_record;
+    terms->decode = (struct decode_plan){.file = (enum decode_file)params->decode,
+                                         .max_decoded = params->max_decoded,
+                                         .max_ratio = settings->decode_ratio,
+                                         .max_window = settings->decode_window};
+    terms->text.replace = params->charset_errors == CHARSET_ERRORS_REPLACE;
+    snprintf(terms->text.option, sizeof terms->text.option, "%s",
+             params->charset ? params->charset : "");
+}
+
+/* The options' values are cut off their names in place. */
+static int run_loaded(const struct loaded *l, const struct parse_line *parse,
+                      struct parse_pair *pairs)
+{
+    struct job_params params = {0};
+    int status = 2;
+    if (split_options(parse, pairs) == 0 && merge_params(l, parse, &params) == 0) {
+        struct foreground_terms terms = {.options = pairs,
+                                         .option_count = parse->option_count,
+                                         .content_type = parse->content_type,
+                                         .cut_at = parse->cut};
+        set_terms(&terms, l->settings, &params);
+        status = foreground_run(l->registry, parse->parser, &terms, parse->path, stdout);
+    }
+    params_deinit(&params);
+    return status;
+}
+
 static int run_parser(const struct load_options *options, const struct parse_line *parse)
 {
     struct error err;
@@ -161,9 +254,8 @@ static int run_parser(const struct load_options *options, const struct parse_lin
         return 2;
     }
     struct parse_pair *pairs = calloc(parse->option_count + 1, sizeof *pairs);
-    if (pairs && split_options(parse, pairs) == 0)
-        status = foreground_run(l.registry, parse->parser, pairs, parse->option_count, parse->path,
-                                parse->cut, stdout);
+    if (pairs)
+        status = run_loaded(&l, parse, pairs);
     for (size_t i = 0; pairs && i < parse->option_count; i++)
         free((char *)pairs[i].name);
     free(pairs);
@@ -182,8 +274,12 @@ static int dispatch(int argc, char **argv, struct command_line *cl)
     }
     if (optind < argc)
         return refuse("not understood: ", argv[optind]);
-    if (cl->parse.option_count > 0 || cl->parse.cut >= 0 || cl->app.plugin)
-        return refuse("--plugin, --option and --cut go with --parse", "");
+    if (cl->parse.option_count > 0 || cl->parse.cut >= 0 || cl->app.plugin || cl->parse.charset ||
+        cl->parse.charset_errors || cl->parse.decode || cl->parse.content_type)
+        return refuse(
+            "--plugin, --option, --charset, --charset-errors, --decode, --content-type and "
+            "--cut go with --parse",
+            "");
     return cl->check ? load_check(&cl->app) : app_run(&cl->app);
 }
 

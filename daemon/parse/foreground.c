@@ -41,7 +41,8 @@ struct feeder {
 struct foreground {
     struct parse_task task;
     struct feeder feeder;
-    const char *shown; /* the file's name */
+    struct parse_pair type; /* its Content-Type */
+    const char *shown;      /* the file's name */
     FILE *out;
     struct buf line;
 };
@@ -295,12 +296,32 @@ static int run_task(struct foreground *fg)
     return 1;
 }
 
-static int run_def(const struct parser_def *def, const struct parse_pair *options,
-                   size_t option_count, int file, const char *shown, int64_t cut_at, FILE *out)
+static void set_task(struct foreground *fg, const struct parser_def *def,
+                     const struct foreground_terms *terms)
+{
+    struct parse_task *task = &fg->task;
+    task->parser = def->impl;
+    process_attach(task, def->process);
+    task->facts = (struct parse_facts){.url = fg->shown};
+    if (terms->content_type) {
+        fg->type = (struct parse_pair){"Content-Type", terms->content_type};
+        task->facts.headers = &fg->type;
+        task->facts.header_count = 1;
+    }
+    task->body = fg->feeder.body;
+    task->decode = terms->decode;
+    task->text = terms->text;
+    task->record_bytes = terms->record_bytes;
+    task->emit = emit;
+    task->done = done;
+}
+
+static int run_def(const struct parser_def *def, const struct foreground_terms *terms, int file,
+                   const char *shown, FILE *out)
 {
     struct parse_pair *merged;
     size_t count;
-    int r = registry_merge_options(def, options, option_count, &merged, &count);
+    int r = registry_merge_options(def, terms->options, terms->option_count, &merged, &count);
     if (r < 0)
         return fail("options", r);
     struct body *body = body_new();
@@ -308,15 +329,10 @@ static int run_def(const struct parser_def *def, const struct parse_pair *option
     if (body && fg) {
         fg->shown = shown;
         fg->out = out;
-        fg->feeder = (struct feeder){.file = file, .cut_at = cut_at, .body = body};
-        fg->task.parser = def->impl;
-        process_attach(&fg->task, def->process);
-        fg->task.facts =
-            (struct parse_facts){.url = shown, .options = merged, .option_count = count};
-        fg->task.body = body;
-        fg->task.decode = (struct decode_plan){.file = DECODE_FILE_AUTO, .max_ratio = DECODE_RATIO};
-        fg->task.emit = emit;
-        fg->task.done = done;
+        fg->feeder = (struct feeder){.file = file, .cut_at = terms->cut_at, .body = body};
+        set_task(fg, def, terms);
+        fg->task.facts.options = merged;
+        fg->task.facts.option_count = count;
         r = run_task(fg);
         buf_deinit(&fg->line);
     } else {
@@ -337,20 +353,19 @@ static int usage_error(const char *what, const char *why)
 }
 
 int foreground_run(const struct registry *registry, const char *name,
-                   const struct parse_pair *options, size_t option_count, const char *path,
-                   int64_t cut_at, FILE *out)
+                   const struct foreground_terms *terms, const char *path, FILE *out)
 {
     const struct parser_def *def = registry_find(registry, name);
     struct error err;
     if (!def)
         return usage_error("there is no parser of the name", name);
-    if (registry_check_options(def, options, option_count, &err) < 0)
+    if (registry_check_options(def, terms->options, terms->option_count, &err) < 0)
         return usage_error("option", err.text);
     bool standard_input = !path || strcmp(path, "-") == 0;
     int file = standard_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return usage_error(path, strerrordesc_np(errno));
-    int r = run_def(def, options, option_count, file, standard_input ? "-" : path, cut_at, out);
+    int r = run_def(def, terms, file, standard_input ? "-" : path, out);
     if (!standard_input)
         fd_close(&file);
     return r;

@@ -6,6 +6,7 @@
 #include "flow/charset.h"
 #include "flow/decode.h"
 #include "flow/digest.h"
+#include "parse/plugin_check.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -255,6 +256,13 @@ int params_inherit(struct job_params *params, const struct job_params *from)
         params->set |= bit;
     }
     return 0;
+}
+
+void params_fit(struct job_params *params, uint64_t asked, const struct penstock_parser *parser)
+{
+    bool said = asked & UINT64_C(1) << PARAM_DECODE || params->decode != DECODE_FILE_AUTO;
+    if (!said && parser_flags(parser) & PENSTOCK_PARSER_AS_IS)
+        params->decode = DECODE_FILE_NONE;
 }
 
 void params_deinit(struct job_params *params)

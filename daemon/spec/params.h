@@ -3,6 +3,7 @@
 #define PENSTOCK_SPEC_PARAMS_H
 
 #include "base/suggest.h"
+#include "penstock/parser.h"
 #include "spec/field.h"
 
 /* In the order of enum param; offsets are in struct job_params. */
@@ -23,6 +24,10 @@ int params_standard(struct job_params *params, struct error *err);
 
 /* Lowers what is above a ceiling to it. */
 void params_lower(struct job_params *params, const struct job_params *ceilings);
+
+/* What a parser wants otherwise than most, where nobody has asked: `asked` is the `set` of the effective parameters
+ * before they inherited [defaults]. */
+void params_fit(struct job_params *params, uint64_t asked, const struct penstock_parser *parser);
 
 /* Offers all names. */
 void params_suggest(struct suggest *suggest);

@@ -168,7 +168,8 @@ static const char *parser_name(const struct spec *spec, const struct settings *s
     return settings->defaults.parser;
 }
 
-static int merge(struct spec *spec, const struct settings *settings)
+/* *ret_asked: what was set before [defaults] were. */
+static int merge(struct spec *spec, const struct settings *settings, uint64_t *ret_asked)
 {
     struct job_params *p = &spec->effective;
     const char *name = parser_name(spec, settings);
@@ -180,6 +181,7 @@ static int merge(struct spec *spec, const struct settings *settings)
         r = params_inherit(p, &parser->params);
     for (size_t i = 0; r == 0 && (host = settings_host_match(settings, spec->host, i)); i++)
         r = params_inherit(p, &host->params);
+    *ret_asked = p->set;
     return r < 0 ? r : params_inherit(p, &settings->defaults);
 }
 
@@ -232,17 +234,19 @@ static const char *field_of(const struct error *err)
 static int complete(struct spec *spec, const struct settings *settings, struct registry *registry,
                     struct error *err, const char **ret_field)
 {
+    uint64_t asked;
     int r = params_check_ceilings(&spec->own, &settings->ceilings, err);
     if (r < 0) {
         *ret_field = field_of(err);
         return r;
     }
-    if (merge(spec, settings) < 0)
+    if (merge(spec, settings, &asked) < 0)
         return no_memory(err);
     *ret_field = "parser";
     r = find_parser(spec, registry, err);
     if (r < 0)
         return r;
+    params_fit(&spec->effective, asked, spec->parser->impl);
     *ret_field = "options";
     r = check_options(spec, err);
     if (r < 0)

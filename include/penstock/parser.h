@@ -118,6 +118,9 @@ struct penstock_parser {
 /* Its text may say its charset itself, in an XML declaration, which then counts for more than the job's `charset`.
  * The declaration stays in the text: what reads it is to be told that it is UTF-8. */
 #define PENSTOCK_PARSER_DECLARES 4u
+/* The parser wants a file as it was published: one that is compressed is decoded only if the job, its host or its
+ * parser's section says `decode`, or its default is not `auto`. */
+#define PENSTOCK_PARSER_AS_IS 8u
 
 /* A plug-in is a shared object that exports one parser under this name:
  *

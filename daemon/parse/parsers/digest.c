@@ -1,7 +1,7 @@
 /* digest: the body's size and digests, one record: {"bytes":N,"sha256":"…",…}, in the order asked for.
  *
- * Of what the parser is given: a body that was decoded (`decode`, Content-Encoding) counts as decoded; the job's
- * own `digest` is of the body as it arrived. md5 and sha1 are there to be compared with old lists, and prove
+ * Of a file as it was published: a .gz counts as it is, unless `decode` is asked for. What only the way here put
+ * around it (Content-Encoding) is taken off before; the job's own `digest` is of the body as it arrived. md5 and sha1 are there to be compared with old lists, and prove
  * nothing against somebody who wants to deceive. */
 #include "parse/registry.h"
 
@@ -168,4 +168,5 @@ const struct penstock_parser parser_digest = {
     .options = options,
     .check = check,
     .parse = parse,
+    .flags = PENSTOCK_PARSER_AS_IS,
 };

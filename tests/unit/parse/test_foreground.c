@@ -24,7 +24,11 @@ static int run(const char *name, const struct parse_pair *option, const char *pa
     FILE *out = open_memstream(&ret->text, &ret->len);
     int saved = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     dup2(null, STDERR_FILENO);
-    int code = foreground_run(registry, name, option, option ? 1 : 0, path, cut, out);
+    struct foreground_terms terms = {.options = option,
+                                     .option_count = option ? 1 : 0,
+                                     .decode = {.file = DECODE_FILE_AUTO},
+                                     .cut_at = cut};
+    int code = foreground_run(registry, name, &terms, path, out);
     dup2(saved, STDERR_FILENO);
     close(saved);
     close(null);
@@ -163,7 +167,8 @@ static void test_output_fails(void **state)
     int saved = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     dup2(null, STDERR_FILENO);
     assert_non_null(full);
-    int code = foreground_run(registry, "lines", NULL, 0, input("a\n"), -1, full);
+    struct foreground_terms terms = {.cut_at = -1};
+    int code = foreground_run(registry, "lines", &terms, input("a\n"), full);
     dup2(saved, STDERR_FILENO);
     close(saved);
     close(null);
