@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "fetch/address.h"
+#include "fetch/cookies.h"
 #include "fetch/location.h"
 #include "fetch/loop.h"
 
@@ -160,6 +161,13 @@ static int tell_response(struct transfer_impl *impl)
         .location = location,
         .bad_location = r < 0 ? why.text : NULL,
     };
+    struct cookies *cookies = impl->t->request->cookies;
+    if (cookies && cookies_count(cookies, head->headers, head->field_count) < 0) {
+        curl_free(location);
+        impl_fail(impl, KIND_LIMIT_EXCEEDED, "%s set more than %d KiB of cookies", impl->host,
+                  COOKIES_MAX / 1024);
+        return -1;
+    }
     clocks_enter(impl, STAGE_BODY);
     impl->result.got_response = true;
     r = impl->t->ops->on_response(impl->t, &response);

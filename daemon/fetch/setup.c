@@ -3,6 +3,7 @@
  * set here every time. */
 #include "fetch/transfer_impl.h"
 
+#include "fetch/cookies.h"
 #include "fetch/loop.h"
 
 #include <arpa/inet.h>
@@ -150,6 +151,13 @@ static int refuse_breaks(struct transfer_impl *impl, const char *what, const cha
     return -1;
 }
 
+/* One Cookie field is all there may be (RFC 6265, 5.4). */
+static int set_cookie(struct transfer_impl *impl, const char *value)
+{
+    value += strspn(value, " \t");
+    return curl_easy_setopt(impl->easy, CURLOPT_COOKIE, value) ? no_memory(impl) : 0;
+}
+
 static int add_header(struct transfer_impl *impl, const char *line)
 {
     if (refuse_breaks(impl, "a request header", line) < 0)
@@ -159,6 +167,8 @@ static int add_header(struct transfer_impl *impl, const char *line)
         impl_fail(impl, KIND_INTERNAL, "a request header has no name");
         return -1;
     }
+    if (colon - line == 6 && strncasecmp(line, "Cookie", 6) == 0)
+        return set_cookie(impl, colon + 1);
     if (!colon[1 + strspn(colon + 1, " \t")])
         return add_empty(impl, line, (size_t)(colon - line));
     return add_line(impl, line);
@@ -317,6 +327,8 @@ int impl_setup(struct transfer_impl *impl)
         return -1;
     set_behaviour(impl->easy);
     set_connection(impl);
+    if (request->cookies && cookies_lend(request->cookies, impl->easy) < 0)
+        return no_memory(impl);
     if (!set_texts(impl) || !set_method(impl) || !set_identity(impl) || !set_rate(impl))
         return no_memory(impl);
     /* Curl's own limit as well, as it gives each of several addresses its share of it. */
@@ -340,6 +352,7 @@ static void free_headers(struct curl_slist *headers)
 
 void impl_reset(struct transfer_impl *impl)
 {
+    cookies_take_back(impl->easy);
     curl_easy_reset(impl->easy);
     free_headers(impl->headers);
     head_deinit(&impl->head);

@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+struct cookies;
 struct fetch;
 struct fetch_loop;
 
@@ -29,11 +30,14 @@ struct transfer_request {
     const char *method; /* "GET" or "POST" */
     const void *body;   /* POST's */
     size_t body_len;
-    const char *const *headers; /* "Name: value", checked: no CR, LF or NUL; copies are wiped */
+    /* "Name: value", checked: no CR, LF or NUL; copies are wiped, but for Cookie's, which libcurl joins with the
+     * chain's. */
+    const char *const *headers;
     size_t header_count;
     const char *user_agent;
-    const char *proxy;   /* NULL or "" for none */
-    const char *ca_file; /* NULL: the system's */
+    struct cookies *cookies; /* of the chain that the request is a part of; or NULL */
+    const char *proxy;       /* NULL or "" for none */
+    const char *ca_file;     /* NULL: the system's */
     /* A client's certificate (and the chain after it) and its key, PEM. NULL: none; the key may stand
      * with the certificate. */
     const void *client_cert, *client_key;

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/json_string.h"
 #include "base/list.h"
+#include "fetch/cookies.h"
 #include "job/redirect.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@ void attempt_unref(struct attempt *a)
     fd_close(&a->run_fd);
     checksum_deinit(&a->checksum);
     identity_deinit(&a->identity);
+    cookies_free(a->cookies);
     registry_unref(a->registry);
     policy_unref(a->policy);
     free(a->headers);
@@ -308,7 +310,10 @@ int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, vo
     atomic_init(&a->length, -1);
     attempt_fetch_init(a);
     a->headers = calloc(spec->headers.count + 2 + CONDITION_HEADERS, sizeof *a->headers);
-    if (!a->headers || checksum_init(&a->checksum, spec->effective.digest) < 0)
+    if (spec->effective.max_redirects > 0)
+        a->cookies = cookies_new();
+    if (!a->headers || (spec->effective.max_redirects > 0 && !a->cookies) ||
+        checksum_init(&a->checksum, spec->effective.digest) < 0)
         goto nomem;
     *ret_attempt = a;
     return 0;

@@ -122,6 +122,7 @@ struct attempt {
     bool elsewhere;   /* another origin than the job's was asked */
     char *url, *host; /* of this hop */
     struct identity identity;
+    struct cookies *cookies; /* of all its requests; NULL: it follows no redirect */
     bool http2;
     uint64_t bytes_per_second;
     const char *method;

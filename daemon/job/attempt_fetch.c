@@ -573,6 +573,7 @@ void attempt_fetch_start(struct attempt *a)
         .headers = a->headers,
         .header_count = plain + conditions,
         .user_agent = p->user_agent,
+        .cookies = a->cookies,
         .proxy = proxy_for(a->env->proxy, a->url, a->host),
         .ca_file = a->env->ca_file,
         .client_cert = identity->cert,

@@ -5,6 +5,7 @@
     /redirect/NNN?to=…  there, and a header for each &header=NAME:VALUE
     /mirror/…?to=…      there, with the rest of the query; or, with &wrap=1, with the whole URL in a parameter
     /valid              as /head; 304 if it is asked for with the ETag that this has
+    /cut                self.body with an ETag, but cut in its middle, unless a Range is asked for
     /head               self.status, whatever self.extra_headers says, and self.body
 """
 import http.server
@@ -41,6 +42,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if ("wrap", "1") in query:
                 rest = [("return", recorder.url(self.path))]
             status, headers = 302, [("Location", dict(query)["to"] + "?" + urllib.parse.urlencode(rest))]
+        elif parts[1] == "cut":
+            self.cut(recorder.body)
+            return
         elif parts[1] in ("head", "valid"):
             status, text, headers = recorder.status, recorder.body, recorder.extra_headers
             asked = self.headers.get("If-None-Match")
@@ -58,6 +62,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
+
+    def cut(self, body):
+        start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
+        self.send_response(206 if start else 200)
+        self.send_header("ETag", '"1"')
+        self.send_header("Content-Length", str(len(body) - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        self.end_headers()
+        self.wfile.write(body[start:] if start else body[:len(body) // 2])
+        self.close_connection = True
 
     do_GET = do_POST = answer
 
