@@ -106,8 +106,8 @@ static int check_connected(struct transfer_impl *impl, const char *ip, int port)
     if (!impl->t->request->policy || impl->proxied)
         return 0;
     if (!connected_address(ip, port, &addr, &len)) {
-        impl_fail(impl, KIND_POLICY, "%s is connected to an address that cannot be judged",
-                  impl->host);
+        impl_fail(impl, KIND_POLICY, "%s port %d is connected to an address that cannot be judged",
+                  impl->host, impl->port);
         return -1;
     }
     if (policy_check(impl->t->request->policy, impl->host, (struct sockaddr *)&addr, len, &err) <
@@ -179,14 +179,15 @@ static int tell_response(struct transfer_impl *impl)
 
 static void fail_head(struct transfer_impl *impl, int r)
 {
+    char at[IMPL_AT];
+    impl_at(impl, at, sizeof at);
     if (r == -ENOMEM)
         impl_fail(impl, KIND_RESOURCES, "out of memory for the response's head");
     else if (r == -EMSGSIZE)
-        impl_fail(impl, KIND_LIMIT_EXCEEDED, "%s (%s): %s (%llu bytes)", impl->host,
-                  impl->result.address, impl->head.error, (unsigned long long)impl->head.max);
+        impl_fail(impl, KIND_LIMIT_EXCEEDED, "%s: %s (%llu bytes)", at, impl->head.error,
+                  (unsigned long long)impl->head.max);
     else
-        impl_fail(impl, KIND_PROTOCOL, "%s (%s): %s", impl->host, impl->result.address,
-                  impl->head.error);
+        impl_fail(impl, KIND_PROTOCOL, "%s: %s", at, impl->head.error);
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *arg)
@@ -220,8 +221,9 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     if (impl->settled)
         return 0;
     if (!impl->head.done) { /* what curl takes for a body has no head that we know */
-        impl_fail(impl, KIND_PROTOCOL, "%s (%s) sent a body without a head", impl->host,
-                  impl->result.address);
+        char at[IMPL_AT];
+        impl_fail(impl, KIND_PROTOCOL, "%s sent a body without a head",
+                  impl_at(impl, at, sizeof at));
         return 0;
     }
     impl->last_byte = clock_now();

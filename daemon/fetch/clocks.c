@@ -45,20 +45,20 @@ static uint64_t kick_interval(const struct transfer_impl *impl)
 static void expire(struct transfer_impl *impl)
 {
     const struct transfer_request *request = impl->t->request;
-    const char *where = impl->result.address[0] ? impl->result.address : "no address yet";
+    char at[IMPL_AT];
+    impl_at(impl, at, sizeof at);
     switch (impl->stage) {
     case STAGE_CONNECT:
-        impl_fail(impl, KIND_CONNECT_TIMEOUT, "no connection to %s (%s) within %u ms", impl->host,
-                  where, request->connect_ms);
+        impl_fail(impl, KIND_CONNECT_TIMEOUT, "no connection to %s within %u ms%s", at,
+                  request->connect_ms, impl->result.address[0] ? "" : ": it has no address yet");
         break;
     case STAGE_SENT:
-        impl_fail(impl, KIND_FIRST_BYTE_TIMEOUT, "%s (%s) did not begin to answer within %u ms",
-                  impl->host, where, request->first_byte_ms);
+        impl_fail(impl, KIND_FIRST_BYTE_TIMEOUT, "%s did not begin to answer within %u ms", at,
+                  request->first_byte_ms);
         break;
     case STAGE_HEAD:
     case STAGE_BODY:
-        impl_fail(impl, KIND_STALLED,
-                  "%s (%s) sent nothing for %u ms, after %llu bytes of the body", impl->host, where,
+        impl_fail(impl, KIND_STALLED, "%s sent nothing for %u ms, after %llu bytes of the body", at,
                   request->stall_ms, (unsigned long long)impl->result.bytes);
     }
     impl_end(impl, CURLE_OPERATION_TIMEDOUT);

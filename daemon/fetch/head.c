@@ -54,8 +54,8 @@ static int status_line(struct head *head, const char *line, size_t len)
     if (end - p < 3 || !digit(p[0]) || !digit(p[1]) || !digit(p[2]) || (end - p > 3 && p[3] != ' '))
         return refuse(head, -EPROTO, "the status line has no three-digit status");
     int status = (p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0');
-    if (status < 100 || status > 599)
-        return refuse(head, -EPROTO, "the status is not between 100 and 599");
+    if (status < 100) /* those above 599 are nobody's, and as 5xx (RFC 9110, 15) */
+        return refuse(head, -EPROTO, "the status is below 100");
     if (status == 101)
         return refuse(head, -EPROTO, "the server switched protocols unasked (101)");
     head->version = version;

@@ -10,7 +10,7 @@
  *      Garbage (no status line, bad chunks, a head that contradicts itself) is `protocol` wherever
  * it stands.
  *
- * Messages say host and address, never path or query. */
+ * Messages say host, port and address, never path or query. */
 #include "fetch/transfer_impl.h"
 
 #include "fetch/loop.h"
@@ -22,7 +22,7 @@
 /* Not in the headers of 7.85. */
 #define CODE_TOO_LARGE 100
 
-static const char *host_at(const struct transfer_impl *impl, char *text, size_t size)
+const char *impl_at(const struct transfer_impl *impl, char *text, size_t size)
 {
     if (impl->result.address[0] && strcmp(impl->result.address, impl->host) != 0)
         snprintf(text, size, "%s port %d (%s)", impl->host, impl->port, impl->result.address);
@@ -224,10 +224,10 @@ static void ended_well(struct transfer_impl *impl, const char *at)
 
 void outcome_fill(struct transfer_impl *impl, CURLcode code)
 {
-    char at[512];
+    char at[IMPL_AT];
     if (impl->settled)
         return;
-    host_at(impl, at, sizeof at);
+    impl_at(impl, at, sizeof at);
     if (code == CURLE_OK)
         ended_well(impl, at);
     else

@@ -57,7 +57,7 @@ static int take_host(struct transfer_impl *impl)
         if (len < sizeof impl->host) {
             memcpy(impl->host, host + skip, len);
             impl->host[len] = '\0';
-            impl->port = (int)strtol(port, NULL, 10);
+            impl->port = impl->result.port = (int)strtol(port, NULL, 10);
         } else {
             code = CURLUE_BAD_HOSTNAME;
         }

@@ -85,6 +85,7 @@ struct transfer_result {
     bool connection_reused;
     uint64_t connect_ns, first_byte_ns; /* from the start; 0 if not reached */
     char address[64];                   /* connected to, "" if never */
+    int port;                           /* the URL's, or its scheme's */
 };
 
 #define TRANSFER_TAKEN 0

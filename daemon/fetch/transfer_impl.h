@@ -118,7 +118,13 @@ bool splice_begin(struct transfer_impl *impl);
 void splice_go_on(struct transfer_impl *impl);
 void splice_stop(struct transfer_impl *impl);
 
-/* outcome.c: fills the result from curl's code and all that is known. */
+/* outcome.c */
+
+/* "HOST port N", and the address if it is another word. Returns text. */
+#define IMPL_AT 384
+const char *impl_at(const struct transfer_impl *impl, char *text, size_t size);
+
+/* Fills the result from curl's code and all that is known. */
 void outcome_fill(struct transfer_impl *impl, CURLcode code);
 
 #endif

@@ -415,7 +415,7 @@ static void fail_status(struct attempt *a)
             a->excerpt[i] = ' ';
     a->excerpt[a->excerpt_len] = '\0';
     credential_redact(a->identity.credential, a->excerpt); /* an origin may say it back */
-    attempt_fail(a, KIND_HTTP_STATUS, "the origin answered %d%s%s", a->status,
+    attempt_fail(a, KIND_HTTP_STATUS, "%s port %d answered %d%s%s", a->host, a->end.port, a->status,
                  a->excerpt_len > 0 ? ": " : "", a->excerpt);
 }
 

@@ -56,6 +56,12 @@ bool attempt_resume_stop(struct attempt *a, uv_close_cb closed)
     return true;
 }
 
+/* The transfer that ended before was to the same origin. */
+static void fail_rest(struct attempt *a, const struct error *why)
+{
+    attempt_fail(a, KIND_TRUNCATED, "%s port %d: %s", a->host, a->end.port, why->text);
+}
+
 /* It was put off to the end: the next attempt waits as the origin asked. */
 static void give_up(struct attempt *a, const struct error *why)
 {
@@ -63,7 +69,7 @@ static void give_up(struct attempt *a, const struct error *why)
         free(a->retry_after);
         a->retry_after = strdup(a->resume.asked_wait); /* a hint: without memory it is not taken */
     }
-    attempt_fail(a, KIND_TRUNCATED, "%s", why->text);
+    fail_rest(a, why);
 }
 
 bool attempt_resume_try(struct attempt *a)
@@ -95,7 +101,7 @@ int attempt_resume_check(struct attempt *a, const struct transfer_response *resp
     struct error why;
     int r = resume_check(&a->resume, response, clock_real_us(), &why);
     if (r < 0)
-        attempt_fail(a, KIND_TRUNCATED, "%s", why.text);
+        fail_rest(a, &why);
     return r == RESUME_BUSY ? -ECANCELED : r;
 }
 
@@ -104,7 +110,7 @@ int attempt_resume_compare(struct attempt *a, const char *data, size_t len, size
     struct error why;
     int r = resume_compare(&a->resume, taken(a), data, len, ret_skip, &why);
     if (r < 0)
-        attempt_fail(a, KIND_TRUNCATED, "%s", why.text);
+        fail_rest(a, &why);
     return r;
 }
 
@@ -113,7 +119,7 @@ int attempt_resume_whole(struct attempt *a)
     struct error why;
     int r = resume_whole(&a->resume, taken(a), &why);
     if (r < 0)
-        attempt_fail(a, KIND_TRUNCATED, "%s", why.text);
+        fail_rest(a, &why);
     else if (a->resume.count > 0 && a->resume.total >= 0 && a->verified == VERIFIED_NONE)
         a->verified = VERIFIED_LENGTH; /* of Content-Range: it need not have been told before */
     return r;

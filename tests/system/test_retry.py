@@ -29,6 +29,8 @@ AGAIN = [
     ("flaky=2&flaky_status=408", "http_status"),
     ("flaky=2&flaky_status=425", "http_status"),
     ("flaky=2&flaky_status=429", "http_status"),
+    ("flaky=2&flaky_status=600", "http_status"),
+    ("flaky=2&flaky_status=999", "http_status"),
     ("first=2&cut=5000", "truncated"),
     ("first=2&reset=5000", "truncated"),
     ("first=2&stall=5000", "stalled"),
@@ -105,6 +107,22 @@ class Retry(penstock_test.Case):
         verdict = daemon.job(self.web.url("/bytes?n=800000&id=sips&cut=5000"))
         self.assert_verdict(verdict, "done")
         self.assertTrue(159 <= verdict["resumes"] <= 320, verdict)  # part of each is only compared
+
+    def test_what_failed_names_host_and_port(self):
+        daemon = self.daemon({**CLOCKS, "defaults.max_attempts": "1"})
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            port = unused.getsockname()[1]
+        cases = [(how, self.web.port, self.url(how, 7)) for how, _ in AGAIN[:-1]] + [
+            ("nobody there", port, f"http://127.0.0.1:{port}/"), ("status", self.web.port, self.url("status=404", 8)),
+            ("huge", self.web.port, self.url("header_flood=20000", 8)), ("rubbish", self.web.port, self.url("dup_length=other", 8)),
+            ("not the same", self.web.port, self.web.url("/bytes?n=20000&id=other&cut_first=9000&2.etag=is:%22x%22&range=always")),
+            ("silence", self.web.port, self.web.url("/silence"))]
+        for name, port, url in cases:
+            with self.subTest(name=name):
+                verdict = daemon.job(url)
+                self.assertEqual(verdict["state"], "failed", verdict)
+                self.assertIn(f"127.0.0.1 port {port}", verdict["error"]["message"])
 
     def test_attempts_are_counted(self):
         daemon = self.daemon(CLOCKS)

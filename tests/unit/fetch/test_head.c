@@ -182,14 +182,23 @@ static void test_status_lines(void **state)
         const char *line;
         int status, version; /* 0: refused */
     } list[] = {
-        {"HTTP/1.1 200 OK", 200, 11}, {"HTTP/1.0 404 Not Found", 404, 10},
-        {"HTTP/2 200 ", 200, 20},     {"HTTP/2 200", 200, 20},
-        {"HTTP/1.1 599", 599, 11},    {"HTTP/1.1 200", 200, 11},
-        {"HTTP/1.1 99 x", 0, 0},      {"HTTP/1.1 600 x", 0, 0},
-        {"HTTP/1.1 2000 x", 0, 0},    {"HTTP/1.1 20x", 0, 0},
-        {"HTTP/1.1 101 x", 0, 0},     {"HTTP/1.1", 0, 0},
-        {"HTTP/1.1 ", 0, 0},          {"http/1.1 200 OK", 0, 0},
-        {"HTTP/x.1 200 OK", 0, 0},    {"", 0, 0},
+        {"HTTP/1.1 200 OK", 200, 11},
+        {"HTTP/1.0 404 Not Found", 404, 10},
+        {"HTTP/2 200 ", 200, 20},
+        {"HTTP/2 200", 200, 20},
+        {"HTTP/1.1 599", 599, 11},
+        {"HTTP/1.1 200", 200, 11},
+        {"HTTP/1.1 99 x", 0, 0},
+        {"HTTP/1.1 600 x", 600, 11},
+        {"HTTP/1.1 999 x", 999, 11},
+        {"HTTP/1.1 2000 x", 0, 0},
+        {"HTTP/1.1 20x", 0, 0},
+        {"HTTP/1.1 101 x", 0, 0},
+        {"HTTP/1.1", 0, 0},
+        {"HTTP/1.1 ", 0, 0},
+        {"http/1.1 200 OK", 0, 0},
+        {"HTTP/x.1 200 OK", 0, 0},
+        {"", 0, 0},
         {"ICY 200 OK", 0, 0},
     };
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
