@@ -246,6 +246,7 @@ void runner_report(const struct runner *runner, struct report *report)
     report->body_ended = task->body_ended;
     report->vouched = task->vouched;
     report->notes = task->notes;
+    report->skipped = task->skipped;
     report->result = task->result;
     report->error_kind = task->kind;
     report->line = task->line;

@@ -1,13 +1,11 @@
 #include "parse/member.h"
 
 #include "base/buf.h"
-#include "base/json_string.h"
 #include "base/list.h"
 
 #include <errno.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define BUFFER 32768
 
@@ -78,7 +76,7 @@ static bool drain(struct reader *r)
 static int fail(struct reader *r, enum error_kind kind, uint64_t line, const char *why)
 {
     struct buf b = BUF_INIT;
-    buf_printf(&b, "member \"%.200s\"", r->member->name);
+    buf_printf(&b, "%.220s", r->member->name);
     if (line > 0)
         buf_printf(&b, ", line %llu", (unsigned long long)line);
     buf_printf(&b, ": %s", why);
@@ -115,8 +113,7 @@ static int emit(struct parse_task *task, const char *json, size_t len)
     struct reader *r = container_of(task, struct reader, task);
     struct buf *b = &r->record;
     buf_reset(b);
-    buf_puts(b, "{\"member\":");
-    json_put_string(b, r->member->name, strlen(r->member->name));
+    buf_puts(b, r->member->head);
     buf_puts(b, ",\"data\":");
     buf_put(b, json, len);
     buf_putc(b, '}');
@@ -127,6 +124,7 @@ static int judge(struct reader *r, enum penstock_result result)
 {
     const struct parse_task *task = &r->task;
     r->member->outer->notes += task->notes;
+    r->member->outer->skipped += task->skipped;
     bool broken = r->source_failed || (r->decode && decode_fault(r->decode) != DECODE_FINE);
     if (broken || (result == PENSTOCK_OK && !drain(r)))
         return fail_read(r);
@@ -144,10 +142,14 @@ int member_run(const struct member *member)
         return parse_task_fail(&member->outer->run, KIND_RESOURCES, 0, PENSTOCK_NO_OFFSET,
                                "out of memory");
     r->member = member;
-    r->task.parser = member->parser;
+    r->task.parser = member->inner->parser;
     r->task.facts = member->outer->facts;
-    r->task.facts.options = member->options;
-    r->task.facts.option_count = member->option_count;
+    r->task.facts.url = member->url ? member->url : r->task.facts.url;
+    r->task.facts.status = member->status;
+    r->task.facts.headers = member->headers;
+    r->task.facts.header_count = member->header_count;
+    r->task.facts.options = member->inner->options;
+    r->task.facts.option_count = member->inner->option_count;
     r->task.body = member->outer->body;
     r->task.record_bytes = member->outer->record_bytes;
     r->task.emit = emit;

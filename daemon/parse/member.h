@@ -1,9 +1,10 @@
-/* One member of an archive as a body of its own: a parser reads it through a FILE *, within the run of the parser
+/* One member of an archive, or one record of a WARC, as a body of its own: a parser reads it through a FILE *, within the run of the parser
  * that reads the archive, and on the same thread. */
 #ifndef PENSTOCK_PARSE_MEMBER_H
 #define PENSTOCK_PARSE_MEMBER_H
 
 #include "flow/decode.h"
+#include "parse/inner.h"
 #include "parse/task.h"
 
 /* A member's bytes: up to `size`; 0 at its end; -1 if they cannot be had, which the source then has said to the
@@ -12,16 +13,20 @@ typedef ssize_t (*member_source)(void *arg, char *data, size_t size);
 
 struct member {
     struct parse_task *outer;
-    const char *name; /* in the archive; goes into each record */
-    const struct penstock_parser *parser;
-    const struct parse_pair *options; /* the parser's */
-    size_t option_count;
+    const char *name; /* for messages: member "a.csv" */
+    const char *head; /* what each record begins with: {"member":"a.csv" */
+    const struct inner *inner;
+    /* What the inner parser may ask about where its body comes from. */
+    const char *url;
+    int status;
+    const struct parse_pair *headers;
+    size_t header_count;
     struct decode_plan decode;
     member_source source;
     void *arg;
 };
 
-/* Runs the parser over the member, to the member's end, and emits its records as {"member":NAME,"data":RECORD}.
+/* Runs the parser over the member, to the member's end, and emits its records as HEAD,"data":RECORD}.
  * 0; or negative: the outer run has failed, and knows why. */
 int member_run(const struct member *member);
 

@@ -71,7 +71,7 @@ struct report {
     /* Of a plug-in: it has returned, and what parse_task_run made of it. */
     uint8_t returned, body_ended, vouched, decoding;
     int32_t result, error_kind;
-    uint64_t line, offset, bytes_decoded, notes, replaced, repaired;
+    uint64_t line, offset, bytes_decoded, notes, skipped, replaced, repaired;
     char charset[CHARSET_LABEL]; /* as the task's; "" for NULL */
     char text[512];
 };

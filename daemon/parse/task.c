@@ -274,8 +274,7 @@ static void reset_results(struct parse_task *task)
     task->message[0] = '\0';
     task->line = 0;
     task->offset = PENSTOCK_NO_OFFSET;
-    task->notes = 0;
-    task->replaced = task->repaired = 0;
+    task->notes = task->skipped = task->replaced = task->repaired = 0;
     task->charset[0] = '\0';
     task->body_ended = task->vouched = task->failed_said = task->refused = false;
     task->json = NULL;

@@ -66,6 +66,8 @@ struct parse_task {
     bool body_ended;       /* it (or the drain) has seen the end of a complete body */
     bool vouched;          /* and the decoding alone shows that it was whole */
     uint64_t
+        skipped; /* parts of the body that were passed over, as the parser says: links, for example */
+    uint64_t
         notes; /* records among those emitted that tell of the run: min_records counts the others */
     uint64_t replaced; /* how often U+FFFD took the place of bytes that were no text */
     uint64_t repaired; /* how often something else was wrong in the body and taken all the same */

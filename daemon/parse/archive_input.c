@@ -1,0 +1,242 @@
+#include "parse/archive_input.h"
+
+#include "flow/decode.h"
+
+#include <archive_entry.h>
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* libarchive looks ahead by 512 bytes at most, so what it has not used may begin in an earlier block, by that much. */
+#define LOOK_AHEAD 1024
+
+#define LZMA_HEADER 13
+
+#define FILTERED ((size_t)64 << 10)
+
+/* What an .lzma may ask for its dictionary; lz4 and compress have small windows of their own. */
+#define MAX_DICTIONARY ((uint32_t)128 << 20)
+
+void archive_input_init(struct archive_input *in, FILE *file, uint64_t max_ratio,
+                        uint64_t max_bytes)
+{
+    *in = (struct archive_input){
+        .marked = UINT64_MAX, .max_ratio = max_ratio, .max_bytes = max_bytes};
+    block_init(&in->body, file);
+}
+
+void archive_input_deinit(struct archive_input *in)
+{
+    if (in->filter)
+        archive_read_free(in->filter);
+    free(in->filtered);
+    buf_deinit(&in->head);
+    buf_deinit(&in->back);
+    buf_deinit(&in->joined);
+}
+
+static bool fail(struct archive_input *in, enum error_kind kind, const char *why)
+{
+    if (in->kind == KIND_NONE) {
+        in->kind = kind;
+        error_set(&in->why, 0, "%s", why);
+    }
+    in->ended = true;
+    return false;
+}
+
+/* --- a filter ------------------------------------------------------------------------------------- */
+
+static la_ssize_t read_body(struct archive *archive, void *arg, const void **ret_data)
+{
+    struct archive_input *in = arg;
+    if (!in->head_given) {
+        in->head_given = true;
+        *ret_data = in->head.data;
+        return (la_ssize_t)in->head.len;
+    }
+    if (block_next(&in->body)) {
+        *ret_data = in->body.data;
+        return (la_ssize_t)in->body.len;
+    }
+    if (!ferror(in->body.file))
+        return 0;
+    archive_set_error(archive, EIO, "the body did not arrive whole");
+    return -1;
+}
+
+static bool begins(const struct buf *head, const char *magic, size_t len)
+{
+    return head->len >= len && memcmp(head->data, magic, len) == 0;
+}
+
+/* lzma has no magic: these are the properties that every encoder writes, and a size that is either not known or not
+ * absurd. No tar, cpio or zip file begins so. */
+static bool is_lzma(const struct buf *head)
+{
+    const unsigned char *p = (const unsigned char *)head->data;
+    if (head->len < LZMA_HEADER || p[0] != 0x5d || p[1] != 0 || p[2] != 0)
+        return false;
+    return memcmp(p + 5, "\xff\xff\xff\xff\xff\xff\xff\xff", 8) == 0 || (p[11] == 0 && p[12] == 0);
+}
+
+static uint32_t lzma_dictionary(const struct buf *head)
+{
+    uint32_t size;
+    memcpy(&size, head->data + 1, sizeof size);
+    return le32toh(size);
+}
+
+typedef int (*supporter)(struct archive *);
+
+static supporter filter_of(const struct buf *head)
+{
+    if (begins(head, "\x04\x22\x4d\x18", 4) || begins(head, "\x02\x21\x4c\x18", 4))
+        return archive_read_support_filter_lz4;
+    if (begins(head, "\x1f\x9d", 2))
+        return archive_read_support_filter_compress;
+    return is_lzma(head) ? archive_read_support_filter_lzma : NULL;
+}
+
+static bool open_filter(struct archive_input *in, supporter support)
+{
+    struct archive_entry *entry;
+    if (support == archive_read_support_filter_lzma && lzma_dictionary(&in->head) > MAX_DICTIONARY)
+        return fail(in, KIND_LIMIT_EXCEEDED,
+                    "the lzma data asks for a dictionary of more than 128 MiB");
+    in->filtered = malloc(FILTERED);
+    in->filter = archive_read_new();
+    if (!in->filtered || !in->filter)
+        return fail(in, KIND_RESOURCES, "out of memory");
+    /* ARCHIVE_WARN is a program that it would run. */
+    if (support(in->filter) != ARCHIVE_OK)
+        return fail(in, KIND_DECODE_ERROR, archive_error_string(in->filter));
+    archive_read_support_format_raw(in->filter);
+    archive_read_support_format_empty(in->filter);
+    if (archive_read_open(in->filter, in, NULL, read_body, NULL) != ARCHIVE_OK ||
+        archive_read_next_header(in->filter, &entry) != ARCHIVE_OK)
+        return fail(in, KIND_DECODE_ERROR, archive_error_string(in->filter));
+    return true;
+}
+
+static bool over_limit(struct archive_input *in)
+{
+    uint64_t given = in->offset + in->len, body = in->body.offset + in->body.len;
+    if (in->max_bytes > 0 && given > in->max_bytes)
+        return true;
+    return in->max_ratio > 0 && given > DECODE_RATIO_FREE && given / in->max_ratio > body;
+}
+
+static bool next_filtered(struct archive_input *in)
+{
+    la_ssize_t n = archive_read_data(in->filter, in->filtered, FILTERED);
+    if (n == 0 && !ferror(in->body.file))
+        return false;
+    if (n <= 0)
+        return ferror(in->body.file)
+                   ? false
+                   : fail(in, KIND_DECODE_ERROR, archive_error_string(in->filter));
+    in->data = in->filtered;
+    in->len = (size_t)n;
+    return over_limit(in) ? fail(in, KIND_LIMIT_EXCEEDED,
+                                 "the archive unpacks to more than is allowed (max_decoded, "
+                                 "flow.decode_ratio)")
+                          : true;
+}
+
+/* --- blocks --------------------------------------------------------------------------------------- */
+
+static bool next_plain(struct archive_input *in)
+{
+    if (!block_next(&in->body))
+        return false;
+    in->data = in->body.data;
+    in->len = in->body.len;
+    return true;
+}
+
+/* What a filter is known by may come in pieces, which are put together. */
+static bool begin(struct archive_input *in)
+{
+    in->started = true;
+    while (in->head.len < LZMA_HEADER && block_next(&in->body))
+        if (buf_put(&in->head, in->body.data, in->body.len) < 0)
+            return fail(in, KIND_RESOURCES, "out of memory");
+    supporter support = filter_of(&in->head);
+    if (support)
+        return open_filter(in, support) && next_filtered(in);
+    in->data = in->head.data;
+    in->len = in->head.len;
+    return in->len > 0;
+}
+
+/* Of the block that goes now what is to be kept goes into `back`. */
+static bool keep_back(struct archive_input *in)
+{
+    uint64_t end = in->offset + in->len, start = in->offset - in->back.len;
+    uint64_t from = end > LOOK_AHEAD ? end - LOOK_AHEAD : 0;
+    if (in->marked < from)
+        from = in->marked;
+    if (from < start)
+        from = start;
+    if (from >= in->offset) {
+        buf_reset(&in->back);
+        buf_put(&in->back, in->data + (from - in->offset), (size_t)(end - from));
+    } else {
+        buf_drop(&in->back, (size_t)(from - start));
+        buf_put(&in->back, in->data, in->len);
+    }
+    return !in->back.failed;
+}
+
+static void note_zeros(struct archive_input *in)
+{
+    size_t len = in->len;
+    while (len > 0 && in->data[len - 1] == '\0')
+        len--;
+    if (len > 0)
+        in->zeros_from = in->offset + len;
+}
+
+bool archive_input_next(struct archive_input *in)
+{
+    if (in->ended)
+        return false;
+    if (in->len > 0 && !keep_back(in))
+        return fail(in, KIND_RESOURCES, "out of memory");
+    in->offset += in->len;
+    in->len = 0;
+    bool more = !in->started ? begin(in) : in->filter ? next_filtered(in) : next_plain(in);
+    if (!more) {
+        in->ended = true;
+        in->len = 0;
+        return false;
+    }
+    note_zeros(in);
+    return true;
+}
+
+void archive_input_mark(struct archive_input *in, uint64_t from)
+{
+    in->marked = from;
+}
+
+void archive_input_unmark(struct archive_input *in)
+{
+    in->marked = UINT64_MAX;
+}
+
+const char *archive_input_since(struct archive_input *in, uint64_t from, size_t *ret_len)
+{
+    uint64_t end = in->offset + in->len, start = in->offset - in->back.len;
+    if (from < start || from > end)
+        return NULL; /* of a filter that was asked too late */
+    *ret_len = (size_t)(end - from);
+    if (from >= in->offset)
+        return in->len > 0 ? in->data + (from - in->offset) : "";
+    buf_reset(&in->joined);
+    buf_put(&in->joined, in->back.data + (from - start), (size_t)(in->offset - from));
+    buf_put(&in->joined, in->data, in->len);
+    return in->joined.failed ? NULL : in->joined.data;
+}
