@@ -2,6 +2,8 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "flow/transcode.h"
+#include "parse/plugin_check.h"
 
 #include <errno.h>
 #include <stdio_ext.h>
@@ -12,7 +14,8 @@
 struct reader {
     const struct member *member;
     struct parse_task task;
-    struct decode *decode; /* or NULL */
+    struct decode *decode;  /* or NULL */
+    struct transcode *text; /* or NULL: the parser reads bytes */
     FILE *file;
     char buffer[BUFFER];
     struct buf record;
@@ -29,12 +32,18 @@ static ssize_t read_source(void *arg, char *data, size_t size)
     return n;
 }
 
+static ssize_t read_decoded(void *arg, char *data, size_t size)
+{
+    struct reader *r = arg;
+    return r->decode ? decode_read(r->decode, data, size) : read_source(r, data, size);
+}
+
 static ssize_t cookie_read(void *cookie, char *data, size_t size)
 {
     struct reader *r = cookie;
-    ssize_t n = size == 0   ? 0
-                : r->decode ? decode_read(r->decode, data, size)
-                            : read_source(r, data, size);
+    ssize_t n = size == 0 ? 0
+                : r->text ? transcode_read(r->text, data, size)
+                          : read_decoded(r, data, size);
     if (n < 0)
         errno = EIO;
     return n;
@@ -51,6 +60,14 @@ static int open_file(struct reader *r)
     if (!decode_plan_empty(&r->member->decode)) {
         r->decode = decode_new(&r->member->decode, read_source, r);
         if (!r->decode)
+            return -ENOMEM;
+    }
+    if (parser_flags(r->member->inner->parser) & PENSTOCK_PARSER_TEXT) {
+        struct charset_plan plan = r->member->outer->text;
+        plan.declares = parser_flags(r->member->inner->parser) & PENSTOCK_PARSER_DECLARES;
+        charset_of_type(r->member->content_type, plan.header);
+        r->text = transcode_new(&plan, read_decoded, r);
+        if (!r->text)
             return -ENOMEM;
     }
     r->file =
@@ -101,6 +118,10 @@ static int fail_decode(struct reader *r)
 /* The member was not read to its end, or not well. */
 static int fail_read(struct reader *r)
 {
+    if (r->text && transcode_fault(r->text) == TRANSCODE_NO_MEMORY)
+        return fail(r, KIND_RESOURCES, 0, "out of memory");
+    if (r->text && transcode_fault(r->text) == TRANSCODE_WRONG)
+        return fail(r, KIND_DECODE_ERROR, 0, transcode_message(r->text));
     if (!r->source_failed && r->decode && decode_fault(r->decode) != DECODE_FINE)
         return fail_decode(r);
     return -EIO; /* the source has said why */
@@ -125,7 +146,9 @@ static int judge(struct reader *r, enum penstock_result result)
     const struct parse_task *task = &r->task;
     r->member->outer->notes += task->notes;
     r->member->outer->skipped += task->skipped;
-    bool broken = r->source_failed || (r->decode && decode_fault(r->decode) != DECODE_FINE);
+    bool broken = r->source_failed || (r->decode && decode_fault(r->decode) != DECODE_FINE) ||
+                  (r->text && transcode_fault(r->text) != TRANSCODE_FINE);
+    r->member->outer->repaired += task->repaired;
     if (broken || (result == PENSTOCK_OK && !drain(r)))
         return fail_read(r);
     if (result != PENSTOCK_FAILED)
@@ -160,6 +183,11 @@ int member_run(const struct member *member)
         result = judge(r, parse_task_nested(&r->task, r->file));
     if (r->file)
         fclose(r->file);
+    if (r->text)
+        member->outer->replaced += transcode_replaced(r->text);
+    if (r->text)
+        member->outer->repaired += transcode_contradicted(r->text);
+    transcode_free(r->text);
     decode_free(r->decode);
     buf_deinit(&r->record);
     free(r);

@@ -22,6 +22,7 @@ struct member {
     const struct parse_pair *headers;
     size_t header_count;
     struct decode_plan decode;
+    const char *content_type; /* or NULL; for the charset of an inner parser that reads text */
     member_source source;
     void *arg;
 };

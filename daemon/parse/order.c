@@ -252,4 +252,6 @@ void report_take_text(const struct report *report, struct parse_task *task)
     snprintf(task->charset, sizeof task->charset, "%s", charset ? charset->name : "");
     task->replaced += report->replaced;
     task->repaired += report->repaired;
+    task->skipped = report->skipped;
+    task->notes = report->notes;
 }

@@ -76,7 +76,7 @@ struct report {
     char text[512];
 };
 
-/* What became of the body's text, into the task: `replaced`, `repaired` and `charset`. */
+/* What became of the body's text, into the task: `charset` and what is counted. */
 void report_take_text(const struct report *report, struct parse_task *task);
 
 #endif

@@ -425,8 +425,6 @@ static void take_body(struct run *run)
 {
     const struct report *report = &run->report;
     struct body *body = run->task->body;
-    run->task->notes = report->notes;
-    run->task->skipped = report->skipped;
     if (run->decode.body) { /* decoded here */
         run->task->body_ended = run->decode.ended;
         run->task->vouched = run->decode.vouched;

@@ -359,6 +359,8 @@ void parse_task_text_members(struct buf *line, const struct parse_task *task)
         line_u64(line, "replaced", task->replaced);
     if (task->repaired > 0)
         line_u64(line, "repaired", task->repaired);
+    if (task->skipped > 0)
+        line_u64(line, "skipped", task->skipped);
 }
 
 static void run_here(struct parse_task *task)

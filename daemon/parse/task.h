@@ -101,7 +101,7 @@ enum penstock_result parse_task_nested(struct parse_task *task, FILE *file);
 struct charset_plan parse_task_text(const struct parse_task *task);
 
 /* Of a task that has ended, the members of its verdict that tell what its text was like: `charset`, unless it was
- * UTF-8, and `replaced` and `repaired`, unless they are 0. */
+ * UTF-8, and `replaced`, `repaired` and `skipped`, unless they are 0. */
 void parse_task_text_members(struct buf *line, const struct parse_task *task);
 
 /* For built-in parsers, as run->repaired. */

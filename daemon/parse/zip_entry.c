@@ -130,6 +130,12 @@ long zip_entry_central(const char *text, size_t len, struct zip_entry *ret)
     return take_names(ret, text, len, extra_len);
 }
 
+bool zip_entry_is_bounded(const struct zip_entry *e)
+{
+    enum { STORED = 0, DEFLATED = 8, BZIP2 = 12, ZSTD = 93 };
+    return e->method == STORED || e->method == DEFLATED || e->method == BZIP2 || e->method == ZSTD;
+}
+
 static bool is_unix(const struct zip_entry *e)
 {
     return e->made_by == MADE_BY_UNIX || e->made_by == MADE_BY_DARWIN;

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/json_string.h"
 #include "base/list.h"
+#include "base/utf8.h"
 #include "parse/archive_input.h"
 #include "parse/held.h"
 #include "parse/inner.h"
@@ -50,6 +51,7 @@
 struct settings {
     const struct penstock_parser *parser;
     const char *pattern;
+    const struct charset *names; /* or NULL */
     bool decode;
     size_t max_members, max_bytes;
 };
@@ -84,6 +86,10 @@ static void read_settings(struct options *o, struct settings *s)
 {
     s->parser = inner_choose(o);
     s->pattern = o->get(o->arg, "member");
+    const char *names = o->get(o->arg, "names");
+    s->names = names && names[0] ? charset_find(names) : NULL;
+    if (names && names[0] && !s->names)
+        option_fault(o, "option \"names\": \"%.64s\" is no charset that is known here", names);
     static const char *const decodes[] = {"auto", "none", NULL};
     s->decode = option_choice(o, "decode", decodes) == 0;
     s->max_members = option_bytes(o, "max_members", 1, (size_t)1 << 40);
@@ -294,9 +300,9 @@ static int take_held(struct reader *r)
 
 /* --- members ------------------------------------------------------------------------------------- */
 
-static int put_names(struct reader *r, const char *name, size_t len)
+static int put_names(struct reader *r, const char *name, size_t len, bool said)
 {
-    bool escaped = member_name(&r->name, name, len);
+    bool escaped = member_name(&r->name, name, len, said, r->set.names);
     buf_reset(&r->head);
     buf_puts(&r->head, "{\"member\":");
     json_put_string(&r->head, r->name.data, r->name.len);
@@ -311,7 +317,9 @@ static int take_name(struct reader *r, struct archive_entry *entry, int status)
     const char *name = archive_entry_pathname(entry), *why = archive_error_string(r->archive);
     if (!name)
         name = archive_entry_pathname_utf8(entry);
-    int result = put_names(r, name ? name : "", name ? strlen(name) : 0);
+    size_t len = name ? strlen(name) : 0;
+    /* A pax header's names are said to be UTF-8, others are it by chance if they are it at all. */
+    int result = put_names(r, name ? name : "", len, utf8_valid(name, len) == len);
     if (result == 0 && status == ARCHIVE_WARN && why && strstr(why, "be converted"))
         return fail_member(r, KIND_DECODE_ERROR,
                            "its name is not what the archive says it is: UTF-8");
@@ -336,7 +344,7 @@ static int take_zip_entry(struct reader *r)
         r->crc = zip_entry_is_late(e) ? 0 : e->crc;
         if (zip_directory_begin(&r->directory, e, e->offset) < 0)
             return fail_memory(r);
-        return put_names(r, e->name, e->name_len);
+        return put_names(r, e->name, e->name_len, e->utf8);
     }
     return fail(r, KIND_PARSER_FAILED, "the zip's header of a member is damaged");
 }
@@ -369,21 +377,11 @@ static bool is_wanted(const struct reader *r)
     return fnmatch(r->set.pattern, name, FNM_EXTMATCH) == 0;
 }
 
-/* Of zip's ways to compress some take whatever memory the file asks for. */
-static bool is_bounded(const struct reader *r)
-{
-    static const unsigned methods[] = {0, 8, 12, 93};
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
-        if (r->zip_entry.method == methods[i])
-            return true;
-    return !r->zip;
-}
-
 static int take_wanted(struct reader *r, struct archive_entry *entry)
 {
     if (archive_entry_is_encrypted(entry))
         return fail_member(r, KIND_PARSER_FAILED, "it is encrypted");
-    if (!is_bounded(r))
+    if (r->zip && !zip_entry_is_bounded(&r->zip_entry))
         return fail_member(
             r, KIND_PARSER_FAILED,
             "it is compressed in a way whose memory has no bound; deflate, bzip2 and zstd have");
@@ -576,6 +574,8 @@ static int parse(FILE *body, struct penstock_run *run)
 
 static const struct penstock_option options[] = {
     {"member", "*", "which members, by a pattern: *.csv, data/*, @(*.csv|*.tsv)"},
+    {"names", "",
+     "the charset of names that are not in UTF-8, and of a zip's that do not say so: cp437"},
     {"decode", "auto", "members that are compressed themselves: auto, or none"},
     {"max_members", "1000000", "members at most, wanted or not"},
     {"max_bytes", "64G", "bytes of the wanted members at most"},
@@ -592,4 +592,5 @@ const struct penstock_parser parser_archive = {
     .check = check,
     .setup = setup,
     .parse = parse,
+    .flags = PENSTOCK_PARSER_DECLARES, /* a member may be in any charset */
 };

@@ -105,7 +105,7 @@ static void test_compressed_members(void **state)
            "{\"member\":\"a.gz\",\"data\":{\"a\":1}}\n{\"member\":\"b\",\"data\":2}\n"
            "{\"member\":\"c.gz\",\"data\":{\"a\":1}}\n",
            "member \"c.gz\": the gzip data is cut");
-    expect("parser=ndjson\ndecode=none", KIND_PARSER_FAILED, "", "member \"a.gz\", line 1: ");
+    expect("parser=ndjson\ndecode=none", KIND_DECODE_ERROR, "", "member \"a.gz\": byte 0x8b");
 }
 
 static void test_inner_failures(void **state)

@@ -268,14 +268,60 @@ static void test_names_apart(void **state)
     }
 }
 
+static void test_names_in_a_charset(void **state)
+{
+    static const char *const bytes[][4] = {
+        {"names=cp437", "Zo\x89", "Zo\xc3\xab"},
+        {"names=shift_jis", "\x93\xfa\x96\x7b.csv", "\xe6\x97\xa5\xe6\x9c\xac.csv"},
+        {"names=windows-1251", "\xff", "\xd1\x8f"},
+    };
+    char options[100], records[200];
+    for (size_t i = 0; i < 6; i++) {
+        struct archive *a = begin(i % 2 ? ARCHIVE_FORMAT_ZIP : ARCHIVE_FORMAT_TAR_USTAR, NULL);
+        put(a, bytes[i / 2][1], "1");
+        finish(a);
+        snprintf(options, sizeof options, "parser=ndjson\nmember=%s\n%s", bytes[i / 2][2],
+                 bytes[i / 2][0]);
+        snprintf(records, sizeof records, "{\"member\":\"%s\",\"data\":1}\n", bytes[i / 2][2]);
+        expect(options, KIND_NONE, records, "");
+    }
+}
+
+/* Each member's text is in a charset of its own, if it says so. */
+static void test_text_of_members(void **state)
+{
+    struct archive *a = begin(ARCHIVE_FORMAT_TAR_USTAR, NULL);
+    put_kind(a, "a", AE_IFREG, "\xff\xfe\"\0\xe9\0\"\0", 8);
+    put(a, "b", "\"\xc3\xa9\"");
+    finish(a);
+    expect("parser=ndjson", KIND_NONE,
+           "{\"member\":\"a\",\"data\":\"\xc3\xa9\"}\n{\"member\":\"b\",\"data\":\"\xc3\xa9\"}\n",
+           "");
+    a = begin(ARCHIVE_FORMAT_TAR_USTAR, NULL);
+    put(a, "a", "\"\xe9\"");
+    finish(a);
+    expect("parser=ndjson", KIND_DECODE_ERROR, "", "member \"a\": ");
+    expect("parser=ndjson\ncharset=latin1", KIND_NONE, "{\"member\":\"a\",\"data\":\"\xc3\xa9\"}\n",
+           "");
+    expect("parser=ndjson\ncharset_errors=replace", KIND_NONE,
+           "{\"member\":\"a\",\"data\":\"\xef\xbf\xbd\"}\n", "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tar_without_end), cmocka_unit_test(test_tars_one_after_another),
-        cmocka_unit_test(test_behind_a_cpio),   cmocka_unit_test(test_hard_links),
-        cmocka_unit_test(test_filters),         cmocka_unit_test(test_greedy_filter),
-        cmocka_unit_test(test_cut_directory),   cmocka_unit_test(test_directory_decides),
-        cmocka_unit_test(test_links_of_a_zip),  cmocka_unit_test(test_names_apart),
+        cmocka_unit_test(test_tar_without_end),
+        cmocka_unit_test(test_tars_one_after_another),
+        cmocka_unit_test(test_behind_a_cpio),
+        cmocka_unit_test(test_hard_links),
+        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_greedy_filter),
+        cmocka_unit_test(test_cut_directory),
+        cmocka_unit_test(test_directory_decides),
+        cmocka_unit_test(test_links_of_a_zip),
+        cmocka_unit_test(test_names_apart),
+        cmocka_unit_test(test_names_in_a_charset),
+        cmocka_unit_test(test_text_of_members),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, setup, teardown);
