@@ -90,6 +90,13 @@ static bool begins(const char *head, size_t len, const char *magic, size_t magic
     return memcmp(head, magic, len < magic_len ? len : magic_len) == 0;
 }
 
+/* Of zstd: sixteen magic numbers, of frames that hold no data and stand anywhere among the others (RFC 8878, 3.1.2);
+ * pzstd writes one in front of each. LZ4 has the same ones, but is none of ours. */
+static bool begins_skippable(const char *head, size_t len)
+{
+    return len > 0 && (head[0] & 0xf0) == 0x50 && begins(head + 1, len - 1, "\x2a\x4d\x18", 3);
+}
+
 int decode_sniff(const void *head, size_t len)
 {
     static const struct {
@@ -107,6 +114,8 @@ int decode_sniff(const void *head, size_t len)
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (begins(p, len, table[i].magic, table[i].len))
             return len >= table[i].len ? (int)table[i].coding : -2;
+    if (begins_skippable(p, len))
+        return len >= 4 ? DECODE_ZSTD : -2;
     if (!begins(p, len, "BZh", 3) || (len > 3 && (p[3] < '1' || p[3] > '9')))
         return -1;
     if (len > 4 && !begins(p + 4, len - 4, block, 6) && !begins(p + 4, len - 4, empty, 6))

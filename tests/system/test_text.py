@@ -1,7 +1,13 @@
 # label: sanitize
 """Text in all charsets, through every parser of text, and what becomes of bytes that are none."""
+import bz2
 import codecs
 import gzip
+import hashlib
+import lzma
+import shutil
+import subprocess
+import unittest
 
 import penstock_test
 import text_table
@@ -125,7 +131,66 @@ FILTERS = [
 ]
 
 
+PLAIN = b"a,b\n1,2\n"
+PLAIN_RECORDS = [{"a": "1", "b": "2"}]
+
+
+def zstd(data):
+    return subprocess.run(["zstd", "-q", "-c"], input=data, stdout=subprocess.PIPE, check=True).stdout
+
+
+def digest_of(data):
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def compressed():
+    packed = gzip.compress(PLAIN)
+    # As pzstd writes: in front of each frame one that holds no data but the frame's size.
+    skippable = b"\x50\x2a\x4d\x18\x04\0\0\0\x12\0\0\0"
+    halves = PLAIN[:5], PLAIN[5:]
+    rows = [Row(f"csv in {name}", "csv", body, PLAIN_RECORDS, decoded_bytes=8) for name, body in (
+        ("gzip", packed), ("gzip, two members", b"".join(map(gzip.compress, halves))), ("gzip, padded", packed + bytes(512)),
+        ("bzip2, two streams", b"".join(map(bz2.compress, halves))),
+        ("xz, two streams and padding", lzma.compress(halves[0]) + bytes(8) + lzma.compress(halves[1])),
+        ("zstd, two frames", b"".join(map(zstd, halves))), ("zstd, as pzstd does", skippable + zstd(halves[0]) + skippable + zstd(halves[1])),
+        ("zstd, with one behind", zstd(PLAIN) + b"\x5f\x2a\x4d\x18\0\0\0\0"))]
+    rows += [
+        Row("cut in a skippable frame", "csv", skippable[:10], [], error=("decode_error", "is cut")),
+        Row("something else behind", "csv", packed + b"x", PLAIN_RECORDS, error=("decode_error", ""), members=["decoded_bytes"]),
+        Row("not decoded", "csv", packed, [], job={"decode": "none"}, error=("decode_error", "byte 0x8b at offset 1 is no text")),
+        Row("demanded", "csv", PLAIN, [], job={"decode": "zstd"}, error=("decode_error", "zstd"), members=["decoded_bytes"]),
+        Row("digest, as published", "digest", packed, [digest_of(packed)]),
+        Row("digest, decoded if asked", "digest", packed, [digest_of(PLAIN)], job={"decode": "auto"}, decoded_bytes=8),
+        Row("digest, decoded if demanded", "digest", packed, [digest_of(PLAIN)], job={"decode": "gzip"}, decoded_bytes=8),
+    ]
+    return rows
+
+
 class Text(text_table.Case):
+    @unittest.skipUnless(shutil.which("zstd"), "there is no zstd")
+    def test_compressed(self):
+        self.check_rows(compressed())
+
+    def test_parse_goes_by_the_config(self):
+        """Whatever its messages name can be set."""
+        zeros = self.wrote("zeros.gz", gzip.compress(bytes(8 << 20)))
+        bomb = self.wrote("bomb.gz", gzip.compress(bytes(40 << 20)))
+        long = self.wrote("long", b"x" * 5000 + b"\n")
+        for file, parser, setting, less, more in (
+                (zeros, "count", "defaults.max_decoded", "1M", "64M"), (bomb, "count", "flow.decode_ratio", "10", "100000"),
+                (long, "lines", "parse.max_record", "4K", "8K")):
+            done = penstock_test.run(text_table.PENSTOCKD, "--config", "/dev/null", "--set", f"{setting}={less}", "--parse", parser, file,
+                                     check=1)
+            self.assertIn(setting.removeprefix("defaults."), done.stderr)
+            penstock_test.run(text_table.PENSTOCKD, "--config", "/dev/null", "--set", f"{setting}={more}", "--parse", parser, file, check=0)
+        config = self.wrote("parse.conf", '[parser "greek"]\ntype = lines\ncharset = windows-1253\ncharset_errors = replace\n')
+        done = penstock_test.run(text_table.PENSTOCKD, "--config", config, "--parse", "greek", self.wrote("input", b"\xe1\xff"), check=0)
+        self.assertIn('"text":"α\ufffd"', done.stdout)
+        for option in ("--charset=klingon", "--charset-errors=ignore", "--decode=rar"):
+            done = penstock_test.run(text_table.PENSTOCKD, "--config", config, "--parse", "greek", option, long, check=2)
+            self.assertIn(option.split("=", maxsplit=1)[0], done.stderr)
+        penstock_test.run(text_table.PENSTOCKD, "--charset", "utf-8", check=2)
+
     def test_rule(self):
         self.check_rows(RULE)
 

@@ -223,6 +223,28 @@ static void test_skippable_frame(void **state)
 
 /* --- auto -------------------------------------------------------------------------------------------- */
 
+/* Any of the sixteen in front, one or several, and frames between them. */
+static void test_auto_knows_skippable_frames(void **state)
+{
+    struct decode_plan plan = file(DECODE_FILE_AUTO);
+    for (int n = 0; n < 16; n++)
+        for (size_t step = 1; step < 20; step += 3) {
+            char skippable[] = "P*M\x18\3\0\0\0abc";
+            skippable[0] = (char)(0x50 + n);
+            in->len = 0;
+            for (int i = 0; i < 2; i++) {
+                put_bytes(in, skippable, sizeof skippable - 1);
+                put_bytes(in, skippable, sizeof skippable - 1);
+                put_zstd(in, "text", 4);
+            }
+            struct outcome o = run(&plan, in, in->len, step, 7);
+            assert_int_equal(o.fault, DECODE_FINE);
+            assert_true(o.active);
+            assert_int_equal(out->len, 8);
+            assert_memory_equal(out->data, "texttext", 8);
+        }
+}
+
 static void test_auto_leaves_the_rest_alone(void **state)
 {
     static const char *const texts[] = {"",
@@ -236,7 +258,9 @@ static void test_auto_leaves_the_rest_alone(void **state)
                                         "BZh0 and so on",
                                         "BZh9 is no bzip2 file",
                                         "\3757zX",
-                                        "\x28\xb5\x2f text"};
+                                        "\x28\xb5\x2f text",
+                                        "P*M text",
+                                        "_*"};
     struct decode_plan plan = file(DECODE_FILE_AUTO);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         for (size_t step = 1; step < 12; step++)
@@ -328,6 +352,7 @@ int main(void)
         cmocka_unit_test(test_codings_over_each_other),
         cmocka_unit_test(test_unchecked_streams_vouch_for_nothing),
         cmocka_unit_test(test_skippable_frame),
+        cmocka_unit_test(test_auto_knows_skippable_frames),
         cmocka_unit_test(test_auto_leaves_the_rest_alone),
         cmocka_unit_test(test_auto_waits_no_longer_than_needed),
         cmocka_unit_test(test_flushed_data_does_not_wait),
