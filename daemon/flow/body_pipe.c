@@ -195,15 +195,6 @@ static void take_over(struct body_pipe *pipe, uv_loop_t *loop, struct body *body
     uv_prepare_start(&pipe->fresh, on_fresh);
 }
 
-int body_pipe_adopt(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, int *fd,
-                    size_t size, const struct body_pipe_ops *ops, void *user)
-{
-    int r = fd_set_nonblock(*fd, true);
-    if (r == 0)
-        take_over(pipe, loop, body, fd, size, ops, user);
-    return r;
-}
-
 int body_pipe_open(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, size_t size,
                    const struct body_pipe_ops *ops, void *user, int *ret_read_fd)
 {

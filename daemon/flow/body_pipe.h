@@ -75,11 +75,6 @@ struct body_pipe {
 int body_pipe_open(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, size_t size,
                    const struct body_pipe_ops *ops, void *user, int *ret_read_fd);
 
-/* The same with a pipe that somebody else made: takes over its write end (*fd becomes -1 on success), which
- * is made non-blocking. */
-int body_pipe_adopt(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, int *fd,
-                    size_t size, const struct body_pipe_ops *ops, void *user);
-
 /* All or nothing: 0, the chunk is taken; BODY_PIPE_FULL, none of it is (a carry waits): pause;
  * -EPIPE, the reader is gone; -ECANCELED, after complete or abort; or another negative errno
  * (-ENOMEM for the carry). */

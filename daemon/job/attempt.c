@@ -103,11 +103,55 @@ void attempt_parsed(struct attempt *a)
         attempt_unref(a); /* abandoned: nobody waits for it, and the control loop may be gone */
 }
 
+static bool has_command(const struct attempt *a)
+{
+    return a->task.relay;
+}
+
+/* Nobody is left who could tell how the command ended. */
+static void forget_command(struct attempt *a)
+{
+    if (!attempt_engaged(a) || !has_command(a))
+        return;
+    relay_gone(&a->relay);
+    body_wake(a->body);
+}
+
+/* The client was not told to begin, and will not be. */
+static void forget_unbegun(struct attempt *a)
+{
+    if (!a->told_begin)
+        forget_command(a);
+}
+
 static void on_begun(struct mail *mail)
 {
     struct attempt *a = container_of(mail, struct attempt, begun_mail);
-    if (!a->ended)
+    if (attempt_cause(a)) {
+        forget_unbegun(a);
+    } else if (!a->ended) {
+        a->told_begin = true;
         a->ops->begun(a);
+    }
+    attempt_unref(a);
+}
+
+static void on_delivered(struct mail *mail)
+{
+    struct attempt *a = container_of(mail, struct attempt, delivered_mail);
+    if (!attempt_cause(a) && !a->ended)
+        a->ops->delivered(a);
+    attempt_unref(a);
+}
+
+static void stop(struct attempt *a);
+
+/* The cause is set. */
+static void on_broken(struct mail *mail)
+{
+    struct attempt *a = container_of(mail, struct attempt, broken_mail);
+    if (!a->ended)
+        stop(a);
     attempt_unref(a);
 }
 
@@ -126,9 +170,8 @@ static void on_over(struct mail *mail)
         atomic_load_explicit(&a->parser, memory_order_acquire) == PARSER_RUNNING) {
         sink_shut(a->env->sink, &a->task.source); /* what it still says is a consequence */
         body_wake(a->body);
+        forget_unbegun(a);
         a->ops->aborted(a);
-    } else if (a->remote && body_state(a->body) == BODY_COMPLETE) {
-        a->ops->delivered(a);
     }
     end_if_over(a);
 }
@@ -139,10 +182,8 @@ bool attempt_abandon(struct attempt *a)
     if (!atomic_compare_exchange_strong_explicit(&a->parser, &running, PARSER_ABANDONED,
                                                  memory_order_acq_rel, memory_order_acquire))
         return false;
-    if (a->remote)
-        attempt_unref(a); /* there is no worker that would */
-    else
-        pool_abandon(a->env->pool, &a->pool_job);
+    forget_command(a);
+    pool_abandon(a->env->pool, &a->pool_job);
     /* `ended` comes by mail, as if the parser had returned; the worker will find itself abandoned
      * and drop its own reference. */
     attempt_ref(a);
@@ -152,24 +193,22 @@ bool attempt_abandon(struct attempt *a)
 
 void attempt_returned(struct attempt *a)
 {
-    if (a->remote && atomic_load_explicit(&a->parser, memory_order_acquire) == PARSER_RUNNING)
-        attempt_parsed(a);
+    forget_command(a);
+}
+
+bool attempt_untouched(const struct attempt *a)
+{
+    enum attempt_parser parser = atomic_load_explicit(&a->parser, memory_order_acquire);
+    return parser != PARSER_ABANDONED &&
+           !atomic_load_explicit(&a->relay.touched, memory_order_acquire);
 }
 
 void attempt_command_ended(struct attempt *a, int status)
 {
-    if (!a->remote || atomic_load_explicit(&a->parser, memory_order_acquire) != PARSER_RUNNING)
+    if (!attempt_engaged(a) || !has_command(a))
         return;
-    bool whole = body_state(a->body) == BODY_COMPLETE;
-    a->task.result = status != 0 ? PENSTOCK_FAILED : whole ? PENSTOCK_OK : PENSTOCK_ENOUGH;
-    a->task.body_ended = whole;
-    if (status > 128)
-        attempt_fail(a, KIND_PARSER_CRASHED, "the command was ended by signal %d", status - 128);
-    else if (status != 0)
-        attempt_fail(a, KIND_PARSER_FAILED, "the command's exit status is %d", status);
-    if (!a->over)
-        attempt_fetch_abort(a); /* it wants no more, or never will */
-    attempt_parsed(a);
+    relay_exited(&a->relay, status);
+    body_wake(a->body);
 }
 
 /* The cause is set: stops whatever runs. */
@@ -306,6 +345,8 @@ int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, vo
     mail_init(&a->over_mail, on_over);
     mail_init(&a->parsed_mail, on_parsed);
     mail_init(&a->begun_mail, on_begun);
+    mail_init(&a->delivered_mail, on_delivered);
+    mail_init(&a->broken_mail, on_broken);
     a->run_fd = -1;
     atomic_init(&a->length, -1);
     attempt_fetch_init(a);

@@ -24,6 +24,7 @@
 #include "job/keep.h"
 #include "job/resume.h"
 #include "parse/pool.h"
+#include "parse/relay.h"
 #include "parse/task.h"
 #include "record/sink.h"
 #include "record/spool.h"
@@ -74,7 +75,8 @@ struct attempt_ops {
     /* The origin answered with a redirect, and nothing of the attempt runs now: go on with
      * attempt_hop, or attempt_abort. `url` is absolute and lives as long as the hop. */
     void (*redirected)(struct attempt *a, const char *url);
-    /* For a command of a client's (run_fd): its body begins; or all of it is in the pipe, and verified. */
+    /* For a command of a client's (run_fd): its body begins; or all of it is in the pipe, and verified. Not
+     * after an abort. */
     void (*begun)(struct attempt *a);
     void (*delivered)(struct attempt *a);
     /* The download has failed and the parser has not returned yet: it has EIO now, and should. At
@@ -112,7 +114,8 @@ struct attempt {
     uint64_t started;
     unsigned hops;
     bool over, ended;
-    struct mail over_mail, parsed_mail, begun_mail;
+    struct mail over_mail, parsed_mail, begun_mail, delivered_mail, broken_mail;
+    bool told_begin; /* `begun` was called */
 
     /* Fetch loop's while a transfer is under way; read by the control loop once it is over. */
     struct transfer transfer;
@@ -132,8 +135,7 @@ struct attempt {
     char *redirect, *retry_after; /* or NULL */
     char excerpt[ATTEMPT_EXCERPT + 1];
     size_t excerpt_len;
-    int run_fd;  /* the write end of a client's pipe, until it is engaged; -1: a parser of ours */
-    bool remote; /* it was, and no worker of ours is at the other end */
+    int run_fd; /* the write end of a client's pipe, until it is engaged; -1: a parser of ours */
     struct body_pipe pipe;
     bool pipe_open, pipe_closing, transferring;
     struct resume resume;
@@ -161,6 +163,7 @@ struct attempt {
     struct body *body;
     struct parse_task task;
     struct pool_job pool_job;
+    struct relay relay; /* of a client's command: task.relay points here then */
     void *facts;        /* one block that holds what task.facts points at */
     uint64_t hold_max;  /* 0: records go to the sink as they come */
     struct spool spool; /* else here; finish.c's once it has ended well */
@@ -201,6 +204,9 @@ bool attempt_fail(struct attempt *a, enum error_kind kind, const char *fmt, ...)
 void attempt_command_ended(struct attempt *a, int status);
 void attempt_returned(struct attempt *a);
 
+/* After `ended`: no byte of the body has come to the command. */
+bool attempt_untouched(const struct attempt *a);
+
 /* After `ended`: NULL if it succeeded. */
 static inline const struct cause *attempt_cause(const struct attempt *a)
 {
@@ -215,6 +221,10 @@ static inline bool attempt_engaged(const struct attempt *a)
 /* hold.c, on the worker's thread: a record that is held back, as sink_emit; the parser has returned. */
 int attempt_hold(struct attempt *a, const char *json, size_t len);
 void attempt_held(struct attempt *a, bool good);
+
+/* attempt_engage.c: the body has a pipe: engages a worker, which gets its read end (taken over). 0, or negative
+ * with the cause set. Fetch loop. */
+int attempt_engage(struct attempt *a, int read_fd);
 
 /* attempt_fetch.c, for attempt.c alone. */
 void attempt_fetch_init(struct attempt *a);

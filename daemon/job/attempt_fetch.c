@@ -8,7 +8,6 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "fetch/fetch.h"
-#include "parse/process.h"
 #include "spec/proxy.h"
 
 #include <errno.h>
@@ -92,77 +91,10 @@ static const struct body_pipe_ops pipe_ops = {
 
 /* --- the parser ------------------------------------------------------------------------------- */
 
-static int emit_record(struct parse_task *task, const char *json, size_t len)
-{
-    struct attempt *a = container_of(task, struct attempt, task);
-    return a->hold_max ? attempt_hold(a, json, len)
-                       : sink_emit(a->env->sink, &task->source, json, len);
-}
-
-/* Worker's thread: what the parser's end means, before anyone else hears of it. */
-static void on_parser_done(struct parse_task *task)
-{
-    struct attempt *a = container_of(task, struct attempt, task);
-    attempt_held(a, task->result != PENSTOCK_FAILED);
-    if (task->result != PENSTOCK_FAILED)
-        return;
-    const char *message = task->message[0] ? task->message : "the parser gave no reason";
-    enum error_kind kind = task->kind == KIND_NONE ? KIND_PARSER_FAILED : task->kind;
-    if (task->line > 0)
-        attempt_fail(a, kind, "line %llu: %s", (unsigned long long)task->line, message);
-    else if (task->offset != PENSTOCK_NO_OFFSET)
-        attempt_fail(a, kind, "byte %llu: %s", (unsigned long long)task->offset, message);
-    else
-        attempt_fail(a, kind, "%s", message);
-}
-
-static void run_parser(struct pool_job *job)
-{
-    struct attempt *a = container_of(job, struct attempt, pool_job);
-    if (a->keep.max > 0)
-        keep_open(&a->keep, a->env->spool_dir, a->job);
-    parse_task_run(&a->task);
-    attempt_parsed(a);
-}
-
 static int fail_resources(struct attempt *a, const char *what, int r)
 {
     attempt_fail(a, KIND_RESOURCES, "%s: %s", what, strerror(-r));
     return r;
-}
-
-/* Processes are told of the body's end by the worker, which polls for it, and are kept from meeting one too early
- * by a second write end. */
-static int prepare_process(struct attempt *a)
-{
-    struct parse_task *task = &a->task;
-    process_attach(task, a->spec->parser->process);
-    task->write_fd = -1;
-    if (!task->process)
-        return 0;
-    int r = body_watch(a->body);
-    if (r == 0)
-        r = task->write_fd = fd_dup(a->pipe.fd);
-    return r < 0 ? r : 0;
-}
-
-/* The pipe is a client's, and its command the reader: the client is told to start it. */
-static int engage_command(struct attempt *a)
-{
-    int r = body_pipe_adopt(&a->pipe, fetch_loop_uv(a->loop), a->body, &a->run_fd,
-                            a->env->pipe_size, &pipe_ops, a);
-    if (r < 0)
-        return fail_resources(a, "the command's pipe cannot be used", r);
-    a->pipe_open = true;
-    a->pipe.budget = a->env->pipe_budget;
-    a->remote = true;
-    a->task.body = a->body;
-    attempt_ref(a); /* as a worker's: until the command has ended */
-    attempt_ref(a); /* the mail's */
-    atomic_store_explicit(&a->parser, PARSER_RUNNING, memory_order_release);
-    atomic_store_explicit(&a->engaged, true, memory_order_release);
-    mailbox_post(a->env->control, &a->begun_mail);
-    return 0;
 }
 
 /* The body's first byte is here, or its end without one: makes the pipe and engages a worker. */
@@ -172,51 +104,13 @@ static int engage(struct attempt *a)
     a->body = body_new();
     if (!a->body)
         return fail_resources(a, "no memory for the body", -ENOMEM);
-    if (a->run_fd >= 0)
-        return engage_command(a);
     int r = body_pipe_open(&a->pipe, fetch_loop_uv(a->loop), a->body, a->env->pipe_size, &pipe_ops,
                            a, &read_fd);
     if (r < 0)
         return fail_resources(a, "no pipe could be made for the body", r);
     a->pipe_open = true;
     a->pipe.budget = a->env->pipe_budget;
-    struct parse_task *task = &a->task;
-    task->parser = a->spec->parser->impl;
-    task->body = a->body;
-    task->read_fd = read_fd;
-    r = prepare_process(a);
-    if (r < 0) {
-        fd_close(&read_fd);
-        return fail_resources(a, "no descriptor could be had for the parser's process", r);
-    }
-    task->emit = emit_record;
-    if (a->spec->effective.deliver == DELIVER_COMMIT)
-        a->hold_max = a->spec->effective.commit_max;
-    if (a->spec->effective.keep_body == KEEP_BODY_FAILED) {
-        a->keep.max = a->env->spool_max;
-        task->tee = keep_take;
-        task->tee_arg = &a->keep;
-    }
-    task->record_bytes = a->env->max_record;
-    task->drain_after_enough = a->checksum.demanded;
-    task->done = on_parser_done;
-    task->source.job = a->job;
-    task->source.attempt = a->number;
-    task->source.extra = a->extra ? a->extra : "";
-    a->pool_job.work = run_parser;
-    attempt_ref(a);
-    atomic_store_explicit(&a->parser, PARSER_RUNNING, memory_order_release);
-    atomic_store_explicit(&a->engaged, true, memory_order_release);
-    r = pool_run(a->env->pool, &a->pool_job);
-    if (r < 0) {
-        atomic_store_explicit(&a->parser, PARSER_IDLE, memory_order_release);
-        atomic_store_explicit(&a->engaged, false, memory_order_release);
-        attempt_unref(a);
-        fd_close(&read_fd);
-        fd_close(&task->write_fd);
-        return fail_resources(a, "no thread could be had for the parser", r);
-    }
-    return 0;
+    return attempt_engage(a, read_fd);
 }
 
 /* --- the response ------------------------------------------------------------------------------- */
@@ -526,7 +420,7 @@ void attempt_fetch_abort(struct attempt *a)
 
 void attempt_fetch_init(struct attempt *a)
 {
-    a->pipe.fd = -1;
+    a->pipe.fd = a->relay.out = -1;
     mail_init(&a->abort_mail, on_abort);
     resume_init(&a->resume);
 }

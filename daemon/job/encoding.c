@@ -1,6 +1,7 @@
 #include "job/encoding.h"
 
 #include "job/attempt.h"
+#include "parse/process.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -69,13 +70,20 @@ bool encoding_noted(const struct attempt *a)
     return a->encoding.head_len == sizeof a->encoding.head;
 }
 
+/* Programs get a file as it is unless its format was named: they may well begin with zcat. */
+static bool leaves_files(const struct attempt *a)
+{
+    const struct process_def *process = a->spec->parser->process;
+    return a->spec->run || (process && process->stage_count > 0);
+}
+
 bool encoding_may_vouch(const struct attempt *a)
 {
-    if (a->run_fd >= 0 || a->remote)
-        return false; /* a command reads the body as it is */
     const struct decode_plan *plan = &a->task.decode;
     if (plan->coding_count > 0)
         return true;
+    if (plan->file == DECODE_FILE_AUTO && leaves_files(a))
+        return false;
     if (plan->file == DECODE_FILE_AUTO)
         return decode_sniff(a->encoding.head, a->encoding.head_len) >= 0;
     return plan->file != DECODE_FILE_NONE;

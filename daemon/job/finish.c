@@ -25,20 +25,39 @@ static void forget(struct job *job)
     jobs_drain_step(jobs);
 }
 
-/* Cancelled between two attempts. The one that was has its line. */
+/* It stays in memory between two attempts, in no list. The one that was has its line. */
+static void stay(struct job *job)
+{
+    list_del(&job->link);
+    job->jobs->ending_count--;
+    job->place = PLACE_WINDOW;
+    job->ending = ENDING_NONE;
+    attempt_unref(job->attempt);
+    job->attempt = NULL;
+    buf_deinit(&job->attempt_line.text);
+    job->lines_taken = 0;
+    job->counted = false;
+    job->abandon_at = job->deadline = 0;
+}
+
 static void cancel_after_all(struct job *job)
 {
     struct cause cause = {.cancelled = true};
     const char *reason = job->cancel_reason ? job->cancel_reason : JOBS_NOT_KEPT;
     snprintf(cause.message, sizeof cause.message, "%s", reason);
-    list_del(&job->link);
-    job->jobs->ending_count--;
-    job->place = PLACE_WINDOW;
-    attempt_unref(job->attempt);
-    job->attempt = NULL;
-    buf_deinit(&job->attempt_line.text);
-    job->lines_taken = 0;
+    stay(job);
     job_finish(job, JOB_CANCELLED, &cause);
+}
+
+/* Nobody else has its pipe. */
+static void wait_here(struct job *job)
+{
+    struct jobs *jobs = job->jobs;
+    stay(job);
+    remote_wait(job);
+    calls_unpark(jobs);
+    admission_poke(jobs);
+    jobs_drain_step(jobs);
 }
 
 /* The daemon ends, and its store does not outlive it. */
@@ -60,6 +79,10 @@ static void on_committed(struct mail *mail)
                   call->error.text);
     if (stored && job->ending != ENDING_FINAL && (job->cancel_reason || is_lost(job))) {
         cancel_after_all(job);
+        return;
+    }
+    if (stored && job->ending == ENDING_RETRY && job->spec->run) {
+        wait_here(job);
         return;
     }
     if (job->ending == ENDING_RETRY)
@@ -180,6 +203,8 @@ void job_finish(struct job *job, enum job_state state, const struct cause *cause
     if (job->place == PLACE_ENDING)
         return;
     struct jobs *jobs = job->jobs;
+    if (state != JOB_DONE)
+        remote_abort(job);
     job->final = state;
     job->error = state == JOB_FAILED && cause ? cause->kind : KIND_NONE;
     if (state == JOB_DONE && job->attempt->spool.lines > 0)
@@ -227,7 +252,7 @@ static const struct cause *last_checks(struct job *job)
     if (!attempt_engaged(a) || (a->task.result != PENSTOCK_OK && !enough) ||
         (!enough && !a->task.body_ended))
         attempt_fail(a, KIND_INTERNAL, "the parser ended without a result");
-    else if (data_records(&a->task) < p->min_records)
+    else if (!job->spec->run && data_records(&a->task) < p->min_records) /* a command has none */
         attempt_fail(a, KIND_UNEXPECTED, "min_records: %llu records, at least %llu were expected",
                      (unsigned long long)data_records(&a->task),
                      (unsigned long long)p->min_records);
@@ -304,7 +329,7 @@ static void conclude(struct job *job)
     else if (cause->interrupted)
         job_finish(job, JOB_CANCELLED, cause);
     else if (worth_retrying(job->attempt, cause) && tries(job) < p->max_attempts &&
-             !jobs->draining && !job->spec->run)
+             !jobs->draining && (!job->spec->run || remote_waits(job)))
         retry(job, cause);
     else
         job_finish(job, JOB_FAILED, cause);

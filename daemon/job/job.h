@@ -33,7 +33,7 @@ struct schedules;
 
 /* Where an active job stands; `state` of its row is what the outside sees. */
 enum job_place {
-    PLACE_WINDOW,   /* in its host's window; queued */
+    PLACE_WINDOW, /* in its host's window; queued. Of `run` also in jobs->remotes, without a host */
     PLACE_CLAIMING, /* holds permit and slot; its claim is on the way from the store */
     PLACE_RUNNING,  /* holds permit and slot; an attempt is under way */
     PLACE_HOPPING,  /* as running, but waits for a slot of the host it was redirected to */
@@ -101,6 +101,7 @@ struct jobs {
     struct list ready;   /* hosts that may have something to start, in turn */
     struct list running; /* jobs: claiming, running, hopping */
     struct list ending;
+    struct list remotes; /* jobs of `run` that are not due yet, by `due`; remote.c */
     unsigned permits_used, ending_count;
     unsigned folding, claims_out; /* submissions that claim; claims on their way */
 

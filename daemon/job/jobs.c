@@ -19,6 +19,7 @@ static void on_timer(uv_timer_t *timer)
     jobs->timer_at = 0;
     jobs_check_clocks(jobs, clock_now());
     admission_check_due(jobs);
+    remote_check_due(jobs);
     recover_check(jobs);
     schedules_check(jobs);
 }
@@ -98,6 +99,7 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct er
     list_init(&jobs->ending);
     list_init(&jobs->followers);
     list_init(&jobs->waits);
+    list_init(&jobs->remotes);
     list_init(&jobs->parked);
     mail_init(&jobs->admit_mail, on_admit);
     mail_init(&jobs->trouble_mail, on_trouble);
@@ -158,6 +160,7 @@ static void on_last_mail(struct mail *mail)
     void *arg = jobs->closed_arg;
     follow_deinit(jobs);
     schedules_free(jobs->schedules);
+    remote_free_waiting(jobs);
     admission_free(jobs);
     proxy_free(jobs->proxy);
     registry_unref(jobs->registry);

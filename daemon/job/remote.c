@@ -1,5 +1,6 @@
 #include "job/remote.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "job/job.h"
 
@@ -36,17 +37,112 @@ void jobs_runner_gone(struct jobs_runner *runner)
         struct remote *remote = container_of(e, struct remote, link);
         struct job *job = container_of(remote, struct job, remote);
         remote->runner = NULL;
+        if (remote->ended)
+            continue; /* it has said what there was to say */
         job_cancel(job, "the client that ran the command has gone");
         if (job->attempt)
             attempt_returned(job->attempt); /* nobody is left who could say so */
     }
 }
 
-void remote_tell(struct job *job, const char *what)
+/* --- what the client is told ------------------------------------------------------------------------ */
+
+static void tell(struct job *job, const char *what)
 {
     struct jobs_runner *runner = job->remote.runner;
     if (runner)
         runner->tell(runner, what, job->id);
+}
+
+void remote_begin(struct job *job)
+{
+    struct remote *remote = &job->remote;
+    fd_close(&remote->fd);
+    if (!remote->begun && !remote->over)
+        tell(job, "begin");
+    remote->begun = true;
+}
+
+void remote_complete(struct job *job)
+{
+    if (!job->remote.over)
+        tell(job, "complete");
+    job->remote.over = true;
+}
+
+/* Also of one that is complete already: somebody wants its command to end. */
+void remote_abort(struct job *job)
+{
+    struct remote *remote = &job->remote;
+    if (!remote->aborted)
+        tell(job, "abort");
+    remote->over = remote->aborted = true;
+}
+
+void remote_ended(struct job *job)
+{
+    job->remote.ended = job->remote.over = job->remote.aborted = true;
+}
+
+int remote_lend(struct job *job, int *ret_fd)
+{
+    if (!job->spec->run)
+        return 0;
+    int fd = fd_dup(job->remote.fd);
+    if (fd < 0)
+        return fd;
+    *ret_fd = fd;
+    return 0;
+}
+
+/* --- not due yet ---------------------------------------------------------------------------------- */
+
+bool remote_waits(const struct job *job)
+{
+    return job->remote.runner && job->remote.fd >= 0 && !job->remote.begun &&
+           attempt_untouched(job->attempt);
+}
+
+static struct job *job_at(struct list *e)
+{
+    return container_of(e, struct job, link);
+}
+
+static void wait_until(struct jobs *jobs, int64_t due)
+{
+    int64_t wait = due - clock_real_us();
+    jobs_set_timer(jobs, clock_now() + (wait > 0 ? (uint64_t)wait * 1000 : 0));
+}
+
+void remote_wait(struct job *job)
+{
+    struct list *at = job->jobs->remotes.prev;
+    while (at != &job->jobs->remotes && job_at(at)->row->due > job->row->due)
+        at = at->prev;
+    list_add_head(at, &job->link);
+    job->claimed = false;
+    wait_until(job->jobs, job->row->due);
+}
+
+void remote_check_due(struct jobs *jobs)
+{
+    int64_t now = clock_real_us();
+    while (!list_empty(&jobs->remotes)) {
+        struct job *job = job_at(jobs->remotes.next);
+        if (job->row->due > now) {
+            wait_until(jobs, job->row->due);
+            return;
+        }
+        list_del(&job->link);
+        admission_queue(job);
+    }
+}
+
+void remote_free_waiting(struct jobs *jobs)
+{
+    struct list *e;
+    while ((e = list_pop(&jobs->remotes)))
+        job_free(job_at(e));
 }
 
 /* --- run ----------------------------------------------------------------------------------------- */
@@ -95,7 +191,10 @@ static void start(struct run *run, struct store_job *row)
     job->remote.runner = call->runner;
     list_add_tail(&call->runner->jobs, &job->remote.link);
     call_reply(call, json_pack("{s:I}", "id", (json_int_t)job->id));
-    admission_queue(job);
+    if (job->row->due > clock_real_us())
+        remote_wait(job);
+    else
+        admission_queue(job);
 }
 
 static void on_stored(struct mail *mail)
@@ -107,6 +206,10 @@ static void on_stored(struct mail *mail)
 
     if (run->store.call.result < 0) {
         call_fail_store(call, &run->store.call);
+        store_job_free(row);
+    } else if (run->item.existing || run->item.result < 0) {
+        call_fail(call, JOBS_CONFLICT, "key",
+                  "key: there is a job with this key already, and its body went elsewhere");
         store_job_free(row);
     } else if (call->abandoned) {
         struct job *job = job_new(call->jobs, row, run->spec, NULL);
@@ -183,19 +286,21 @@ void call_exited(struct jobs_call *call)
 {
     json_int_t id = json_integer_value(json_object_get(call->params, "id"));
     const json_t *status = json_object_get(call->params, "status");
+    json_int_t value = json_integer_value(status);
     struct job *job = id > 0 ? job_find(call->jobs, (uint64_t)id) : NULL;
 
-    if (!json_is_integer(status)) {
+    if (!json_is_integer(status) || value < 0 || value > 255) {
         call_fail(call, JOBS_INVALID_PARAMS, "status",
-                  "status: the command's exit status is wanted");
+                  "status: the command's exit status is wanted, from 0 to 255");
         return;
     }
-    if (!job || !call->runner || job->remote.runner != call->runner) {
+    if (!job || !call->runner || job->remote.runner != call->runner || !job->remote.begun) {
         call_fail(call, JOBS_NOT_FOUND, "id",
                   "id: no command of this connection runs for such a job");
         return;
     }
+    remote_ended(job);
     if (job->attempt)
-        attempt_command_ended(job->attempt, (int)json_integer_value(status));
+        attempt_command_ended(job->attempt, (int)value);
     call_reply(call, json_object());
 }

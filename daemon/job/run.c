@@ -25,18 +25,20 @@ static void expect_return(struct job *job)
 
 static void on_begun(struct attempt *a)
 {
-    remote_tell(a->user, "begin");
+    remote_begin(a->user);
 }
 
 static void on_delivered(struct attempt *a)
 {
-    remote_tell(a->user, "complete");
+    remote_complete(a->user);
 }
 
 static void on_aborted(struct attempt *a)
 {
-    remote_tell(a->user, "abort");
-    expect_return(a->user);
+    struct job *job = a->user;
+    if (job->remote.begun) /* else it may be tried again */
+        remote_abort(job);
+    expect_return(job);
 }
 
 static void on_ended(struct attempt *a)
@@ -94,6 +96,14 @@ static int find_credential(struct job *job, struct credential **ret, struct erro
     return r == 0 && chosen ? credential_new(chosen, job->spec->host, ret) : r;
 }
 
+/* Of a command somebody may be the one who reads (less): only what was asked for, or what is the ceiling. */
+static uint64_t parse_limit(const struct job *job)
+{
+    uint64_t bit = UINT64_C(1) << PARAM_PARSE_TIMEOUT;
+    bool asked = (job->spec->own.set | job->jobs->settings->ceilings.set) & bit;
+    return job->spec->run && !asked ? 0 : job->spec->effective.parse_timeout;
+}
+
 void job_launch(struct job *job)
 {
     struct jobs *jobs = job->jobs;
@@ -116,10 +126,10 @@ void job_launch(struct job *job)
         r = attempt_new(&jobs->env, &attempt_ops, job, job->spec, job->spec->registry, jobs->policy,
                         credential, job->id, job->row->attempt, &job->attempt);
     if (r == 0) {
-        job->attempt->run_fd = job->remote.fd;
-        job->remote.fd = -1;
-        r = schedule_prepare(job);
+        r = remote_lend(job, &job->attempt->run_fd);
     }
+    if (r == 0)
+        r = schedule_prepare(job);
     if (r == 0)
         r = take_hop(job, job->spec->url, job->spec->host);
     if (r < 0) {
@@ -132,8 +142,8 @@ void job_launch(struct job *job)
         job->deadline = job->attempt->started + p->timeout;
         jobs_set_timer(jobs, job->deadline);
     }
-    if (p->parse_timeout > 0)
-        jobs_set_timer(jobs, job->attempt->started + p->parse_timeout);
+    if (parse_limit(job) > 0)
+        jobs_set_timer(jobs, job->attempt->started + parse_limit(job));
 }
 
 /* --- redirects ----------------------------------------------------------------------------------- */
@@ -238,7 +248,7 @@ bool job_cancel(struct job *job, const char *reason)
     case PLACE_RUNNING:
     case PLACE_HOPPING:
         expect_return(job);
-        remote_tell(job, "abort");
+        remote_abort(job);
         return attempt_cancel(job->attempt, false, reason);
     case PLACE_ENDING: /* on its way back to the queue: it is cancelled once it is there */
         return job->ending != ENDING_FINAL && set_cancel_reason(job, reason);
@@ -253,7 +263,7 @@ void job_interrupt(struct job *job)
     if (job->place != PLACE_RUNNING && job->place != PLACE_HOPPING)
         return;
     expect_return(job);
-    remote_tell(job, "abort");
+    remote_abort(job);
     attempt_cancel(job->attempt, true, "the daemon stops");
 }
 
@@ -277,7 +287,7 @@ static void give_up(struct job *job)
 
 static void check_parser(struct job *job, uint64_t now, uint64_t *next)
 {
-    uint64_t limit = job->spec->effective.parse_timeout;
+    uint64_t limit = parse_limit(job);
     if (limit == 0)
         return;
     uint64_t busy = attempt_engaged(job->attempt) ? parse_task_busy(&job->attempt->task, now) : 0;
@@ -304,7 +314,7 @@ static void check_job(struct job *job, uint64_t now, uint64_t *next)
     if (job->deadline && now >= job->deadline) {
         if (attempt_abort(job->attempt, KIND_JOB_TIMEOUT,
                           "timeout: the job has used up its time")) {
-            remote_tell(job, "abort");
+            remote_abort(job);
             expect_return(job);
         }
         job->deadline = 0;

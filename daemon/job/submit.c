@@ -69,10 +69,16 @@ static int check_run(const struct spec *spec, const struct submission *s, struct
     } others[] = {{PARAM_PARSER, "parser"},
                   {PARAM_MIN_RECORDS, "min_records"},
                   {PARAM_DELIVER, "deliver"},
+                  {PARAM_COMMIT_MAX, "commit_max"},
                   {PARAM_KEEP_BODY, "keep_body"}};
     if (spec->run != s->run) {
         *ret_field = "run";
         return error_set(err, -EINVAL, "run: `run` is a method, and brings a pipe along");
+    }
+    if (s->run && spec->option_count > 0) {
+        *ret_field = "options";
+        return error_set(err, -EINVAL,
+                         "options: they are for a parser, and a command reads the body");
     }
     for (size_t i = 0; s->run && i < sizeof others / sizeof others[0]; i++)
         if (spec->own.set & (UINT64_C(1) << others[i].param)) {

@@ -595,5 +595,5 @@ void process_def_deinit(struct process_def *def)
 void process_attach(struct parse_task *task, const struct process_def *def)
 {
     task->process = def;
-    task->run_process = process_run;
+    task->run_elsewhere = def ? process_run : NULL;
 }

@@ -379,8 +379,8 @@ void parse_task_run(struct parse_task *task)
 {
     reset_results(task);
     atomic_store_explicit(&task->started, clock_now(), memory_order_release);
-    if (task->process)
-        task->run_process(task);
+    if (task->run_elsewhere)
+        task->run_elsewhere(task);
     else
         run_here(task);
     json_free(task->json);

@@ -16,6 +16,7 @@
 
 struct json;
 struct process_def;
+struct relay;
 
 #define PARSE_RECORD_BYTES ((size_t)1 << 20) /* of a record, unless the task says otherwise */
 
@@ -40,8 +41,10 @@ struct parse_task {
     /* Of a parser that is a process, set by process_attach; NULL: it runs on the worker's thread. Such a task
      * needs a body that can be watched (body_watch), and a duplicate of the write end, which is taken over. */
     const struct process_def *process;
-    void (*run_process)(struct parse_task *task);
     int write_fd;
+    struct relay *relay; /* set by relay_attach: a command of a client's reads the body */
+    /* By process_attach or relay_attach; NULL: the parser's function runs, on the worker's thread. */
+    void (*run_elsewhere)(struct parse_task *task);
     /* Where a record goes: valid JSON on one line. As sink_emit. Worker's thread. */
     int (*emit)(struct parse_task *task, const char *json, size_t len);
     struct sink_source source; /* used by the owner's emit; seq counts the records */
