@@ -253,11 +253,18 @@ static void note_decoding(struct run *run, size_t len)
     atomic_fetch_add_explicit(&body->bytes_decoded, len, memory_order_relaxed);
 }
 
+/* The connection's close ended the body in the middle of a stream. */
+static bool cut_by_close(const struct run *run)
+{
+    return decode_cut(run->decode) && body_state(run->task->body) == BODY_ENDED;
+}
+
 static void fail_decode(struct run *run)
 {
     switch (decode_fault(run->decode)) {
     case DECODE_CORRUPT:
-        fail(run, KIND_DECODE_ERROR, decode_message(run->decode));
+        fail(run, cut_by_close(run) ? KIND_TRUNCATED : KIND_DECODE_ERROR,
+             decode_message(run->decode));
         break;
     case DECODE_LIMIT:
         fail(run, KIND_LIMIT_EXCEEDED, decode_message(run->decode));
