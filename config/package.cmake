@@ -57,4 +57,5 @@ set(CPACK_DEBIAN_PENSTOCK_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/config/debia
     ${CMAKE_SOURCE_DIR}/config/debian/prerm ${CMAKE_SOURCE_DIR}/config/debian/postrm ${debian}/conffiles)
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/config/package_stage.cmake)
 set(CPACK_PENSTOCK_DEBIAN ${debian})
+set(CPACK_PENSTOCK_SYSTEMD ${SYSTEMD_VERSION})
 include(CPack)

@@ -19,11 +19,11 @@ foreach(pair penstock=penstock Development=penstock-dev)
     if(NOT IS_DIRECTORY ${root})
         continue()
     endif()
-    # The prefix does not hold for /etc; and this release keeps units in /lib.
+    # The prefix does not hold for /etc; and Debian 12 keeps units in /lib.
     if(IS_DIRECTORY ${root}/usr/etc)
         file(RENAME ${root}/usr/etc ${root}/etc)
     endif()
-    if(IS_DIRECTORY ${root}/usr/lib/systemd/system)
+    if(IS_DIRECTORY ${root}/usr/lib/systemd/system AND CPACK_PENSTOCK_SYSTEMD VERSION_LESS 255)
         file(MAKE_DIRECTORY ${root}/lib/systemd)
         file(RENAME ${root}/usr/lib/systemd/system ${root}/lib/systemd/system)
         file(GLOB others ${root}/usr/lib/systemd/*)

@@ -5,6 +5,7 @@
 
 #include <curl/curl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -41,6 +42,22 @@ static int64_t random_below(int64_t bound)
     return (int64_t)(r % (uint64_t)bound);
 }
 
+/* A date of a year of five digits and more: how many libcurl's reader takes differs from version to version. */
+static bool is_beyond_time(const char *date)
+{
+    static const char *const days[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
+    size_t day = 0, digits = 0, most = 0;
+    while (day < 7 && strncmp(date, days[day], 3) != 0)
+        day++;
+    if (day == 7)
+        return false;
+    for (; *date; date++) {
+        digits = *date >= '0' && *date <= '9' ? digits + 1 : 0;
+        most = digits > most ? digits : most;
+    }
+    return most > 4;
+}
+
 int64_t retry_after_us(const char *text, int64_t now_us)
 {
     char *end;
@@ -49,7 +66,7 @@ int64_t retry_after_us(const char *text, int64_t now_us)
         return seconds > RETRY_AFTER_MAX / 1000000 ? RETRY_AFTER_MAX : seconds * 1000000;
     time_t at = curl_getdate(text, NULL);
     if (at == (time_t)-1)
-        return -1;
+        return is_beyond_time(text) ? RETRY_AFTER_MAX : -1;
     if (at > (now_us + RETRY_AFTER_MAX) / 1000000) /* its microseconds may be more than there are */
         return RETRY_AFTER_MAX;
     int64_t wait = (int64_t)at * 1000000 - now_us;

@@ -107,7 +107,8 @@ static CURLUcode lower_host(CURLU *u)
         return code;
     for (char *p = part; *p; p++)
         *p = (char)tolower((unsigned char)*p);
-    code = curl_url_set(u, CURLUPART_HOST, part, 0);
+    /* It was a host before, so what is missing is memory: libcurl 8.14 then calls it a bad one. */
+    code = curl_url_set(u, CURLUPART_HOST, part, 0) ? CURLUE_OUT_OF_MEMORY : CURLUE_OK;
     curl_free(part);
     return code;
 }

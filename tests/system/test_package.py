@@ -14,12 +14,22 @@ from penstock_test import BIN, until
 MADE = {}
 
 
+def cache():
+    """What cmake found."""
+    return (BIN.resolve().parent / "CMakeCache.txt").read_text()
+
+
+def units():
+    """Where Debian keeps units; from systemd 255 on in /usr."""
+    systemd = re.search(r"(?m)^SYSTEMD_VERSION:INTERNAL=(\d+)", cache())[1]
+    return "/usr/lib/systemd/system" if int(systemd) >= 255 else "/lib/systemd/system"
+
+
 def packages():
     """Makes them, once: by name."""
     if MADE:
         return MADE
-    cache = (BIN.resolve().parent / "CMakeCache.txt").read_text()
-    if not re.search(r"(?m)^CMAKE_INSTALL_PREFIX:PATH=/usr$", cache):
+    if not re.search(r"(?m)^CMAKE_INSTALL_PREFIX:PATH=/usr$", cache()):
         raise unittest.SkipTest("the build's prefix is not /usr (cmake -DCMAKE_INSTALL_PREFIX=/usr)")
     where = pathlib.Path(tempfile.mkdtemp(prefix="penstock-packages."))
     atexit.register(shutil.rmtree, where, ignore_errors=True)
@@ -69,7 +79,7 @@ class Content(penstock_test.Case):
         self.assertEqual(sorted(packages()), ["penstock", "penstock-dev"])
         files = self.files("penstock")
         for path in ("/usr/sbin/penstockd", "/usr/bin/penstockctl", "/usr/libexec/penstock/penstock-host",
-                     "/lib/systemd/system/penstockd.service", "/lib/systemd/system/penstockd.socket", "/usr/lib/sysusers.d/penstock.conf",
+                     *(f"{units()}/penstockd.{kind}" for kind in ("service", "socket")), "/usr/lib/sysusers.d/penstock.conf",
                      "/usr/share/bash-completion/completions/penstockctl", "/usr/share/zsh/vendor-completions/_penstockctl",
                      *(f"/usr/share/man/man{page[-1]}/{page}.gz" for page in
                        ("penstockctl.1", "penstockd.conf.5", "penstock-protocol.7", "penstockd.8"))):

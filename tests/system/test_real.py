@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import pathlib
+import re
 import unittest
 
 import penstock_test
@@ -43,12 +44,14 @@ class Real(penstock_test.Case):
         self.assertEqual(seqs, list(range(1, len(records) + 1)))
         return verdict, records
 
-    def test_count_agrees_with_wc(self):
+    def test_count_agrees(self):
+        """With `wc`, but for words: versions of `wc` do not agree on them."""
         for name in FILES:
             with self.subTest(name=name):
                 _, records = self.done(name, parser="count")
-                wc = penstock_test.run("wc", "-lwc", self.www / name, check=0, env={"LC_ALL": "C"}).stdout.split()
-                lines, words, size = map(int, wc[:3])
+                wc = penstock_test.run("wc", "-lc", self.www / name, check=0, env={"LC_ALL": "C"}).stdout.split()
+                lines, size = map(int, wc[:2])
+                words = len([word for word in self.content(name).split() if re.search(rb"[!-~]", word)])
                 self.assertEqual(len(records), 1)
                 self.assertEqual({k: records[0][k] for k in ("bytes", "lines", "words")},
                                  {"bytes": size, "lines": lines, "words": words})

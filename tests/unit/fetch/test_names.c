@@ -11,7 +11,9 @@
 #include <sys/socket.h>
 
 static sem_t asked, answer;
-static atomic_uint slow_under_way;
+static atomic_uint
+    slow_under_way; /* at least one a name; later libcurls ask for each family by itself */
+static atomic_bool slow_answered;
 
 static const struct {
     const char *name, *addresses[4];
@@ -50,6 +52,8 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
             atomic_fetch_add(&slow_under_way, 1);
             sem_post(&asked);
             sem_wait(&answer);
+            if (atomic_load(&slow_answered))
+                sem_post(&answer); /* for the next one */
             atomic_fetch_sub(&slow_under_way, 1);
         }
         return names[i].addresses[0] ? chain(names[i].addresses, service, hints, res) : EAI_NONAME;
@@ -129,13 +133,14 @@ static void test_dead_first_address(void **state)
     client_free(c);
 }
 
+/* An address has half of the time that is left, if that is more than 600 ms. */
 static void test_two_dead_addresses(void **state)
 {
     struct dead dead[2];
     dead_open(&dead[0], "127.0.0.2");
     dead_open(&dead[1], "127.0.0.3");
     struct client *c = named("three.test");
-    c->request.connect_ms = 1000 * test_patience();
+    c->request.connect_ms = 2000 * test_patience();
     client_start(c, setup.fetch);
     client_wait(c);
     dead_close(&dead[1]);
@@ -208,8 +213,8 @@ static void test_slow_look_up(void **state)
     client_start(timed, setup.fetch);
     client_wait(timed);
     assert_int_equal(timed->result.kind, KIND_CONNECT_TIMEOUT);
-    assert_int_equal(atomic_load(&slow_under_way), 2);
-    sem_post(&answer);
+    assert_true(atomic_load(&slow_under_way) >= 2);
+    atomic_store(&slow_answered, true);
     sem_post(&answer);
     client_free(cancelled);
     client_free(timed);

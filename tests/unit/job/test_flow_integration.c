@@ -272,11 +272,19 @@ static const struct {
     {"/silence", KIND_FIRST_BYTE_TIMEOUT, 0, false},
 };
 
+/* From 8.12 on libcurl takes the end of a TLS connection without close_notify for a cut; before, for an end. */
+static bool is_fated(const struct transfer_result *result, size_t i, bool over_tls)
+{
+    if (over_tls && strstr(fates[i].path, "framing=close&cut=") && result->kind == KIND_TRUNCATED)
+        return true;
+    return result->kind == fates[i].kind && result->verified == fates[i].verified;
+}
+
 static void assert_fate(struct feed *feed, size_t i, const char *over)
 {
     bool whole = fates[i].kind == KIND_NONE && fates[i].verified != VERIFIED_NONE;
     const struct transfer_result *result = &feed->result;
-    bool good = result->kind == fates[i].kind && result->verified == fates[i].verified &&
+    bool good = is_fated(result, i, strcmp(over, "HTTPS") == 0) &&
                 feed->engaged == fates[i].parses && !feed->wrong_byte && feed->saw_end == whole &&
                 body_state(feed->body) == (whole ? BODY_COMPLETE : BODY_ABORTED);
     if (good && feed->engaged)

@@ -129,8 +129,11 @@ static void test_retry_after(void **state)
             fail_msg("%s: %" PRId64, table[i].text, wait);
     }
     /* A date that is past, nothing, and nonsense leave the back-off. */
-    static const char *const idle[] = {
-        "0", "Sun, 01 Nov 2026 02:00:00 GMT", "", "-5", "soon", "1.5", "7 apples"};
+    static const char *const idle[] = {"0",          "Sun, 01 Nov 2026 02:00:00 GMT",
+                                       "",           "-5",
+                                       "soon",       "1.5",
+                                       "7 apples",   "soon 12345",
+                                       "Sun, 06 Nov"};
     for (size_t i = 0; i < sizeof idle / sizeof idle[0]; i++)
         assert_in_range(retry_delay(&quick, 1, idle[i], now), 0, 999);
     /* The longer of the two counts. */
