@@ -351,6 +351,7 @@ static void on_reload_apply(void *arg, const struct loaded *fresh, struct sink_t
     struct app *app = arg;
     sink_switch(app->sink, sinks);
     jobs_reconfigure(app->jobs, fresh->settings, fresh->registry, fresh->policy);
+    fetch_renew_trust(app->fetch);
     log_set_level(fresh->settings->log_level);
     if (app->current.settings != app->settings)
         loaded_free(&app->current);

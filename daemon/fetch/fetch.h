@@ -26,6 +26,10 @@ int fetch_new(const struct fetch_config *config, struct fetch **ret_fetch, struc
  * frees. Takes NULL. */
 void fetch_free(struct fetch *fetch);
 
+/* The CA bundle is read again before the next connection that needs it, and what was made by the old one is used no
+ * more. (By itself that happens within a second or two of a change of the file.) Any thread, before fetch_free. */
+void fetch_renew_trust(struct fetch *fetch);
+
 struct fetch_loop_stats {
     uint64_t transfers;   /* started */
     uint64_t connections; /* made */

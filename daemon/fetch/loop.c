@@ -62,12 +62,18 @@ static void on_tick(uv_timer_t *timer)
     atomic_store_explicit(&loop->ticks_ns, clock_now(), memory_order_relaxed);
 }
 
+static void on_trust(struct mail *mail)
+{
+    trust_renew(&container_of(mail, struct fetch_loop, trust_mail)->trust);
+}
+
 static void on_stop(struct mail *mail)
 {
     struct fetch_loop *loop = container_of(mail, struct fetch_loop, stop_mail);
     transfer_free_spares(loop);
     multi_close(&loop->multi, NULL);
     rates_close(&loop->rates);
+    trust_close(&loop->trust);
     uv_close((uv_handle_t *)&loop->tick, NULL);
     mailbox_close(&loop->mailbox, NULL, NULL);
 }
@@ -78,7 +84,7 @@ static void *run(void *arg)
     char name[16];
     snprintf(name, sizeof name, "fetch-%u", loop->index);
     pthread_setname_np(pthread_self(), name);
-    warm_ca(loop->multi.handle, loop->ca_file);
+    warm_ca(loop->multi.handle, loop->trust.path);
     uv_update_time(&loop->uv);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     return NULL;
@@ -107,12 +113,13 @@ static int loop_init(struct fetch_loop *loop, unsigned index, const struct fetch
     list_init(&loop->spares);
     list_init(&loop->turns);
     mail_init(&loop->stop_mail, on_stop);
-    loop->ca_file = ca ? strdup(ca) : NULL;
-    if (ca && !loop->ca_file)
-        return -ENOMEM;
+    mail_init(&loop->trust_mail, on_trust);
     int r = uv_loop_init(&loop->uv);
     if (r < 0)
-        goto no_loop;
+        return r;
+    r = trust_init(&loop->trust, &loop->uv, ca);
+    if (r < 0)
+        goto no_trust;
     r = mailbox_init(&loop->mailbox, &loop->uv);
     if (r < 0)
         goto no_mailbox;
@@ -135,9 +142,10 @@ static int loop_init(struct fetch_loop *loop, unsigned index, const struct fetch
 no_multi:
     mailbox_close(&loop->mailbox, NULL, NULL);
 no_mailbox:
+    trust_close(&loop->trust);
+no_trust:
     close_uv(loop);
-no_loop:
-    free(loop->ca_file);
+    trust_deinit(&loop->trust);
     return r;
 }
 
@@ -145,7 +153,7 @@ no_loop:
 static void loop_deinit(struct fetch_loop *loop)
 {
     close_uv(loop);
-    free(loop->ca_file);
+    trust_deinit(&loop->trust);
 }
 
 /* Signals are the control loop's; the resolver's threads inherit the mask too. */
@@ -208,6 +216,12 @@ void fetch_free(struct fetch *fetch)
 }
 
 /* --- for others --- */
+
+void fetch_renew_trust(struct fetch *fetch)
+{
+    for (size_t i = 0; i < fetch->count; i++)
+        mailbox_post(&fetch->loops[i].mailbox, &fetch->loops[i].trust_mail);
+}
 
 size_t fetch_loop_count(const struct fetch *fetch)
 {

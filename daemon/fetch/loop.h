@@ -6,6 +6,7 @@
 #include "base/mailbox.h"
 #include "fetch/multi.h"
 #include "fetch/rate.h"
+#include "fetch/trust.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -28,7 +29,8 @@ struct fetch_loop {
     size_t receive_buffer;
     unsigned idle_connects; /* kept at most */
     uint64_t splice_min;    /* 0: never */
-    char *ca_file;          /* NULL: none is known */
+    struct trust trust;
+    struct mail trust_mail; /* the bundle may have changed */
     /* Written by the loop's thread, read by any. */
     _Atomic uint64_t transfers, connections, bytes, spliced, ticks_ns;
     atomic_uint running;

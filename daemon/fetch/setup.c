@@ -277,7 +277,10 @@ static bool set_identity(struct transfer_impl *impl)
 /* Without CAPATH: Debian's default switches curl's CA cache off, 34 ms of CPU a connection. */
 static bool set_trust(struct transfer_impl *impl)
 {
-    const char *ca = impl->t->request->ca_file ? impl->t->request->ca_file : impl->loop->ca_file;
+    const struct trust *trust = &impl->loop->trust;
+    const char *ca = impl->t->request->ca_file ? impl->t->request->ca_file : trust->path;
+    if (!trust_sessions(trust))
+        curl_easy_setopt(impl->easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
     return set_text(impl, CURLOPT_CAPATH, NULL) && set_text(impl, CURLOPT_PROXY_CAPATH, NULL) &&
            (!ca ||
             (set_text(impl, CURLOPT_CAINFO, ca) && set_text(impl, CURLOPT_PROXY_CAINFO, ca)));

@@ -37,7 +37,7 @@ struct transfer_request {
     const char *user_agent;
     struct cookies *cookies; /* of the chain that the request is a part of; or NULL */
     const char *proxy;       /* NULL or "" for none */
-    const char *ca_file;     /* NULL: the system's */
+    const char *ca_file;     /* NULL: the loops' */
     /* A client's certificate (and the chain after it) and its key, PEM. NULL: none; the key may stand
      * with the certificate. */
     const void *client_cert, *client_key;

@@ -55,7 +55,6 @@ struct attempt_env {
     uint64_t decode_ratio, decode_window; /* as in struct decode_plan */
     uint64_t max_header;
     uint64_t resume_delay; /* ns before the first resume; doubles while they are fruitless */
-    const char *ca_file;   /* or NULL */
     const struct proxy *proxy;
     uv_loop_t *loop; /* the control loop's, for what must be read before a hop */
     const char *spool_dir;

@@ -469,7 +469,6 @@ void attempt_fetch_start(struct attempt *a)
         .user_agent = p->user_agent,
         .cookies = a->cookies,
         .proxy = proxy_for(a->env->proxy, a->url, a->host),
-        .ca_file = a->env->ca_file,
         .client_cert = identity->cert,
         .client_cert_len = identity->cert_len,
         .client_key = identity->key,

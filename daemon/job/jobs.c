@@ -77,7 +77,6 @@ static void set_env(struct jobs *jobs)
         .resume_delay = s->resume_delay,
         .spool_dir = s->spool_dir,
         .spool_max = s->spool_max,
-        .ca_file = s->ca_file,
         .proxy = jobs->proxy,
         .loop = jobs->config.loop,
     };

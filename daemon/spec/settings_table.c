@@ -161,7 +161,9 @@ static const struct field fetch_fields[] = {
     {"proxy", FIELD_STRING, AT(proxy), "none", .check = check_proxy,
      .help = "none, env (http_proxy and friends) or a URL. Needs policy.trust_proxy."},
     {"ca_file", FIELD_STRING, AT(ca_file), "", .check = check_path,
-     .help = "Certificates to trust. Empty: the system's."},
+     .help = "Certificates to trust. Empty: the system's. A file that changes counts within "
+             "seconds, or\n"
+             "from a reload on."},
     {"host_connections", FIELD_U64, AT(host_connections), "6", .min = 1, .max = 100000,
      .help = "Jobs at once from one host that has no section of its own."},
     {"max_header", FIELD_SIZE, AT(max_header), "256K", .min = KIB, .max = 16 * MIB,
