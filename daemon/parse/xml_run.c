@@ -5,7 +5,6 @@
 #include "parse/task.h"
 
 #include <errno.h>
-#include <iconv.h>
 #include <malloc.h>
 #include <stdlib.h>
 
@@ -13,6 +12,11 @@
 
 /* Expat's allocator is told nothing but a size: whose run it is stands here while expat is called. */
 static _Thread_local struct xml_run *current;
+
+struct xml_run *xml_run_current(void)
+{
+    return current;
+}
 
 static void *allocate(void *old, size_t size)
 {
@@ -45,39 +49,6 @@ static void release(void *old)
 }
 
 static const XML_Memory_Handling_Suite memory = {allocate_new, allocate_more, release};
-
-/* --- encodings ------------------------------------------------------------------------------------ */
-
-/* The character that a byte alone stands for; -1: none. */
-static int decode_byte(iconv_t cd, int byte)
-{
-    char in = (char)byte, *from = &in;
-    uint32_t out = 0;
-    char *to = (char *)&out;
-    size_t in_left = 1, out_left = sizeof out;
-    iconv(cd, NULL, NULL, NULL, NULL);
-    if (iconv(cd, &from, &in_left, &to, &out_left) == (size_t)-1 || out_left != 0)
-        return -1;
-    return (int)out;
-}
-
-static int on_unknown_encoding(void *arg, const XML_Char *name, XML_Encoding *info)
-{
-    unsigned known = 0;
-    iconv_t cd = iconv_open("UCS-4LE", name);
-    if (cd == (iconv_t)-1)
-        return XML_STATUS_ERROR;
-    for (int i = 0; i < 256; i++) {
-        info->map[i] = decode_byte(cd, i);
-        known += info->map[i] >= 0;
-    }
-    iconv_close(cd);
-    info->data = NULL;
-    info->convert = NULL;
-    info->release = NULL;
-    /* One that uses several bytes leaves many of them undefined. */
-    return known >= 192 ? XML_STATUS_OK : XML_STATUS_ERROR;
-}
 
 /* --- failing -------------------------------------------------------------------------------------- */
 
@@ -127,6 +98,8 @@ static enum error_kind kind_of(enum XML_Error code)
 static void say_error(struct xml_run *x)
 {
     enum XML_Error code = XML_GetErrorCode(x->expat);
+    struct error text;
+    char name[128];
     if (x->failed)
         return;
     const char *why = XML_ErrorString(code);
@@ -135,14 +108,19 @@ static void say_error(struct xml_run *x)
         kind = KIND_LIMIT_EXCEEDED;
         why = "the document has too many different names, too many declarations or too long a tag";
     }
+    xml_entities_name_error(x, code, name, sizeof name);
+    error_set(&text, 0, "%s%s", why, name);
     /* Its idea of the byte depends on how the document came in pieces. */
-    parse_task_fail(x->run, kind, xml_run_line(x), PENSTOCK_NO_OFFSET, why);
+    parse_task_fail(x->run, kind, xml_run_line(x), PENSTOCK_NO_OFFSET, text.text);
     x->failed = true;
 }
 
 bool xml_run_enter(struct xml_run *x)
 {
     struct error why;
+    if (x->failed)
+        return false;
+    xml_entities_check_tag(x);
     if (x->failed)
         return false;
     if (x->depth < x->max_depth) {
@@ -171,11 +149,11 @@ int xml_run_init(struct xml_run *x, struct penstock_run *run, bool namespaces, s
     static const XML_Char separator[] = {XML_SEPARATOR, '\0'};
     x->max_memory = XML_MEMORY + 3 * x->max_token;
     current = x;
-    x->expat = XML_ParserCreate_MM(NULL, &memory, namespaces ? separator : NULL);
+    x->expat = XML_ParserCreate_MM("UTF-8", &memory, namespaces ? separator : NULL);
     if (!x->expat)
         return -ENOMEM;
     XML_SetUserData(x->expat, user);
-    XML_SetUnknownEncodingHandler(x->expat, on_unknown_encoding, NULL);
+    xml_entities_init(x);
     return 0;
 }
 
@@ -185,6 +163,7 @@ void xml_run_deinit(struct xml_run *x)
     if (x->expat)
         XML_ParserFree(x->expat);
     x->expat = NULL;
+    xml_entities_deinit(&x->entities);
     current = NULL;
 }
 

@@ -1,10 +1,11 @@
 /* A FILE * through expat, for the built-in parsers of XML: blocks as they come, a bound on the memory that a document
- * can make expat hold (declarations, each distinct name, a long tag), and failures with their place. Nothing external is ever loaded; what entities may grow to is
- * bounded by expat (a hundred times the document, beyond 8 MiB) and by the limits here. Besides the encodings that expat knows
- * (UTF-8, UTF-16, ISO-8859-1, US-ASCII) those of one byte a character that iconv(3) knows. One thread. */
+ * can make expat hold (declarations, each distinct name, a long tag), and failures with their place. Nothing outside the document is ever read (parse/xml_entities.h); what
+ * entities may grow to is bounded by expat (a hundred times the document, beyond 8 MiB) and by the limits here. The FILE
+ * gives UTF-8, whatever the document declares (PENSTOCK_PARSER_DECLARES). One thread. */
 #ifndef PENSTOCK_PARSE_XML_RUN_H
 #define PENSTOCK_PARSE_XML_RUN_H
 
+#include "parse/xml_entities.h"
 #include "penstock/parser.h"
 #include "record/kind.h"
 
@@ -29,13 +30,19 @@ struct xml_run {
     size_t max_token, max_depth, depth; /* elements that are open */
     size_t memory, max_memory;          /* bytes that expat has allocated */
     bool memory_full;                   /* it was refused more */
-    bool failed;                        /* the failure was said, or is the sink's */
+    struct xml_entities entities;
+    /* An entity that is not declared, where the DTD is not known as a whole. NULL: it ends the run. */
+    void (*on_skipped)(void *user, const char *name);
+    bool failed; /* the failure was said, or is the sink's */
 };
 
 /* `user` is what handlers get. 0 or -ENOMEM. Call xml_run_deinit in any case. */
 int xml_run_init(struct xml_run *x, struct penstock_run *run, bool namespaces, size_t max_record,
                  size_t max_depth, void *user);
 void xml_run_deinit(struct xml_run *x);
+
+/* The one that works on this thread: what Expat calls is not always told. */
+struct xml_run *xml_run_current(void);
 
 /* Reads the whole document. 0; or negative, the failure having been said. */
 int xml_run_all(struct xml_run *x, FILE *body);

@@ -586,4 +586,5 @@ const struct penstock_parser parser_feed = {
     .options = options,
     .check = check,
     .parse = parse,
+    .flags = PENSTOCK_PARSER_TEXT | PENSTOCK_PARSER_DECLARES,
 };

@@ -5,7 +5,7 @@
  * `attributes`, `children` and `text` are there if there is something in them. `text` is all the text directly in
  * the element, in one piece, without the white space around it (trim=no keeps that); where it stood among the
  * children is lost. Names are as written, prefixes included. Comments and processing instructions are left out,
- * entities are replaced, nothing external is loaded.
+ * entities are replaced, nothing outside is read (an entity that neither the document nor HTML declares is a failure).
  *
  * `path`: /rss/channel/item from the root on; a name alone, item, wherever it stands (and not again within one
  * that was found); * is any name. Without it the root's children are the records. A path that leads to nothing
@@ -17,6 +17,7 @@
 #include "parse/options.h"
 #include "parse/xml_run.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -59,6 +60,19 @@ struct doc {
 
 /* --- options ------------------------------------------------------------------------------------ */
 
+/* A name as XML has them, or *. */
+static bool is_step(const char *p, size_t len)
+{
+    if (len == 1 && *p == '*')
+        return true;
+    if (len == 0 || strchr("-.0123456789", *p))
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!isalnum((unsigned char)p[i]) && !strchr("-._:", p[i]) && (unsigned char)p[i] < 0x80)
+            return false;
+    return true;
+}
+
 static void read_path(struct options *o, struct settings *s)
 {
     const char *path = o->get(o->arg, "path"), *p = path ? path : "";
@@ -66,7 +80,7 @@ static void read_path(struct options *o, struct settings *s)
     p += !s->anywhere;
     for (;;) {
         size_t len = strcspn(p, "/");
-        if (len == 0 || s->count == MAX_STEPS || (s->anywhere && p[len])) {
+        if (!is_step(p, len) || s->count == MAX_STEPS || (s->anywhere && p[len])) {
             option_fault(o,
                          "option \"path\": \"%.64s\" is none; write /root/list/item, with up to "
                          "%d names or *, or one name for wherever it stands",
@@ -304,4 +318,5 @@ const struct penstock_parser parser_xml = {
     .options = options,
     .check = check,
     .parse = parse,
+    .flags = PENSTOCK_PARSER_TEXT | PENSTOCK_PARSER_DECLARES,
 };

@@ -2,6 +2,7 @@
 #include "samples.h"
 
 #include "parse/feed_date.h"
+#include "parse/html_entities.h"
 
 /* --- json ------------------------------------------------------------------------------------------ */
 
@@ -219,27 +220,113 @@ static void test_xml(void **state)
              "{\"name\":\"b\",\"text\":\"\xc3\xbc\"}\n"),
         WELL(NULL, "<?xml version='1.0' encoding='windows-1251'?><a><b>\xff</b></a>",
              "{\"name\":\"b\",\"text\":\"\xd1\x8f\"}\n"),
-        FAILS(NULL, "<?xml version='1.0' encoding='EUC-JP'?><a/>", "", KIND_PARSER_FAILED, 1,
-              "unknown encoding"),
+        WELL(NULL, "<?xml version='1.0' encoding='EUC-JP'?><a><b>\xc6\xfc</b></a>",
+             "{\"name\":\"b\",\"text\":\"\xe6\x97\xa5\"}\n"),
+        WELL(NULL, "\xff\xfe<\0a\0>\0<\0b\0>\0\xe9\0<\0/\0b\0>\0<\0/\0a\0>\0",
+             "{\"name\":\"b\",\"text\":\"\xc3\xa9\"}\n"),
+        FAILS(NULL, "<?xml version='1.0' encoding='none-such'?><a/>", "", KIND_DECODE_ERROR, 0,
+              "none-such"),
         FAILS(NULL, "", "", KIND_PARSER_FAILED, 1, "no element found"),
         FAILS(NULL, "<a><b/>\n<c></a>", "{\"name\":\"b\"}\n", KIND_PARSER_FAILED, 2,
               "mismatched tag"),
         FAILS(NULL, "<a><b/>", "{\"name\":\"b\"}\n", KIND_PARSER_FAILED, 1, "no element found"),
         FAILS(NULL, "<a>&none;</a>", "", KIND_PARSER_FAILED, 1, "undefined entity"),
-        FAILS(NULL, "<a>\xff</a>", "", KIND_PARSER_FAILED, 1, "not well-formed"),
+        FAILS(NULL, "<a>\xff</a>", "", KIND_DECODE_ERROR, 0, "no text in utf-8"),
         FAILS("max_depth=2", "<a><b/><b><c/></b></a>", "{\"name\":\"b\"}\n", KIND_LIMIT_EXCEEDED, 1,
               "2 levels"),
         FAILS("max_record=30", "<a><b>short</b>\n<b>much longer than that</b></a>",
               "{\"name\":\"b\",\"text\":\"short\"}\n", KIND_LIMIT_EXCEEDED, 2, "30 bytes"),
-        /* Entities of a text that is never read from anywhere. */
-        WELL(NULL, "<!DOCTYPE a [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><a><b>&e;</b></a>",
-             "{\"name\":\"b\"}\n"),
     };
     CHECK(&parser_xml, samples);
-    assert_refused(&parser_xml, "path", "/a//b", "option \"path\"");
+    static const char *const none[] = {"/a//b",     "/r/a[1]", "/r/a/@x", "//a",   "/a/",
+                                       "/a/text()", "/a/b*",   "/{u}a",   "/a/1b", "/a/.",
+                                       "/a/..",     "a b",     "/a|/b",   "/-a",   "a/b"};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+        assert_refused(&parser_xml, "path", none[i], "option \"path\"");
+    assert_null(refused(&parser_xml, "path", "/a/*/b:c-d.e_1/\xc3\xa9"));
     assert_refused(&parser_xml, "path", "a/b", "option \"path\"");
     assert_refused(&parser_xml, "path", "/", "option \"path\"");
     assert_refused(&parser_xml, "path", "", "option \"path\"");
+}
+
+#define DTD "<!DOCTYPE a SYSTEM 'no.dtd'>"
+
+static void test_xml_entities(void **state)
+{
+    static const struct sample samples[] = {
+        WELL(NULL, DTD "<a><b x='&uuml;&nbsp;'>J&uuml;rgen &euro;&Alpha;</b></a>",
+             "{\"name\":\"b\",\"attributes\":{\"x\":\"\xc3\xbc\xc2\xa0\"},"
+             "\"text\":\"J\xc3\xbcrgen \xe2\x82\xac\xce\x91\"}\n"),
+        WELL(NULL,
+             "<!DOCTYPE a PUBLIC '-//Netscape Communications//DTD RSS 0.91//EN' "
+             "'http://my.netscape.com/publish/formats/rss-0.91.dtd'><a><b>&eacute;</b></a>",
+             "{\"name\":\"b\",\"text\":\"\xc3\xa9\"}\n"),
+        /* The document's own come first, also where both declare. */
+        WELL(NULL,
+             "<!DOCTYPE a SYSTEM 'no.dtd' [<!ENTITY uuml 'mine'><!ENTITY own '&uuml;&auml;'>]>"
+             "<a><b x='&own;'>&uuml;&auml;&own;</b></a>",
+             "{\"name\":\"b\",\"attributes\":{\"x\":\"mine\xc3\xa4\"},\"text\":"
+             "\"mine\xc3\xa4mine\xc3\xa4\"}\n"),
+        WELL(NULL,
+             "<!DOCTYPE a [<!ENTITY % l PUBLIC '-//W3C//ENTITIES Latin 1 for XHTML//EN' 'no.ent'> "
+             "%l;"
+             "<!ENTITY after 'x'>]><a><b>&uuml;&after;</b></a>",
+             "{\"name\":\"b\",\"text\":\"\xc3\xbcx\"}\n"),
+        WELL(NULL, "<!DOCTYPE a [<!ENTITY % p '<!ENTITY q \"x\">'>%p;]><a><b>&q;</b></a>",
+             "{\"name\":\"b\",\"text\":\"x\"}\n"),
+        WELL(NULL, "<?xml version='1.0' standalone='yes'?>" DTD "<a><b>&amp;&#65;</b></a>",
+             "{\"name\":\"b\",\"text\":\"&A\"}\n"),
+        /* Whatever else is not there fails, with its name. */
+        FAILS(NULL, "<a>\n&none;</a>", "", KIND_PARSER_FAILED, 2, "undefined entity &none;"),
+        FAILS(NULL, "<a>&uuml;</a>", "", KIND_PARSER_FAILED, 1, "undefined entity &uuml;"),
+        FAILS(NULL, "<a><b x='&amp;&none;'/></a>", "", KIND_PARSER_FAILED, 1,
+              "undefined entity &none;"),
+        FAILS(NULL, DTD "<a><b/><b>\n&none;</b></a>", "{\"name\":\"b\"}\n", KIND_PARSER_FAILED, 2,
+              "undefined entity &none;"),
+        FAILS(NULL, DTD "<a><b/>\n<b x='&uuml;&none;'/></a>", "{\"name\":\"b\"}\n",
+              KIND_PARSER_FAILED, 2, "undefined entity &none;"),
+        FAILS(NULL, "<!DOCTYPE a [<!ENTITY % p SYSTEM 'p'>%p;]><a><b x='&none;'/></a>", "",
+              KIND_PARSER_FAILED, 1, "undefined entity &none;"),
+        FAILS(NULL, "<!DOCTYPE a [%none;]><a/>", "", KIND_PARSER_FAILED, 1, "none"),
+        FAILS(NULL, "<!DOCTYPE a SYSTEM 'x' [<!ENTITY e '<b x=\"&none;\"/>'>]><a>&e;</a>", "",
+              KIND_PARSER_FAILED, 1, "undefined entity &none;"),
+        FAILS(NULL,
+              "<!DOCTYPE a [<!ENTITY % p SYSTEM 'p'>%p;<!ATTLIST b x CDATA '&none;'>]><a><b/></a>",
+              "", KIND_PARSER_FAILED, 1, "undefined entity &none;"),
+        FAILS(NULL, "<?xml version='1.0' standalone='yes'?>" DTD "<a><b>&uuml;</b></a>", "",
+              KIND_PARSER_FAILED, 1, "&uuml;"),
+        /* Nothing outside is ever read. */
+        FAILS(NULL, "<!DOCTYPE a [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><a><b>&e;</b></a>", "",
+              KIND_PARSER_FAILED, 1, "the entity &e; is outside the document (file:///etc/passwd)"),
+        FAILS(
+            NULL,
+            "<!DOCTYPE a SYSTEM 'x' [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><a><b x='&e;'/></a>",
+            "", KIND_PARSER_FAILED, 1, "reference to external entity in attribute &e;"),
+    };
+    CHECK(&parser_xml, samples);
+}
+
+/* Each of the 253 names, as XHTML's DTDs have them. */
+static void test_html_entities(void **state)
+{
+    static const struct {
+        const char *name;
+        unsigned character;
+    } some[] = {{"AElig", 198}, {"zwnj", 8204},    {"zeta", 950},  {"quot", 34},
+                {"apos", 39},   {"thetasym", 977}, {"yuml", 255},  {"euro", 8364},
+                {"nbsp", 160},  {"Zeta", 918},     {"lang", 9001}, {"fnof", 402}};
+    for (size_t i = 0; i < sizeof some / sizeof some[0]; i++)
+        assert_int_equal(html_entity(some[i].name, strlen(some[i].name)), some[i].character);
+    assert_int_equal(html_entity("nbs", 3), 0);
+    assert_int_equal(html_entity("nbspx", 5), 0);
+    assert_int_equal(html_entity("", 0), 0);
+    struct buf b = BUF_INIT;
+    html_entities_declare(&b);
+    size_t count = 5;
+    for (const char *p = b.data; (p = strstr(p, "<!ENTITY ")); p++)
+        count++;
+    assert_int_equal(count, 253);
+    buf_deinit(&b);
 }
 
 static void run_long(const struct penstock_parser *parser, const char *options, struct buf *text,
@@ -398,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_json_elements),    cmocka_unit_test(test_json_pointer),
         cmocka_unit_test(test_json_options),     cmocka_unit_test(test_digest),
         cmocka_unit_test(test_lines_that_match), cmocka_unit_test(test_xml),
+        cmocka_unit_test(test_xml_entities),     cmocka_unit_test(test_html_entities),
         cmocka_unit_test(test_xml_memory),       cmocka_unit_test(test_feed),
         cmocka_unit_test(test_feed_dates),
     };
