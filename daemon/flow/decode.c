@@ -49,41 +49,7 @@ static const struct codec *const codecs[DECODE_CODINGS_] = {
     [DECODE_ZSTD] = &codec_zstd, [DECODE_BZIP2] = &codec_bzip2,     [DECODE_XZ] = &codec_xz,
 };
 
-/* --- the plan ------------------------------------------------------------------------------------- */
-
-/* The coding of that name: its number; -1: none at all (identity); -2: not known. */
-static int find_coding(const char *name, size_t len)
-{
-    static const struct {
-        const char *name;
-        int coding;
-    } names[] = {{"gzip", DECODE_GZIP}, {"x-gzip", DECODE_GZIP}, {"deflate", DECODE_DEFLATE},
-                 {"br", DECODE_BROTLI}, {"zstd", DECODE_ZSTD},   {"identity", -1}};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strlen(names[i].name) == len && strncasecmp(names[i].name, name, len) == 0)
-            return names[i].coding;
-    return -2;
-}
-
-int decode_plan_add(struct decode_plan *plan, const char *content_encoding, struct error *err)
-{
-    const char *p = content_encoding;
-    while (*(p += strspn(p, ", \t"))) {
-        size_t len = strcspn(p, ", \t");
-        int coding = find_coding(p, len);
-        if (coding == -2)
-            return error_set(err, -EINVAL,
-                             "Content-Encoding: %.*s is none that can be decoded (gzip, deflate, "
-                             "br, zstd)",
-                             len > 64 ? 64 : (int)len, p);
-        if (coding >= 0 && plan->coding_count == DECODE_STACK)
-            return error_set(err, -EINVAL, "Content-Encoding: more than %d codings", DECODE_STACK);
-        if (coding >= 0)
-            plan->codings[plan->coding_count++] = (enum decode_coding)coding;
-        p += len;
-    }
-    return 0;
-}
+/* --- what a file begins with ---------------------------------------------------------------------- */
 
 static bool begins(const char *head, size_t len, const char *magic, size_t magic_len)
 {

@@ -44,6 +44,7 @@ struct decode_plan {
     enum decode_coding codings[DECODE_STACK]; /* in the order they were applied */
     size_t coding_count;
     enum decode_file file;
+    unsigned skipped;     /* words of Content-Encoding that are no coding */
     uint64_t max_decoded; /* bytes out of any decoder; 0: no limit */
     uint64_t
         max_ratio; /* bytes out for each byte of the body, beyond DECODE_RATIO_FREE; 0: no limit */
@@ -54,8 +55,9 @@ struct decode_plan {
 #define DECODE_RATIO_FREE ((uint64_t)16 << 20)
 #define DECODE_WINDOW     ((uint64_t)128 << 20)
 
-/* Reads a Content-Encoding field ("gzip, br"; several fields one after the other) into the plan. 0; or
- * -EINVAL and a sentence: a coding that is not known, or too many. */
+/* decode_plan.c. Reads a Content-Encoding field ("gzip, br"; several fields one after the other) into the plan. Words
+ * that are no coding ("utf-8") are skipped and counted. 0; or -EINVAL and a sentence: a coding that is not known, or
+ * too many. */
 int decode_plan_add(struct decode_plan *plan, const char *content_encoding, struct error *err);
 
 static inline bool decode_plan_empty(const struct decode_plan *plan)

@@ -274,7 +274,8 @@ static void choose_headers(struct attempt *a)
     const struct strings *asked = &a->spec->headers;
     bool had_body = strcmp(a->spec->method, "POST") == 0, has_body = strcmp(a->method, "POST") == 0;
     a->header_count = 0;
-    if (a->spec->effective.compress)
+    /* What nobody decodes is not asked for. */
+    if (a->spec->effective.compress && a->spec->effective.decode != DECODE_FILE_NONE)
         a->headers[a->header_count++] = ENCODING_ACCEPT;
     for (size_t i = 0; i < asked->count; i++)
         if (redirect_keeps_header(asked->items[i], a->elsewhere, had_body, has_body))

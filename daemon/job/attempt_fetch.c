@@ -348,8 +348,8 @@ static int check_whole(struct attempt *a)
         attempt_fail(
             a, KIND_UNVERIFIED_END,
             "the connection's close ended the body (%llu bytes), and nobody can tell whether it is "
-            "whole; `unverified = accept` takes it as it is, `digest` would check it",
-            (unsigned long long)bytes);
+            "whole; `unverified = accept` takes it as it is, `digest` would check it%s",
+            (unsigned long long)bytes, encoding_remedy(a));
         return -EINVAL;
     }
     if (bytes < p->min_bytes) {

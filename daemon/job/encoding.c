@@ -50,6 +50,9 @@ int encoding_accept(struct attempt *a, const struct transfer_response *response)
         attempt_fail(a, KIND_RESOURCES, "no memory for the response's head");
         return -ENOMEM;
     }
+    if (p->decode ==
+        DECODE_FILE_NONE) /* as it came: the origin may have called encoded what is not */
+        return 0;
     if (a->encoding.text && decode_plan_add(&a->task.decode, a->encoding.text, &err) < 0) {
         attempt_fail(a, KIND_DECODE_ERROR, "%s", err.text);
         return -EINVAL;
@@ -87,4 +90,16 @@ bool encoding_may_vouch(const struct attempt *a)
     if (plan->file == DECODE_FILE_AUTO)
         return decode_sniff(a->encoding.head, a->encoding.head_len) >= 0;
     return plan->file != DECODE_FILE_NONE;
+}
+
+const char *encoding_remedy(const struct attempt *a)
+{
+    static const char *const remedies[DECODE_CODINGS_] = {
+        [DECODE_GZIP] = ", and so would `decode = gzip`",
+        [DECODE_BZIP2] = ", and so would `decode = bzip2`",
+        [DECODE_XZ] = ", and so would `decode = xz`",
+        [DECODE_ZSTD] = ", and so would `decode = zstd`",
+    };
+    int coding = decode_sniff(a->encoding.head, a->encoding.head_len);
+    return coding >= 0 && leaves_files(a) ? remedies[coding] : "";
 }

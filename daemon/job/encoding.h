@@ -35,5 +35,7 @@ bool encoding_noted(const struct attempt *a);
 
 /* The body's end was not verified: may the worker's decoder do it? */
 bool encoding_may_vouch(const struct attempt *a);
+/* What a job could say to have it so, as the end of a sentence; or "". */
+const char *encoding_remedy(const struct attempt *a);
 
 #endif

@@ -90,6 +90,19 @@ static int check_run(const struct spec *spec, const struct submission *s, struct
     return 0;
 }
 
+/* Nobody would decode what was asked for. */
+static int check_compress(const struct spec *spec, struct error *err, const char **ret_field)
+{
+    uint64_t both = (UINT64_C(1) << PARAM_COMPRESS) | (UINT64_C(1) << PARAM_DECODE);
+    if ((spec->own.set & both) != both || !spec->own.compress ||
+        spec->own.decode != DECODE_FILE_NONE)
+        return 0;
+    *ret_field = "compress";
+    return error_set(
+        err, -EINVAL,
+        "compress: it does not go with `decode = none`, which leaves the body encoded");
+}
+
 int submission_row(struct jobs *jobs, const struct submission *s, struct store_job **ret_row,
                    struct spec **ret_spec, struct error *err, const char **ret_field)
 {
@@ -102,6 +115,8 @@ int submission_row(struct jobs *jobs, const struct submission *s, struct store_j
         r = check_credential(jobs, spec, err, ret_field);
     if (r == 0)
         r = check_run(spec, s, err, ret_field);
+    if (r == 0)
+        r = check_compress(spec, err, ret_field);
     struct store_job *row = r == 0 ? calloc(1, sizeof *row) : NULL;
     if (r == 0 && (!row || fill_row(row, s, spec) < 0))
         r = error_set(err, -ENOMEM, "no memory for the job");

@@ -113,6 +113,8 @@ static void put_attempt(struct buf *b, const struct job *job, uint64_t now)
     if (a->body && atomic_load_explicit(&a->body->decoding, memory_order_relaxed))
         line_u64(b, "decoded_bytes",
                  atomic_load_explicit(&a->body->bytes_decoded, memory_order_relaxed));
+    if (a->task.decode.skipped > 0)
+        line_u64(b, "skipped_codings", a->task.decode.skipped);
     line_u64(b, "records", records(job));
     parse_task_text_members(b, &a->task);
     if (a->condition.unchanged)

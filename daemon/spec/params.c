@@ -170,8 +170,10 @@ const struct field params_fields[PARAM_COUNT_] = {
                           .check = check_name,
                           .help = "The [credential \"…\"] that is sent along."},
     [PARAM_DECODE] = {"decode", FIELD_CHOICE, AT(decode), .standard = "auto", .choices = decodes,
-                      .help = "A file that is compressed, as a .gz is: auto tells by its first\n"
-                              "bytes; gzip, bzip2, xz or zstd demand it; none leaves it as it is."},
+                      .help =
+                          "A file that is compressed, as a .gz is: auto tells by its first\n"
+                          "bytes; gzip, bzip2, xz or zstd demand it; none leaves the body as it\n"
+                          "came, whatever its Content-Encoding says."},
     [PARAM_MAX_DECODED] = {"max_decoded", FIELD_SIZE, AT(max_decoded), .standard = "64G", .min = 1,
                            .none_ok = true, .help = "Bytes of a body once it is decoded."},
     [PARAM_COMPRESS] = {"compress", FIELD_CHOICE, AT(compress), .standard = "no", .choices = yes_no,

@@ -213,6 +213,36 @@ class Decoding(penstock_test.Case):
         self.check(self.server.url(body, "Content-Encoding: deflate", "Content-Encoding: gzip"), "done", None, "length",
                    len(TEXT), body)
 
+    def test_words_that_are_no_coding(self):
+        """Skipped, as curl does, and counted; beside one that is, too. What may be a coding is not."""
+        packed = gzip.compress(TEXT)
+        for word in ("none", "None", "utf-8", "UTF8", "ISO-8859-1", "binary", "8bit", "aws-chunked", "text/html; charset=utf-8", "null",
+                     "identity, identity", "chunked", "charset=utf-8", "*"):
+            verdict = self.check(self.server.url(TEXT, f"Content-Encoding: {word}"), "done", None, "length", None, TEXT)
+            self.assertGreaterEqual(verdict["skipped_codings"], 1)
+            verdict = self.check(self.server.url(packed, f"Content-Encoding: {word}, gzip"), "done", None, "length", len(TEXT), packed)
+            self.check(self.server.url(packed, "Content-Encoding: gzip", f"Content-Encoding: {word}"), "done", None, "length", len(TEXT), packed)
+        for word in ("compress", "x-compress", "lzma", "base64", "exi", "dcb", "something", "gzipp", "x" * 200):
+            verdict = self.check(self.server.url(TEXT, f"Content-Encoding: {word}"), "failed", "decode_error", None)
+            self.assertIn("decode = none", verdict["error"]["message"])
+            self.check(self.server.url(TEXT, f"Content-Encoding: {word}"), "done", None, "length", None, TEXT, decode="none")
+        for name, data in self.files():
+            if name in ("bzip2", "xz"):
+                self.check(self.server.url(data, f"Content-Encoding: {name}"), "done", None, "length", len(TEXT), data)
+
+    def test_decode_none(self):
+        """What the remedy of a decode_error says: the body as it came."""
+        url = self.server.url(TEXT, "Content-Encoding: gzip")
+        verdict = self.check(url, "failed", "decode_error", None)
+        self.check(url, "done", None, "length", None, TEXT, decode="none")
+        self.assertIn("--decode none", self.penstock.ctl("explain", verdict["job"]).stdout.replace("\n", " "))
+        with self.penstock.rpc() as rpc:
+            error = rpc.fail("submit", {"url": url, "decode": "none", "compress": "yes"})
+            self.assertEqual(error["data"]["field"], "compress")
+        daemon = self.daemon({**SETTINGS, "defaults.compress": "yes"})
+        daemon.job(url, decode="none")
+        self.assertNotIn("Accept-Encoding", self.server.heads[-1])
+
     def test_empty_bodies(self):
         self.check(self.server.url(b"", "Content-Encoding: gzip"), "done", None, "length", 0, b"")
         self.check(self.server.url(b"", "Content-Encoding: gzip", framing="close"), "failed", "unverified_end", None)

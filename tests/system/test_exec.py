@@ -326,6 +326,14 @@ class Pipelines(penstock_test.Case):
             self.assertEqual(daemon.records(verdict["job"]), [hashlib.sha256(data).hexdigest() + "  -"])
         self.assertEqual(daemon.records(daemon.job(web.url("/file/text.gz"), parser="text")["job"]), ["some text"])
         self.assert_verdict(daemon.job(web.url("/lines?n=10"), parser="sum", decode="gzip"), "failed", "decode_error")
+        # A file that nobody here decodes vouches for no end; at once, and with the remedy.
+        closed = web.url("/file/text.gz?framing=close")
+        verdict = daemon.job(closed, parser="sum")
+        self.assert_verdict(verdict, "failed", "unverified_end")
+        self.assertEqual(verdict["attempt"], 1)
+        self.assertIn("decode = gzip", verdict["error"]["message"])
+        self.assert_verdict(daemon.job(closed, parser="sum", decode="gzip"), "done", None, "encoding")
+        self.assert_verdict(daemon.job(closed, parser="sum", unverified="accept"), "done", None, "none")
 
     def test_descriptors_of_64_at_once(self):
         daemon = self.start(wait=["cat", "cat"])

@@ -322,6 +322,7 @@ static void test_content_encoding(void **state)
     struct error err;
     assert_int_equal(decode_plan_add(&plan, "", &err), 0);
     assert_int_equal(decode_plan_add(&plan, "identity, ,", &err), 0);
+    assert_int_equal(plan.skipped, 1);
     assert_true(decode_plan_empty(&plan));
     assert_int_equal(decode_plan_add(&plan, " GZip ,x-gzip", &err), 0);
     assert_int_equal(decode_plan_add(&plan, "deflate", &err), 0);
