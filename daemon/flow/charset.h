@@ -36,7 +36,7 @@ struct charset {
     const char *name; /* the one that is shown */
     enum charset_form form;
     const char *iconv; /* the name that iconv_open(3) knows */
-    bool holds;        /* its converter keeps a letter back, which the next one may combine with */
+    bool holds; /* its converter keeps a character back, which the next one may combine with */
     bool pairs; /* bytes from 0x80 on come in twos, so one that is wrong takes its second along */
 };
 

@@ -153,13 +153,17 @@ static enum text_result run_table(struct text_codec *codec, struct text_step *s)
     return TEXT_MORE;
 }
 
-/* What a byte alone is, in at most three bytes: 1; 0: no character; -1: it needs others, or is more than that. */
+/* What a byte alone is, in at most three bytes: 1; 0: no character; -1: it needs others, or is more than that. The
+ * second call has out what iconv holds back of windows-1255, -1258 and TCVN, to combine it with an accent that may
+ * follow: letter and accent stay two characters, as they are in the text, and as the WHATWG has it. */
 static int ask_byte(iconv_t cd, unsigned char byte, unsigned char entry[4])
 {
     char in = (char)byte, *from = &in, out[16], *to = out;
     size_t in_left = 1, out_left = sizeof out;
     iconv(cd, NULL, NULL, NULL, NULL);
     size_t r = iconv(cd, &from, &in_left, &to, &out_left);
+    if (r != (size_t)-1)
+        r = iconv(cd, NULL, NULL, &to, &out_left);
     size_t len = sizeof out - out_left;
     if (r == (size_t)-1)
         return errno == EILSEQ ? 0 : -1;

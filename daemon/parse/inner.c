@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 static const struct penstock_parser *const parsers[] = {
-    &parser_count, &parser_csv,   &parser_digest, &parser_feed,
+    &parser_count, &parser_csv,   &parser_digest, &parser_feed, &parser_fixed,
     &parser_json,  &parser_lines, &parser_ndjson, &parser_xml,
 };
 #define PARSERS (sizeof parsers / sizeof parsers[0])

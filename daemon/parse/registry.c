@@ -155,7 +155,7 @@ struct registry *registry_new(void)
 {
     static const struct penstock_parser *const impls[] = {
         &parser_count,  &parser_lines, &parser_csv,  &parser_ndjson, &parser_json,
-        &parser_digest, &parser_xml,   &parser_feed, &parser_archive};
+        &parser_digest, &parser_xml,   &parser_feed, &parser_fixed,  &parser_archive};
     struct registry *registry = calloc(1, sizeof *registry);
     if (!registry)
         return NULL;

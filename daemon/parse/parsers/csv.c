@@ -5,14 +5,17 @@
  * branches. Rows here are those of python's csv module (its excel dialect), which the tests compare:
  *
  *   - a quote opens a quoted field at the field's start only; in it, two quotes are one, and delimiters and
- *     newlines are text. What follows a closing quote up to the delimiter is added to the field.
- *   - LF, CRLF or CR end a row; rows without any byte are passed over. A byte order mark is no text.
+ *     newlines are text. What follows a closing quote up to the delimiter is added to the field, and counted
+ *     (`repaired` in the verdict); quotes=strict refuses it, and quotes in a field that does not begin with one.
+ *   - LF, CRLF or CR end a row; rows without any byte are passed over.
+ *   - comment=# passes over lines that begin with it, where a row could; skip_lines=N over the first N lines,
+ *     whatever is in them.
  *   - an end of the body inside quotes is an error with the line where the quotes were opened.
  *
  * header=yes: the first row names the members of the objects that follow; a name that came before gets _2, _3
  * … A row that is short lacks its last members; the fields of one that is long beyond the header are an
  * array, "_extra". header=no: every row is an array. ragged=fail refuses both (without a header, a row
- * of another length than the first). All values are strings. Bytes that are not UTF-8 become U+FFFD.
+ * of another length than the first). All values are strings.
  *
  * A row's JSON is written as its fields end, most of them straight from stdio's buffer; what a block's
  * end cuts in two waits in `part`. */
@@ -32,9 +35,11 @@
 
 #define MAX_RECORD ((size_t)64 << 20)
 #define MAX_FIELDS 65536
+#define MAX_SKIP   1000000
 
 enum state {
     ROW_START,   /* nothing of the row has come */
+    PASSED_LINE, /* one that is passed over */
     FIELD_START, /* a delimiter was the last byte */
     PLAIN,
     QUOTED,
@@ -43,18 +48,19 @@ enum state {
 
 struct settings {
     unsigned char delimiter;
-    int quote; /* -1: none */
-    bool header, ragged_fail;
-    size_t max_record, max_fields;
+    int quote, comment; /* -1: none */
+    bool header, ragged_fail, quotes_strict;
+    size_t max_record, max_fields, skip_lines;
 };
 
 struct csv {
     struct settings set;
     struct penstock_run *run;
     enum state state;
-    bool stops[256]; /* bytes that may mean something */
-    bool after_cr;   /* an LF now belongs to the row before */
-    uint64_t line;   /* the current one, from 1 */
+    bool stops[256];      /* bytes that may mean something */
+    bool after_cr;        /* an LF now belongs to the row before */
+    uint64_t line;        /* the current one, from 1 */
+    size_t skipped_lines; /* of those that are passed over first */
     uint64_t row_line, row_offset;
     uint64_t quote_line, quote_offset;
     struct buf part;        /* the field's bytes so far */
@@ -84,14 +90,27 @@ static int read_byte(struct options *o, const char *name, bool none_ok)
     return text[0];
 }
 
+/* A comment's character must be no other mark. */
+static int read_comment(struct options *o, const struct settings *s)
+{
+    int comment = read_byte(o, "comment", true);
+    if (comment >= 0 && (comment == s->delimiter || comment == s->quote))
+        option_fault(o, "option \"comment\": it is the delimiter or the quote as well");
+    return comment;
+}
+
 static void read_settings(struct options *o, struct settings *s)
 {
-    static const char *const ragged[] = {"keep", "fail", NULL};
+    static const char *const ragged[] = {"keep", "fail", NULL}, *const quotes[] = {"lax", "strict",
+                                                                                   NULL};
     int delimiter = read_byte(o, "delimiter", false);
     s->delimiter = (unsigned char)delimiter;
     s->quote = read_byte(o, "quote", true);
     if (delimiter >= 0 && s->quote == delimiter)
         option_fault(o, "option \"quote\": it is the delimiter as well");
+    s->comment = read_comment(o, s);
+    s->quotes_strict = option_choice(o, "quotes", quotes) == 1;
+    s->skip_lines = option_bytes(o, "skip_lines", 0, MAX_SKIP);
     s->header = option_yes(o, "header");
     s->ragged_fail = option_choice(o, "ragged", ragged) == 1;
     s->max_record = option_bytes(o, "max_record", 1, MAX_RECORD);
@@ -207,7 +226,8 @@ static int end_header(struct csv *c)
 
 static int check_size(struct csv *c, uint64_t offset)
 {
-    if (c->state == ROW_START || offset - c->row_offset <= c->set.max_record)
+    if (c->state == ROW_START || c->state == PASSED_LINE ||
+        offset - c->row_offset <= c->set.max_record)
         return 0;
     return fail_limit(c, "bytes", c->set.max_record, "max_record");
 }
@@ -251,6 +271,10 @@ static const char *start_field(struct csv *c, const char *p, uint64_t offset)
         if (is_newline(*p)) { /* an empty row, or the LF of a CRLF */
             count_line(c, *p);
             return p + 1;
+        }
+        if ((unsigned char)*p == c->set.comment) {
+            c->state = PASSED_LINE;
+            return p;
         }
         c->row_line = c->line;
         c->row_offset = offset;
@@ -329,14 +353,44 @@ static void skip_plain(const struct csv *c, struct span *s)
     s->p = p;
 }
 
+/* To the end of a line that is no row. */
+static int pass_line(struct csv *c, struct span *s)
+{
+    const char *start = s->p;
+    while (s->p < s->end && !is_newline(*s->p))
+        s->p++;
+    if (s->p > start)
+        c->after_cr = false;
+    if (s->p == s->end)
+        return 0;
+    bool ends = *s->p == '\r' || !c->after_cr; /* and is not the LF of a CRLF */
+    count_line(c, *s->p++);
+    if (ends && c->skipped_lines < c->set.skip_lines)
+        c->skipped_lines++;
+    if (c->skipped_lines == c->set.skip_lines)
+        c->state = ROW_START;
+    return 0;
+}
+
+/* A quote where none belongs. */
+static int judge_quote(struct csv *c, const struct span *s, const char *what)
+{
+    if (!c->set.quotes_strict)
+        return 0;
+    parse_task_fail(c->run, KIND_PARSER_FAILED, c->line, offset_of(s), what);
+    return -EINVAL;
+}
+
 static int take_plain(struct csv *c, struct span *s)
 {
     skip_plain(c, s);
     if (s->p == s->end)
         return 0;
     if ((unsigned char)*s->p == c->set.quote) {
+        int wrong = judge_quote(
+            c, s, "a quote stands in a field that does not begin with one (option quotes)");
         s->p++; /* text, as it is not at the field's start */
-        return 0;
+        return wrong;
     }
     int r = stop_field(c, s->text, (size_t)(s->p - s->text), s->p, offset_of(s));
     s->p++;
@@ -356,6 +410,9 @@ static int take_quote(struct csv *c, struct span *s, const char *until)
         s->p++;
         return r;
     } else {
+        if (judge_quote(c, s, "text follows a closing quote (option quotes)") < 0)
+            return -EINVAL;
+        parse_task_repaired(c->run, 1);
         keep_text(c, s, until);
         s->text = s->p;
         c->state = PLAIN;
@@ -397,6 +454,8 @@ static int take_next(struct csv *c, struct span *s)
     case FIELD_START:
         s->p = s->text = start_field(c, s->p, offset_of(s));
         return 0;
+    case PASSED_LINE:
+        return pass_line(c, s);
     case PLAIN:
         return take_plain(c, s);
     case QUOTED:
@@ -427,7 +486,7 @@ static int take_block(struct csv *c, const struct block *block)
 /* The body has ended, complete. */
 static int take_end(struct csv *c)
 {
-    if (c->state == ROW_START)
+    if (c->state == ROW_START || c->state == PASSED_LINE)
         return 0;
     if (c->state == QUOTED) {
         parse_task_fail(c->run, KIND_PARSER_FAILED, c->quote_line, c->quote_offset,
@@ -457,6 +516,7 @@ static int parse(FILE *body, struct penstock_run *run)
     options_of_run(&o, run);
     read_settings(&o, &c.set);
     set_stops(&c);
+    c.state = c.set.skip_lines > 0 ? PASSED_LINE : ROW_START;
     int r = take_all(&c, body);
     columns_deinit(&c.columns);
     buf_deinit(&c.part);
@@ -467,6 +527,12 @@ static int parse(FILE *body, struct penstock_run *run)
 static const struct penstock_option options[] = {
     {"delimiter", ",", "between fields: one ASCII character, or \"tab\""},
     {"quote", "\"", "around fields: one ASCII character, or \"none\""},
+    {"quotes", "lax",
+     "text behind a closing quote: lax adds it to the field and counts it (repaired), strict "
+     "fails"},
+    {"comment", "none",
+     "lines that begin with it are passed over: one ASCII character, or \"none\""},
+    {"skip_lines", "0", "lines at the start that are passed over, whatever is in them"},
     {"header", "yes", "yes: the first row names the members of objects; no: every row is an array"},
     {"ragged", "keep",
      "rows of another length: keep (what is missing is absent, more is _extra), or fail"},

@@ -260,7 +260,7 @@ static const struct penstock_option *find(const struct penstock_parser *parser, 
 static void test_inner_options(void **state)
 {
     static const struct penstock_parser *const inner[] = {
-        &parser_count, &parser_csv,   &parser_digest, &parser_feed,
+        &parser_count, &parser_csv,   &parser_digest, &parser_feed, &parser_fixed,
         &parser_json,  &parser_lines, &parser_ndjson, &parser_xml};
     size_t expected = 0, prefixed = 0;
     for (size_t i = 0; i < sizeof inner / sizeof inner[0]; i++)

@@ -111,6 +111,38 @@ static void test_ndjson_offset(void **state)
     harness_deinit(&h);
 }
 
+/* --- fixed --------------------------------------------------------------------------------------- */
+
+static void test_fixed(void **state)
+{
+    static const struct sample samples[] = {
+        WELL(NULL, "ab \n\n cd", "{\"text\":\"ab\"}\n{\"text\":\"cd\"}\n"),
+        WELL("columns=id:3 name:5", "  1Zoë  \r\n22 b\n",
+             "{\"id\":\"1\",\"name\":\"Zoë\"}\n{\"id\":\"22\",\"name\":\"b\"}\n"),
+        WELL("columns=a:1,-:2,b:2", "1xx22\n", "{\"a\":\"1\",\"b\":\"22\"}\n"),
+        WELL("columns=-:1 a:1 a:1", "xyz\n", "{\"a\":\"y\",\"a_2\":\"z\"}\n"),
+        WELL("columns=a:2 b:2", "1\n12\n123\n1234  \n12345\n",
+             "{\"a\":\"1\"}\n{\"a\":\"12\"}\n{\"a\":\"12\",\"b\":\"3\"}\n{\"a\":\"12\",\"b\":"
+             "\"34\"}\n"
+             "{\"a\":\"12\",\"b\":\"34\",\"_extra\":\"5\"}\n"),
+        WELL("columns=a:1 b:*", "x y z \n", "{\"a\":\"x\",\"b\":\"y z\"}\n"),
+        WELL("columns=a:1 b:*\ntrim=no\nragged=fail", "x y z \nx\n",
+             "{\"a\":\"x\",\"b\":\" y z \"}\n{\"a\":\"x\"}\n"),
+        WELL("columns=a:2\ntrim=no", "é \"x", "{\"a\":\"é \",\"_extra\":\"\\\"x\"}\n"),
+        FAILS("columns=a:1 b:2\nragged=fail", "123\n12\n", "{\"a\":\"1\",\"b\":\"23\"}\n",
+              KIND_PARSER_FAILED, 2, "ends before its last column"),
+        FAILS("columns=a:1 -:2\nragged=fail", "1\n", "", KIND_PARSER_FAILED, 1, "ends before"),
+        FAILS("columns=a:1\nragged=fail", "é\n12\n", "{\"a\":\"é\"}\n", KIND_PARSER_FAILED, 2,
+              "is longer than its columns"),
+        WELL("columns=a:1\ncomment=#\nskip_lines=2", "x\n\n#\n1\n#2", "{\"a\":\"1\"}\n"),
+        WELL("columns=a:1\ncharset=utf-16", "1\0\n\0", "{\"a\":\"1\"}\n"),
+        FAILS("columns=a:1\nmax_line=2", "1\n123\n", "{\"a\":\"1\"}\n", KIND_LIMIT_EXCEEDED, 2,
+              "max_line"),
+        FAILS(NULL, "a\nb\xff\n", "{\"text\":\"a\"}\n", KIND_DECODE_ERROR, 0, "offset 3"),
+    };
+    CHECK(&parser_fixed, samples);
+}
+
 /* --- csv ----------------------------------------------------------------------------------------- */
 
 static void test_csv_objects(void **state)
@@ -135,9 +167,41 @@ static void test_csv_objects(void **state)
         WELL("charset=windows-1252", "\xe4\n\"\xe9\"\n", "{\"ä\":\"é\"}\n"),
         WELL("charset_errors=replace", "a\n\xff\n\"\xc3\xa9\xc3\"\n",
              "{\"a\":\"\xef\xbf\xbd\"}\n{\"a\":\"é\xef\xbf\xbd\"}\n"),
+        WELL("comment=#", "#x\n#\"\r\na,b\r\n#,\n1,#2\n\"#3\",4\n #5\n#",
+             "{\"a\":\"1\",\"b\":\"#2\"}\n{\"a\":\"#3\",\"b\":\"4\"}\n{\"a\":\" #5\"}\n"),
+        FAILS("comment=#\nragged=fail", "#c\r\na,b\r#c\r\r\n#\n1\n", "", KIND_PARSER_FAILED, 6,
+              "1 fields"),
+        FAILS("quotes=strict", "a\n#\n\"b\"c\n", "{\"a\":\"#\"}\n", KIND_PARSER_FAILED, 3,
+              "text follows a closing quote (option quotes)"),
+        FAILS("quotes=strict", "a\nb\"c\"\n", "", KIND_PARSER_FAILED, 2,
+              "a quote stands in a field that does not begin with one"),
+        WELL("quotes=strict", "a\n\"b\"\"c\"\n\"\"\n", "{\"a\":\"b\\\"c\"}\n{\"a\":\"\"}\n"),
+        WELL("skip_lines=2", "x,\"y\r\n\r\na\r\n1\r\n", "{\"a\":\"1\"}\n"),
+        WELL("skip_lines=3", "x\ry\n\na\n1", "{\"a\":\"1\"}\n"),
+        WELL("skip_lines=3", "\n\nx", ""),
+        FAILS("skip_lines=1\nragged=fail", "x\r\na\r\n1,2\r\n", "", KIND_PARSER_FAILED, 3,
+              "2 fields"),
+        WELL("skip_lines=1\nmax_record=4", "a longer one\na\n1", "{\"a\":\"1\"}\n"),
+        WELL("comment=#\nmax_record=4", "# a longer one\na\n1", "{\"a\":\"1\"}\n"),
         WELL(NULL, "a\0b\n1\n", "{\"a\\u0000b\":\"1\"}\n"),
     };
     CHECK(&parser_csv, samples);
+}
+
+/* What follows a closing quote is not lost, and not silent. */
+static void test_csv_repaired(void **state)
+{
+    static const char input[] = "a,b\n\"1\"x,\"2\"y\"z\"\n5\" disk,\"6\"\n";
+    struct harness h;
+    for (size_t chunk = 1; chunk <= sizeof input; chunk++) {
+        harness_init(&h, &parser_csv, NULL);
+        h.chunk = chunk;
+        harness_run(&h, input, sizeof input - 1);
+        assert_string_equal(h.records.data, "{\"a\":\"1x\",\"b\":\"2y\\\"z\\\"\"}\n"
+                                            "{\"a\":\"5\\\" disk\",\"b\":\"6\"}\n");
+        assert_int_equal(h.task.repaired, 2);
+        harness_deinit(&h);
+    }
 }
 
 static void test_csv_arrays(void **state)
@@ -268,15 +332,38 @@ static const char *get_option(void *arg, const char *name)
 static void test_bad_options(void **state)
 {
     static const struct bad_option bads[] = {
-        {&parser_csv, "delimiter", ""},       {&parser_csv, "delimiter", "ab"},
-        {&parser_csv, "delimiter", "\n"},     {&parser_csv, "delimiter", "\xc3"},
-        {&parser_csv, "delimiter", "none"},   {&parser_csv, "delimiter", "\""},
-        {&parser_csv, "quote", ","},          {&parser_csv, "quote", ""},
-        {&parser_csv, "header", "maybe"},     {&parser_csv, "ragged", "drop"},
-        {&parser_csv, "max_fields", "0"},     {&parser_csv, "max_fields", "65537"},
-        {&parser_csv, "max_record", "1T"},    {&parser_lines, "max_line", "0"},
-        {&parser_lines, "max_line", "-1"},    {&parser_lines, "max_line", "65M"},
-        {&parser_lines, "skip_empty", ""},    {&parser_ndjson, "on_error", "ignore"},
+        {&parser_csv, "delimiter", ""},
+        {&parser_csv, "delimiter", "ab"},
+        {&parser_csv, "delimiter", "\n"},
+        {&parser_csv, "delimiter", "\xc3"},
+        {&parser_csv, "delimiter", "none"},
+        {&parser_csv, "delimiter", "\""},
+        {&parser_csv, "quote", ","},
+        {&parser_csv, "quote", ""},
+        {&parser_fixed, "columns", ""},
+        {&parser_fixed, "columns", "a"},
+        {&parser_fixed, "columns", "a:0"},
+        {&parser_fixed, "columns", "a:-1"},
+        {&parser_fixed, "columns", ":3"},
+        {&parser_fixed, "columns", "a:* b:1"},
+        {&parser_fixed, "columns", "-:1"},
+        {&parser_fixed, "columns", "a:1x"},
+        {&parser_fixed, "columns", "a:9999999"},
+        {&parser_fixed, "comment", "##"},
+        {&parser_csv, "comment", ","},
+        {&parser_csv, "comment", "//"},
+        {&parser_csv, "quotes", "loose"},
+        {&parser_csv, "skip_lines", "-1"},
+        {&parser_csv, "header", "maybe"},
+        {&parser_csv, "ragged", "drop"},
+        {&parser_csv, "max_fields", "0"},
+        {&parser_csv, "max_fields", "65537"},
+        {&parser_csv, "max_record", "1T"},
+        {&parser_lines, "max_line", "0"},
+        {&parser_lines, "max_line", "-1"},
+        {&parser_lines, "max_line", "65M"},
+        {&parser_lines, "skip_empty", ""},
+        {&parser_ndjson, "on_error", "ignore"},
         {&parser_ndjson, "max_line", "many"},
     };
     for (size_t i = 0; i < sizeof bads / sizeof bads[0]; i++) {
@@ -322,6 +409,8 @@ int main(void)
         cmocka_unit_test(test_ndjson_depth),
         cmocka_unit_test(test_ndjson_offset),
         cmocka_unit_test(test_csv_objects),
+        cmocka_unit_test(test_fixed),
+        cmocka_unit_test(test_csv_repaired),
         cmocka_unit_test(test_csv_arrays),
         cmocka_unit_test(test_csv_faults),
         cmocka_unit_test(test_csv_many_columns_of_one_name),

@@ -23,8 +23,8 @@ static int teardown(void **state)
 
 #define COUNT(pairs) (sizeof(pairs) / sizeof((pairs)[0]))
 
-static const char *const names[] = {"archive", "count", "csv",    "digest", "feed",
-                                    "json",    "lines", "ndjson", "xml"};
+static const char *const names[] = {"archive", "count", "csv",   "digest", "feed",
+                                    "fixed",   "json",  "lines", "ndjson", "xml"};
 
 static void test_built_ins(void **state)
 {
@@ -74,7 +74,7 @@ static void test_add(void **state)
     assert_non_null(def);
     assert_ptr_equal(def->impl, &parser_csv);
     assert_string_equal(def->origin, "x.conf");
-    assert_ptr_equal(registry_at(registry, 5), def);
+    assert_ptr_equal(registry_at(registry, 6), def);
 
     const struct parse_pair of_job[] = {{"header", "yes"}, {"ragged", "fail"}};
     struct parse_pair *merged;
