@@ -71,6 +71,7 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
             impl->open_errno = -fd;
         return CURL_SOCKET_BAD;
     }
+    impl->tried[impl->tried_count++ % TRIED_MAX] = fd;
     note_address(impl, &addr->addr, addr->addrlen);
     note_connecting(impl);
     return fd;
@@ -118,20 +119,46 @@ static int check_connected(struct transfer_impl *impl, const char *ip, int port)
     return 0;
 }
 
+static void find_new_socket(struct transfer_impl *impl)
+{
+    unsigned count = impl->tried_count < TRIED_MAX ? impl->tried_count : TRIED_MAX;
+    for (unsigned i = 0; i < count && impl->socket < 0; i++)
+        if (connection_is(impl->tried[i], &impl->ends))
+            impl->socket = impl->tried[i];
+    connection_note(&impl->loop->sockets, &impl->ends, impl->socket, false);
+}
+
+/* What an idle connection holds before a request of ours goes out is an answer to nothing: bytes that would be taken
+ * for this request's answer, or an end. (curl before 8.0 does not look; curl/curl issue 10690.) In TLS all that comes
+ * after a whole answer is such: a server's session tickets stand before it. Frames of HTTP/2 name their stream. */
+static bool find_used_socket(struct transfer_impl *impl)
+{
+    bool framed = false;
+    impl->socket = connection_find(&impl->loop->sockets, &impl->ends, &framed);
+    return framed || (impl->socket >= 0 && connection_is_quiet(impl->socket));
+}
+
 /* Connected, TLS and all; the request goes out next. */
 static int on_connected(void *arg, char *remote_ip, char *local_ip, int remote_port, int local_port)
 {
     struct transfer_impl *impl = arg;
+    struct connection_ends *ends = &impl->ends;
     snprintf(impl->result.address, sizeof impl->result.address, "%s", remote_ip);
     if (check_connected(impl, remote_ip, remote_port) < 0)
         return CURL_PREREQFUNC_ABORT;
-    snprintf(impl->remote, sizeof impl->remote, "%s", remote_ip);
-    snprintf(impl->local, sizeof impl->local, "%s", local_ip);
-    impl->remote_port = remote_port;
-    impl->local_port = local_port;
+    *ends = (struct connection_ends){.local_port = local_port, .remote_port = remote_port};
+    snprintf(ends->remote, sizeof ends->remote, "%s", remote_ip);
+    snprintf(ends->local, sizeof ends->local, "%s", local_ip);
+    impl->socket = -1;
     impl->result.connection_reused = !impl->opened;
-    if (impl->opened)
+    if (impl->opened) {
+        find_new_socket(impl);
         atomic_fetch_add_explicit(&impl->loop->connections, 1, memory_order_relaxed);
+    } else if (!find_used_socket(impl)) {
+        impl->stale = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    impl->read_base = connection_bytes_read(impl->socket);
     impl->result.connect_ns = clock_now() - impl->started;
     clocks_enter(impl, STAGE_SENT);
     return CURL_PREREQFUNC_OK;
@@ -217,8 +244,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
 static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {
     struct transfer_impl *impl = arg;
-    size_t len = size * count;
-    if (impl->settled)
+    if (impl->settled || impl->splice)
         return 0;
     if (!impl->head.done) { /* what curl takes for a body has no head that we know */
         char at[IMPL_AT];
@@ -228,27 +254,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     }
     impl->last_byte = clock_now();
     impl->overdue = false;
-    if (impl->rate && !rate_take(impl->rate, len, &impl->rate_link)) {
-        impl->throttled = true;
-        atomic_store_explicit(&impl->t->throttled, true, memory_order_relaxed);
-        return CURL_WRITEFUNC_PAUSE;
-    }
-    int r = impl->t->ops->on_data(impl->t, data, len);
-    if (r == TRANSFER_PAUSE) {
-        if (impl->rate)
-            rate_give_back(impl->rate, len);
-        impl->paused = true;
-        return CURL_WRITEFUNC_PAUSE;
-    }
-    if (r < 0) {
-        impl_stop(impl);
-        return 0;
-    }
-    if (impl->t->ops->on_turn && list_empty(&impl->turn_link))
-        list_add_tail(&impl->loop->turns, &impl->turn_link);
-    impl->result.bytes += len;
-    atomic_fetch_add_explicit(&impl->loop->bytes, len, memory_order_relaxed);
-    return splice_take(impl) ? 0 : len;
+    return delivery_take(impl, data, size * count);
 }
 
 void impl_set_callbacks(struct transfer_impl *impl)

@@ -28,7 +28,7 @@ static uint64_t deadline(const struct transfer_impl *impl)
         break;
     case STAGE_HEAD:
     case STAGE_BODY:
-        ms = impl->paused || impl->throttled ? 0 : request->stall_ms;
+        ms = impl->paused || impl->throttled || impl->over ? 0 : request->stall_ms;
         since = impl->last_byte;
     }
     return ms ? since + ms * NS_PER_MS : 0;

@@ -3,6 +3,7 @@
 #include "fetch/loop.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "fetch/fetch.h"
 #include "fetch/transfer_impl.h"
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define TICK_MS          500
 #define DEFAULT_CONNECTS 64
@@ -104,6 +106,12 @@ static void close_uv(struct fetch_loop *loop)
     abort();
 }
 
+static void sockets_deinit(struct fetch_loop *loop)
+{
+    fd_close(&loop->dead);
+    connections_deinit(&loop->sockets);
+}
+
 static int loop_init(struct fetch_loop *loop, unsigned index, const struct fetch_config *config)
 {
     const char *ca = config->ca_file ? config->ca_file : system_ca();
@@ -114,9 +122,13 @@ static int loop_init(struct fetch_loop *loop, unsigned index, const struct fetch
     list_init(&loop->turns);
     mail_init(&loop->stop_mail, on_stop);
     mail_init(&loop->trust_mail, on_trust);
-    int r = uv_loop_init(&loop->uv);
+    loop->dead = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int r = loop->dead < 0 ? -errno : connections_init(&loop->sockets);
     if (r < 0)
-        return r;
+        goto no_sockets;
+    r = uv_loop_init(&loop->uv);
+    if (r < 0)
+        goto no_sockets;
     r = trust_init(&loop->trust, &loop->uv, ca);
     if (r < 0)
         goto no_trust;
@@ -127,7 +139,6 @@ static int loop_init(struct fetch_loop *loop, unsigned index, const struct fetch
     if (r < 0)
         goto no_multi;
     loop->multi.turned = transfer_turns;
-    loop->multi.watched = transfer_watched;
     loop->multi.unwatched = transfer_unwatched;
     loop->idle_connects = config->max_connects ? config->max_connects : DEFAULT_CONNECTS;
     transfer_count(loop, 0);
@@ -146,6 +157,8 @@ no_mailbox:
 no_trust:
     close_uv(loop);
     trust_deinit(&loop->trust);
+no_sockets:
+    sockets_deinit(loop);
     return r;
 }
 
@@ -154,6 +167,7 @@ static void loop_deinit(struct fetch_loop *loop)
 {
     close_uv(loop);
     trust_deinit(&loop->trust);
+    sockets_deinit(loop);
 }
 
 /* Signals are the control loop's; the resolver's threads inherit the mask too. */

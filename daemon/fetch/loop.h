@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "base/mailbox.h"
+#include "fetch/connection.h"
 #include "fetch/multi.h"
 #include "fetch/rate.h"
 #include "fetch/trust.h"
@@ -25,6 +26,8 @@ struct fetch_loop {
     struct list spares; /* struct transfer_impl without a transfer */
     size_t spare_count;
     struct list turns; /* struct transfer_impl that got data in curl's turn */
+    struct connections sockets;
+    int dead; /* a socket without a connection: splice.c gives it to curl for a living one */
     struct rates rates;
     size_t receive_buffer;
     unsigned idle_connects; /* kept at most */

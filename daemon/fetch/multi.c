@@ -10,6 +10,7 @@ struct multi_watcher {
     curl_socket_t fd;
     int events; /* what curl wants, as uv says it; 0 for nothing */
     bool open;  /* uv_poll_init was done */
+    bool masked;
 };
 
 static void drain(struct multi *multi)
@@ -81,6 +82,8 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 static void watch(struct multi_watcher *w, int events)
 {
     w->events = events;
+    if (w->masked)
+        events = 0;
     if (!w->open || (!events && !uv_is_active((uv_handle_t *)&w->poll)))
         return;
     /* A socket that cannot be watched is driven by the connect clock's kicks, or given up by the
@@ -94,6 +97,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     struct multi_watcher *w = container_of(poll, struct multi_watcher, poll);
     struct multi *multi = w->multi;
     int flags = 0;
+    if (w->masked)
+        return;
     if (status < 0) {
         /* libuv has stopped the watcher, but left the socket in its epoll: should a process that is being started
          * inherit it, its error would be told as that of whatever gets its number next. */
@@ -147,15 +152,31 @@ int multi_socket_opened(struct multi *multi, curl_socket_t fd)
     struct multi_watcher *w = get_watcher(multi, fd);
     if (!w)
         return -ENOMEM;
+    w->masked = false;
     if (w->events)
         watch(w, w->events);
     return 0;
 }
 
+static struct multi_watcher *watcher_of(struct multi *multi, curl_socket_t fd)
+{
+    return fd >= 0 && (size_t)fd < multi->watcher_room ? multi->watchers[fd] : NULL;
+}
+
 void multi_socket_left(struct multi *multi, curl_socket_t fd)
 {
-    if ((size_t)fd < multi->watcher_room && multi->watchers[fd])
-        watch(multi->watchers[fd], 0);
+    struct multi_watcher *w = watcher_of(multi, fd);
+    if (w)
+        watch(w, 0);
+}
+
+void multi_socket_mask(struct multi *multi, curl_socket_t fd, bool masked)
+{
+    struct multi_watcher *w = watcher_of(multi, fd);
+    if (!w || w->masked == masked)
+        return;
+    w->masked = masked;
+    watch(w, w->events);
 }
 
 static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
@@ -172,8 +193,6 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
     if (w)
         watch(w,
               (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0));
-    if (multi->watched)
-        multi->watched(easy, fd);
     return 0;
 }
 

@@ -38,7 +38,6 @@ struct multi {
     size_t watcher_room;
     struct list reports;
     void (*done)(struct multi *multi, CURL *easy, CURLcode code);
-    void (*watched)(CURL *easy, curl_socket_t fd); /* waits for this one; called from within curl */
     void (*unwatched)(CURL *easy); /* waits for no socket any more; called from within curl */
     void (*turned)(
         struct multi *multi); /* curl has done what it could, and what ended is told next */
@@ -59,6 +58,10 @@ int multi_socket_opened(struct multi *multi, curl_socket_t fd);
 
 /* The socket is about to leave curl for good, but a duplicate of it stays: watches it no more. From within curl. */
 void multi_socket_left(struct multi *multi, curl_socket_t fd);
+
+/* While a socket is masked it is not watched, whatever curl wants of it: 8.5 wants to read while it is paused, and then
+ * does. From within curl or without. */
+void multi_socket_mask(struct multi *multi, curl_socket_t fd, bool masked);
 
 /* Has curl look at this connecting handle soon. 7.88 gives up an address that does not answer only when it is
  * called, and goes on to the next one only when it is called again, without a socket or a timer to cause

@@ -304,6 +304,9 @@ static bool set_method(struct transfer_impl *impl)
     if (!request->method || strcmp(request->method, "POST") != 0)
         return true;
     curl_easy_setopt(impl->easy, CURLOPT_POST, 1L);
+    /* On a connection that its peer is closing, curl would send it once more by itself, though the peer may have acted
+     * on the first. */
+    curl_easy_setopt(impl->easy, CURLOPT_FRESH_CONNECT, 1L);
     CURLcode code =
         curl_easy_setopt(impl->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
     curl_easy_setopt(impl->easy, CURLOPT_POSTFIELDS, request->body ? request->body : "");
@@ -364,11 +367,13 @@ void impl_reset(struct transfer_impl *impl)
     i->headers = NULL;
     i->stage = STAGE_CONNECT;
     i->added = i->paused = i->throttled = i->ended = i->settled = i->proxied = i->overdue =
-        i->opened = false;
+        i->opened = i->over = i->stale = i->afresh = i->held = i->no_splice = false;
     i->started = i->stage_since = i->last_byte = i->armed = 0;
     i->open_errno = 0;
-    i->socket = CURL_SOCKET_BAD;
-    i->local[0] = i->remote[0] = '\0';
+    i->socket = -1;
+    i->tried_count = 0;
+    i->kept_off = 0;
+    buf_deinit(&i->kept);
     i->refusal.text[0] = i->host[0] = i->curl_error[0] = '\0';
     i->result = (struct transfer_result){.kind = KIND_NONE};
 }

@@ -1,15 +1,19 @@
 /* Zero copy: what is left of a plain body goes from its socket into the consumer's pipe by splice(2), after curl has
  * made the connection, sent the request and read the head.
  *
- * The hand-off, in curl's body callback, once a piece was taken. What must hold, so that not a byte is lost, doubled
- * or of another connection; otherwise curl goes on:
+ * The hand-over, in curl's body callback, once a piece was taken. What must hold, so that not a byte is lost,
+ * doubled or of another connection; otherwise curl goes on:
  *   - http, HTTP/1, GET, no proxy, a Content-Length: the socket carries the body as it is, nobody waits for more of
  *     the request, and where it ends is known
- *   - curl holds nothing back: what it has read of the body (CURLINFO_SIZE_DOWNLOAD_T) is what the consumer took
- *   - the socket that curl waits for is the transfer's: both its addresses are those of the connection
- *   - the kernel can do it: the first splice is made here, on a duplicate, before curl is told anything
- * Then curl gets an error for its callback and closes its descriptor of the socket, so the connection is not used
- * again; the duplicate stays connected. Clocks, limits, the count of bytes and the end are the transfer's as before. */
+ *   - the socket is the transfer's: both its addresses are those that curl named before it sent the request
+ *   - curl holds nothing back. No version of it says so reliably, so the kernel is asked: the bytes that were read
+ *     from the socket since the request went out are those of the head and the body that curl gave to us
+ *   - the kernel can do it: the first splice is made here, on a duplicate, before curl loses its socket
+ * Then curl's descriptor is made another, dead socket (dup2(2)), and curl gets an error for its callback, so that the
+ * handle leaves the multi. Nothing that curl does from now on can read from the connection, whatever a version of it
+ * does with a handle that failed while it was unpaused (from 8.12 on it reads on) or with a socket that it closes
+ * (up to 1 KiB is read from it). The connection is not used again. Clocks, limits, the count of bytes and the end are
+ * the transfer's as before. */
 #include "fetch/transfer_impl.h"
 
 #include "base/clock.h"
@@ -17,9 +21,10 @@
 #include "fetch/loop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <unistd.h>
 
 #define PIECE (UINT64_C(1) << 20) /* one splice at most; also a turn, so that others get theirs */
 
@@ -29,52 +34,15 @@ struct splice {
     struct body_pipe *pipe;
     int fd;
     uint64_t left;
-    bool begun;
 };
 
-/* --- the hand-off --------------------------------------------------------------------------------- */
+/* --- the hand-over --------------------------------------------------------------------------------- */
 
-static bool same_end(int (*name_of)(int, struct sockaddr *, socklen_t *), int fd, const char *text,
-                     int port)
-{
-    struct sockaddr_storage addr;
-    socklen_t len = sizeof addr;
-    struct address address;
-    char name[ADDRESS_TEXT_SIZE];
-    int found;
-    if (name_of(fd, (struct sockaddr *)&addr, &len) < 0 ||
-        address_from_sockaddr((struct sockaddr *)&addr, len, &address, &found) < 0)
-        return false;
-    address_print(&address, name);
-    return found == port && strcmp(name, text) == 0;
-}
-
-static int peer_name(int fd, struct sockaddr *addr, socklen_t *len)
-{
-    return getpeername(fd, addr, len);
-}
-
-static int own_name(int fd, struct sockaddr *addr, socklen_t *len)
-{
-    return getsockname(fd, addr, len);
-}
-
-/* Curl may not have told yet what it waits for, or the last that it told was a resolver's pipe. */
-static bool own_socket(const struct transfer_impl *impl)
-{
-    return impl->socket >= 0 &&
-           same_end(peer_name, impl->socket, impl->remote, impl->remote_port) &&
-           same_end(own_name, impl->socket, impl->local, impl->local_port);
-}
-
-/* Always so with a buffer of CURL_MAX_WRITE_SIZE (see setup.c): curl 7.88 counts what it has read before it calls back,
- * and gives it all in one call, a paused piece as well. A larger buffer would come in several calls, of which only the
- * last may hand over; so this is asked and not asserted. */
 static bool holds_nothing(const struct transfer_impl *impl)
 {
-    curl_off_t read = -1;
-    return curl_easy_getinfo(impl->easy, CURLINFO_SIZE_DOWNLOAD_T, &read) == CURLE_OK &&
-           read >= 0 && (uint64_t)read == impl->result.bytes;
+    int64_t read = connection_bytes_read(impl->socket);
+    return read >= 0 && impl->read_base >= 0 &&
+           (uint64_t)(read - impl->read_base) == impl->head.bytes + impl->result.bytes;
 }
 
 /* How much is left, if the response and the request are such that it may be spliced; else 0. */
@@ -139,25 +107,38 @@ static int move(struct splice *s)
     return r;
 }
 
-bool splice_take(struct transfer_impl *impl)
+/* The pipe that the rest may go into, or NULL. */
+static struct body_pipe *way_for(struct transfer_impl *impl, uint64_t *ret_left)
 {
-    uint64_t left = left_of(impl);
-    struct body_pipe *pipe = left ? impl->t->ops->pipe_for(impl->t, left) : NULL;
+    *ret_left = impl->no_splice ? 0 : left_of(impl);
+    struct body_pipe *pipe = *ret_left ? impl->t->ops->pipe_for(impl->t, *ret_left) : NULL;
     if (pipe)
         body_pipe_flush(pipe);
-    if (!pipe || body_pipe_full(pipe) || !holds_nothing(impl) || !own_socket(impl))
-        return false;
-    struct splice *s = splice_new(impl, pipe, left);
+    return pipe && !body_pipe_full(pipe) && connection_is(impl->socket, &impl->ends) &&
+                   holds_nothing(impl)
+               ? pipe
+               : NULL;
+}
+
+bool splice_take(struct transfer_impl *impl)
+{
+    uint64_t left;
+    struct body_pipe *pipe = way_for(impl, &left);
+    struct splice *s = pipe ? splice_new(impl, pipe, left) : NULL;
     if (!s)
         return false;
     int r = move(s);
     if (r < 0 && r != -EAGAIN) { /* nothing was moved: curl will find out why, or can do it */
         splice_close(s);
+        impl->no_splice = true;
         return false;
     }
     impl->splice = s;
     multi_socket_left(&impl->loop->multi, impl->socket);
-    atomic_fetch_add_explicit(&impl->loop->spliced, 1, memory_order_relaxed);
+    if (dup3(impl->loop->dead, impl->socket, O_CLOEXEC) < 0) /* EBUSY, dup2(2) */
+        impl_fail(impl, KIND_RESOURCES, "the connection's descriptor could not be had");
+    else
+        atomic_fetch_add_explicit(&impl->loop->spliced, 1, memory_order_relaxed);
     return true;
 }
 
@@ -209,19 +190,15 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         impl_end(s->impl, code);
 }
 
-bool splice_begin(struct transfer_impl *impl)
+void splice_begin(struct transfer_impl *impl)
 {
-    struct splice *s = impl->splice;
-    if (s->begun)
-        return false;
-    s->begun = true;
-    curl_multi_remove_handle(impl->loop->multi.handle, impl->easy);
-    impl->added = false;
-    impl->curl_error[0] = '\0'; /* the hand-off's */
-    CURLcode code;
-    if (!impl->paused && pump(s, &code))
-        impl_end(impl, code);
-    return true;
+    CURLcode code = CURLE_WRITE_ERROR;
+    impl_leave_curl(impl);
+    impl->curl_error[0] = '\0'; /* the hand-over's */
+    if (impl->settled || (!impl->paused && pump(impl->splice, &code)))
+        impl_end_soon(impl, code);
+    else
+        clocks_arm(impl);
 }
 
 void splice_go_on(struct transfer_impl *impl)
@@ -230,10 +207,8 @@ void splice_go_on(struct transfer_impl *impl)
     CURLcode code;
     impl->overdue = false;
     impl->last_byte = clock_now();
-    if (!s->begun)
-        return;
-    if (pump(s, &code)) /* the caller may be inside of what on_end frees */
-        multi_report(&impl->loop->multi, &impl->report, impl->easy, code);
+    if (pump(s, &code))
+        impl_end_soon(impl, code);
     else
         clocks_arm(impl);
 }

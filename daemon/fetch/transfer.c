@@ -163,7 +163,15 @@ static void tell_end(struct transfer *t)
     t->ops->on_end(t, &result);
 }
 
-/* Takes it out of curl's hands; the result is final. */
+void impl_leave_curl(struct transfer_impl *impl)
+{
+    multi_socket_mask(&impl->loop->multi, impl->socket, false);
+    if (impl->added)
+        curl_multi_remove_handle(impl->loop->multi.handle, impl->easy);
+    impl->added = false;
+}
+
+/* Takes it out of everybody's hands; the result is final. */
 static void detach(struct transfer_impl *impl, CURLcode code)
 {
     impl->ended = true;
@@ -175,9 +183,7 @@ static void detach(struct transfer_impl *impl, CURLcode code)
     splice_stop(impl);
     rate_put(impl->rate);
     impl->rate = NULL;
-    if (impl->added)
-        curl_multi_remove_handle(impl->loop->multi.handle, impl->easy);
-    impl->added = false;
+    impl_leave_curl(impl);
     transfer_count(impl->loop, -1);
 }
 
@@ -191,19 +197,17 @@ void impl_end(struct transfer_impl *impl, CURLcode code)
         tell_end(t);
 }
 
+void impl_end_soon(struct transfer_impl *impl, CURLcode code)
+{
+    multi_report(&impl->loop->multi, &impl->report, impl->easy, code);
+}
+
 /* NULL for the handles that curl keeps for itself. */
 static struct transfer_impl *impl_of(CURL *easy)
 {
     char *impl = NULL;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &impl);
     return (struct transfer_impl *)(void *)impl;
-}
-
-void transfer_done(struct multi *multi, CURL *easy, CURLcode code)
-{
-    struct transfer_impl *impl = impl_of(easy);
-    if (!impl->splice || !splice_begin(impl))
-        impl_end(impl, code);
 }
 
 void transfer_turns(struct multi *multi)
@@ -214,13 +218,6 @@ void transfer_turns(struct multi *multi)
         struct transfer *t = container_of(e, struct transfer_impl, turn_link)->t;
         t->ops->on_turn(t);
     }
-}
-
-void transfer_watched(CURL *easy, curl_socket_t fd)
-{
-    struct transfer_impl *impl = impl_of(easy);
-    if (impl)
-        impl->socket = fd;
 }
 
 void transfer_unwatched(CURL *easy)
@@ -243,6 +240,18 @@ static void on_cancel(struct mail *mail)
         tell_end(t);
 }
 
+static void impl_add(struct transfer_impl *impl)
+{
+    clocks_enter(impl, STAGE_CONNECT);
+    CURLMcode code = curl_multi_add_handle(impl->loop->multi.handle, impl->easy);
+    impl->added = code == CURLM_OK;
+    if (impl->added)
+        return;
+    impl_fail(impl, code == CURLM_OUT_OF_MEMORY ? KIND_RESOURCES : KIND_INTERNAL,
+              "the transfer could not be started: %s", curl_multi_strerror(code));
+    impl_end(impl, CURLE_FAILED_INIT);
+}
+
 static void impl_begin(struct transfer_impl *impl)
 {
     struct fetch_loop *loop = impl->loop;
@@ -253,14 +262,65 @@ static void impl_begin(struct transfer_impl *impl)
         impl_end(impl, CURLE_FAILED_INIT);
         return;
     }
-    clocks_enter(impl, STAGE_CONNECT);
-    CURLMcode code = curl_multi_add_handle(loop->multi.handle, impl->easy);
-    impl->added = code == CURLM_OK;
-    if (impl->added)
+    impl_add(impl);
+}
+
+static bool is_broken_connection(CURLcode code)
+{
+    switch ((int)code) {
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_SEND_FAIL_REWIND:
+    case CURLE_RECV_ERROR:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* A request that fails on a reused connection before the first byte of its answer has met a connection that its peer
+ * was closing: it goes out once more, on a new one (RFC 9112, 9.3.1), and nobody need know. (A POST is never sent on
+ * a reused one: its origin may have acted on what it read.) */
+static bool may_go_afresh(const struct transfer_impl *impl, CURLcode code)
+{
+    if (impl->afresh || impl->settled || impl->opened)
+        return false;
+    return impl->stale || (impl->result.connection_reused && impl->stage == STAGE_SENT &&
+                           is_broken_connection(code));
+}
+
+static void go_afresh(struct transfer_impl *impl)
+{
+    impl_leave_curl(impl);
+    impl->afresh = true;
+    impl->stale = false;
+    impl->tried_count = 0;
+    impl->socket = -1;
+    impl->curl_error[0] = '\0';
+    curl_easy_setopt(impl->easy, CURLOPT_FRESH_CONNECT, 1L); /* a constant: it cannot fail */
+    impl_add(impl);
+}
+
+void transfer_done(struct multi *multi, CURL *easy, CURLcode code)
+{
+    struct transfer_impl *impl = impl_of(easy);
+    if (impl->added && may_go_afresh(impl, code)) {
+        go_afresh(impl);
         return;
-    impl_fail(impl, code == CURLM_OUT_OF_MEMORY ? KIND_RESOURCES : KIND_INTERNAL,
-              "the transfer could not be started: %s", curl_multi_strerror(code));
-    impl_end(impl, CURLE_FAILED_INIT);
+    }
+    if (impl->added && impl->splice) {
+        splice_begin(impl);
+        return;
+    }
+    impl_leave_curl(impl);
+    if (!impl->over && delivery_outlasts_curl(impl)) {
+        impl->over = true;
+        impl->over_code = code;
+        return;
+    }
+    impl_end(impl, code);
 }
 
 static void on_start(struct mail *mail)
@@ -308,18 +368,6 @@ void transfer_cancel(struct transfer *t)
         mailbox_post(&t->loop->mailbox, &t->cancel_mail);
 }
 
-static void read_on(struct transfer_impl *impl)
-{
-    impl->overdue = false;
-    impl->last_byte = clock_now();
-    CURLcode code = curl_easy_pause(impl->easy, CURLPAUSE_CONT);
-    transfer_turns(&impl->loop->multi);
-    if (code) /* no completion will come of it; and the caller may be inside of what on_end frees */
-        multi_report(&impl->loop->multi, &impl->report, impl->easy, code);
-    else
-        clocks_arm(impl);
-}
-
 void transfer_resume(struct transfer *t)
 {
     struct transfer_impl *impl = t->impl;
@@ -329,7 +377,7 @@ void transfer_resume(struct transfer *t)
     if (impl->splice)
         splice_go_on(impl);
     else
-        read_on(impl);
+        delivery_go_on(impl);
 }
 
 void transfer_go_on(struct list *waiting)
@@ -337,5 +385,5 @@ void transfer_go_on(struct list *waiting)
     struct transfer_impl *impl = container_of(waiting, struct transfer_impl, rate_link);
     impl->throttled = false;
     atomic_store_explicit(&impl->t->throttled, false, memory_order_relaxed);
-    read_on(impl);
+    delivery_go_on(impl);
 }

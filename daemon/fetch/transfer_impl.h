@@ -3,9 +3,10 @@
 #ifndef PENSTOCK_FETCH_TRANSFER_IMPL_H
 #define PENSTOCK_FETCH_TRANSFER_IMPL_H
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/list.h"
-#include "fetch/address.h"
+#include "fetch/connection.h"
 #include "fetch/head.h"
 #include "fetch/multi.h"
 #include "fetch/rate.h"
@@ -21,6 +22,8 @@ enum stage {
 };
 
 struct splice;
+
+#define TRIED_MAX 8 /* addresses of one name that are tried side by side: curl has two at once */
 
 struct transfer_impl {
     struct list link; /* among the loop's spares */
@@ -39,13 +42,31 @@ struct transfer_impl {
     bool paused;    /* by the consumer */
     bool throttled; /* by the host's rate; not while paused */
     bool ended;     /* result is final and the handle is out of the multi */
-    bool settled;   /* result.kind and message are: what comes later is a consequence */
+    bool
+        over; /* curl is done with it, while some of the body is still kept; `over_code` says how */
+    CURLcode over_code;
+    bool settled; /* result.kind and message are: what comes later is a consequence */
     bool proxied;
     bool plain; /* the URL's scheme is http */
 
-    curl_socket_t socket; /* the last one that curl waited for; it may be gone */
-    char local[ADDRESS_TEXT_SIZE], remote[ADDRESS_TEXT_SIZE]; /* both ends of the connection */
-    int local_port, remote_port;
+    /* The connection, from on_connected on. */
+    struct connection_ends ends;
+    int socket;        /* -1: it could not be found */
+    int64_t read_base; /* connection_bytes_read before the request went out */
+    int tried
+        [TRIED_MAX]; /* the last sockets that were opened for this transfer; one of them connects */
+    unsigned tried_count;
+    bool
+        stale; /* the idle connection that curl took was not innocent: the request has not gone out */
+    bool afresh; /* this is the second try, on a connection of its own */
+
+    /* delivery.c's. */
+    bool held;      /* curl holds a piece, as it was told to pause */
+    bool unpausing; /* within curl_easy_pause */
+    struct buf kept;
+    size_t kept_off; /* what of it was taken */
+
+    bool no_splice; /* the kernel has said no */
     struct splice *
         splice; /* the body goes from the socket into a pipe; curl has nothing to do with it any more */
 
@@ -80,8 +101,6 @@ void transfer_done(struct multi *multi, CURL *easy, CURLcode code);
 void transfer_turns(struct multi *multi);
 /* A throttled transfer (its rate_link) may read again; for the rates. */
 void transfer_go_on(struct list *waiting);
-/* curl waits for this socket; for the multi, from within curl. */
-void transfer_watched(CURL *easy, curl_socket_t fd);
 /* curl waits for none of its sockets now; for the multi, from within curl. */
 void transfer_unwatched(CURL *easy);
 /* So many more are running (or fewer), and may have their connections besides the idle ones. */
@@ -90,6 +109,10 @@ void transfer_count(struct fetch_loop *loop, int change);
 void transfer_free_spares(struct fetch_loop *loop);
 /* The end, from outside of curl: on_end follows, now or with the cancel mail that is on its way. */
 void impl_end(struct transfer_impl *impl, CURLcode code);
+/* The same from the loop's next turn on, for callers that may be inside of what on_end frees. */
+void impl_end_soon(struct transfer_impl *impl, CURLcode code);
+/* Takes the handle out of the multi, if it is there: curl never reads again. From outside of curl. */
+void impl_leave_curl(struct transfer_impl *impl);
 
 /* setup.c: the options for this request. 0, or -1 with the result settled. */
 int impl_setup(struct transfer_impl *impl);
@@ -107,13 +130,23 @@ void clocks_arm(struct transfer_impl *impl);
 void clocks_hurry(struct transfer_impl *impl);
 void clocks_stop(struct transfer_impl *impl);
 
+/* delivery.c */
+
+/* A piece of the body, from curl: what the callback is to return. */
+size_t delivery_take(struct transfer_impl *impl, const char *data, size_t len);
+/* The consumer, or its rate, wants more: what is kept first, then what curl holds, then curl reads on. */
+void delivery_go_on(struct transfer_impl *impl);
+/* Curl is done with the transfer. True: some of the body is still kept for the consumer. A piece that curl held is lost,
+ * which settles the result. */
+bool delivery_outlasts_curl(struct transfer_impl *impl);
+
 /* splice.c */
 
-/* A piece of the body was taken, in curl's callback: is the rest to be spliced? True: curl is to be given an error,
- * and splice_begin follows its completion. */
+/* A piece of the body was taken, in curl's callback: is the rest to be spliced? True: curl is to be given an error, and
+ * splice_begin follows it. */
 bool splice_take(struct transfer_impl *impl);
-/* True: curl is done with it, and the splice runs. False: it has run before, the completion is its own. */
-bool splice_begin(struct transfer_impl *impl);
+/* Curl has had its error. From outside of curl. */
+void splice_begin(struct transfer_impl *impl);
 /* The pipe has room again. */
 void splice_go_on(struct transfer_impl *impl);
 void splice_stop(struct transfer_impl *impl);

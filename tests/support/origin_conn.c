@@ -359,6 +359,26 @@ static int next_piece(struct conn *conn)
     return -EINVAL;
 }
 
+void conn_unasked(struct conn *conn, const char *what)
+{
+    static const char answer[] =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\nunasked\n";
+    static const char timeout[] =
+        "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    if (strcmp(what, "answer") == 0)
+        (void)conn_write(conn, answer, sizeof answer - 1);
+    else if (strcmp(what, "408") == 0)
+        (void)conn_write(conn, timeout, sizeof timeout - 1);
+    if (strcmp(what, "answer") == 0)
+        return;
+    if (conn->ssl)
+        SSL_shutdown(conn->ssl);
+    ERR_clear_error();
+    shutdown(conn->fd, SHUT_WR);
+    conn->phase = CONN_LINGER;
+    conn_sleep(conn, LINGER_NS);
+}
+
 /* --- the machine ---------------------------------------------------------- */
 
 static int handshake(struct conn *conn)

@@ -175,6 +175,23 @@ static int put_data(struct origin *origin, const char *name, struct buf *ret)
     return r;
 }
 
+/* Sends a whole answer to nothing, or an end, on every connection that waits for a request. It is in the clients'
+ * kernels before this returns. */
+static int put_unasked(struct origin *origin, const char *what, struct buf *ret)
+{
+    unsigned count = 0;
+    struct list *e = origin->conns.next;
+    while (e != &origin->conns) {
+        struct conn *conn = container_of(e, struct conn, node);
+        e = e->next;
+        if (conn->phase == CONN_HEAD && conn->in.len == 0) {
+            conn_unasked(conn, what);
+            count++;
+        }
+    }
+    return buf_printf(ret, "%u\n", count);
+}
+
 int origin_special(void *arg, const struct request *request, struct buf *ret)
 {
     struct origin *origin = arg;
@@ -183,6 +200,8 @@ int origin_special(void *arg, const struct request *request, struct buf *ret)
         return put_data(origin, request->path + 6, ret);
     if (strcmp(request->path, "/_stats") == 0)
         return put_stats(origin, ret);
+    if (strcmp(request->path, "/_unasked") == 0 && name)
+        return put_unasked(origin, name, ret);
     if (strcmp(request->path, "/_release") != 0 || !name)
         return -ENOENT;
     int r = origin_release(origin, name);

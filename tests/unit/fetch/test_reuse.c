@@ -1,0 +1,183 @@
+/* Connections that are used again: what waits on an idle one belongs to nobody, and a request that meets one that its
+ * peer is closing goes out once more. */
+#include "unit/fetch/client.h"
+
+#include "base/fd.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct setup setup;
+
+static int open_plain(void **state)
+{
+    setup_open(&setup, &(struct origin_config){0}, &(struct fetch_config){0});
+    return 0;
+}
+
+static int open_tls(void **state)
+{
+    setup_open(&setup, &(struct origin_config){.tls = ORIGIN_TLS}, &(struct fetch_config){0});
+    return 0;
+}
+
+static int close_all(void **state)
+{
+    setup_close(&setup);
+    return 0;
+}
+
+static uint64_t connections(void)
+{
+    struct fetch_loop_stats stats;
+    fetch_loop_stats(setup.fetch, 0, &stats);
+    return stats.connections;
+}
+
+/* `count` requests at once, so that as many connections are idle after it. */
+static void fill(unsigned count)
+{
+    struct client *clients[8];
+    char url[64];
+    origin_url(setup.origin, url, sizeof url, "/_release?name=fill");
+    for (unsigned i = 0; i < count; i++) {
+        clients[i] = client_new(setup.policy);
+        clients[i]->request.ca_file = origin_ca_file(setup.origin);
+        origin_url(setup.origin, clients[i]->url, sizeof clients[i]->url,
+                   "/bytes?n=10&hold=fill&id=fill");
+        client_start(clients[i], setup.fetch);
+    }
+    struct origin_counts counts = {0};
+    TEST_WAIT(origin_counts(setup.origin, "fill", &counts) && counts.held == count, 10000);
+    assert_int_equal(origin_release(setup.origin, "fill"), 0);
+    for (unsigned i = 0; i < count; i++) {
+        client_wait(clients[i]);
+        assert_int_equal(clients[i]->result.kind, KIND_NONE);
+        client_free(clients[i]);
+    }
+    assert_int_equal(connections(), count);
+}
+
+/* Has the origin speak on its idle connections, by a client that shares none with the one under test. */
+static void unasked(const char *what, unsigned count)
+{
+    struct fetch *other = NULL;
+    struct error err = {{0}};
+    assert_int_equal(fetch_new(&(struct fetch_config){0}, &other, &err), 0);
+    struct client *c = client_new(setup.policy);
+    char expected[16];
+    origin_url(setup.origin, c->url, sizeof c->url, "/_unasked?name=%s", what);
+    c->request.ca_file = origin_ca_file(setup.origin);
+    c->keep = true;
+    client_start(c, other);
+    client_wait(c);
+    snprintf(expected, sizeof expected, "%u\n", count);
+    assert_string_equal(c->body.data, expected);
+    client_free(c);
+    fetch_free(other);
+}
+
+static void right_after(const char *what, unsigned idle)
+{
+    fill(idle);
+    unasked(what, idle);
+    for (unsigned i = 0; i < idle + 1; i++) {
+        struct client *c = setup_get(&setup, "/bytes?n=1000");
+        if (c->result.kind)
+            fail_msg("after %s: %s: %s", what, kind_name(c->result.kind), c->result.message);
+        assert_int_equal(c->status, 200);
+        assert_int_equal(c->bytes, 1000);
+        client_free(c);
+    }
+    assert_in_range(connections(), idle + 1, 2 * idle + 1);
+}
+
+static void test_an_answer_to_nothing(void **state)
+{
+    right_after("answer", 1);
+}
+
+static void test_a_timeout_to_nothing(void **state)
+{
+    right_after("408", 1);
+}
+
+/* Of which libcurl 7.88 tries five before it gives up. */
+static void test_many_are_dead(void **state)
+{
+    right_after("end", 7);
+}
+
+static void test_many_have_answers(void **state)
+{
+    right_after("answer", 7);
+}
+
+/* One after the other on one connection, in TLS with its session tickets as well. */
+static void test_the_innocent_are_used(void **state)
+{
+    for (int i = 0; i < 5; i++) {
+        struct client *c = setup_get(&setup, "/bytes?n=1000");
+        assert_int_equal(c->result.kind, KIND_NONE);
+        assert_int_equal(c->result.connection_reused, i > 0);
+        client_free(c);
+    }
+    assert_int_equal(connections(), 1);
+}
+
+/* The origin takes the request on the old connection, and closes without a byte. */
+static void test_closed_in_place_of_an_answer(void **state)
+{
+    struct origin_counts counts;
+    struct client *c = setup_get(&setup, "/bytes?n=1000");
+    client_free(c);
+    c = setup_get(&setup, "/bytes?n=1000&head_cut=0&first=1&id=cut");
+    if (c->result.kind)
+        fail_msg("%s: %s", kind_name(c->result.kind), c->result.message);
+    assert_int_equal(c->bytes, 1000);
+    assert_int_equal(c->responses, 1);
+    assert_true(origin_counts(setup.origin, "cut", &counts));
+    assert_int_equal(counts.requests, 2);
+    client_free(c);
+    /* On a connection of its own that is the answer. */
+    c = setup_get(&setup, "/bytes?n=1000&head_cut=0&id=again");
+    assert_int_equal(c->result.kind, KIND_CONNECT);
+    client_free(c);
+}
+
+/* What may have been acted upon is not sent twice. */
+static void test_a_post_goes_out_once(void **state)
+{
+    struct origin_counts counts;
+    struct client *c = setup_get(&setup, "/bytes?n=1000");
+    client_free(c);
+    c = client_new(setup.policy);
+    origin_url(setup.origin, c->url, sizeof c->url, "/echo?head_reset=0&id=post");
+    c->request.ca_file = origin_ca_file(setup.origin);
+    c->request.method = "POST";
+    c->request.body = "x";
+    c->request.body_len = 1;
+    client_start(c, setup.fetch);
+    client_wait(c);
+    assert_int_equal(c->result.kind, KIND_CONNECT);
+    assert_true(origin_counts(setup.origin, "post", &counts));
+    assert_int_equal(counts.requests, 1);
+    client_free(c);
+}
+
+#define BOTH(test)                                                \
+    cmocka_unit_test_setup_teardown(test, open_plain, close_all), \
+        cmocka_unit_test_setup_teardown(test, open_tls, close_all)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BOTH(test_an_answer_to_nothing),  BOTH(test_a_timeout_to_nothing),
+        BOTH(test_many_are_dead),         BOTH(test_many_have_answers),
+        BOTH(test_the_innocent_are_used), BOTH(test_closed_in_place_of_an_answer),
+        BOTH(test_a_post_goes_out_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
