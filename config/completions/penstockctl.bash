@@ -37,7 +37,7 @@ _penstockctl_value() {
         _penstockctl_words "policy dns connect connect_timeout tls protocol redirects http_status
             first_byte_timeout stalled truncated unverified_end job_timeout parser_failed parser_timeout
             parser_crashed exec_failed decode_error digest_mismatch limit_exceeded unexpected resources
-            internal" "$2"
+            internal proxy" "$2"
         ;;
     --method) _penstockctl_words "GET POST" "$2" ;;
     --deliver) _penstockctl_words "stream commit" "$2" ;;

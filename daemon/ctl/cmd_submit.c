@@ -1,4 +1,5 @@
 /* submit: jobs out, ids in, and if wanted what becomes of them. */
+#include "base/url.h"
 #include "ctl/ask.h"
 #include "ctl/ctl.h"
 #include "ctl/follow.h"
@@ -50,13 +51,11 @@ static int keep_id(struct submission *s, uint64_t id)
 /* A URL that is refused may hold what should not be shown: user-info, and values of its query. */
 static void tell_argument(const char *url, const char *why)
 {
-    const char *scheme_end = strstr(url, "://");
-    const char *rest = scheme_end ? scheme_end + 3 : url;
-    size_t authority = strcspn(rest, "/?#"), shown = strcspn(rest, "?#");
-    const char *at = memrchr(rest, '@', authority);
-    const char *from = at ? at + 1 : rest;
-    out_error("%.*s%s%.*s%s: %s", (int)(rest - url), url, at ? "***@" : "",
-              (int)(rest + shown - from), from, rest[shown] ? "?***" : "", why);
+    const char *start = url, *at = url_find_user(url, &start);
+    const char *rest = at ? at : url;
+    size_t shown = strcspn(rest, "?#");
+    out_error("%.*s%s%.*s%s: %s", (int)(start - url), url, at ? "***" : "", (int)shown, rest,
+              rest[shown] ? "?***" : "", why);
 }
 
 static void tell_refused(struct submission *s, const struct submit_item *item, const char *why,

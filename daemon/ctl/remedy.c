@@ -15,6 +15,10 @@ static const struct {
             "hosts NAME`)."},
     {"connect", "Nobody takes the connection. Check that the origin is up and that a firewall lets "
                 "this machine through."},
+    {"proxy",
+     "It is the proxy of fetch.proxy that failed: the message names it. Check that it is up and "
+     "lets this machine through to that host; a user and a password for it go into "
+     "fetch.proxy_credential."},
     {"connect_timeout", "The origin, or a firewall before it, does not answer. If it is merely "
                         "slow: --connect-timeout."},
     {"tls", "The certificate or the handshake is wrong. Check the origin's certificate and this "

@@ -8,6 +8,7 @@
 #include "fetch/cookies.h"
 #include "fetch/location.h"
 #include "fetch/loop.h"
+#include "fetch/proxied.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -170,6 +171,8 @@ static int tell_response(struct transfer_impl *impl)
 {
     const struct head *head = &impl->head;
     char *location = NULL;
+    if (proxied_refused(impl, head->status))
+        return -1;
     struct error why;
     int r = 0;
     if (head->status / 100 == 3)

@@ -1,5 +1,7 @@
 #include "fetch/location.h"
 
+#include "base/url.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <idn2.h>
@@ -12,22 +14,12 @@
 
 /* --- its text ---------------------------------------------------------------------------------------- */
 
-/* What comes before an @ in the host's part is a user's name and password. */
-static const char *past_user(const char *text)
-{
-    const char *slashes = strstr(text, "//");
-    const char *authority = slashes ? slashes + 2 : text;
-    const char *end = authority + strcspn(authority, "/?#");
-    const char *at = memrchr(authority, '@', (size_t)(end - authority));
-    return at ? at + 1 : text;
-}
-
 static int refuse(const char *location, const char *why, struct error *err)
 {
-    const char *text = past_user(location);
-    return error_set(err, -EINVAL, "the redirect's Location '%s%.*s%s' %s",
-                     text > location ? "***@" : "", SHOWN_MAX, text,
-                     strlen(text) > SHOWN_MAX ? "…" : "", why);
+    const char *start, *at = url_find_user(location, &start);
+    const char *text = at ? at : location;
+    return error_set(err, -EINVAL, "the redirect's Location '%s%.*s%s' %s", at ? "***" : "",
+                     SHOWN_MAX, text, strlen(text) > SHOWN_MAX ? "…" : "", why);
 }
 
 /* The one value there is; the same one twice is one. 0, -ENOENT or -EINVAL. */

@@ -14,6 +14,7 @@
 #include "fetch/transfer_impl.h"
 
 #include "fetch/loop.h"
+#include "fetch/proxied.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +25,10 @@
 
 const char *impl_at(const struct transfer_impl *impl, char *text, size_t size)
 {
-    if (impl->result.address[0] && strcmp(impl->result.address, impl->host) != 0)
+    if (impl->proxied)
+        snprintf(text, size, "%s port %d through the proxy %s", impl->host, impl->port,
+                 impl->proxy);
+    else if (impl->result.address[0] && strcmp(impl->result.address, impl->host) != 0)
         snprintf(text, size, "%s port %d (%s)", impl->host, impl->port, impl->result.address);
     else
         snprintf(text, size, "%s port %d", impl->host, impl->port);
@@ -230,6 +234,6 @@ void outcome_fill(struct transfer_impl *impl, CURLcode code)
     impl_at(impl, at, sizeof at);
     if (code == CURLE_OK)
         ended_well(impl, at);
-    else
+    else if (!proxied_failed(impl, code))
         map_code(impl, code, at);
 }

@@ -5,6 +5,7 @@
 
 #include "fetch/cookies.h"
 #include "fetch/loop.h"
+#include "fetch/proxied.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -289,12 +290,8 @@ static bool set_trust(struct transfer_impl *impl)
 static bool set_texts(struct transfer_impl *impl)
 {
     const struct transfer_request *request = impl->t->request;
-    const char *proxy = request->proxy ? request->proxy : "";
-    /* Empty, so that neither http_proxy nor no_proxy of the environment counts: with a proxy the
-     * target's address is not judged, so a way around it must not open. */
     return set_text(impl, CURLOPT_PROTOCOLS_STR, "http,https") &&
            set_text(impl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") &&
-           set_text(impl, CURLOPT_PROXY, proxy) && set_text(impl, CURLOPT_NOPROXY, "") &&
            set_text(impl, CURLOPT_USERAGENT, request->user_agent) && set_trust(impl);
 }
 
@@ -326,8 +323,7 @@ int impl_setup(struct transfer_impl *impl)
     const struct transfer_request *request = impl->t->request;
     uint64_t max = request->max_header_bytes;
     head_init(&impl->head, max ? max : DEFAULT_MAX_HEADER);
-    impl->proxied = request->proxy && *request->proxy;
-    if (set_url(impl) < 0 || set_headers(impl) < 0)
+    if (set_url(impl) < 0 || set_headers(impl) < 0 || proxied_setup(impl) < 0)
         return -1;
     if (request->user_agent && refuse_breaks(impl, "the user agent", request->user_agent) < 0)
         return -1;
@@ -374,6 +370,8 @@ void impl_reset(struct transfer_impl *impl)
     i->tried_count = 0;
     i->kept_off = 0;
     buf_deinit(&i->kept);
+    i->proxy_type = PROXY_NONE;
+    i->proxy[0] = '\0';
     i->refusal.text[0] = i->host[0] = i->curl_error[0] = '\0';
     i->result = (struct transfer_result){.kind = KIND_NONE};
 }

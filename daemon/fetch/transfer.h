@@ -37,7 +37,8 @@ struct transfer_request {
     const char *user_agent;
     struct cookies *cookies; /* of the chain that the request is a part of; or NULL */
     const char *proxy;       /* NULL or "" for none */
-    const char *ca_file;     /* NULL: the loops' */
+    const char *proxy_user, *proxy_password; /* or NULL: none but what its URL has */
+    const char *ca_file;                     /* NULL: the loops' */
     /* A client's certificate (and the chain after it) and its key, PEM. NULL: none; the key may stand
      * with the certificate. */
     const void *client_cert, *client_key;
@@ -85,7 +86,9 @@ struct transfer_result {
     bool connection_reused;
     uint64_t connect_ns, first_byte_ns; /* from the start; 0 if not reached */
     char address[64];                   /* connected to, "" if never */
-    int port;                           /* the URL's, or its scheme's */
+    bool
+        proxy_refuses; /* of KIND_PROXY: it said no, or is not who it should be; another try will not help */
+    int port;          /* the URL's, or its scheme's */
 };
 
 #define TRANSFER_TAKEN 0

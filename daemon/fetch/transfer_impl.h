@@ -25,6 +25,8 @@ struct splice;
 
 #define TRIED_MAX 8 /* addresses of one name that are tried side by side: curl has two at once */
 
+enum proxy_type { PROXY_NONE, PROXY_HTTP, PROXY_HTTPS, PROXY_SOCKS };
+
 struct transfer_impl {
     struct list link; /* among the loop's spares */
     struct fetch_loop *loop;
@@ -47,7 +49,9 @@ struct transfer_impl {
     CURLcode over_code;
     bool settled; /* result.kind and message are: what comes later is a consequence */
     bool proxied;
-    bool plain; /* the URL's scheme is http */
+    enum proxy_type proxy_type;
+    char proxy[288]; /* its name and port, without a user's name and password */
+    bool plain;      /* the URL's scheme is http */
 
     /* The connection, from on_connected on. */
     struct connection_ends ends;

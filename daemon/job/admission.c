@@ -455,8 +455,9 @@ void admission_report(struct job *job, const struct cause *cause)
     struct host *host = job->host;
     if (!host || !job->has_slot)
         return;
-    if (!job->attempt || (cause && cause->kind == KIND_NONE))
-        pace_withdraw(&host->pace); /* no attempt, or cancelled: it says nothing about the host */
+    if (!job->attempt || (cause && (cause->kind == KIND_NONE || cause->kind == KIND_PROXY)))
+        pace_withdraw(
+            &host->pace); /* no attempt, cancelled, a proxy: it says nothing about the host */
     else if (pace_report(&host->pace, &host->limits, cause ? cause->kind : KIND_NONE,
                          job->attempt->status, clock_now()))
         log_warning("host %s: %llu failures in a row; nothing starts there for %llu s", host->name,

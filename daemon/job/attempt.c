@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "fetch/cookies.h"
 #include "job/redirect.h"
+#include "spec/proxy.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -296,8 +297,12 @@ int attempt_hop(struct attempt *a, const char *url, const char *host,
                 const struct attempt_host *traits)
 {
     char *url_copy = strdup(url), *host_copy = strdup(host);
+    const char *proxy = proxy_for(a->env->proxy, url, host);
+    struct credential *proxy_credential = NULL;
     if (!url_copy || !host_copy ||
-        identity_prepare(&a->identity, traits->client_cert, traits->client_key) < 0) {
+        credential_for_proxy(traits->proxy_credential, proxy, &proxy_credential) < 0 ||
+        identity_prepare(&a->identity, traits->client_cert, traits->client_key, proxy_credential) <
+            0) {
         free(url_copy);
         free(host_copy);
         return -ENOMEM;
@@ -311,6 +316,7 @@ int attempt_hop(struct attempt *a, const char *url, const char *host,
     free(a->host);
     a->url = url_copy;
     a->host = host_copy;
+    a->proxy = proxy;
     a->http2 = traits->http2;
     a->bytes_per_second = traits->bytes_per_second;
     free(a->redirect); /* `url` may point there */

@@ -65,7 +65,8 @@ struct attempt_env {
 struct attempt_host {
     const char *client_cert, *client_key; /* paths, or NULL */
     bool http2;
-    uint64_t bytes_per_second; /* 0: no limit */
+    uint64_t bytes_per_second;                          /* 0: no limit */
+    const struct settings_credential *proxy_credential; /* of [fetch], whatever the host; or NULL */
 };
 
 struct attempt;
@@ -125,6 +126,7 @@ struct attempt {
     char *url, *host; /* of this hop */
     struct identity identity;
     struct cookies *cookies; /* of all its requests; NULL: it follows no redirect */
+    const char *proxy;       /* of this hop; NULL: none */
     bool http2;
     uint64_t bytes_per_second;
     const char *method;

@@ -8,7 +8,6 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "fetch/fetch.h"
-#include "spec/proxy.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -468,7 +467,9 @@ void attempt_fetch_start(struct attempt *a)
         .header_count = plain + conditions,
         .user_agent = p->user_agent,
         .cookies = a->cookies,
-        .proxy = proxy_for(a->env->proxy, a->url, a->host),
+        .proxy = a->proxy,
+        .proxy_user = identity->proxy ? identity->proxy->user : NULL,
+        .proxy_password = identity->proxy ? identity->proxy->marks[0] : NULL,
         .client_cert = identity->cert,
         .client_cert_len = identity->cert_len,
         .client_key = identity->key,

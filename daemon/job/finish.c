@@ -310,6 +310,8 @@ void job_torn(struct job *job)
  * ours), which an answer in one piece does not repeat. */
 static bool worth_retrying(const struct attempt *a, const struct cause *cause)
 {
+    if (cause->kind == KIND_PROXY && a->end.proxy_refuses)
+        return false;
     return retry_wanted(cause->kind, a->status) ||
            (cause->kind == KIND_DECODE_ERROR && a->resume.count > 0);
 }

@@ -218,11 +218,12 @@ int resume_whole(const struct resume *r, uint64_t taken, struct error *err)
 
 /* --- going on ----------------------------------------------------------------------------------- */
 
-static bool worth_a_try(enum error_kind kind)
+static bool worth_a_try(const struct transfer_result *result)
 {
-    return kind == KIND_TRUNCATED || kind == KIND_STALLED || kind == KIND_CONNECT ||
-           kind == KIND_CONNECT_TIMEOUT || kind == KIND_DNS || kind == KIND_FIRST_BYTE_TIMEOUT ||
-           kind == KIND_PROTOCOL;
+    enum error_kind kind = result->kind;
+    return (kind == KIND_PROXY && !result->proxy_refuses) || kind == KIND_TRUNCATED ||
+           kind == KIND_STALLED || kind == KIND_CONNECT || kind == KIND_CONNECT_TIMEOUT ||
+           kind == KIND_DNS || kind == KIND_FIRST_BYTE_TIMEOUT || kind == KIND_PROTOCOL;
 }
 
 /* What the transfer that has ended brought decides: `came` bytes of the body, `brought` of them new. Where most of it
@@ -266,7 +267,7 @@ static enum resume_step give_up(struct resume *r, const struct transfer_result *
 enum resume_step resume_next(struct resume *r, const struct transfer_result *result, uint64_t taken,
                              uint64_t delay, uint64_t *ret_delay, struct error *ret_why)
 {
-    bool broken = !result->stopped && worth_a_try(result->kind);
+    bool broken = !result->stopped && worth_a_try(result);
     bool whole = r->total >= 0 && taken == (uint64_t)r->total && r->skip == 0;
     error_set(ret_why, 0, "%s", result->message);
     if (r->reached || (broken && whole && taken > 0))

@@ -21,6 +21,7 @@ static const bool again[KIND_COUNT_] = {
     [KIND_TRUNCATED] = true,
     [KIND_DIGEST_MISMATCH] = true,
     [KIND_RESOURCES] = true,
+    [KIND_PROXY] = true,
 };
 
 bool retry_wanted(enum error_kind kind, int status)

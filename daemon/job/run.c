@@ -78,6 +78,8 @@ static struct attempt_host traits_of(const struct settings *settings, const char
             http2 = section->http2;
     }
     t.http2 = http2 == HTTP2_YES;
+    if (settings->proxy_credential)
+        t.proxy_credential = settings_credential_find(settings, settings->proxy_credential);
     return t;
 }
 

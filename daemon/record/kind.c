@@ -29,6 +29,7 @@ static const char *const kinds[KIND_COUNT_] = {
     [KIND_UNEXPECTED] = "unexpected",
     [KIND_RESOURCES] = "resources",
     [KIND_INTERNAL] = "internal",
+    [KIND_PROXY] = "proxy",
 };
 
 static const char *const verifieds[VERIFIED_COUNT_] = {

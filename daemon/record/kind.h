@@ -28,6 +28,7 @@ enum error_kind {
     KIND_UNEXPECTED,
     KIND_RESOURCES,
     KIND_INTERNAL,
+    KIND_PROXY, /* the store keeps numbers: what is new goes to the end */
     KIND_COUNT_
 };
 

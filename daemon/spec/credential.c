@@ -1,6 +1,7 @@
 #include "spec/credential.h"
 
 #include "base/buf.h"
+#include "spec/proxy.h"
 #include "spec/secret.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 
 /* --- which -------------------------------------------------------------------------------------- */
 
-static bool host_is_one(const struct settings_credential *c, const char *host)
+bool credential_is_for(const struct settings_credential *c, const char *host)
 {
     for (size_t i = 0; i < c->hosts.count; i++)
         if (settings_pattern_match(c->hosts.items[i], host))
@@ -27,7 +28,7 @@ int credential_choose(const struct settings *settings, const struct spec *spec,
     bool own = spec->own.set & UINT64_C(1) << PARAM_CREDENTIAL;
     const struct settings_credential *c = name ? settings_credential_find(settings, name) : NULL;
     *ret = NULL;
-    if (c && host_is_one(c, spec->host))
+    if (c && credential_is_for(c, spec->host))
         *ret = c;
     else if (name && own && !c)
         return error_set(err, -EACCES, "credential: there is no credential %.64s", name);
@@ -75,6 +76,23 @@ int credential_new(const struct settings_credential *settings, const char *host,
     }
     *ret_credential = c;
     return 0;
+}
+
+int credential_for_proxy(const struct settings_credential *settings, const char *proxy,
+                         struct credential **ret_credential)
+{
+    char *host;
+    *ret_credential = NULL;
+    if (!settings || !proxy)
+        return 0;
+    int r = proxy_host(proxy, &host);
+    if (r == -EINVAL) /* it will be told when it is to be used */
+        return 0;
+    if (r == 0 && credential_is_for(settings, host))
+        r = credential_new(settings, host, ret_credential);
+    if (r == 0)
+        free(host);
+    return r;
 }
 
 void credential_wipe(struct credential *c)

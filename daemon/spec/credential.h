@@ -33,6 +33,14 @@ struct credential {
 int credential_choose(const struct settings *settings, const struct spec *spec,
                       const struct settings_credential **ret, struct error *err);
 
+/* The one for a proxy, whose URL this is, of a credential of type basic: 0 and NULL if there is none, or if it is not
+ * for the proxy's host. 0 or -ENOMEM. */
+int credential_for_proxy(const struct settings_credential *settings, const char *proxy,
+                         struct credential **ret_credential);
+
+/* May it be sent to this host? */
+bool credential_is_for(const struct settings_credential *settings, const char *host);
+
 /* A copy of what is needed. 0 or -ENOMEM. */
 int credential_new(const struct settings_credential *settings, const char *host,
                    struct credential **ret_credential);

@@ -14,15 +14,18 @@ static int copy(char **path, const char *text)
     return text && !*path ? -ENOMEM : 0;
 }
 
-int identity_prepare(struct identity *identity, const char *cert_path, const char *key_path)
+int identity_prepare(struct identity *identity, const char *cert_path, const char *key_path,
+                     struct credential *proxy)
 {
+    credential_free(identity->proxy);
+    identity->proxy = proxy;
     int r = copy(&identity->cert_path, cert_path);
     return r < 0 ? r : copy(&identity->key_path, key_path);
 }
 
 bool identity_wanted(const struct identity *identity)
 {
-    return identity->credential || identity->cert_path;
+    return identity->credential || identity->proxy || identity->cert_path;
 }
 
 static int read_pem(const char *what, const char *path, char **ret_data, size_t *ret_len,
@@ -41,6 +44,8 @@ static void work(uv_work_t *work)
     i->result = read_pem("client_cert", i->cert_path, &i->cert, &i->cert_len, err);
     if (i->result == 0)
         i->result = read_pem("client_key", i->key_path, &i->key, &i->key_len, err);
+    if (i->result == 0 && i->proxy)
+        i->result = credential_read(i->proxy, err);
     if (i->result == 0 && i->credential)
         i->result = credential_read(i->credential, err);
     if (i->result == 0 && i->credential && i->credential->query) {
@@ -70,6 +75,7 @@ void identity_read(struct identity *identity, uv_loop_t *loop, const char *url,
 void identity_wipe(struct identity *identity)
 {
     credential_wipe(identity->credential);
+    credential_wipe(identity->proxy);
     secret_free(&identity->url);
     secret_free_len(&identity->cert, identity->cert_len);
     secret_free_len(&identity->key, identity->key_len);
@@ -85,6 +91,7 @@ void identity_deinit(struct identity *identity)
 {
     identity_wipe(identity);
     identity_forget_credential(identity);
+    credential_free(identity->proxy);
     free(identity->cert_path);
     free(identity->key_path);
 }

@@ -1,4 +1,5 @@
-/* Who a hop says it is: the job's credential and the client's certificate of its host. Both are files, so they are
+/* Who a hop says it is: the job's credential, the client's certificate of its host, and what its proxy wants to know.
+ * All are files, so they are
  * read on libuv's pool of threads, at each hop anew, and wiped when it is over.
  *
  * All on the control loop, but for what the fetch loop reads while the hop runs. */
@@ -14,6 +15,7 @@
 
 struct identity {
     struct credential *credential; /* ours; or NULL */
+    struct credential *proxy;      /* the next hop's proxy's; or NULL */
     char *cert_path, *key_path;    /* or NULL */
     char *cert, *key;              /* PEM; or NULL */
     size_t cert_len, key_len;
@@ -26,8 +28,9 @@ struct identity {
     void (*done)(struct identity *identity);
 };
 
-/* The next hop's files: copies of paths, or NULL. 0 or -ENOMEM. */
-int identity_prepare(struct identity *identity, const char *cert_path, const char *key_path);
+/* The next hop's files: copies of paths, or NULL; `proxy` is taken over, or NULL. 0 or -ENOMEM. */
+int identity_prepare(struct identity *identity, const char *cert_path, const char *key_path,
+                     struct credential *proxy);
 /* Is there something to be read? */
 bool identity_wanted(const struct identity *identity);
 /* Reads it all; `done` follows, from the loop, with `result`. `url` is the hop's, and stays until then. */

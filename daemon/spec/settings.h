@@ -171,6 +171,7 @@ struct settings {
     /* [fetch] */
     uint64_t fetch_threads;
     char *proxy;               /* NULL: none; "env": from the environment; else a URL */
+    char *proxy_credential;    /* a [credential "…"]; or NULL */
     char *ca_file;             /* NULL: the system's */
     uint64_t host_connections; /* [fetch] host_connections: for hosts without a section; 6 */
     uint64_t max_header;

@@ -6,9 +6,11 @@
 #include "base/log.h"
 #include "fetch/policy.h"
 #include "spec/params.h"
+#include "spec/proxy.h"
 #include "spec/spec_parts.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DAY (86400 * NS_PER_SEC)
@@ -25,19 +27,28 @@ static int check_path(const char *text, struct error *err)
                      text);
 }
 
+/* None of it is shown: it may hold a password wherever somebody has put it. */
 static int check_proxy(const char *text, struct error *err)
 {
     static const char *const schemes[] = {"http://",   "https://",   "socks4://",
                                           "socks5://", "socks4a://", "socks5h://"};
+    char *host = NULL;
     if (strcmp(text, "none") == 0 || strcmp(text, "env") == 0)
         return 0;
-    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
-        if (strncmp(text, schemes[i], strlen(schemes[i])) == 0 && text[strlen(schemes[i])]) {
-            if (!strchr(text, '@'))
-                return 0;
-            return error_set(err, -EINVAL, "a proxy's URL holds no user and password here");
-        }
-    return error_set(err, -EINVAL, "'%.40s' is not none, env or a URL as http://proxy:3128", text);
+    if (strchr(text, '@'))
+        return error_set(err, -EINVAL,
+                         "a proxy's URL holds no user and password here; use `proxy_credential`");
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        if (strncmp(text, schemes[i], strlen(schemes[i])) != 0)
+            continue;
+        int r = proxy_host(text, &host);
+        free(host);
+        if (r == -ENOMEM)
+            return error_set(err, r, "out of memory");
+        if (r == 0)
+            return 0;
+    }
+    return error_set(err, -EINVAL, "it is not none, env or a URL as http://proxy:3128");
 }
 
 static int check_engine(const char *text, struct error *err)
@@ -160,6 +171,9 @@ static const struct field fetch_fields[] = {
      .help = "Download loops; a host always has the same one."},
     {"proxy", FIELD_STRING, AT(proxy), "none", .check = check_proxy,
      .help = "none, env (http_proxy and friends) or a URL. Needs policy.trust_proxy."},
+    {"proxy_credential", FIELD_STRING, AT(proxy_credential), "", .check = check_name,
+     .help = "The [credential \"…\"], of type basic, that a proxy gets which wants a user and a\n"
+             "password; the proxy's host must be one of its hosts."},
     {"ca_file", FIELD_STRING, AT(ca_file), "", .check = check_path,
      .help = "Certificates to trust. Empty: the system's. A file that changes counts within "
              "seconds, or\n"

@@ -2,6 +2,7 @@
 #include "spec/spec.h"
 
 #include "base/buf.h"
+#include "base/url.h"
 
 #include <ctype.h>
 #include <fnmatch.h>
@@ -76,19 +77,13 @@ static void put_parameters(struct buf *b, const char *p, const char *end,
 /* What comes before the query, without a user's name and password. */
 static const char *put_before_query(struct buf *b, const char *url)
 {
-    const char *slashes = strstr(url, "://");
-    const char *authority = slashes ? slashes + 3 : url;
-    const char *end = authority + strcspn(authority, "/?#");
-    const char *host = authority;
-
-    for (const char *p = authority; slashes && p < end; p++)
-        if (*p == '@')
-            host = p;
-    buf_put(b, url, (size_t)(authority - url));
-    if (host > authority)
+    const char *start = url, *at = url_find_user(url, &start);
+    const char *rest = at ? at : url;
+    buf_put(b, url, (size_t)(start - url));
+    if (at)
         buf_puts(b, "***");
-    const char *query = host + strcspn(host, "?#");
-    buf_put(b, host, (size_t)(query - host));
+    const char *query = rest + strcspn(rest, "?#");
+    buf_put(b, rest, (size_t)(query - rest));
     return query;
 }
 

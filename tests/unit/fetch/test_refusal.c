@@ -214,7 +214,7 @@ static void test_proxy(void **state)
     client_start(c, fetch);
     client_wait(c);
     unsetenv("no_proxy");
-    assert_int_equal(c->result.kind, KIND_CONNECT);
+    assert_int_equal(c->result.kind, KIND_PROXY);
     client_free(c);
     policy_unref(policy);
     origin_free(proxy);

@@ -18,8 +18,8 @@
 static void test_kinds(void **state)
 {
     static const enum error_kind again[] = {
-        KIND_DNS,     KIND_CONNECT,   KIND_CONNECT_TIMEOUT, KIND_PROTOCOL, KIND_FIRST_BYTE_TIMEOUT,
-        KIND_STALLED, KIND_TRUNCATED, KIND_DIGEST_MISMATCH, KIND_RESOURCES};
+        KIND_DNS,     KIND_CONNECT,   KIND_CONNECT_TIMEOUT, KIND_PROTOCOL,  KIND_FIRST_BYTE_TIMEOUT,
+        KIND_STALLED, KIND_TRUNCATED, KIND_DIGEST_MISMATCH, KIND_RESOURCES, KIND_PROXY};
     bool expected[KIND_COUNT_] = {false};
     for (size_t i = 0; i < sizeof again / sizeof again[0]; i++)
         expected[again[i]] = true;

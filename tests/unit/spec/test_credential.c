@@ -266,13 +266,93 @@ static void test_proxies(void **state)
     proxy_free(p);
 }
 
+/* As libcurl reads it. */
+static void test_no_proxy(void **state)
+{
+    static const struct {
+        const char *list, *host;
+        bool direct;
+    } cases[] = {
+        {"*", "anything", true},
+        {"*", "10.0.0.1", true},
+        {"*,x", "anything", false},
+        {" *", "anything", false},
+        {"*.example.org", "a.example.org", false},
+        {"", "a", false},
+        {"a", "a", true},
+        {"A.b", "a.B", true},
+        {"a.b.", "a.b", true},
+        {".a.b.", "a.b", true},
+        {"a.b", "x.y.a.b", true},
+        {"a.b", "xa.b", false},
+        {"a.b", "b", false},
+        {"x, a.b ,y", "a.b", true},
+        {"x\ta.b", "a.b", true},
+        {",,a.b", "a.b", true},
+        {"10.0.0.1", "10.0.0.1", true},
+        {"10.0.0.1", "110.0.0.1", false},
+        {"0.0.1", "10.0.0.1", false},
+        {".0.0.1", "10.0.0.1", false},
+        {"10.0.0.0/8", "10.200.3.4", true},
+        {"10.9.9.9/8", "10.200.3.4", true},
+        {"10.0.0.0/8", "11.0.0.1", false},
+        {"10.0.0.0/31,192.168.0.0/16", "192.168.255.1", true},
+        {"10.0.0.2/31", "10.0.0.3", true},
+        {"10.0.0.2/31", "10.0.0.4", false},
+        {"10.0.0.0/32", "10.0.0.0", true},
+        {"10.0.0.0/33", "10.0.0.0", false},
+        {"0.0.0.0/0", "10.0.0.0", false},
+        {"10.0.0.0/8", "a.10.0.0.0", false},
+        {"10.0.0.0/8", "ten.example", false},
+        {"fd00::/8", "fd12:3456::1", true},
+        {"fd00::/8", "fc00::1", false},
+        {"fd00::/7", "fc00::1", true},
+        {"::1", "::1", true},
+        {"0:0:0:0:0:0:0:1", "::1", true},
+        {"::/129", "::1", false},
+        {"fd00::/8", "10.0.0.1", false},
+        {"10.0.0.0/8", "::ffff:10.0.0.1", false},
+    };
+    unsetenv("no_proxy");
+    unsetenv("NO_PROXY");
+    setenv("http_proxy", "http://h:1", 1);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct proxy *p;
+        setenv("NO_PROXY", cases[i].list, 1);
+        assert_int_equal(proxy_new("env", &p), 0);
+        if (!proxy_for(p, "http://x/", cases[i].host) != cases[i].direct)
+            fail_msg("no_proxy=%s, %s", cases[i].list, cases[i].host);
+        proxy_free(p);
+    }
+    unsetenv("NO_PROXY");
+    unsetenv("http_proxy");
+}
+
+static void test_proxy_host(void **state)
+{
+    static const char *const good[][2] = {{"http://P.example:3128", "p.example"},
+                                          {"https://p", "p"},
+                                          {"p:3128", "p"},
+                                          {"me:pw@p:3128", "p"},
+                                          {"socks5h://me@[::1]:1080", "::1"}};
+    char *host = NULL;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_int_equal(proxy_host(good[i][0], &host), 0);
+        assert_string_equal(host, good[i][1]);
+        free(host);
+    }
+    assert_int_equal(proxy_host("http://[::1", &host), -EINVAL);
+    assert_int_equal(proxy_host("http://", &host), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_netrc),     cmocka_unit_test(test_sent),
-        cmocka_unit_test(test_said_back), cmocka_unit_test(test_url),
-        cmocka_unit_test(test_redact),    cmocka_unit_test(test_choice),
-        cmocka_unit_test(test_proxies),
+        cmocka_unit_test(test_netrc),      cmocka_unit_test(test_sent),
+        cmocka_unit_test(test_said_back),  cmocka_unit_test(test_url),
+        cmocka_unit_test(test_redact),     cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_proxies),    cmocka_unit_test(test_no_proxy),
+        cmocka_unit_test(test_proxy_host),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -366,9 +366,10 @@ static void test_bad_values(void **state)
     refuse("[fetch]\nthreads = 0\n",
            "f.conf:2: fetch.threads: '0' is not a whole number from 1 to 64");
     refuse("[fetch]\nproxy = p:3128\n",
-           "f.conf:2: fetch.proxy: 'p:3128' is not none, env or a URL as http://proxy:3128");
+           "f.conf:2: fetch.proxy: it is not none, env or a URL as http://proxy:3128");
     refuse("[fetch]\nproxy = http://me:secret@p\n",
-           "f.conf:2: fetch.proxy: a proxy's URL holds no user and password here");
+           "f.conf:2: fetch.proxy: a proxy's URL holds no user and password here; use "
+           "`proxy_credential`");
     refuse("[flow]\npipe_size = 1K\n",
            "f.conf:2: flow.pipe_size: 1024 bytes; from 4096 to 67108864");
     refuse("[defaults]\nconnect_timeout = 0\n",
