@@ -1,4 +1,4 @@
-# Sourced by config/quickstart.sh and tests/run: what both do before their work. Bash; sets `root`.
+# Sourced by config/quickstart.sh, tests/run and tests/releases: what they do before their work. Bash; sets `root`.
 # shellcheck shell=bash
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -6,12 +6,19 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 say() { printf '%s\n' "$*"; }
 complain() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
-# packages_of USE...: the names that config/packages lists for these uses.
+# The code name of this machine's release: bookworm. Testing and unstable have the same.
+release_here() {
+    (. /etc/os-release && printf '%s\n' "${VERSION_CODENAME:-}") 2>/dev/null
+}
+
+# packages_of USE...: the names that config/packages lists for these uses in this release.
 packages_of() {
-    local use name rest wanted=" $* "
+    local use name rest wanted=" $* " here
+    here=$(release_here)
     while read -r use name rest; do
-        [[ -n $name && $wanted == *" $use "* ]] && printf '%s\n' "$name"
-    done < <(sed 's/#.*//' "$root/config/packages")
+        [[ $use == *@* && ${use#*@} != "$here" ]] && continue
+        [[ -n $name && $wanted == *" ${use%@*} "* ]] && printf '%s\n' "$name"
+    done < <(sed 's/#.*//' "$root/config/packages") | sort -u
     return 0
 }
 

@@ -4,6 +4,7 @@
 #include "load.h"
 #include "parse/foreground.h"
 #include "spec/params.h"
+#include "version.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -37,7 +38,7 @@ static const char usage[] =
     "  --decode FORMAT          a compressed file: auto, gzip, bzip2, xz, zstd or none\n"
     "  --content-type TYPE      as if a response had said so: text/csv; charset=koi8-r\n"
     "  --cut N                  breaks the body off at byte N, as a cut download would\n"
-    "  --version, --help        print and end\n"
+    "  --version, --help        print and end; the version with those of libcurl, libuv and SQLite\n"
     "\n"
     "SIGTERM: no new jobs; running ones go on for up to daemon.drain. A second one stops at once.\n"
     "SIGHUP: reopens the log's files and reads the configuration again, all or nothing.\n"
@@ -150,7 +151,7 @@ static int read_options(int argc, char **argv, struct command_line *cl)
                 return refuse("--cut: a number of bytes is wanted, not ", optarg);
             break;
         case OPT_VERSION:
-            puts("penstockd " PENSTOCK_VERSION);
+            version_print();
             return 0;
         case OPT_HELP:
             fputs(usage, stdout);

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Adds up what the builds' ctest runs wrote (--output-junit): single cases, not programs.
+"""Adds up what the builds' ctest runs wrote: single cases, not programs.
 
-    summary.py [--require-all] [--broken WHAT]... DIRECTORY
+    summary.py [--require-all] DIRECTORY
 
-The last line is "N passed, N failed, N skipped"; the exit status is 0 if nothing failed.
+The directory has, by the name of a build: NAME.xml (ctest's --output-junit), NAME.broken (a line for each thing that
+failed and is no test) and, of a release, NAME.about (a row for a table of releases). The last line is "N passed, N failed,
+N skipped"; the exit status is 0 if nothing failed.
 """
 import argparse
 import pathlib
@@ -34,17 +36,28 @@ def cases_of(test):
     return passed, failed, skipped
 
 
+def print_table(directory, counts):
+    """What was tested with what: a row for each NAME.about."""
+    rows = [("release", "libcurl", "libuv", "systemd", "compiler", "passed/failed/skipped")]
+    for path in sorted(directory.glob("*.about"), key=lambda path: path.stat().st_mtime):
+        rows.append((*path.read_text().strip().split("\t"), "/".join(map(str, counts.get(path.stem, (0, 1, 0))))))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows if len(rows) > 1 else ():
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--require-all", action="store_true")
-    parser.add_argument("--broken", action="append", default=[], help="what failed besides the tests: a build")
     parser.add_argument("directory", type=pathlib.Path)
     args = parser.parse_args()
 
-    passed, failed, skipped = set(), [], {}
+    passed, failed, skipped, counts = set(), [], {}, {}
+    broken = [line for path in sorted(args.directory.glob("*.broken")) for line in path.read_text().splitlines()]
     for path in sorted(args.directory.glob("*.xml")):
         for test in ElementTree.parse(path).getroot().iter("testcase"):
             good, bad, left = cases_of(test)
+            counts[path.stem] = tuple(a + len(b) for a, b in zip(counts.get(path.stem, (0, 0, 0)), (good, bad, left)))
             passed |= {(path.stem, test.get("name"), case) for case in good}
             failed += [f"{path.stem}: {test.get('name')} {case}".rstrip() for case in bad]
             skipped |= {(path.stem, test.get("name"), case.split(": ")[0]): case for case in left}
@@ -52,7 +65,7 @@ def main():
     done = {key[1:] for key in passed}
     skipped = [f"{build}: {test} {skipped[build, test, case]}".rstrip()
                for build, test, case in sorted(skipped) if (test, case) not in done]
-    passed, failed = len(passed), args.broken + failed
+    passed, failed = len(passed), broken + failed
     for case in skipped:
         print("skipped:", case)
     for case in failed:
@@ -65,6 +78,7 @@ def main():
     if not passed and not failed and not skipped:
         print("No test was run.")
         status = 1
+    print_table(args.directory, counts)
     print(f"{passed} passed, {len(failed)} failed, {len(skipped)} skipped")
     return status
 

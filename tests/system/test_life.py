@@ -23,7 +23,11 @@ class Start(penstock_test.Case):
 
     def test_version_and_help(self):
         version = penstock_test.run(penstock_test.BIN / "penstockd", "--version", check=0)
-        self.assertRegex(version.stdout, r"\d+\.\d+\.\d+")
+        lines = version.stdout.splitlines()
+        self.assertRegex(lines[0], r"^penstockd \d+\.\d+\.\d+$")
+        self.assertEqual([line.split()[0] for line in lines[1:]], ["libcurl", "libuv", "SQLite"])
+        for line in lines[1:]:
+            self.assertRegex(line, r"^\S+ \d+\.\d+\.\d+\S* \(tested with \d[\d., ]+\)$")
         usage = penstock_test.run(penstock_test.BIN / "penstockd", "--help", check=0)
         for word in ("--config", "--set", "--check", "--parse", "--version"):
             self.assertIn(word, usage.stdout)
