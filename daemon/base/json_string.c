@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* A literal without its NUL. */
 #define PUT(b, literal) buf_put((b), (literal), sizeof(literal) - 1)
@@ -24,6 +27,35 @@ static bool plain8(const unsigned char *p)
     quote = w ^ ones * '"';
     slash = w ^ ones * '\\';
     return ((w | (w - ones * 0x20) | (quote - ones) | (slash - ones)) & high) == 0;
+}
+
+#ifdef __SSE2__
+/* Of sixteen bytes, those that JSON has to escape; the rest may be UTF-8. A bit each. */
+static unsigned escaped16(const unsigned char *p)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
+    __m128i mark =
+        _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(control, mark));
+}
+#endif
+
+/* Up to the first byte that JSON has to escape. */
+static const unsigned char *skip_unescaped(const unsigned char *p, const unsigned char *end)
+{
+#ifdef __SSE2__
+    for (; end - p >= 16; p += 16) {
+        unsigned found = escaped16(p);
+        if (found)
+            return p + __builtin_ctz(found);
+    }
+#endif
+    while (end - p >= 8 && plain8(p))
+        p += 8;
+    while (p < end && (plain(*p) || *p >= 0x80))
+        p++;
+    return p;
 }
 
 /* How many bytes can be copied as they are: plain ones and well-formed sequences. */
@@ -57,6 +89,21 @@ static void put_escape(struct buf *b, unsigned char c)
         len = sizeof esc;
     }
     buf_put(b, esc, len);
+}
+
+void json_put_utf8(struct buf *b, const char *s, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)s, *end = p + len;
+    buf_reserve(b, len + 2);
+    PUT(b, "\"");
+    while (p < end) {
+        const unsigned char *until = skip_unescaped(p, end);
+        buf_put(b, p, (size_t)(until - p));
+        p = until;
+        if (p < end)
+            put_escape(b, *p++);
+    }
+    PUT(b, "\"");
 }
 
 void json_put_string(struct buf *b, const char *s, size_t len)

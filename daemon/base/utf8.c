@@ -1,7 +1,11 @@
 #include "base/utf8.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 int utf8_sequence(const unsigned char *p, const unsigned char *end)
 {
@@ -31,8 +35,37 @@ int utf8_sequence(const unsigned char *p, const unsigned char *end)
     return more + 1;
 }
 
-/* Most text is ASCII, and this is many times faster than looking for sequences. Where its first other byte is,
- * or a little before. */
+#ifdef __SSE2__
+/* Most text is ASCII, and this is many times faster than looking for sequences. Where its first other byte is, or
+ * the last fifteen begin. */
+static size_t skip_ascii(const char *s, size_t i, size_t len)
+{
+    for (; len - i >= 64; i += 64) {
+        const __m128i *p = (const __m128i *)(const void *)(s + i);
+        __m128i a = _mm_or_si128(_mm_loadu_si128(p), _mm_loadu_si128(p + 1));
+        __m128i b = _mm_or_si128(_mm_loadu_si128(p + 2), _mm_loadu_si128(p + 3));
+        if (_mm_movemask_epi8(_mm_or_si128(a, b)))
+            break;
+    }
+    for (; len - i >= 16; i += 16) {
+        unsigned high =
+            (unsigned)_mm_movemask_epi8(_mm_loadu_si128((const __m128i *)(const void *)(s + i)));
+        if (high)
+            return i + (size_t)__builtin_ctz(high);
+    }
+    return i;
+}
+
+/* The same behind a sequence: another is likely to be near. */
+static size_t skip_near(const char *s, size_t i, size_t len)
+{
+    if (len - i < 16)
+        return i;
+    unsigned high =
+        (unsigned)_mm_movemask_epi8(_mm_loadu_si128((const __m128i *)(const void *)(s + i)));
+    return high ? i + (size_t)__builtin_ctz(high) : skip_ascii(s, i + 16, len);
+}
+#else
 static size_t skip_ascii(const char *s, size_t i, size_t len)
 {
     uint64_t words[4];
@@ -44,6 +77,28 @@ static size_t skip_ascii(const char *s, size_t i, size_t len)
     return i;
 }
 
+static size_t skip_near(const char *s, size_t i, size_t len)
+{
+    return skip_ascii(s, i, len);
+}
+#endif
+
+static bool follows(char c)
+{
+    return (c & 0xc0) == 0x80;
+}
+
+/* As utf8_sequence; those of two bytes, and of three without the leads that have narrower rules, are told here. */
+static int sequence_at(const char *s, size_t left)
+{
+    unsigned char lead = (unsigned char)*s;
+    if (left >= 2 && lead >= 0xc2 && lead < 0xe0 && follows(s[1]))
+        return 2;
+    if (left >= 3 && lead > 0xe0 && lead < 0xf0 && lead != 0xed && follows(s[1]) && follows(s[2]))
+        return 3;
+    return utf8_sequence((const unsigned char *)s, (const unsigned char *)s + left);
+}
+
 size_t utf8_valid(const char *s, size_t len)
 {
     size_t i = skip_ascii(s, 0, len);
@@ -52,10 +107,10 @@ size_t utf8_valid(const char *s, size_t len)
             i++;
             continue;
         }
-        int n = utf8_sequence((const unsigned char *)s + i, (const unsigned char *)s + len);
+        int n = sequence_at(s + i, len - i);
         if (n < 0)
             break;
-        i = skip_ascii(s, i + (size_t)n, len);
+        i = skip_near(s, i + (size_t)n, len);
     }
     return i;
 }

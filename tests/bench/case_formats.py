@@ -50,6 +50,12 @@ def make_csv(place):
     return repeat(place, "data.csv", rows, head + b"\n")
 
 
+def make_letters(place, charset):
+    """Rows as western Europe has them: a letter beyond ASCII in every second field."""
+    rows = "".join(f'{n},"Café Zoë {n * 7}","Rue de l’Été {n % 977}",12.5,Señor Müller\n' for n in range(20000))
+    return repeat(place, f"data-{charset}.csv", rows.encode(charset), b"id,name,street,price,who\n")
+
+
 def make_xml(place):
     text = MIME.read_text()
     head = text[:text.index("<mime-type ")]
@@ -98,10 +104,21 @@ def against(place, name, path, tool, times, keep=False):
         path.unlink()
 
 
+def charsets(place):
+    """Transcoding takes at most as long again as parsing."""
+    utf8, latin = (make_letters(place, c) for c in ("utf-8", "windows-1252"))
+    ours = [penstock_test.BIN / "penstockd", "--parse", "csv"]
+    yield from compare(place, "csv in windows-1252, beside the same rows in UTF-8", piped([*ours, "--charset", "windows-1252", latin]),
+                       piped([*ours, utf8]), {"wall": 2})
+    for path in (utf8, latin):
+        path.unlink()
+
+
 def formats(place):
     yield from against(place, "ndjson", make_ndjson(place), ["jq", "-c", "."], 5)
     yield from against(place, "json", make_json(place), ["jq", "-c", ".[]"], None)
     yield from against(place, "csv", make_csv(place), ["mlr", "--icsv", "--ojson", "cat"], 3)
+    yield from charsets(place)
     yield from against(place, "xml", make_xml(place), ["xmllint", "--stream", "--noout"], 1)
     tar = make_tar(place)
     # What tar writes to /dev/null goes nowhere; a parser is given what is in the members, as what is behind a pipe is.

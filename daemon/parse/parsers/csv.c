@@ -186,7 +186,7 @@ static int end_field(struct csv *c, const char *text, size_t len)
             return fail_memory(c);
     } else {
         put_separator(c);
-        json_put_string(&c->row, text, len);
+        json_put_utf8(&c->row, text, len);
     }
     c->fields++;
     buf_reset(&c->part);

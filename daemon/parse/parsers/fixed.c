@@ -171,7 +171,7 @@ static void put_member(struct fixed *f, size_t column, const char *p, const char
     if (f->set.trim)
         trim(&p, &end);
     buf_put(&f->row, name->key + first, name->len - first); /* the comma */
-    json_put_string(&f->row, p, (size_t)(end - p));
+    json_put_utf8(&f->row, p, (size_t)(end - p));
 }
 
 static int fail_ragged(struct fixed *f, bool longer)

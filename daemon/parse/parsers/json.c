@@ -10,8 +10,7 @@
  *
  * Nothing is re-encoded: a number keeps its digits, an object its order and its duplicates; newlines and what
  * indents the lines are taken out. Only the element at hand is held in memory, and one that is cut by a block's
- * end is copied. What is not wanted is checked all the same. Bytes that are not UTF-8 become U+FFFD in strings,
- * and elsewhere are an error. */
+ * end is copied. What is not wanted is checked all the same. */
 #include "parse/registry.h"
 
 #include "base/error.h"
@@ -20,7 +19,6 @@
 #include "parse/json_pointer.h"
 #include "parse/json_scan.h"
 #include "parse/options.h"
-#include "parse/utf8_repair.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -53,7 +51,7 @@ struct doc {
     size_t from;     /* in the block */
     struct buf part; /* what came in earlier blocks */
     struct buf name; /* EACH_MEMBER: the member's, with its quotes */
-    struct buf record, text, squeezed;
+    struct buf record, squeezed;
     /* Places, for messages. */
     uint64_t line; /* at `counted` in the block */
     size_t counted;
@@ -190,7 +188,7 @@ static int end_cut(struct doc *d, size_t to, const char **ret_text, size_t *ret_
 
 static int emit(struct doc *d, const char *text, size_t len)
 {
-    if (json_squeeze(&d->squeezed, &text, &len) < 0 || utf8_repair(&d->text, &text, &len) < 0)
+    if (json_squeeze(&d->squeezed, &text, &len) < 0)
         return fail_memory(d);
     return parse_task_emit(d->run, text, len);
 }
@@ -421,7 +419,6 @@ static int parse(FILE *body, struct penstock_run *run)
     buf_deinit(&d.part);
     buf_deinit(&d.name);
     buf_deinit(&d.record);
-    buf_deinit(&d.text);
     buf_deinit(&d.squeezed);
     return r < 0 ? PENSTOCK_FAILED : PENSTOCK_OK;
 }

@@ -5,8 +5,7 @@
  * {"line":N,"text":"…","groups":{"user":"…"}}.
  *
  * LF or CRLF end a line and are not part of it; the last line may lack them. Lines are numbered from 1, empty
- * ones included, so that a number means the same as in an editor. Bytes that are not UTF-8 become U+FFFD
- * (record/line.h), here as in every built-in parser. */
+ * ones included, so that a number means the same as in an editor. */
 #include "parse/registry.h"
 
 #include "base/json_string.h"
@@ -85,7 +84,7 @@ static int emit_line(struct penstock_run *run, struct buf *b, const struct filte
 {
     buf_reset(b);
     buf_printf(b, "{\"line\":%" PRIu64 ",\"text\":", number);
-    json_put_string(b, line, len);
+    json_put_utf8(b, line, len);
     if (f->match && regex_has_groups(f->match)) {
         buf_puts(b, ",\"groups\":");
         regex_put_groups(f->match, line, b);

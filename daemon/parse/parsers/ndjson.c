@@ -1,8 +1,7 @@
 /* ndjson: one JSON value a line (NDJSON, JSON Lines); the value's own text is the record.
  *
  * Nothing is re-encoded: a number keeps its digits, an object its order and its duplicates. Lines of white space
- * alone are passed over. Bytes that are not UTF-8 become U+FFFD first, as everywhere, so in a string they
- * do no harm, and elsewhere they are an error.
+ * alone are passed over.
  *
  * A line that is no JSON value fails the job, or with on_error=skip is passed over; then the last record is
  * {"skipped":N,"line":L,"reason":"…"}: how many, and the first of them. That one is none of those that
@@ -15,7 +14,6 @@
 #include "parse/json_scan.h"
 #include "parse/lines.h"
 #include "parse/options.h"
-#include "parse/utf8_repair.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -33,7 +31,6 @@ struct ndjson {
     struct penstock_run *run;
     struct lines lines;
     struct json *json;
-    struct buf repaired;
     uint64_t values, skipped, first_skipped;
     struct error why;
 };
@@ -92,11 +89,6 @@ static int take_line(struct ndjson *n, const char *line, size_t len)
     size_t value_len, at;
     struct error why;
     int r = json_check(n->json, line, len, &value, &value_len, &at, &why);
-    if (r == -EILSEQ) {
-        r = utf8_repair(&n->repaired, &line, &len);
-        if (r == 0)
-            r = json_check(n->json, line, len, &value, &value_len, &at, &why);
-    }
     if (r == -EINVAL)
         return reject(n, at, &why);
     if (r == -E2BIG)
@@ -156,7 +148,6 @@ static int parse(FILE *body, struct penstock_run *run)
         lines_fail(&n.lines, run, r);
     lines_deinit(&n.lines);
     json_free(n.json);
-    buf_deinit(&n.repaired);
     return r < 0 ? PENSTOCK_FAILED : PENSTOCK_OK;
 }
 

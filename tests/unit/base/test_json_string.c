@@ -1,4 +1,5 @@
 #include "base/json_string.h"
+#include "base/utf8.h"
 
 #include <jansson.h>
 #include <setjmp.h>
@@ -16,6 +17,11 @@ static void expect_json(const char *in, size_t len, const char *json)
     json_put_string(&b, in, len);
     assert_false(b.failed);
     assert_string_equal(b.data, json);
+    if (utf8_valid(in, len) == len) {
+        buf_reset(&b);
+        json_put_utf8(&b, in, len);
+        assert_string_equal(b.data, json);
+    }
     buf_deinit(&b);
 }
 

@@ -66,6 +66,21 @@ static void test_prefix(void **state)
     assert_int_equal(utf8_valid("na\xc3\xafve\xff", 7), 6);
 }
 
+/* Wherever it stands in text that is looked at in steps of 16 and 64. */
+static void test_every_place(void **state)
+{
+    static const char *const parts[] = {"\u00e4", "\u20ac",   "\ud7ff",  "\U0001f600",
+                                        "\xff",   "\xed\xa0", "\xe2\x82"};
+    char s[200];
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        for (size_t len = 4; len < sizeof s; len++)
+            for (size_t at = 0; at + 4 <= len; at++) {
+                memset(s, 'a', sizeof s);
+                memcpy(s + at, parts[i], strlen(parts[i]));
+                assert_int_equal(utf8_valid(s, len), i < 4 ? len : at);
+            }
+}
+
 static void test_copy(void **state)
 {
     char text[6];
@@ -85,6 +100,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_code_point),
+        cmocka_unit_test(test_every_place),
         cmocka_unit_test(test_copy),
         cmocka_unit_test(test_ill_formed),
         cmocka_unit_test(test_prefix),
