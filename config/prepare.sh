@@ -123,26 +123,59 @@ apt_download() {
     [[ $EUID -eq 0 ]] && apt_get apt-get update && as_owner apt-get download "$@"
 }
 
-# Unpacks nginx from its package into build/nginx, with the libraries that the machine lacks in libs/.
-unpack_nginx() {
-    local deb
-    as_owner mkdir -p "$root/build/nginx" && cd "$root/build/nginx" || return 1
-    apt_download nginx && as_owner dpkg-deb -x nginx_*.deb . || return 1
-    if ldd usr/sbin/nginx | grep -q 'not found'; then
-        apt_download libpcre2-8-0 libcrypt1 zlib1g libssl3 || return 1
-        for deb in libpcre*.deb libcrypt*.deb zlib*.deb libssl*.deb; do
-            as_owner dpkg-deb -x "$deb" libs || return 1
+# unpack_packages DIR PACKAGE...: unpacks them there, with those of their libraries that the machine lacks: installing a
+# server's package would start the server.
+unpack_packages() {
+    local dir=$1 deb wanted missing had=' '
+    shift
+    wanted=("$@")
+    as_owner mkdir -p "$dir" && cd "$dir" || return 1
+    while [[ ${#wanted[@]} -gt 0 ]]; do
+        had+="${wanted[*]} "
+        apt_download "${wanted[@]}" || return 1
+        missing=()
+        for deb in ./*.deb; do
+            as_owner dpkg-deb -x "$deb" . || return 1
+            mapfile -t -O "${#missing[@]}" missing < <(dpkg-deb -f "$deb" Pre-Depends Depends | sed 's/^[A-Za-z-]*: //' |
+                tr ',' '\n' | sed -E 's/[|(:].*//; s/ //g' | grep '^lib' || true)
+            rm -f "$deb"
         done
-    fi
-    rm -f ./*.deb
+        wanted=()
+        [[ ${#missing[@]} -eq 0 ]] || mapfile -t wanted < <(packages_missing "${missing[@]}" | sort -u)
+        mapfile -t wanted < <(for deb in "${wanted[@]}"; do [[ $had == *" $deb "* ]] || printf '%s\n' "$deb"; done)
+    done
+    as_owner touch unpacked
 }
 
-# find_nginx: prints the path of an nginx: the installed one, or one from its package, as installing it
-# would start a server. Fails if there is none to be had.
+# find_server COMMAND [PACKAGE...]: prints the path of a server's program: the installed one, or one from its packages,
+# unpacked below build/servers. Fails if there is none to be had.
+find_server() {
+    local name=$1 dir=$root/build/servers/$1 bin
+    shift
+    bin=$(PATH=$PATH:/usr/sbin command -v "$name") && printf '%s\n' "$bin" && return 0
+    [[ -e $dir/unpacked ]] || (unpack_packages "$dir" "${@:-$name}") >/dev/null 2>&1 </dev/null
+    for bin in "$dir"/usr/sbin/"$name" "$dir"/usr/bin/"$name"; do
+        [[ -e $dir/unpacked && -x $bin ]] && printf '%s\n' "$bin" && return 0
+    done
+    return 1
+}
+
 find_nginx() {
-    local bin
-    bin=$(PATH=$PATH:/usr/sbin command -v nginx) && printf '%s\n' "$bin" && return 0
-    bin=$root/build/nginx/usr/sbin/nginx
-    [[ -x $bin ]] || (unpack_nginx) >/dev/null 2>&1 </dev/null
-    [[ -x $bin ]] && printf '%s\n' "$bin"
+    find_server nginx
+}
+
+# find_servers: unpacks what the system tests run beside nginx; complains of what is not to be had.
+find_servers() {
+    local name packages
+    while read -r name packages; do
+        # shellcheck disable=SC2086 # a list
+        find_server "$name" $packages >/dev/null ||
+            say "No $name, and its package cannot be downloaded: tests that need it are skipped."
+    done <<END
+apache2 apache2-bin
+lighttpd lighttpd
+haproxy haproxy
+varnishd varnish
+squid squid squid-common squid-langpack
+END
 }

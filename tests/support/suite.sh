@@ -61,6 +61,7 @@ suite_test() {
         PENSTOCK_NGINX=$(find_nginx) ||
             say "No nginx, and its package cannot be downloaded: tests that need it are skipped."
         export PENSTOCK_NGINX
+        find_servers
     fi
     ctest --test-dir "$dir" -j "$(nproc)" --output-on-failure --output-junit "$results/$name.xml" --no-tests=ignore \
         --test-output-size-passed 10000000 --test-output-size-failed 10000000 "$@" </dev/null

@@ -217,24 +217,31 @@ class Origin(Program):
         self.get(f"/_release?name={name}")
 
 
+def find_server(name):
+    """A server's program and the environment that it needs: the installed one, or one that find_server of
+    config/prepare.sh has unpacked from its package."""
+    place = ROOT / "build" / "servers" / name
+    found = [os.environ.get("PENSTOCK_" + name.upper()), shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin"),
+             *(str(p) for p in (place / "usr" / "sbin" / name, place / "usr" / "bin" / name) if p.exists())]
+    found = next((p for p in found if p), None)
+    if not found:
+        raise unittest.SkipTest(f"there is no {name}")
+    env = dict(os.environ)
+    place = pathlib.Path(found).parents[2]
+    if (place / "unpacked").exists():
+        env["LD_LIBRARY_PATH"] = ":".join(sorted({str(p.parent) for p in place.rglob("*.so*")}))
+    return found, env
+
+
 class Nginx(Program):
     """nginx on a free port of 127.0.0.1, serving a directory; its workers are its own processes."""
 
     def __init__(self, test, root, extra=""):
-        self.binary = os.environ.get("PENSTOCK_NGINX") or shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
-        unpacked = ROOT / "build" / "nginx" / "usr" / "sbin" / "nginx"
-        if not self.binary and unpacked.exists():
-            self.binary = str(unpacked)
-        if not self.binary:
-            raise unittest.SkipTest("there is no nginx")
+        self.binary, env = find_server("nginx")
         place = test.dir / "nginx"
         place.mkdir()
         if os.geteuid() == 0:
             os.chmod(test.dir, 0o755)  # the workers are nobody's
-        env = dict(os.environ)
-        libs = pathlib.Path(self.binary).parents[2] / "libs"
-        if libs.is_dir():
-            env["LD_LIBRARY_PATH"] = ":".join(str(p) for p in libs.glob("**/x86_64-linux-gnu"))
         for attempt in range(20):
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
