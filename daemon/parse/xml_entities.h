@@ -6,8 +6,8 @@
 #define PENSTOCK_PARSE_XML_ENTITIES_H
 
 #include "base/buf.h"
+#include "parse/xml_expat.h"
 
-#include <expat.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

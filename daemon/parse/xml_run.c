@@ -52,19 +52,14 @@ static const XML_Memory_Handling_Suite memory = {allocate_new, allocate_more, re
 
 /* --- failing -------------------------------------------------------------------------------------- */
 
-#if XML_MAJOR_VERSION == 2 && XML_MINOR_VERSION < 9 /* its numbers are as wide as a long */
-#define XML_GetCurrentLineNumber64 XML_GetCurrentLineNumber
-#define XML_GetCurrentByteIndex64  XML_GetCurrentByteIndex
-#endif
-
 uint64_t xml_run_line(const struct xml_run *x)
 {
-    return XML_GetCurrentLineNumber64(x->expat);
+    return XML_GetCurrentLineNumber(x->expat);
 }
 
 uint64_t xml_run_offset(const struct xml_run *x)
 {
-    int64_t at = XML_GetCurrentByteIndex64(x->expat);
+    int64_t at = XML_GetCurrentByteIndex(x->expat);
     return at < 0 ? PENSTOCK_NO_OFFSET : (uint64_t)at;
 }
 

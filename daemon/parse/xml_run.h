@@ -6,10 +6,10 @@
 #define PENSTOCK_PARSE_XML_RUN_H
 
 #include "parse/xml_entities.h"
+#include "parse/xml_expat.h"
 #include "penstock/parser.h"
 #include "record/kind.h"
 
-#include <expat.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
