@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/json_string.h"
+#include "base/utf8.h"
 #include "parse/json.h"
 
 #include <errno.h>
@@ -49,8 +50,40 @@ static int too_long(struct records *r)
 
 /* --- lines ---------------------------------------------------------------------------------------- */
 
+/* As often as json_put_string puts U+FFFD, from the first wrong byte on. */
+static uint64_t count_wrong(const char *p, const char *end)
+{
+    uint64_t count = 0;
+    while (p < end) {
+        count++;
+        p += -utf8_sequence((const unsigned char *)p, (const unsigned char *)end);
+        p += utf8_valid(p, (size_t)(end - p));
+    }
+    return count;
+}
+
+/* The line has `good` bytes of UTF-8, and then something else. As flow/transcode.h has it for a body. */
+static int judge_text(struct records *r, const char *line, size_t len, size_t good)
+{
+    struct error why;
+    if (r->task->text.replace) {
+        r->task->replaced += count_wrong(line + good, line + len);
+        return 0;
+    }
+    error_set(&why, 0,
+              "line %" PRIu64
+              " of the output is not UTF-8 at its byte %zu (0x%02x); charset_errors = "
+              "replace puts U+FFFD there",
+              r->number, good, (unsigned char)line[good]);
+    return fail(r, -EILSEQ, KIND_DECODE_ERROR, why.text);
+}
+
 static int emit_text(struct records *r, const char *line, size_t len)
 {
+    size_t good = utf8_valid(line, len);
+    int e = good < len ? judge_text(r, line, len, good) : 0;
+    if (e < 0)
+        return e;
     buf_reset(&r->text);
     json_put_string(&r->text, line, len);
     if (r->text.failed)
