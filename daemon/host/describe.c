@@ -28,7 +28,7 @@ static void describe(struct buf *b, const struct penstock_parser *parser)
     put_text(b, "name", parser->name);
     buf_putc(b, ',');
     put_text(b, "summary", parser->summary);
-    buf_printf(b, ",\"stdio\":%s,\"options\":[",
+    buf_printf(b, ",\"flags\":%u,\"stdio\":%s,\"options\":[", parser_flags(parser),
                parser_flags(parser) & PENSTOCK_PARSER_STDIO ? "true" : "false");
     for (const struct penstock_option *o = parser->options; o && o->name; o++) {
         buf_puts(b, o == parser->options ? "{" : ",{");

@@ -152,6 +152,9 @@ static int read_manifest(struct plugin *plugin, const char *answer)
     p->name = text_of(m, "name");
     p->summary = text_of(m, "summary");
     p->parse = unusable_parse;
+    /* What the daemon itself goes by; what a thread of ours runs is loaded, and has them all. */
+    p->flags = (uint32_t)json_integer_value(json_object_get(m, "flags")) &
+               (PENSTOCK_PARSER_TEXT | PENSTOCK_PARSER_DECLARES | PENSTOCK_PARSER_AS_IS);
     plugin->prints = json_is_true(json_object_get(m, "stdio"));
     if (parser_check(p, &err) < 0) {
         memcpy(plugin->fault, err.text, sizeof plugin->fault);

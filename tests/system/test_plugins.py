@@ -1,6 +1,7 @@
 # label: sanitize
 """Plug-ins, built outside the tree against what is installed: they work, they are closed in, and whatever they do
 wrong costs their own job only."""
+import gzip
 import json
 import os
 import pathlib
@@ -120,6 +121,26 @@ class Plugins(penstock_test.Case):
 
     def wicked(self, daemon, what, path="/lines?n=1000", parser="wicked", **job):
         return daemon.job(self.web.url(path), parser=parser, options={"do": what}, **job)
+
+    def test_text(self):
+        """Any charset, on a thread, behind the sandbox, and under --parse; and a file as it was published."""
+        daemon = self.start('[parser "here"]\ntype = letters\nisolation = thread\n')
+        # The declared charset is known only once the sandbox is closed.
+        data = "<?xml version='1.0' encoding='koi8-r'?>\nПривет\tмир\n".encode("koi8-r")
+        self.wrote("text", data)
+        wanted = ["<?xml version='1.0' encoding='koi8-r'?>", "Привет мир", "koi8-r"]
+        for parser in ("letters", "here"):
+            verdict = daemon.job(self.web.url("/file/text"), parser=parser)
+            self.assert_verdict(verdict, "done")
+            self.assertEqual((verdict["charset"], verdict["repaired"], verdict.get("replaced")), ("koi8-r", 1, None))
+            self.assertEqual(daemon.records(verdict["job"]), wanted)
+        done = penstock_test.run(PENSTOCKD, "--config", "/dev/null", "--parse", "letters", "--plugin", self.plugins / "letters.so",
+                                 self.dir / "text", check=0)
+        self.assertIn('"repaired":1', done.stdout)
+        self.wrote("text.gz", gzip.compress(b"text"))
+        verdict = daemon.job(self.web.url("/file/text.gz"), parser="letters", charset_errors="replace")
+        self.assertNotIn("decoded_bytes", verdict)
+        self.assertGreater(verdict["replaced"], 0)
 
     def test_what_it_may_know(self):
         daemon = self.start()
