@@ -54,7 +54,7 @@ static const XML_Memory_Handling_Suite memory = {allocate_new, allocate_more, re
 
 uint64_t xml_run_line(const struct xml_run *x)
 {
-    return XML_GetCurrentLineNumber(x->expat);
+    return XML_GetCurrentLineNumber(x->expat) + x->first_line;
 }
 
 uint64_t xml_run_offset(const struct xml_run *x)
@@ -135,16 +135,15 @@ void xml_run_leave(struct xml_run *x)
 
 /* --- the run -------------------------------------------------------------------------------------- */
 
-int xml_run_init(struct xml_run *x, struct penstock_run *run, bool namespaces, size_t max_record,
-                 size_t max_depth, void *user)
+int xml_run_init(struct xml_run *x, struct penstock_run *run, size_t max_record, size_t max_depth,
+                 void *user)
 {
     *x = (struct xml_run){.run = run,
                           .max_token = max_record > XML_TOKEN ? max_record : XML_TOKEN,
                           .max_depth = max_depth};
-    static const XML_Char separator[] = {XML_SEPARATOR, '\0'};
     x->max_memory = XML_MEMORY + 3 * x->max_token;
     current = x;
-    x->expat = XML_ParserCreate_MM("UTF-8", &memory, namespaces ? separator : NULL);
+    x->expat = XML_ParserCreate_MM("UTF-8", &memory, NULL);
     if (!x->expat)
         return -ENOMEM;
     XML_SetUserData(x->expat, user);
@@ -175,22 +174,31 @@ static bool holds_too_much(struct xml_run *x, uint64_t given)
     return true;
 }
 
-int xml_run_all(struct xml_run *x, FILE *body)
+int xml_run_take(struct xml_run *x, const char *data, size_t len)
 {
-    struct block block;
     current = x;
-    block_init(&block, body);
-    while (block_next(&block)) {
-        if (XML_Parse(x->expat, block.data, (int)block.len, XML_FALSE) != XML_STATUS_OK) {
-            say_error(x);
-            return -EINVAL;
-        }
-        if (holds_too_much(x, block.offset + block.len))
-            return -EINVAL;
+    x->given += len;
+    if (XML_Parse(x->expat, data, (int)len, XML_FALSE) != XML_STATUS_OK) {
+        say_error(x);
+        return -EINVAL;
     }
-    if (ferror(body))
-        return -EIO;
+    return holds_too_much(x, x->given) ? -EINVAL : 0;
+}
+
+int xml_run_end(struct xml_run *x)
+{
+    current = x;
     if (XML_Parse(x->expat, "", 0, XML_TRUE) != XML_STATUS_OK)
         say_error(x);
     return x->failed ? -EINVAL : 0;
+}
+
+int xml_run_all(struct xml_run *x, FILE *body)
+{
+    struct block block;
+    block_init(&block, body);
+    while (block_next(&block))
+        if (xml_run_take(x, block.data, block.len) < 0)
+            return -EINVAL;
+    return ferror(body) ? -EIO : xml_run_end(x);
 }

@@ -21,13 +21,11 @@
 /* What expat may hold besides three times that. */
 #define XML_MEMORY ((size_t)32 << 20)
 
-/* Between a namespace and a local name, where namespaces are resolved: no character of XML. */
-#define XML_SEPARATOR '\x01'
-
 struct xml_run {
     XML_Parser expat;
     struct penstock_run *run;
     size_t max_token, max_depth, depth; /* elements that are open */
+    uint64_t given, first_line;         /* bytes so far; lines that were passed over before */
     size_t memory, max_memory;          /* bytes that expat has allocated */
     bool memory_full;                   /* it was refused more */
     struct xml_entities entities;
@@ -37,8 +35,8 @@ struct xml_run {
 };
 
 /* `user` is what handlers get. 0 or -ENOMEM. Call xml_run_deinit in any case. */
-int xml_run_init(struct xml_run *x, struct penstock_run *run, bool namespaces, size_t max_record,
-                 size_t max_depth, void *user);
+int xml_run_init(struct xml_run *x, struct penstock_run *run, size_t max_record, size_t max_depth,
+                 void *user);
 void xml_run_deinit(struct xml_run *x);
 
 /* The one that works on this thread: what Expat calls is not always told. */
@@ -46,6 +44,10 @@ struct xml_run *xml_run_current(void);
 
 /* Reads the whole document. 0; or negative, the failure having been said. */
 int xml_run_all(struct xml_run *x, FILE *body);
+
+/* The same in pieces: the next one, and the end. */
+int xml_run_take(struct xml_run *x, const char *data, size_t len);
+int xml_run_end(struct xml_run *x);
 
 /* For handlers, first thing: counts the elements. False: one too many, and the run ends. */
 bool xml_run_enter(struct xml_run *x);

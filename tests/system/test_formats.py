@@ -134,7 +134,8 @@ class Formats(penstock_test.Case):
                          f"<pubDate>{email.utils.format_datetime(when)}</pubDate></item>")
             entries.append(f"<entry><id>http://a.example/{n}</id><title>{safe}</title><link href='http://a.example/{n}'/>"
                            f"<published>{when.isoformat()}</published></entry>")
-            wanted.append({"id": f"http://a.example/{n}", "title": title, "link": f"http://a.example/{n}", "published": utc})
+            wanted.append({"id": f"http://a.example/{n}", "title": title, "title_type": "text",
+                           "link": f"http://a.example/{n}", "published": utc, "feed": {"title": "F"}})
         rss = f"<rss version='2.0'><channel><title>F</title>{''.join(items)}</channel></rss>"
         atom = f"<feed xmlns='http://www.w3.org/2005/Atom'><title>F</title>{''.join(entries)}</feed>"
         self.same(self.parse("feed", rss.encode()), wanted)

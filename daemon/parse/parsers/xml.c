@@ -285,7 +285,7 @@ static int parse(FILE *body, struct penstock_run *run)
     struct options o;
     options_of_run(&o, run);
     read_settings(&o, &d.set);
-    int r = xml_run_init(&d.xml, run, false, d.set.max_record, d.set.max_depth, &d);
+    int r = xml_run_init(&d.xml, run, d.set.max_record, d.set.max_depth, &d);
     if (r == 0) {
         XML_SetElementHandler(d.xml.expat, on_start, on_end);
         XML_SetCharacterDataHandler(d.xml.expat, on_text);

@@ -12,15 +12,21 @@ struct sample {
     enum error_kind kind; /* KIND_NONE: it is well */
     uint64_t line;
     const char *message; /* a part of it */
+    uint64_t repaired;
 };
 
-#define WELL(options, input, records)                                  \
-    {                                                                  \
-        options, input, sizeof(input) - 1, records, KIND_NONE, 0, NULL \
+#define WELL(options, input, records)                                     \
+    {                                                                     \
+        options, input, sizeof(input) - 1, records, KIND_NONE, 0, NULL, 0 \
     }
-#define FAILS(options, input, records, kind, line, message)             \
-    {                                                                   \
-        options, input, sizeof(input) - 1, records, kind, line, message \
+/* It is well, but was not as it should be. */
+#define MENDED(options, input, records, repaired)                                \
+    {                                                                            \
+        options, input, sizeof(input) - 1, records, KIND_NONE, 0, NULL, repaired \
+    }
+#define FAILS(options, input, records, kind, line, message)                \
+    {                                                                      \
+        options, input, sizeof(input) - 1, records, kind, line, message, 0 \
     }
 
 static inline void check_whole(const struct penstock_parser *parser, const struct sample *s,
@@ -37,6 +43,7 @@ static inline void check_whole(const struct penstock_parser *parser, const struc
     assert_int_equal(h.task.result, s->kind == KIND_NONE ? PENSTOCK_OK : PENSTOCK_FAILED);
     assert_int_equal(h.task.line, s->line);
     if (s->kind == KIND_NONE) {
+        assert_int_equal(h.task.repaired, s->repaired);
         assert_true(h.task.body_ended);
         assert_string_equal(h.task.message, "");
     }

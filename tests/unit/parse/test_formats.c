@@ -385,14 +385,15 @@ static void test_feed(void **state)
              "<enclosure url='http://a.example/1.mp3' type='audio/mpeg' length='12'/></item>"
              "<item><guid>http://a.example/2</guid><pubDate>some "
              "day</pubDate></item></channel></rss>",
-             "{\"id\":\"g1\",\"title\":\"One & two\",\"link\":\"http://a.example/1\","
+             "{\"id\":\"g1\",\"title\":\"One & "
+             "two\",\"title_type\":\"text\",\"link\":\"http://a.example/1\","
              "\"published\":\"2024-05-01T08:11:12Z\",\"author\":\"Ann, "
-             "Bob\",\"summary\":\"<p>x</p>\","
-             "\"content\":\"<b>\",\"categories\":[\"c1\",\"c\\\"2\"],"
+             "Bob\",\"summary\":\"<p>x</p>\",\"summary_type\":\"html\","
+             "\"content\":\"<b>\",\"content_type\":\"html\",\"categories\":[\"c1\",\"c\\\"2\"],"
              "\"enclosures\":[{\"url\":\"http://a.example/1.mp3\",\"type\":\"audio/"
-             "mpeg\",\"length\":\"12\"}]}\n"
+             "mpeg\",\"length\":\"12\"}],\"feed\":{\"title\":\"F\"}}\n"
              "{\"id\":\"http://a.example/2\",\"link\":\"http://a.example/"
-             "2\",\"published_text\":\"some day\"}\n"),
+             "2\",\"published_text\":\"some day\",\"feed\":{\"title\":\"F\"}}\n"),
         WELL(NULL,
              "<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#' "
              "xmlns='http://purl.org/rss/1.0/'"
@@ -400,8 +401,9 @@ static void test_feed(void **state)
              "rdf:about='x'><title>no</title></channel>"
              "<item rdf:about='http://a.example/1'><title>t</title><link>http://a.example/1</link>"
              "<dc:date>2024-05-01</dc:date></item></rdf:RDF>",
-             "{\"id\":\"http://a.example/1\",\"title\":\"t\",\"link\":\"http://a.example/1\","
-             "\"published\":\"2024-05-01T00:00:00Z\"}\n"),
+             "{\"id\":\"http://a.example/"
+             "1\",\"title\":\"t\",\"title_type\":\"text\",\"link\":\"http://a.example/1\","
+             "\"published\":\"2024-05-01T00:00:00Z\",\"feed\":{\"title\":\"no\"}}\n"),
         WELL(NULL,
              "<feed xmlns='http://www.w3.org/2005/Atom' "
              "xmlns:x='http://other.example/'><title>no</title>"
@@ -413,20 +415,23 @@ static void test_feed(void **state)
              "<content type='xhtml'><div xmlns='http://www.w3.org/1999/xhtml'>a &lt; <b "
              "class='&quot;'>c</b></div></content>"
              "<source><id>no</id></source></entry></feed>",
-             "{\"id\":\"urn:1\",\"title\":\"a<b\",\"link\":\"http://a.example/1\","
+             "{\"id\":\"urn:1\",\"title\":\"a<b\",\"title_type\":\"html\",\"link\":\"http://"
+             "a.example/1\","
              "\"updated\":\"2003-12-13T17:30:02.25Z\",\"author\":\"A, B\","
              "\"content\":\"<div>a &lt; <b "
-             "class=\\\"&quot;\\\">c</b></div>\",\"categories\":[\"c\"],"
-             "\"enclosures\":[{\"url\":\"/e\",\"type\":\"t/t\"}]}\n"),
+             "class=\\\"&quot;\\\">c</b></div>\",\"content_type\":\"xhtml\",\"categories\":[\"c\"],"
+             "\"enclosures\":[{\"url\":\"/e\",\"type\":\"t/t\"}],\"feed\":{\"title\":\"no\"}}\n"),
         WELL(NULL,
              "<feed version='0.3' xmlns='http://purl.org/atom/ns#'><entry><title>t</title>"
              "<issued>2004-01-02T03:04Z</issued><modified>2004-01-03</modified></entry></feed>",
-             "{\"title\":\"t\",\"published\":\"2004-01-02T03:04:00Z\",\"updated\":\"2004-01-03T00:"
+             "{\"title\":\"t\",\"title_type\":\"text\",\"published\":\"2004-01-02T03:04:00Z\","
+             "\"updated\":\"2004-01-03T00:"
              "00:00Z\"}\n"),
         FAILS(NULL, "<html><body/></html>", "", KIND_PARSER_FAILED, 1,
               "no feed: the document's element is <html>"),
-        FAILS(NULL, "<rss><channel><item><title>t</title></item>\n<item>", "{\"title\":\"t\"}\n",
-              KIND_PARSER_FAILED, 2, "no element found"),
+        FAILS(NULL, "<rss><channel><item><title>t</title></item>\n<item>",
+              "{\"title\":\"t\",\"title_type\":\"text\"}\n", KIND_PARSER_FAILED, 2,
+              "no element found"),
         FAILS("max_record=9",
               "<rss><channel>\n<item><title>0123456789</title></item></channel></rss>", "",
               KIND_LIMIT_EXCEEDED, 2, "9 bytes"),

@@ -1,0 +1,336 @@
+#include "parse/feed_mend.h"
+
+#include "parse/html_entities.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_REFERENCE 40 /* bytes of a reference that is one */
+
+/* The piece at hand, from p on. */
+struct cursor {
+    const char *p, *end;
+    bool last;
+};
+
+/* --- life ----------------------------------------------------------------------------------------- */
+
+void feed_mend_init(struct feed_mend *m, bool strict)
+{
+    static const char *const looked_at[MEND_STATES_] = {
+        [MEND_TEXT] = "<&",         [MEND_TAG] = ">\"'&",         [MEND_QUOTE] = "\"'&<",
+        [MEND_COMMENT] = "-",       [MEND_CDATA] = "]",           [MEND_PI] = "?",
+        [MEND_DOCTYPE] = "<>\"'[]", [MEND_DOCTYPE_QUOTE] = "\"'", [MEND_DOCTYPE_COMMENT] = "-",
+        [MEND_DOCTYPE_PI] = "?"};
+    *m = (struct feed_mend){.strict = strict};
+    for (size_t s = 0; s < MEND_STATES_; s++) {
+        for (int c = 0; c < 0x20; c++)
+            m->stops[s][c] = c != '\t' && c != '\n' && c != '\r';
+        m->stops[s][0xef] = true; /* U+FFFE and U+FFFF begin so, and the byte order mark */
+        for (const char *p = looked_at[s]; p && *p; p++)
+            m->stops[s][(unsigned char)*p] = true;
+    }
+    memset(m->stops[MEND_START], true, sizeof m->stops[MEND_START]);
+}
+
+void feed_mend_deinit(struct feed_mend *m)
+{
+    buf_deinit(&m->held);
+    buf_deinit(&m->out);
+}
+
+/* --- steps: each takes something off the cursor, or nothing if it needs more of the text ------------ */
+
+static bool put(struct feed_mend *m, struct cursor *c, size_t len)
+{
+    buf_put(&m->out, c->p, len);
+    c->p += len;
+    return true;
+}
+
+/* False: it cannot be told yet. */
+static bool has(const struct cursor *c, size_t len)
+{
+    return (size_t)(c->end - c->p) >= len || c->last;
+}
+
+static bool is_next(const struct cursor *c, const char *text)
+{
+    size_t len = strlen(text);
+    return (size_t)(c->end - c->p) >= len && memcmp(c->p, text, len) == 0;
+}
+
+static bool drop(struct feed_mend *m, struct cursor *c, size_t len)
+{
+    if (m->strict)
+        return put(m, c, len);
+    m->repaired++;
+    c->p += len;
+    return true;
+}
+
+/* No character that XML has. */
+static bool take_control(struct feed_mend *m, struct cursor *c)
+{
+    return drop(m, c, 1);
+}
+
+static bool take_ef(struct feed_mend *m, struct cursor *c)
+{
+    if (!has(c, 3))
+        return false;
+    if (is_next(c, "\xef\xbf\xbe") || is_next(c, "\xef\xbf\xbf"))
+        return drop(m, c, 3);
+    return put(m, c, 1);
+}
+
+static bool take_start(struct feed_mend *m, struct cursor *c)
+{
+    if (isspace((unsigned char)*c->p)) {
+        m->space = true;
+        m->lines += *c->p++ == '\n';
+        return true;
+    }
+    if (!has(c, 5))
+        return false;
+    if (is_next(c, "\xef\xbb\xbf"))
+        return drop(m, c, 3);
+    m->state = MEND_TEXT;
+    if (!m->space || !is_next(c, "<?xml"))
+        return true;
+    if (m->strict)
+        buf_putc(&m->out, ' ');
+    else
+        m->repaired++;
+    return true;
+}
+
+/* --- references ----------------------------------------------------------------------------------- */
+
+static void put_utf8(struct buf *b, unsigned c)
+{
+    char text[3] = {(char)c};
+    size_t len = c < 0x80 ? 1 : c < 0x800 ? 2 : 3; /* HTML has none above U+FFFF */
+    if (len == 2) {
+        text[0] = (char)(0xc0 | c >> 6);
+        text[1] = (char)(0x80 | (c & 0x3f));
+    } else if (len == 3) {
+        text[0] = (char)(0xe0 | c >> 12);
+        text[1] = (char)(0x80 | (c >> 6 & 0x3f));
+        text[2] = (char)(0x80 | (c & 0x3f));
+    }
+    buf_put(b, text, len);
+}
+
+/* "#160", "#xA0": a character that XML has? */
+static bool is_character(const char *text, size_t len)
+{
+    char digits[MAX_REFERENCE + 1], *end;
+    bool hex = len > 1 && text[1] == 'x';
+    size_t skip = hex ? 2 : 1;
+    memcpy(digits, text + skip, len - skip);
+    digits[len - skip] = '\0';
+    if (!isxdigit((unsigned char)digits[0]))
+        return false;
+    unsigned long n = strtoul(digits, &end, hex ? 16 : 10);
+    if (*end || n > 0x10ffff || (n >= 0xd800 && n < 0xe000) || n == 0xfffe || n == 0xffff)
+        return false;
+    return n >= 0x20 || n == '\t' || n == '\n' || n == '\r';
+}
+
+/* The bytes between & and ; or 0: it is no reference; -1: more is needed. */
+static int reference_len(const struct cursor *c)
+{
+    int n = 0;
+    while (c->p + 1 + n < c->end && n < MAX_REFERENCE) {
+        unsigned char byte = (unsigned char)c->p[1 + n];
+        if (byte == ';')
+            return n;
+        if (!isalnum(byte) && byte != '#' && byte != '_' && byte != '-' && byte != '.' &&
+            byte != ':' && byte < 0x80)
+            return 0;
+        n++;
+    }
+    return n == MAX_REFERENCE || c->last ? 0 : -1;
+}
+
+static bool take_reference(struct feed_mend *m, struct cursor *c)
+{
+    int len = reference_len(c);
+    const char *name = c->p + 1;
+    if (len < 0)
+        return false;
+    if (len > 0 && *name == '#') {
+        if (is_character(name, (size_t)len))
+            return put(m, c, (size_t)len + 2);
+    } else if (len > 0) {
+        if (m->doctype || html_entity_is_xml(name, (size_t)len))
+            return put(m, c, (size_t)len + 2);
+        unsigned character = html_entity(name, (size_t)len);
+        if (character) {
+            put_utf8(&m->out, character);
+            c->p += len + 2;
+            return true;
+        }
+    }
+    if (m->strict)
+        return put(m, c, 1);
+    m->repaired++;
+    buf_puts(&m->out, "&amp;");
+    c->p++;
+    return true;
+}
+
+/* --- markup --------------------------------------------------------------------------------------- */
+
+static bool enter(struct feed_mend *m, struct cursor *c, size_t len, enum mend_state state)
+{
+    m->state = state;
+    return put(m, c, len);
+}
+
+static bool take_less(struct feed_mend *m, struct cursor *c)
+{
+    if (!has(c, 2) || (c->end - c->p > 1 && c->p[1] == '!' && !has(c, 9)))
+        return false;
+    if (is_next(c, "<!--"))
+        return enter(m, c, 4, MEND_COMMENT);
+    if (is_next(c, "<![CDATA["))
+        return enter(m, c, 9, MEND_CDATA);
+    if (is_next(c, "<!DOCTYPE")) {
+        m->doctype = true;
+        return enter(m, c, 9, MEND_DOCTYPE);
+    }
+    if (is_next(c, "<?"))
+        return enter(m, c, 2, MEND_PI);
+    unsigned char next = c->end - c->p > 1 ? (unsigned char)c->p[1] : ' ';
+    if (isalpha(next) || next >= 0x80 || strchr("/_:!", next) || m->strict)
+        return enter(m, c, 1, MEND_TAG);
+    m->repaired++;
+    buf_puts(&m->out, "&lt;");
+    c->p++;
+    return true;
+}
+
+/* Up to what ends this state. */
+static bool take_end(struct feed_mend *m, struct cursor *c, const char *end, enum mend_state next)
+{
+    if (!has(c, strlen(end)))
+        return false;
+    if (is_next(c, end))
+        return enter(m, c, strlen(end), next);
+    return put(m, c, 1);
+}
+
+static bool take_quote(struct feed_mend *m, struct cursor *c, enum mend_state next)
+{
+    if (*c->p == m->quote)
+        return enter(m, c, 1, next);
+    if (*c->p != '<' || m->strict)
+        return put(m, c, 1);
+    m->repaired++;
+    buf_puts(&m->out, "&lt;");
+    c->p++;
+    return true;
+}
+
+static bool take_doctype(struct feed_mend *m, struct cursor *c)
+{
+    if (*c->p == '<' && !has(c, 4))
+        return false;
+    if (is_next(c, "<!--"))
+        return enter(m, c, 4, MEND_DOCTYPE_COMMENT);
+    if (is_next(c, "<?"))
+        return enter(m, c, 2, MEND_DOCTYPE_PI);
+    if (*c->p == '"' || *c->p == '\'') {
+        m->quote = *c->p;
+        return enter(m, c, 1, MEND_DOCTYPE_QUOTE);
+    }
+    if (*c->p == '[' || *c->p == ']')
+        m->subset = *c->p == '[';
+    if (*c->p == '>' && !m->subset)
+        return enter(m, c, 1, MEND_TEXT);
+    return put(m, c, 1);
+}
+
+static bool take_tag(struct feed_mend *m, struct cursor *c)
+{
+    if (*c->p == '>')
+        return enter(m, c, 1, MEND_TEXT);
+    m->quote = *c->p;
+    return enter(m, c, 1, MEND_QUOTE);
+}
+
+static bool step(struct feed_mend *m, struct cursor *c)
+{
+    unsigned char byte = (unsigned char)*c->p;
+    if (byte < 0x20 && !isspace(byte))
+        return take_control(m, c);
+    if (byte == '\v' || byte == '\f')
+        return take_control(m, c);
+    if (m->state == MEND_START)
+        return take_start(m, c);
+    if (byte == 0xef)
+        return take_ef(m, c);
+    if (byte == '&' && m->state <= MEND_QUOTE)
+        return take_reference(m, c);
+    switch (m->state) {
+    case MEND_TEXT:
+        return take_less(m, c);
+    case MEND_TAG:
+        return take_tag(m, c);
+    case MEND_QUOTE:
+        return take_quote(m, c, MEND_TAG);
+    case MEND_COMMENT:
+        return take_end(m, c, "-->", MEND_TEXT);
+    case MEND_CDATA:
+        return take_end(m, c, "]]>", MEND_TEXT);
+    case MEND_PI:
+        return take_end(m, c, "?>", MEND_TEXT);
+    case MEND_DOCTYPE_COMMENT:
+        return take_end(m, c, "-->", MEND_DOCTYPE);
+    case MEND_DOCTYPE_PI:
+        return take_end(m, c, "?>", MEND_DOCTYPE);
+    case MEND_DOCTYPE_QUOTE:
+        return *c->p == m->quote ? enter(m, c, 1, MEND_DOCTYPE) : put(m, c, 1);
+    default:
+        return take_doctype(m, c);
+    }
+}
+
+/* --- a piece -------------------------------------------------------------------------------------- */
+
+static void take_all(struct feed_mend *m, struct cursor *c)
+{
+    while (c->p < c->end) {
+        const bool *stops = m->stops[m->state];
+        const char *p = c->p;
+        while (p < c->end && !stops[(unsigned char)*p])
+            p++;
+        put(m, c, (size_t)(p - c->p));
+        if (c->p < c->end && !step(m, c))
+            return;
+    }
+}
+
+int feed_mend_take(struct feed_mend *m, const char **data, size_t *len, bool last)
+{
+    struct cursor c = {*data, *data + *len, last};
+    bool held = m->held.len > 0;
+    if (held) {
+        if (buf_put(&m->held, *data, *len) < 0)
+            return -ENOMEM;
+        c = (struct cursor){m->held.data, m->held.data + m->held.len, last};
+    }
+    buf_reset(&m->out);
+    take_all(m, &c);
+    if (held)
+        buf_drop(&m->held, (size_t)(c.p - m->held.data));
+    else
+        buf_put(&m->held, c.p, (size_t)(c.end - c.p));
+    *data = m->out.data ? m->out.data : "";
+    *len = m->out.len;
+    return m->held.failed || m->out.failed ? -ENOMEM : 0;
+}
