@@ -97,11 +97,11 @@ _penstockctl() {
         local option own=""
         for option in $job; do
             case $option in
-            --parser | --option | --deliver | --min-records | --keep-body | --commit-max) ;;
+            --parser | --option | --deliver | --min-records | --keep-body | --commit-max | --charset | --charset-errors) ;;
             *) own+=" $option" ;;
             esac
         done
-        _penstockctl_words "$own $everywhere --" "$cur"
+        _penstockctl_words "$own --trailer --grace --foreground $everywhere --" "$cur"
         ;;
     pause | resume)
         case $prev in

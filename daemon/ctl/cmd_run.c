@@ -10,15 +10,22 @@
  *   abort     the body will not arrive whole
  *   exited    ours, to the daemon: COMMAND has ended, and how
  *
- * Should we be killed ourselves, another process of ours does the same (guard.h). */
+ * Until `begin` the daemon may try again, and nothing is lost. After `complete` we write --trailer, if there is one, and
+ * then the end is COMMAND's to see: from there on nothing is a reason to kill it but a SIGTERM that it outlives by
+ * --grace. What it leaves behind then lives on.
+ *
+ * Should we be killed ourselves, another process of ours does the same; that one has the terminal as well (guard.h). */
+#include "base/clock.h"
+#include "base/config.h"
 #include "base/fd.h"
 #include "ctl/ask.h"
+#include "ctl/child.h"
 #include "ctl/ctl.h"
 #include "ctl/guard.h"
 #include "ctl/job.h"
 #include "ctl/out.h"
-#include "ctl/intr.h"
-#include "flow/pipeline.h"
+#include "ctl/progress.h"
+#include "ctl/signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,43 +33,39 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define STATUS_NOT_FOUND 127 /* as shells have it */
-#define STATUS_NOT_RUN   126
+#define GRACE     (10 * NS_PER_SEC)
+#define PIPE_SIZE (256 << 10) /* of the 64 MiB that an unprivileged user may have in all pipes */
 
 struct run {
     struct ctl *ctl;
     char *const *argv; /* COMMAND and its arguments */
     int read_fd, write_fd, signal_fd;
     struct guard guard;
-    uint64_t id; /* the job; 0: not acknowledged yet */
-    struct pipeline pipeline;
-    bool begun, reported, ended;
-    bool cut;   /* the body did not arrive whole: COMMAND was killed */
-    int status; /* COMMAND's, as an exit status */
-    int signal; /* that ends us; 0 */
+    struct progress progress; /* until COMMAND begins */
+    uint64_t id;              /* the job; 0: not acknowledged yet */
+    struct child command;
+    struct buf trailer; /* what is left to be written of it */
+    bool whole;         /* the daemon has said `complete` */
+    bool complete;      /* and COMMAND may see the end: ours is closed */
+    bool reported, ended;
+    bool cut;                 /* the body did not arrive whole: COMMAND was killed */
+    bool forlorn;             /* it wants a terminal that it cannot have */
+    int signal;               /* that ends us; 0 */
+    uint64_t grace;           /* ns */
+    uint64_t ask_at, kill_at; /* clock_now: COMMAND gets SIGTERM, and is killed; 0: not */
 };
 
 /* --- COMMAND ------------------------------------------------------------------------------------ */
 
 static void kill_command(struct run *run)
 {
-    if (run->begun)
-        pipeline_kill_all(&run->pipeline);
+    bool ran = child_runs(&run->command);
+    child_kill(&run->command);
+    if (ran)
+        guard_tell(&run->guard, GUARD_ENDED, SIGKILL); /* as of waitpid(2) */
     fd_close(&run->write_fd); /* nobody is left who could take it for an end */
-}
-
-static void complete(struct run *run)
-{
-    guard_complete(&run->guard);
-    fd_close(&run->write_fd);
-}
-
-static int exit_status(int status)
-{
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 static int report(struct run *run)
@@ -72,55 +75,90 @@ static int report(struct run *run)
     if (run->reported || run->ctl->conn.closed)
         return 0;
     run->reported = true;
-    json_t *params = json_pack("{s:I, s:i}", "id", (json_int_t)run->id, "status", run->status);
+    json_t *params =
+        json_pack("{s:I, s:i}", "id", (json_int_t)run->id, "status", run->command.status);
     return conn_send(&run->ctl->conn, "exited", params, &request, &err);
 }
 
 static int begin(struct run *run)
 {
-    struct error err;
-    size_t stage;
-    char *const *stages[] = {run->argv};
-    struct pipeline_config config = {.stages = stages,
-                                     .count = 1,
-                                     .in = run->read_fd,
-                                     .out = STDOUT_FILENO,
-                                     .err = STDERR_FILENO,
-                                     .outlive = true};
-    int r = pipeline_adopt();
-    if (r == 0)
-        r = pipeline_start(&run->pipeline, &config, &stage, &err);
-    else
-        error_set(&err, r, "the command cannot be watched: %s", strerror(-r));
+    progress_deinit(&run->progress);
+    child_start(&run->command, run->argv, run->read_fd);
     fd_close(&run->read_fd); /* COMMAND's alone from now on: its end must reach the daemon */
-    run->begun = true;
-    if (r == 0)
-        return 0;
-    out_error("%s", err.text);
-    run->status = r == -ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_RUN;
-    return report(run);
+    if (!child_runs(&run->command))
+        return report(run);
+    guard_tell(&run->guard, GUARD_BEGUN, (int)run->command.pipeline.group);
+    return 0;
 }
 
 static int on_child(struct run *run)
 {
-    if (!run->begun || run->pipeline.count == 0)
-        return 0;
-    pipeline_reap(&run->pipeline);
-    if (run->pipeline.running > 0 || run->reported)
-        return 0;
-    run->status = exit_status(run->pipeline.stages[0].status);
-    return report(run);
+    int signo = 0;
+    for (;;) {
+        switch (child_look(&run->command, &signo)) {
+        case CHILD_NOTHING:
+            return 0;
+        case CHILD_STOPPED:
+            if (signo != SIGSTOP) /* that one is somebody's own affair */
+                guard_tell(&run->guard, GUARD_STOPPED, signo);
+            break;
+        case CHILD_CONTINUED: /* perhaps not by us: then the one in front has to go on as well */
+            kill(run->guard.front, SIGCONT);
+            break;
+        case CHILD_ENDED:
+            guard_tell(&run->guard, GUARD_ENDED, run->command.wait_status);
+            return report(run);
+        }
+    }
 }
 
 /* The daemon waits for COMMAND's end before it tells the verdict. */
 static int give_up(struct run *run)
 {
+    if (run->reported)
+        return 0; /* it has ended by itself */
     run->cut = true;
     kill_command(run);
-    if (!run->begun)
-        return 0;
-    run->status = 128 + SIGKILL;
-    return report(run);
+    return run->command.begun ? report(run) : 0;
+}
+
+/* What it has started on purpose and left behind lives on, unless that could take a cut for an end: the body is not
+ * whole, and somebody still has the pipe. */
+static void leave_children(struct run *run)
+{
+    struct pollfd pfd = {.fd = run->write_fd};
+    bool unread = run->write_fd >= 0 && poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLERR);
+    if (!run->command.ended || run->cut || !(run->complete || (unread && run->command.status == 0)))
+        kill_command(run);
+    fd_close(&run->write_fd);
+}
+
+/* --- the end of the body -------------------------------------------------------------------------- */
+
+static void complete(struct run *run)
+{
+    guard_tell(&run->guard, GUARD_COMPLETE, 0);
+    fd_close(&run->write_fd);
+    run->complete = true;
+}
+
+/* As much of the trailer as the pipe takes. */
+static void write_trailer(struct run *run)
+{
+    struct buf *left = &run->trailer;
+    ssize_t n = left->len > 0 ? write(run->write_fd, left->data, left->len) : 0;
+    if (n > 0)
+        buf_drop(left, (size_t)n);
+    /* Who does not read any more does not want it either. */
+    if (left->len == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        complete(run);
+}
+
+static void on_complete(struct run *run)
+{
+    run->whole = true;
+    (void)fd_set_nonblock(run->write_fd, true); /* the daemon's copy is closed by now */
+    write_trailer(run);
 }
 
 /* --- what the daemon says ------------------------------------------------------------------------- */
@@ -130,6 +168,7 @@ static void on_verdict(struct run *run, const json_t *line)
     struct job_view view;
     job_view_read(line, &view);
     run->ended = true;
+    progress_deinit(&run->progress);
     if (view.done)
         return;
     /* After `complete`, or by its own choice before, COMMAND has said by its status what there is to say. */
@@ -142,24 +181,43 @@ static void on_verdict(struct run *run, const json_t *line)
     buf_deinit(&text);
 }
 
+/* Why it takes so long, where somebody may look. */
+static void on_attempt(struct run *run, const json_t *line)
+{
+    struct job_view view;
+    const json_t *in = json_object_get(line, "retry_in");
+    job_view_read(line, &view);
+    if (isatty(STDERR_FILENO) && json_is_number(in))
+        out_error("attempt %lld: %s: %s; the next one in %.1f s", (long long)view.attempt,
+                  view.error_kind, view.error_message, json_number_value(in));
+}
+
+static void on_event(struct run *run, const json_t *params)
+{
+    const char *event = json_string_value(json_object_get(params, "event"));
+    if (event && strcmp(event, "verdict") == 0)
+        on_verdict(run, params);
+    else if (event && strcmp(event, "attempt") == 0)
+        on_attempt(run, params);
+}
+
 static int on_notification(struct run *run, const char *line, size_t len)
 {
     int r = 0;
     json_t *root = json_loadb(line, len, JSON_ALLOW_NUL, NULL);
     const char *method = json_string_value(json_object_get(root, "method"));
     const json_t *params = json_object_get(root, "params");
-    const char *event = json_string_value(json_object_get(params, "event"));
 
     if (!method)
         r = -EBADMSG;
-    else if (strcmp(method, "begin") == 0 && !run->begun)
+    else if (strcmp(method, "begin") == 0 && !run->command.begun)
         r = begin(run);
-    else if (strcmp(method, "complete") == 0)
-        complete(run);
+    else if (strcmp(method, "complete") == 0 && !run->whole && run->write_fd >= 0)
+        on_complete(run);
     else if (strcmp(method, "abort") == 0)
         r = give_up(run);
-    else if (strcmp(method, "event") == 0 && event && strcmp(event, "verdict") == 0)
-        on_verdict(run, params);
+    else if (strcmp(method, "event") == 0)
+        on_event(run, params);
     json_decref(root);
     return r;
 }
@@ -173,6 +231,7 @@ static int on_line(struct run *run, const char *line, size_t len)
     if (r < 0)
         return r;
     if (answer.code != 0 && run->id == 0) {
+        progress_deinit(&run->progress);
         out_error("%s", answer.message);
         r = -ECANCELED;
     } else if (run->id == 0) {
@@ -182,19 +241,122 @@ static int on_line(struct run *run, const char *line, size_t len)
     return r;
 }
 
-/* --- waiting ----------------------------------------------------------------------------------------- */
+/* --- signals ------------------------------------------------------------------------------------------ */
+
+/* The body is whole, and COMMAND may be about to commit it. It has half of the grace to end by itself, then it is asked
+ * to (SIGTERM), and at the end it is killed. */
+static void begin_grace(struct run *run)
+{
+    if (run->kill_at)
+        return;
+    run->ask_at = clock_now() + run->grace / 2;
+    run->kill_at = clock_now() + run->grace;
+}
+
+static int on_signal(struct run *run, int signo)
+{
+    if (signo == SIGCHLD)
+        return on_child(run);
+    if (!run->complete || !child_runs(&run->command)) {
+        run->signal = signo;
+        return -EINTR;
+    }
+    if (signo != SIGTERM)
+        child_signal(&run->command, signo);
+    if (signo == SIGTERM || signo == SIGHUP)
+        begin_grace(run);
+    return 0;
+}
 
 static int take_signals(struct run *run)
 {
     struct signalfd_siginfo info;
     int r = 0;
-    while (r == 0 && read(run->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        if (info.ssi_signo == SIGCHLD)
-            r = on_child(run);
+    while (r == 0 && read(run->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
+        r = on_signal(run, (int)info.ssi_signo);
+    return r;
+}
+
+static int take_word(struct run *run)
+{
+    switch (guard_hear(&run->guard)) {
+    case GUARD_STOP:
+        if (child_runs(&run->command))
+            child_signal(&run->command, SIGTSTP);
         else
-            run->signal = (int)info.ssi_signo;
+            guard_tell(&run->guard, GUARD_STOPPED, SIGTSTP);
+        return 0;
+    case GUARD_GO:
+        child_signal(&run->command, SIGCONT);
+        return 0;
+    case GUARD_FORLORN:
+        run->forlorn = true;
+        return -ENOTTY;
+    case GUARD_GONE:
+        run->signal = SIGKILL;
+        return -EINTR;
+    default:
+        return 0;
     }
-    return r == 0 && run->signal ? -EINTR : r;
+}
+
+static int watch_signals(struct run *run)
+{
+    static const int ours[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+        if (!signals_ignored(ours[i]))
+            sigaddset(&set, ours[i]);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return run->signal_fd < 0 ? -errno : 0;
+}
+
+/* --- waiting ----------------------------------------------------------------------------------------- */
+
+static int check_clocks(struct run *run)
+{
+    uint64_t now = clock_now();
+    if (run->ask_at && now >= run->ask_at) {
+        run->ask_at = 0;
+        child_signal(&run->command, SIGTERM);
+        child_signal(&run->command, SIGCONT); /* it may be stopped */
+    }
+    if (run->kill_at && now >= run->kill_at && child_runs(&run->command)) {
+        out_error("the command has not ended within --grace, and is killed");
+        run->kill_at = 0;
+        kill_command(run);
+        return report(run);
+    }
+    return 0;
+}
+
+static int next_timeout(const struct run *run)
+{
+    uint64_t at = run->ask_at ? run->ask_at : run->kill_at, now = clock_now();
+    if (!at)
+        return run->command.begun ? -1 : progress_timeout(&run->progress);
+    return at <= now ? 0 : (int)((at - now) / NS_PER_MS) + 1;
+}
+
+static int wait_for_news(struct run *run)
+{
+    struct pollfd fds[] = {
+        {.fd = run->signal_fd, .events = POLLIN},
+        {.fd = run->guard.link, .events = POLLIN},
+        {.fd = run->whole && !run->complete ? run->write_fd : -1, .events = POLLOUT}};
+    int r = run->command.begun ? 0 : progress_tick(&run->progress, run->id, 0, 1);
+    if (r == 0)
+        r = conn_poll(&run->ctl->conn, fds, 3, next_timeout(run));
+    if (r == 0 && fds[1].revents)
+        r = take_word(run);
+    if (r == 0 && fds[2].revents)
+        write_trailer(run);
+    if (r == 0)
+        r = check_clocks(run);
+    return r == 0 ? take_signals(run) : r;
 }
 
 static int turn(struct run *run)
@@ -202,63 +364,73 @@ static int turn(struct run *run)
     char *line;
     size_t len;
     int r;
-    struct pollfd fds[] = {{.fd = run->signal_fd, .events = POLLIN},
-                           {.fd = run->guard.link, .events = POLLIN}};
     while ((r = conn_line(&run->ctl->conn, &line, &len)) > 0)
         if ((r = on_line(run, line, len)) < 0)
             return r;
-    if (r < 0 || run->ended)
-        return r;
-    r = conn_poll(&run->ctl->conn, fds, 2, -1);
-    if (r == 0 && fds[1].revents)
-        run->signal = SIGKILL;
-    return r == 0 ? take_signals(run) : r;
+    return r < 0 || run->ended ? r : wait_for_news(run);
 }
 
-static int wait_for_verdict(struct run *run)
+/* The daemon has gone, but COMMAND has the whole body: that is its own to judge. */
+static int wait_for_command(struct run *run)
+{
+    int r = 0;
+    while (r == 0 && child_runs(&run->command)) {
+        struct pollfd fds[] = {{.fd = run->signal_fd, .events = POLLIN},
+                               {.fd = run->guard.link, .events = POLLIN}};
+        if (poll(fds, 2, next_timeout(run)) < 0 && errno != EINTR)
+            return -errno;
+        if (fds[1].revents)
+            r = take_word(run);
+        if (r == 0)
+            r = check_clocks(run);
+        if (r == 0)
+            r = take_signals(run);
+    }
+    return r;
+}
+
+static int explain_end(struct run *run, int r)
 {
     struct error err;
-    int r = 0;
-    while (r == 0 && !run->ended)
-        r = turn(run);
-    kill_command(run); /* all is well already, or nothing is */
     if (r == -EINTR) {
         int number = run->signal ? run->signal : SIGINT;
-        out_error("interrupted: the command was ended before it could see an end of the body");
+        out_error("interrupted: the command %s",
+                  !run->command.begun ? "was not started"
+                  : run->reported     ? "had ended by itself"
+                                      : "was ended before it could see an end of the body");
         return 128 + number;
     }
     if (r == -ECANCELED)
         return EXIT_REFUSED;
-    if (r < 0) {
-        conn_explain(&run->ctl->conn, r, &err);
-        out_error("%s", err.text);
-        return run->id ? EXIT_JOB_FAILED : EXIT_REFUSED;
+    if (run->forlorn) {
+        out_error("the command wants the terminal, but runs in the background of a job that can "
+                  "never have it");
+        return EXIT_JOB_FAILED;
     }
-    return run->reported && !run->cut ? run->status : EXIT_JOB_FAILED;
+    conn_explain(&run->ctl->conn, r, &err);
+    out_error("%s", err.text);
+    return run->id ? EXIT_JOB_FAILED : EXIT_REFUSED;
+}
+
+static int wait_for_verdict(struct run *run)
+{
+    int r = 0;
+    while (r == 0 && !run->ended)
+        r = turn(run);
+    progress_deinit(&run->progress);
+    bool lost = r < 0 && run->ctl->conn.closed && run->complete;
+    if (lost) {
+        r = wait_for_command(run);
+        if (r == 0)
+            out_error("the daemon has gone; the command had the whole body");
+    }
+    leave_children(run);
+    if (r < 0)
+        return explain_end(run, r);
+    return (run->reported || lost) && !run->cut ? run->command.status : EXIT_JOB_FAILED;
 }
 
 /* --- the beginning ------------------------------------------------------------------------------------- */
-
-static int watch_signals(struct run *run)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGCHLD);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGQUIT);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return run->signal_fd < 0 ? -errno : 0;
-}
-
-static int prepare(struct run *run, struct error *err)
-{
-    int r = watch_signals(run);
-    if (r == 0)
-        r = intr_catch();
-    return r < 0 ? error_set(err, r, "signals cannot be watched: %s", strerror(-r)) : 0;
-}
 
 /* 1: this is the process that goes on; 0: it has done so, and has ended. */
 static int split(struct run *run, struct error *err)
@@ -266,7 +438,8 @@ static int split(struct run *run, struct error *err)
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         return error_set(err, -errno, "no pipe could be made: %s", strerror(errno));
-    int r = guard_split(&run->guard, ends, err);
+    (void)fcntl(ends[1], F_SETPIPE_SZ, PIPE_SIZE); /* or as it is */
+    int r = guard_split(&run->guard, ends, args_has(&run->ctl->args, OPT_FOREGROUND), err);
     if (r == 1) {
         run->read_fd = ends[0];
         run->write_fd = ends[1];
@@ -292,6 +465,22 @@ static int check(const struct args *args, struct error *err)
     return 0;
 }
 
+/* What is ours alone, and not the job's. */
+static int read_options(struct run *run, struct error *err)
+{
+    const struct args *args = &run->ctl->args;
+    const char *grace = args_value(args, OPT_GRACE), *trailer = args_value(args, OPT_TRAILER);
+    struct error why;
+    run->grace = GRACE;
+    if (grace && parse_duration(grace, false, &run->grace, &why) < 0)
+        return error_set(err, -EINVAL, "--grace: %s", why.text);
+    if (trailer && strchr(trailer, '\n'))
+        return error_set(err, -EINVAL, "--trailer: one line is wanted");
+    if (trailer)
+        buf_printf(&run->trailer, "%s\n", trailer);
+    return run->trailer.failed ? error_set(err, -ENOMEM, "out of memory") : 0;
+}
+
 static int run_it(struct run *run, json_t *params)
 {
     struct error err;
@@ -301,9 +490,14 @@ static int run_it(struct run *run, json_t *params)
         return status;
     }
     run->ctl->conn.ignores_stdout = true; /* COMMAND's business */
-    int r = prepare(run, &err);
+    int r = watch_signals(run);
+    if (r < 0)
+        error_set(&err, r, "signals cannot be watched: %s", strerror(-r));
     r = r == 0 ? request(run, params, &err) : (json_decref(params), r);
-    return r < 0 ? ctl_fail(r, &err) : wait_for_verdict(run);
+    if (r < 0)
+        return ctl_fail(r, &err);
+    progress_init(&run->progress, run->ctl->conn.path);
+    return wait_for_verdict(run);
 }
 
 /* The same in a process of its own. */
@@ -317,9 +511,23 @@ static int run_guarded(struct run *run, json_t *params)
     return r < 0 ? ctl_fail(r, &err) : run->guard.status;
 }
 
+static int make_params(const struct args *args, json_t **ret_params, struct error *err)
+{
+    int r = ask_options(args, GROUP_JOB, ret_params, err);
+    if (r == 0 && json_object_set_new(*ret_params, "url", json_string(args->operands[0])) < 0)
+        r = error_set(err, -EINVAL, "run: the URL is not UTF-8");
+    return r;
+}
+
 int cmd_run(struct ctl *ctl)
 {
-    struct run run = {.ctl = ctl, .read_fd = -1, .write_fd = -1, .signal_fd = -1, .guard.link = -1};
+    struct run run = {.ctl = ctl,
+                      .read_fd = -1,
+                      .write_fd = -1,
+                      .signal_fd = -1,
+                      .guard.link = -1,
+                      .progress.conn.fd = -1,
+                      .trailer = BUF_INIT};
     const struct args *args = &ctl->args;
     struct error err;
     json_t *params = NULL;
@@ -327,23 +535,22 @@ int cmd_run(struct ctl *ctl)
 
     int r = check(args, &err);
     if (r == 0)
-        r = ask_options(args, GROUP_JOB, &params, &err);
-    if (r == 0 && json_object_set_new(params, "url", json_string(args->operands[0])) < 0)
-        r = error_set(&err, -EINVAL, "run: the URL is not UTF-8");
+        r = read_options(&run, &err);
+    if (r == 0)
+        r = make_params(args, &params, &err);
     if (r == 0 && !(argv = calloc(args->operand_count, sizeof *argv)))
         r = error_set(&err, -ENOMEM, "out of memory");
-    if (r < 0) {
-        json_decref(params);
-        return ctl_fail(r, &err);
-    }
-    for (size_t i = 1; i < args->operand_count; i++)
+    for (size_t i = 1; r == 0 && i < args->operand_count; i++)
         argv[i - 1] = (char *)args->operands[i];
     run.argv = argv;
-    int status = run_guarded(&run, params);
+    if (r < 0)
+        json_decref(params);
+    int status = r < 0 ? ctl_fail(r, &err) : run_guarded(&run, params);
     fd_close(&run.read_fd);
     fd_close(&run.write_fd);
     fd_close(&run.signal_fd);
     fd_close(&run.guard.link);
+    buf_deinit(&run.trailer);
     free(argv);
     return status;
 }

@@ -127,7 +127,7 @@ static int receive_some(struct conn *conn)
     return 0;
 }
 
-enum { SLOT_DAEMON, SLOT_INTR, SLOT_STDOUT, SLOT_EXTRA, SLOT_MAX = SLOT_EXTRA + 2 };
+enum { SLOT_DAEMON, SLOT_INTR, SLOT_STDOUT, SLOT_EXTRA, SLOT_MAX = SLOT_EXTRA + 3 };
 
 static int after_poll(struct conn *conn, const struct pollfd *fds)
 {

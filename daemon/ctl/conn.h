@@ -38,7 +38,7 @@ int conn_send(struct conn *conn, const char *method, json_t *params, uint64_t *r
  * the first byte. 0, or a negative errno and a sentence. */
 int conn_pass(struct conn *conn, int fd, struct error *err);
 
-/* Waits until the daemon sent or took something, one of `extra` (at most two; revents are set) is ready, or
+/* Waits until the daemon sent or took something, one of `extra` (at most three; revents are set) is ready, or
  * timeout_ms (-1: none) is over. 0; -EINTR: Ctrl-C; -ECONNRESET: the daemon has closed the connection and
  * every line was taken; or another negative errno. Flushes standard output before, ends the process if its
  * reader has gone. */

@@ -17,6 +17,7 @@ static const struct {
     {GROUP_FORCE, "With run"},
     {GROUP_TOP, "How often"},
     {GROUP_METRICS, "Where to"},
+    {GROUP_RUN, "The command"},
     {GROUP_PARSED, "What becomes of the body"},
     {GROUP_JOB, "The job (the same names, with _, in JSON and in the daemon's config)"},
     {GROUP_SELECT, "SELECT: which jobs"},

@@ -40,6 +40,7 @@ void job_view_read(const json_t *object, struct job_view *ret_view)
         .error_message = text(error, "message"),
         .verified_by = text(holder(object, "verified_by"), "verified_by"),
         .waiting_for = text(object, "waiting_for"),
+        .due = text(object, "due"),
         .bytes = number(holder(object, "bytes"), "bytes"),
         .length = number(holder(object, "length"), "length"),
         .records = number(holder(object, "records"), "records"),

@@ -14,7 +14,7 @@ struct job_view {
     int64_t attempt;
     const char *state, *url, *parser;
     const char *error_kind, *error_message;
-    const char *verified_by, *waiting_for;
+    const char *verified_by, *waiting_for, *due;
     int64_t bytes, length, records, status;
     double seconds; /* total */
     bool ended, done;

@@ -2,6 +2,7 @@
 #include "ctl/ctl.h"
 #include "ctl/help.h"
 #include "ctl/out.h"
+#include "ctl/signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,6 +61,7 @@ int main(int argc, char **argv)
 {
     struct ctl ctl = {.conn = {.fd = -1}};
     fill_standard_descriptors();
+    signals_note();
     out_init();
     int status = run(&ctl, argc, argv);
     out_flush();

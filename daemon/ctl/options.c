@@ -33,6 +33,12 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
                     "runs begin up to so much later, each schedule's by its own part"},
     [OPT_FAILING] = {"failing", NULL, GROUP_FAILING, FORM_NONE, NULL,
                      "only those whose last run failed; exit status 1 if there are any"},
+    [OPT_TRAILER] = {"trailer", "TEXT", GROUP_RUN, FORM_NONE, NULL,
+                     "a last line for the command, once the whole body is there"},
+    [OPT_GRACE] = {"grace", "TIME", GROUP_RUN, FORM_NONE, NULL,
+                   "to end in after SIGTERM, once it has the whole body; 10s unless told"},
+    [OPT_FOREGROUND] = {"foreground", NULL, GROUP_RUN, FORM_NONE, NULL,
+                        "the command has the terminal from its start on"},
     [OPT_OUTPUT] = {"output", "FILE", GROUP_METRICS, FORM_NONE, NULL,
                     "replace a file of node_exporter's textfile collector"},
 

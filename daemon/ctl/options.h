@@ -17,6 +17,9 @@ enum opt {
     OPT_PRUNE,
     OPT_DRY_RUN,
     OPT_FORCE,
+    OPT_TRAILER,
+    OPT_GRACE,
+    OPT_FOREGROUND,
     OPT_EVERY,
     OPT_CRON,
     OPT_TIMEZONE,
@@ -85,6 +88,7 @@ enum opt_group {
     GROUP_TOP = 1 << 9,
     GROUP_METRICS = 1 << 10,
     GROUP_FORCE = 1 << 11,
+    GROUP_RUN = 1 << 13,
     GROUP_PARSED = 1 << 12, /* of a job that a parser of the daemon's reads: not of `run` */
 };
 

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "ctl/out.h"
 #include "ctl/text.h"
+#include "ctl/when.h"
 
 #include <errno.h>
 #include <math.h>
@@ -52,6 +53,24 @@ static void put_left(struct buf *b, double seconds)
     buf_puts(b, " left");
 }
 
+/* What it waits for; where that is a time, until then. */
+static void put_reason(struct buf *b, const struct job_view *view)
+{
+    struct error ignored;
+    int64_t due, now = clock_real_us();
+    bool again = strcmp(view->waiting_for, "retry") == 0;
+    if (!view->waiting_for[0])
+        return;
+    if ((again || strcmp(view->waiting_for, "not_before") == 0) &&
+        when_parse(view->due, now, 1, &due, &ignored) == 0) {
+        buf_puts(b, again ? "  tried again in " : "  begins in ");
+        buf_printf(b, "%.0f s", due > now ? ceil((double)(due - now) / 1e6) : 0.0);
+        return;
+    }
+    buf_puts(b, "  waits for ");
+    text_put_safe(b, view->waiting_for, strlen(view->waiting_for));
+}
+
 void progress_put(struct buf *b, const struct job_view *view, const struct rate *rate, size_t ended,
                   size_t total)
 {
@@ -65,10 +84,7 @@ void progress_put(struct buf *b, const struct job_view *view, const struct rate 
         buf_printf(b, "  %lld record%s", (long long)view->records, view->records == 1 ? "" : "s");
     if (view->length > view->bytes && view->bytes >= 0 && rate->known && rate->per_second >= 1)
         put_left(b, (double)(view->length - view->bytes) / rate->per_second);
-    if (view->waiting_for[0]) {
-        buf_puts(b, "  waits for ");
-        text_put_safe(b, view->waiting_for, strlen(view->waiting_for));
-    }
+    put_reason(b, view);
 }
 
 void progress_init(struct progress *p, const char *path)

@@ -85,11 +85,11 @@ static int set_descriptors(const int fds[3])
     return 0;
 }
 
-static void set_signals(void)
+static void set_signals(const sigset_t *ignored)
 {
     sigset_t none;
     for (int i = 1; i < NSIG; i++)
-        signal(i, SIG_DFL);
+        signal(i, ignored && sigismember(ignored, i) == 1 ? SIG_IGN : SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -121,7 +121,7 @@ static struct failure become(const struct child *c)
         return (struct failure){STEP_SETUP, -r};
     if (c->config->oom_score_adj > 0)
         set_oom_score(c->config->oom_score_adj);
-    set_signals();
+    set_signals(c->config->ignored);
     r = c->config->limits ? pipeline_limit(c->config->limits) : 0;
     if (r < 0)
         return (struct failure){STEP_LIMITS, -r};

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,6 +49,8 @@ struct pipeline_config {
     /* Should the caller itself be killed: false, the kernel kills the stages then, one after another; true, it
      * leaves them to the caller's parent, which can do so without any of them meeting an end. */
     bool outlive;
+    /* Signals that are to be ignored in the stages; all others get their default action. NULL: none. */
+    const sigset_t *ignored;
 };
 
 struct pipeline_stage {
@@ -72,7 +75,7 @@ int pipeline_limit(const struct pipeline_limits *limits);
  * from all of them the means to become another user (no_new_privs), whom it could not kill. 0 or -errno. */
 int pipeline_adopt(void);
 
-/* Starts the stages with default signals, nothing blocked, in a process group of their own. 0; or a negative
+/* Starts the stages with default signals (but for those to be ignored), nothing blocked, in a process group of their own. 0; or a negative
  * errno, *ret_stage = the stage that could not be started (or `count` if none is to blame) and a sentence;
  * then those before it run and are the caller's to kill (pipeline_kill_all). */
 int pipeline_start(struct pipeline *p, const struct pipeline_config *config, size_t *ret_stage,

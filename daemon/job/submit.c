@@ -66,10 +66,9 @@ static int check_run(const struct spec *spec, const struct submission *s, struct
     static const struct {
         enum param param;
         const char *name;
-    } others[] = {{PARAM_PARSER, "parser"},
-                  {PARAM_MIN_RECORDS, "min_records"},
-                  {PARAM_DELIVER, "deliver"},
-                  {PARAM_COMMIT_MAX, "commit_max"},
+    } others[] = {{PARAM_PARSER, "parser"},      {PARAM_MIN_RECORDS, "min_records"},
+                  {PARAM_DELIVER, "deliver"},    {PARAM_COMMIT_MAX, "commit_max"},
+                  {PARAM_CHARSET, "charset"},    {PARAM_CHARSET_ERRORS, "charset_errors"},
                   {PARAM_KEEP_BODY, "keep_body"}};
     if (spec->run != s->run) {
         *ret_field = "run";

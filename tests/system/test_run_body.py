@@ -201,6 +201,15 @@ class RunBody(penstock_test.Case):
         os.close(read)
         os.close(write)
 
+    def test_what_only_a_parser_could_do_is_refused(self):
+        read, write = os.pipe()
+        with self.penstock.rpc() as rpc:
+            for name, value in (("parser", "csv"), ("min_records", 1), ("deliver", "commit"), ("commit_max", "1M"), ("keep_body", "failed"),
+                                ("charset", "utf-8"), ("charset_errors", "replace"), ("options", {"delimiter": ";"})):
+                self.assertEqual(self.request(rpc, "/lines?n=1", write, **{name: value})["error"]["data"]["field"], name)
+        os.close(read)
+        os.close(write)
+
     def test_defaults_of_parsers(self):
         """What the config says of records is nothing that a command could have."""
         daemon = self.daemon({"defaults.min_records": "5", "defaults.deliver": "commit", "defaults.keep_body": "failed"})
