@@ -119,13 +119,14 @@ static void commit(struct job *job)
         mail_init(&job->call.finish.call.mail, on_committed);
         store->engine->finish(store, &job->call.finish);
     } else {
-        job->call.postpone =
-            (struct store_postpone){.id = job->id,
-                                    .attempt = job->row->attempt,
-                                    .due = job->row->due,
-                                    .line = bare(&job->attempt_line.text),
-                                    .interrupted = job->ending == ENDING_INTERRUPTED,
-                                    .torn = job->torn};
+        job->call.postpone = (struct store_postpone){
+            .id = job->id,
+            .attempt = job->row->attempt,
+            /* Who finds a command's job there after a restart is to end it at once. */
+            .due = job->spec->run ? clock_real_us() : job->row->due,
+            .line = bare(&job->attempt_line.text),
+            .interrupted = job->ending == ENDING_INTERRUPTED,
+            .torn = job->torn};
         mail_init(&job->call.postpone.call.mail, on_committed);
         store->engine->postpone(store, &job->call.postpone);
     }

@@ -179,6 +179,7 @@ static void start(struct run *run, struct store_job *row)
 {
     struct jobs_call *call = run->call;
     struct jobs *jobs = call->jobs;
+    row->due = run->spec->not_before;
     struct job *job = job_new(jobs, row, run->spec, NULL);
     run->spec = NULL;
     if (!job) {
@@ -236,7 +237,10 @@ static int make_row(struct run *run, json_t *job, struct error *err, const char 
         return r;
     if (json_object_set_new(job, "run", json_true()) < 0)
         return error_set(err, -EINVAL, "run: an object with at least the member url is wanted");
-    return submission_row(call->jobs, &s, &run->item.job, &run->spec, err, ret_field);
+    r = submission_row(call->jobs, &s, &run->item.job, &run->spec, err, ret_field);
+    if (r == 0)
+        run->item.job->due = 0; /* in the store: as finish.c's postpone */
+    return r;
 }
 
 /* False: the call has been answered. */

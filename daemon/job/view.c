@@ -72,6 +72,8 @@ json_t *view_job(struct jobs *jobs, const struct store_job *stored)
     struct store_job seen = *stored, *row = &seen;
     if (job && job->place == PLACE_WINDOW && seen.state == JOB_RUNNING)
         seen.state = JOB_QUEUED; /* claimed ahead: no attempt is under way */
+    if (job && job->spec && job->spec->run)
+        seen.due = job->row->due; /* the store does not know */
     char *url = shown_url(jobs, row);
     json_t *view = json_pack("{s:I, s:s, s:I, s:s*, s:s, s:s, s:i, s:I}", "id", (json_int_t)row->id,
                              "state", job_state_name(row->state), "attempt",

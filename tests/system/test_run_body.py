@@ -157,6 +157,28 @@ class RunBody(penstock_test.Case):
         client.communicate(timeout=penstock_test.DEADLINE)
         self.assertEqual([daemon.verdict(n)["state"] for n in (1, 2)], ["cancelled"] * 2)
 
+    def test_on_a_store_that_keeps(self):
+        """The row of a job that waits stands there; whoever reads it leaves it to the process that has the pipe, or ends it
+        if that one is gone."""
+        settings = {"store.engine": "sqlite", "store.path": self.dir / "db", "fetch.retry_delay": "5ms", "fetch.threads": "1"}
+        daemon = self.daemon(settings)
+        done = self.run_it(self.web.url("/lines?n=1000&flaky=3&id=kept"), "wc", "-l", daemon=daemon)
+        self.assertEqual((done.returncode, done.stdout.strip()), (0, b"1000"), done.stderr)
+        self.assertEqual(daemon.verdict(1)["attempt"], 4)
+        for number, end in ((2, daemon.kill), (3, daemon.stop)):
+            if number == 3:
+                daemon = self.daemon(settings)
+                end = daemon.stop
+                self.assertEqual(daemon.verdict(2)["state"], "cancelled")
+            client = subprocess.Popen([str(CTL), "--socket", str(daemon.socket), "run", self.web.url("/lines?n=1&status=503&retry_after=3000"),
+                                       "--", "echo"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            until(lambda: daemon.call("list", {"state": "waiting"})["jobs"], "it waits")
+            end()
+            out, _ = client.communicate(timeout=penstock_test.DEADLINE)
+            self.assertEqual((client.returncode, out), (1, b""))
+        daemon = self.daemon(settings)
+        until(lambda: daemon.state(3) == "cancelled", "it has ended, before the daemon did or afterwards")
+
     def test_not_before(self):
         done = self.run_it(self.web.url("/lines?n=1"), "cat", options=["--not-before", "1s"])
         self.assertEqual((done.returncode, done.stdout), (0, b"line 1\n"))
