@@ -220,6 +220,7 @@ static const struct {
     {"length", "it has as many bytes as Content-Length announced"},
     {"chunked", "its last chunk arrived"},
     {"http2", "the stream was ended by the origin"},
+    {"http3", "the stream was ended by the origin"},
     {"digest", "its digest is the right one"},
     {"encoding", "its encoding came to its own end"},
     {"enough", "the parser had seen enough and wanted no more"},

@@ -207,6 +207,21 @@ static int tell_response(struct transfer_impl *impl)
     return r < 0 ? -1 : 0;
 }
 
+/* A server that calls its answer HTTP/2 on a connection of HTTP/1 has its end taken for the stream's end, by curl before
+ * 8.0 as well. */
+static bool version_fits(struct transfer_impl *impl)
+{
+    int version = impl->head.version, negotiated = connection_http(impl->easy, impl->socket);
+    if (negotiated == 20 && impl->socket >= 0)
+        connection_note(&impl->loop->sockets, &impl->ends, impl->socket, true);
+    if (negotiated == 11 ? version <= 11 : version == negotiated)
+        return true;
+    impl_fail(impl, KIND_PROTOCOL,
+              "%s port %d (%s) calls its answer HTTP/%d on a connection of HTTP/%d", impl->host,
+              impl->port, impl->result.address, version / 10, negotiated / 10);
+    return false;
+}
+
 static void fail_head(struct transfer_impl *impl, int r)
 {
     char at[IMPL_AT];
@@ -237,7 +252,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
     }
     impl->last_byte = clock_now();
     impl->overdue = false;
-    if (r == HEAD_DONE && tell_response(impl) < 0)
+    if (r == HEAD_DONE && (!version_fits(impl) || tell_response(impl) < 0))
         return 0;
     return len;
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <openssl/ssl.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,26 @@ int connection_find(const struct connections *connections, const struct connecti
 }
 
 /* --- what can be learnt ----------------------------------------------------------------------- */
+
+static bool is_datagram(int fd)
+{
+    int type = 0;
+    socklen_t len = sizeof type;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_DGRAM;
+}
+
+int connection_http(CURL *easy, int fd)
+{
+    struct curl_tlssessioninfo *session = NULL;
+    const unsigned char *name = NULL;
+    unsigned len = 0;
+    if (is_datagram(fd))
+        return 30;
+    if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &session) == CURLE_OK && session &&
+        session->internals && session->backend == CURLSSLBACKEND_OPENSSL)
+        SSL_get0_alpn_selected(session->internals, &name, &len);
+    return len == 2 && memcmp(name, "h2", 2) == 0 ? 20 : 11;
+}
 
 bool connection_is_quiet(int fd)
 {

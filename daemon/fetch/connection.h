@@ -3,6 +3,7 @@
 #ifndef PENSTOCK_FETCH_CONNECTION_H
 #define PENSTOCK_FETCH_CONNECTION_H
 
+#include <curl/curl.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,6 +33,10 @@ void connection_note(struct connections *connections, const struct connection_en
  * protocol is HTTP/2, which may send frames that belong to no request. */
 int connection_find(const struct connections *connections, const struct connection_ends *ends,
                     bool *ret_framed);
+
+/* The version of HTTP that was negotiated for this handle's connection: 11; 20 by ALPN (RFC 9113, 3.2); 30 if it is QUIC's
+ * (RFC 9114). What a status line says of itself is the server's word, and no evidence. From within curl's callbacks. */
+int connection_http(CURL *easy, int fd);
 
 /* Nothing waits to be read, neither bytes nor an end nor an error. */
 bool connection_is_quiet(int fd);

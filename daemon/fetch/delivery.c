@@ -10,7 +10,8 @@
  *     curl  --piece-->  kept (if anything is)  -->  consumer
  *       `- holds one piece, after a PAUSE
  *
- * While it holds a piece its socket is not watched either (8.5 asks for that).
+ * While it holds a piece its socket is not watched either (8.5 asks for that), but QUIC's, which has timers and
+ * acknowledgements of its own.
  *
  * Order: what is kept is older than what curl holds, which is older than what is in the socket. The end, good or
  * bad, waits until all that came before it was taken. */
@@ -91,7 +92,8 @@ size_t delivery_take(struct transfer_impl *impl, const char *data, size_t len)
     if (impl->unpausing)
         return keep(impl, data, len);
     impl->held = true;
-    multi_socket_mask(&impl->loop->multi, impl->socket, true);
+    if (impl->head.version < 30)
+        multi_socket_mask(&impl->loop->multi, impl->socket, true);
     return CURL_WRITEFUNC_PAUSE;
 }
 

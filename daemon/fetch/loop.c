@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "fetch/fetch.h"
+#include "fetch/libcurl.h"
 #include "fetch/transfer_impl.h"
 
 #include <errno.h>
@@ -23,31 +24,6 @@ struct fetch {
     size_t count;
     struct fetch_loop loops[];
 };
-
-/* --- curl, once a process --- */
-
-static pthread_once_t global_once = PTHREAD_ONCE_INIT;
-static CURLcode global_code;
-
-static void global_init(void)
-{
-    global_code = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
-static int check_curl(struct error *err)
-{
-    pthread_once(&global_once, global_init);
-    if (global_code)
-        return error_set(err, -EIO, "libcurl cannot be set up: %s",
-                         curl_easy_strerror(global_code));
-    const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
-    if (!(info->features & CURL_VERSION_ASYNCHDNS) || !(info->features & CURL_VERSION_SSL))
-        return error_set(
-            err, -ENOSYS,
-            "libcurl %s lacks TLS or a resolver that does not block: use another build",
-            info->version);
-    return 0;
-}
 
 /* The system's bundle, as libcurl was built for it. NULL: it has none. */
 static const char *system_ca(void)
@@ -199,7 +175,7 @@ int fetch_new(const struct fetch_config *config, struct fetch **ret_fetch, struc
     unsigned threads = config->threads ? config->threads : 1;
     if (threads > MAX_THREADS)
         return error_set(err, -EINVAL, "fetch.threads is %u: at most %d", threads, MAX_THREADS);
-    int r = check_curl(err);
+    int r = libcurl_start(err);
     if (r < 0)
         return r;
     struct fetch *fetch = calloc(1, sizeof *fetch + threads * sizeof fetch->loops[0]);

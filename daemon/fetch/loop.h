@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/mailbox.h"
 #include "fetch/connection.h"
+#include "fetch/lookup.h"
 #include "fetch/multi.h"
 #include "fetch/rate.h"
 #include "fetch/trust.h"
@@ -27,6 +28,7 @@ struct fetch_loop {
     size_t spare_count;
     struct list turns; /* struct transfer_impl that got data in curl's turn */
     struct connections sockets;
+    struct lookups lookups;
     int dead; /* a socket without a connection: splice.c gives it to curl for a living one */
     struct rates rates;
     size_t receive_buffer;

@@ -222,8 +222,10 @@ static void ended_well(struct transfer_impl *impl, const char *at)
         result->verified = VERIFIED_LENGTH;
     else if (head->transfer_encodings)
         result->verified = VERIFIED_CHUNKED;
+    else if (head->version >= 20) /* as it was negotiated (callbacks.c) */
+        result->verified = head->version == 30 ? VERIFIED_HTTP3 : VERIFIED_HTTP2;
     else
-        result->verified = head->version == 20 ? VERIFIED_HTTP2 : VERIFIED_NONE;
+        result->verified = VERIFIED_NONE;
 }
 
 void outcome_fill(struct transfer_impl *impl, CURLcode code)

@@ -4,6 +4,7 @@
 #include "fetch/transfer_impl.h"
 
 #include "fetch/cookies.h"
+#include "fetch/libcurl.h"
 #include "fetch/loop.h"
 #include "fetch/proxied.h"
 
@@ -16,6 +17,9 @@
 #include <strings.h>
 
 #define DEFAULT_MAX_HEADER (256 * 1024)
+#define IDLE_SECONDS       90L
+#define LIFE_SECONDS       900L
+#define DNS_SECONDS        60L
 
 /* --- the URL --- */
 
@@ -244,12 +248,25 @@ static void set_behaviour(CURL *easy)
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)CURL_MAX_WRITE_SIZE);
 }
 
-/* The connection: its protocol and its addresses. */
+/* One that this libcurl does not have is not asked of it: it would refuse the option and speak what it likes. */
+static long http_version(const struct transfer_request *request)
+{
+    if (request->http >= 30 && libcurl_speaks_http3())
+        return CURL_HTTP_VERSION_3;
+    if (request->http >= 20 && libcurl_speaks_http2())
+        return CURL_HTTP_VERSION_2TLS;
+    return CURL_HTTP_VERSION_1_1;
+}
+
+/* The connection: its protocol, its addresses, and how long an idle one is good for: not much longer than servers keep
+ * theirs (75 s in nginx), and in all no longer than a name's move to another address should take to be seen. */
 static void set_connection(struct transfer_impl *impl)
 {
     const struct transfer_request *request = impl->t->request;
-    curl_easy_setopt(impl->easy, CURLOPT_HTTP_VERSION,
-                     request->http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(impl->easy, CURLOPT_HTTP_VERSION, http_version(request));
+    curl_easy_setopt(impl->easy, CURLOPT_MAXAGE_CONN, IDLE_SECONDS);
+    curl_easy_setopt(impl->easy, CURLOPT_MAXLIFETIME_CONN, LIFE_SECONDS);
+    curl_easy_setopt(impl->easy, CURLOPT_DNS_CACHE_TIMEOUT, DNS_SECONDS);
     curl_easy_setopt(impl->easy, CURLOPT_IPRESOLVE,
                      request->ip == 4   ? (long)CURL_IPRESOLVE_V4
                      : request->ip == 6 ? (long)CURL_IPRESOLVE_V6
@@ -310,6 +327,18 @@ static bool set_method(struct transfer_impl *impl)
     return code == CURLE_OK;
 }
 
+/* "-host:port" takes a name out of curl's cache (CURLOPT_RESOLVE). */
+static bool set_lookup(struct transfer_impl *impl)
+{
+    char entry[sizeof impl->host + 16];
+    if (strchr(impl->host, ':') ||
+        !lookup_settle_doubt(&impl->loop->lookups, impl->host, impl->port))
+        return true;
+    snprintf(entry, sizeof entry, "-%s:%d", impl->host, impl->port);
+    impl->forget = curl_slist_append(NULL, entry);
+    return impl->forget && curl_easy_setopt(impl->easy, CURLOPT_RESOLVE, impl->forget) == CURLE_OK;
+}
+
 static bool set_rate(struct transfer_impl *impl)
 {
     uint64_t rate = impl->t->request->bytes_per_second;
@@ -331,7 +360,8 @@ int impl_setup(struct transfer_impl *impl)
     set_connection(impl);
     if (request->cookies && cookies_lend(request->cookies, impl->easy) < 0)
         return no_memory(impl);
-    if (!set_texts(impl) || !set_method(impl) || !set_identity(impl) || !set_rate(impl))
+    if (!set_texts(impl) || !set_method(impl) || !set_identity(impl) || !set_lookup(impl) ||
+        !set_rate(impl))
         return no_memory(impl);
     /* Curl's own limit as well, as it gives each of several addresses its share of it. */
     if (request->connect_ms)
@@ -357,10 +387,11 @@ void impl_reset(struct transfer_impl *impl)
     cookies_take_back(impl->easy);
     curl_easy_reset(impl->easy);
     free_headers(impl->headers);
+    curl_slist_free_all(impl->forget);
     head_deinit(&impl->head);
     struct transfer_impl *i = impl;
     i->t = NULL;
-    i->headers = NULL;
+    i->headers = i->forget = NULL;
     i->stage = STAGE_CONNECT;
     i->added = i->paused = i->throttled = i->ended = i->settled = i->proxied = i->overdue =
         i->opened = i->over = i->stale = i->afresh = i->held = i->no_splice = false;

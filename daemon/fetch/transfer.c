@@ -10,6 +10,7 @@
 #include "fetch/transfer.h"
 
 #include "base/clock.h"
+#include "fetch/libcurl.h"
 #include "fetch/loop.h"
 #include "fetch/transfer_impl.h"
 
@@ -73,13 +74,6 @@ static struct transfer_impl *impl_get(struct fetch_loop *loop)
     return container_of(e, struct transfer_impl, link);
 }
 
-/* Before 8.1.1 (curl/curl pull request 11103) a reset leaves a pointer to the last response's last header, which is
- * followed if the next response begins with a folded line: any origin could send one. */
-static bool may_be_used_again(void)
-{
-    return curl_version_info(CURLVERSION_NOW)->version_num >= 0x080101;
-}
-
 static bool renew(struct transfer_impl *impl)
 {
     CURL *easy = curl_easy_init();
@@ -94,7 +88,7 @@ static void impl_put(struct transfer_impl *impl)
 {
     struct fetch_loop *loop = impl->loop;
     impl_reset(impl);
-    if (loop->spare_count >= SPARES_MAX || (!may_be_used_again() && !renew(impl))) {
+    if (loop->spare_count >= SPARES_MAX || (!libcurl_handles_last() && !renew(impl))) {
         impl_free(impl);
         return;
     }
@@ -176,6 +170,8 @@ static void detach(struct transfer_impl *impl, CURLcode code)
 {
     impl->ended = true;
     outcome_fill(impl, code);
+    if (impl->result.kind == KIND_CONNECT || impl->result.kind == KIND_CONNECT_TIMEOUT)
+        lookup_doubt(&impl->loop->lookups, impl->host, impl->port);
     clocks_stop(impl);
     list_del(&impl->report.link);
     list_del(&impl->rate_link);

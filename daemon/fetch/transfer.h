@@ -43,8 +43,9 @@ struct transfer_request {
      * with the certificate. */
     const void *client_cert, *client_key;
     size_t client_cert_len, client_key_len;
-    bool
-        http2; /* over TLS, if the server speaks it; each connection still has one transfer at a time */
+    /* The version of HTTP to be spoken over TLS at most: 0 or 11, 20, 30. What the server does not speak, or this libcurl,
+     * is the next lower one. Each connection has one transfer at a time in any. */
+    int http;
     int ip;                    /* 4 or 6: such addresses only; 0: any */
     uint64_t bytes_per_second; /* of the bodies of all transfers from this host; 0: no limit */
     struct policy *policy;     /* a reference of the caller's */
@@ -61,7 +62,7 @@ struct transfer_header {
 /* The final response's head (1xx are skipped); valid during on_response. */
 struct transfer_response {
     int status;
-    int http_version; /* 10, 11, 20 */
+    int http_version; /* 10, 11, 20, 30 */
     const struct transfer_header *headers;
     size_t header_count;
     int64_t content_length; /* -1: not told */

@@ -33,7 +33,7 @@ struct transfer_impl {
     struct transfer *t; /* NULL for a spare */
     CURL *easy;
     CURLU *url;
-    struct curl_slist *headers;
+    struct curl_slist *headers, *forget; /* forget: the name that curl's cache is to lose first */
     uv_timer_t timer;
     struct multi_report report;
     struct list turn_link; /* in the loop's list of those whose on_turn is due */

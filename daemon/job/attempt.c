@@ -317,7 +317,7 @@ int attempt_hop(struct attempt *a, const char *url, const char *host,
     a->url = url_copy;
     a->host = host_copy;
     a->proxy = proxy;
-    a->http2 = traits->http2;
+    a->http = traits->http;
     a->bytes_per_second = traits->bytes_per_second;
     free(a->redirect); /* `url` may point there */
     a->redirect = NULL;

@@ -63,8 +63,8 @@ struct attempt_env {
 
 /* What the settings say of a hop's host. Borrowed for the call. */
 struct attempt_host {
-    const char *client_cert, *client_key; /* paths, or NULL */
-    bool http2;
+    const char *client_cert, *client_key;               /* paths, or NULL */
+    int http;                                           /* as transfer_request's */
     uint64_t bytes_per_second;                          /* 0: no limit */
     const struct settings_credential *proxy_credential; /* of [fetch], whatever the host; or NULL */
 };
@@ -127,7 +127,7 @@ struct attempt {
     struct identity identity;
     struct cookies *cookies; /* of all its requests; NULL: it follows no redirect */
     const char *proxy;       /* of this hop; NULL: none */
-    bool http2;
+    int http;                /* as transfer_request's */
     uint64_t bytes_per_second;
     const char *method;
     struct transfer_result end;

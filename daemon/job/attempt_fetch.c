@@ -474,7 +474,7 @@ void attempt_fetch_start(struct attempt *a)
         .client_cert_len = identity->cert_len,
         .client_key = identity->key,
         .client_key_len = identity->key_len,
-        .http2 = a->http2,
+        .http = a->http,
         .ip = p->ip,
         .bytes_per_second = a->bytes_per_second,
         .policy = a->policy,

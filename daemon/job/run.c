@@ -66,7 +66,6 @@ static struct attempt_host traits_of(const struct settings *settings, const char
 {
     const struct settings_host *section;
     struct attempt_host t = {0};
-    int http2 = HTTP2_UNSET;
     for (size_t i = 0; (section = settings_host_match(settings, host, i)); i++) {
         if (!t.client_cert) { /* with its key, which may be none */
             t.client_cert = section->client_cert;
@@ -74,10 +73,9 @@ static struct attempt_host traits_of(const struct settings *settings, const char
         }
         if (t.bytes_per_second == 0)
             t.bytes_per_second = section->bytes_per_second;
-        if (http2 == HTTP2_UNSET)
-            http2 = section->http2;
+        if (t.http == HTTP_UNSET)
+            t.http = section->http ? section->http : section->http2;
     }
-    t.http2 = http2 == HTTP2_YES;
     if (settings->proxy_credential)
         t.proxy_credential = settings_credential_find(settings, settings->proxy_credential);
     return t;

@@ -33,9 +33,9 @@ static const char *const kinds[KIND_COUNT_] = {
 };
 
 static const char *const verifieds[VERIFIED_COUNT_] = {
-    [VERIFIED_NONE] = "none",     [VERIFIED_LENGTH] = "length", [VERIFIED_CHUNKED] = "chunked",
-    [VERIFIED_HTTP2] = "http2",   [VERIFIED_DIGEST] = "digest", [VERIFIED_ENCODING] = "encoding",
-    [VERIFIED_ENOUGH] = "enough",
+    [VERIFIED_NONE] = "none",         [VERIFIED_LENGTH] = "length", [VERIFIED_CHUNKED] = "chunked",
+    [VERIFIED_HTTP2] = "http2",       [VERIFIED_HTTP3] = "http3",   [VERIFIED_DIGEST] = "digest",
+    [VERIFIED_ENCODING] = "encoding", [VERIFIED_ENOUGH] = "enough",
 };
 
 /* Bit n of enum event. */

@@ -240,8 +240,10 @@ static int set_choice(const struct field *field, int *target, const char *text, 
 {
     for (const struct field_choice *c = field->choices; c->name; c++) {
         if (strcmp(c->name, text) == 0) {
-            *target = c->value;
-            return 0;
+            int r = field->check ? field->check(text, err) : 0;
+            if (r == 0)
+                *target = c->value;
+            return r;
         }
     }
     return unknown_choice(field, text, err);

@@ -38,8 +38,8 @@ struct field {
     const char *shown; /* what is told as the default, where it depends on the machine; else NULL */
     uint64_t min, max; /* max 0: no bound */
     const struct field_choice *choices;
-    /* A further check of a string or of one item of a list. 0, or -EINVAL and a sentence. May be
-     * NULL. */
+    /* A further check of a string, of one item of a list or of a choice. 0, or -EINVAL and a sentence. May
+     * be NULL. */
     int (*check)(const char *text, struct error *err);
     const char *help; /* lines of a comment, for the config file and the manual */
 };

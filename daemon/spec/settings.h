@@ -97,11 +97,11 @@ struct settings_host {
     uint64_t bytes_per_second;      /* 0: no limit */
     uint64_t breaker_failures;      /* in a row; 0: not set here */
     uint64_t breaker_cooldown;      /* ns; 0: not set here */
-    int http2;                      /* enum http2 */
+    int http, http2;                /* enum http; http2 is the older key */
     char *client_cert, *client_key; /* PEM files, or NULL: not set here */
     struct job_params params;       /* `credential` among them */
 };
-enum http2 { HTTP2_UNSET, HTTP2_NO, HTTP2_YES };
+enum http { HTTP_UNSET = 0, HTTP_1 = 11, HTTP_2 = 20, HTTP_3 = 30 };
 
 struct settings_pair {
     char *name, *value;

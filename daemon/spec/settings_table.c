@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/endpoint.h"
 #include "base/log.h"
+#include "fetch/libcurl.h"
 #include "fetch/policy.h"
 #include "spec/params.h"
 #include "spec/proxy.h"
@@ -25,6 +26,14 @@ static int check_path(const char *text, struct error *err)
         return 0;
     return error_set(err, -EINVAL, "'%.80s' is not a path from the root, as /var/lib/penstock",
                      text);
+}
+
+static int check_http(const char *text, struct error *err)
+{
+    if (strcmp(text, "3") != 0 || libcurl_speaks_http3())
+        return 0;
+    return error_set(err, -EINVAL, "libcurl %s here does not speak HTTP/3: use 1.1 or 2",
+                     curl_version_info(CURLVERSION_NOW)->version);
 }
 
 /* None of it is shown: it may hold a password wherever somebody has put it. */
@@ -114,7 +123,9 @@ static const struct field_choice credential_types[] = {
     {"query", CREDENTIAL_QUERY}, {"netrc", CREDENTIAL_NETRC},   {NULL, 0}};
 
 static const struct field_choice yes_no[] = {{"no", 0}, {"yes", 1}, {NULL, 0}};
-static const struct field_choice http2s[] = {{"no", HTTP2_NO}, {"yes", HTTP2_YES}, {NULL, 0}};
+static const struct field_choice https[] = {
+    {"1.1", HTTP_1}, {"2", HTTP_2}, {"3", HTTP_3}, {NULL, 0}};
+static const struct field_choice http2s[] = {{"no", HTTP_1}, {"yes", HTTP_2}, {NULL, 0}};
 
 #define AT(member) .offset = offsetof(struct settings, member)
 
@@ -285,8 +296,13 @@ static const struct field host_fields[] = {
      .help = "In place of fetch.breaker_failures."},
     {"breaker_cooldown", FIELD_DURATION, AT(breaker_cooldown), "", .min = NS_PER_MS, .max = DAY,
      .help = "In place of fetch.breaker_cooldown."},
+    {"http", FIELD_CHOICE, AT(http), "", .choices = https, .check = check_http,
+     .help =
+         "1.1, 2 or 3: the version to be spoken over TLS at most, one transfer a connection; what\n"
+         "the host does not speak is the next lower one. 3 needs a libcurl that has it. Empty: "
+         "1.1."},
     {"http2", FIELD_CHOICE, AT(http2), "", .choices = http2s,
-     .help = "Speak HTTP/2 over TLS if the host does (yes), one transfer a connection. Empty: no."},
+     .help = "The older way to write http = 2 (yes) and 1.1 (no)."},
     {"client_cert", FIELD_STRING, AT(client_cert), "", .check = check_path,
      .help = "PEM file with the certificate that is shown to the host, and"},
     {"client_key", FIELD_STRING, AT(client_key), "", .check = check_path,

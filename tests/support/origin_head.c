@@ -118,14 +118,18 @@ int plan_head(struct plan *plan)
 {
     const struct request *q = plan->request;
     struct buf *b = &plan->response->head;
+    const char *version = request_param(q, "version");
     if (request_is(q, "http09", "1") || request_is(q, "garbage", "1"))
         return 0;
     put_informational(plan, b);
     if (request_is(q, "bad_status", "1"))
         buf_puts(b, "HTTP/1.1 abc\r\n");
     else if (!request_is(q, "no_status_line", "1"))
-        buf_printf(b, "HTTP/1.%d %03d %s\r\n", request_is(q, "http10", "1") ? 0 : 1, plan->status,
-                   plan_reason(plan->status));
+        buf_printf(b, "HTTP/%s %03d %s\r\n",
+                   version                        ? version
+                   : request_is(q, "http10", "1") ? "1.0"
+                                                  : "1.1",
+                   plan->status, plan_reason(plan->status));
     if (request_is(q, "folded", "1"))
         buf_puts(b, " of what: comes before\r\n");
     put_framing(plan, b);

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import os
 import socket
+import subprocess
 import ssl
 import urllib.parse
 
@@ -257,6 +258,53 @@ class Http2(penstock_test.Case):
         self.assertEqual(daemon.state(slow), "running")
         (self.dir / "go").touch()
         self.assert_verdict(daemon.verdict(slow), "done")
+
+    def test_called_http2(self):
+        """A status line that says HTTP/2 on a connection of HTTP/1 ends nothing: neither a job nor a command."""
+        web = self.origin()
+        daemon = self.daemon({"defaults.max_attempts": "1", "fetch.splice_min": "0"})
+        for fault in ("framing=close&cut=500", "framing=close", "framing=chunked"):
+            url = web.url(f"/bytes?n=1000&version=2&{fault}")
+            self.assert_verdict(daemon.job(url, unverified="accept"), "failed", "protocol")
+            done = subprocess.run([penstock_test.BIN / "penstockctl", "--socket", daemon.socket, "run", url, "--", "wc", "-c"],
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+
+
+class Http3(penstock_test.Case):
+    def test_where_it_is_had(self):
+        """Spoken where both sides can; where this libcurl cannot, the key is refused with what to do."""
+        certs = Certificates(self)
+        config = self.wrote("h3.conf", '[host "127.0.0.1"]\nhttp = 3\n')
+        checked = penstock_test.run(penstock_test.BIN / "penstockd", "--config", config, "--check")
+        if checked.returncode != 0:
+            self.assertIn(f"{config}:2: host \"127.0.0.1\".http: ", checked.stderr)
+            self.assertIn("does not speak HTTP/3: use 1.1 or 2", checked.stderr)
+            return
+        www = self.dir / "www"
+        www.mkdir()
+        data = b"".join(b"line %d\n" % i for i in range(200_000))
+        (www / "lines").write_bytes(data)
+        www.chmod(0o755)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        cert, key = certs.server
+        quic = "--with-http_v3_module" in penstock_test.run(penstock_test.find_server("nginx")[0], "-V").stderr
+        listen = f"listen 127.0.0.1:{port} quic; http3 on;" if quic else ""
+        nginx = penstock_test.Nginx(self, www, f"""
+        listen 127.0.0.1:{port} ssl; {listen}
+        ssl_certificate {cert};
+        ssl_certificate_key {key};
+        location /open {{ alias {www}/lines; gzip on; gzip_types *; gzip_min_length 1; }}
+""")
+        daemon = self.daemon({"fetch.ca_file": certs.ca}, config=config)
+        verdict = daemon.job(f"https://127.0.0.1:{port}/lines", digest="sha256")
+        self.assert_verdict(verdict, "done", None, "length")
+        self.assertEqual(verdict["sha256"], hashlib.sha256(data).hexdigest())
+        verdict = daemon.job(f"https://127.0.0.1:{port}/open", compress="yes")
+        self.assert_verdict(verdict, "done", None, "http3" if quic else "chunked")
+        self.assertTrue(nginx.alive())
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 static sem_t asked, answer;
+static atomic_bool moved;
 static atomic_uint
     slow_under_way; /* at least one a name; later libcurls ask for each family by itself */
 static atomic_bool slow_answered;
@@ -23,6 +24,7 @@ static const struct {
     {"mixed.test", {"10.0.0.1", "127.0.0.1"}},
     {"inside.test", {"10.0.0.1", "169.254.169.254"}},
     {"slow.test", {"127.0.0.1"}},
+    {"moving.test", {"127.0.0.2"}},
     {"gone.test", {NULL}},
 };
 
@@ -48,6 +50,10 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     for (size_t i = 0; name && i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(name, names[i].name) != 0)
             continue;
+        if (strcmp(name, "moving.test") == 0)
+            return chain(
+                (const char *const[]){atomic_load(&moved) ? "127.0.0.1" : "127.0.0.2", NULL},
+                service, hints, res);
         if (strcmp(name, "slow.test") == 0) {
             atomic_fetch_add(&slow_under_way, 1);
             sem_post(&asked);
@@ -187,6 +193,25 @@ static void test_nothing_permitted(void **state)
     client_free(c);
 }
 
+/* The service moved. What curl has in its cache is a minute good, but not after a failure. */
+static void test_another_address_by_now(void **state)
+{
+    atomic_store(&moved, false);
+    struct client *c = named("moving.test");
+    client_start(c, setup.fetch);
+    client_wait(c);
+    assert_int_equal(c->result.kind, KIND_CONNECT); /* nobody listens there */
+    client_free(c);
+    atomic_store(&moved, true);
+    c = named("moving.test");
+    client_start(c, setup.fetch);
+    client_wait(c);
+    if (c->result.kind)
+        fail_msg("%s: %s", kind_name(c->result.kind), c->result.message);
+    assert_string_equal(c->result.address, "127.0.0.1");
+    client_free(c);
+}
+
 static void test_no_such_name(void **state)
 {
     struct client *c = named("gone.test");
@@ -224,10 +249,10 @@ static void test_slow_look_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dead_first_address),   cmocka_unit_test(test_two_dead_addresses),
-        cmocka_unit_test(test_closed_first_address), cmocka_unit_test(test_mixed_answer),
-        cmocka_unit_test(test_nothing_permitted),    cmocka_unit_test(test_no_such_name),
-        cmocka_unit_test(test_slow_look_up),
+        cmocka_unit_test(test_dead_first_address),     cmocka_unit_test(test_two_dead_addresses),
+        cmocka_unit_test(test_closed_first_address),   cmocka_unit_test(test_mixed_answer),
+        cmocka_unit_test(test_nothing_permitted),      cmocka_unit_test(test_no_such_name),
+        cmocka_unit_test(test_another_address_by_now), cmocka_unit_test(test_slow_look_up),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

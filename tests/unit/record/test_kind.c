@@ -61,6 +61,7 @@ static void states_and_verifications_have_their_names(void **state)
     assert_string_equal(job_state_name(JOB_CANCELLED), "cancelled");
     assert_string_equal(verified_name(VERIFIED_NONE), "none");
     assert_string_equal(verified_name(VERIFIED_HTTP2), "http2");
+    assert_string_equal(verified_name(VERIFIED_HTTP3), "http3");
     assert_string_equal(verified_name(VERIFIED_ENOUGH), "enough");
     for (int i = 0; i < VERIFIED_COUNT_; i++)
         assert_non_null(verified_name((enum verified_by)i));
