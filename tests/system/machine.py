@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -76,6 +77,11 @@ def why_not():
         return "a machine is booted by root only"
     if not shutil.which("systemd-nspawn"):
         return "there is no systemd-nspawn (apt-get install systemd-container)"
+    said = subprocess.run(["systemd-nspawn", "--version"], capture_output=True, text=True, check=True).stdout
+    version = int(re.search(r"systemd (\d+)", said)[1])
+    kind = subprocess.run(["stat", "-f", "-c", "%T", "/sys/fs/cgroup"], capture_output=True, text=True, check=False).stdout.strip()
+    if version >= 258 and kind != "cgroup2fs":
+        return f"systemd {version} wants the unified hierarchy of control groups, and the kernel was started with others"
     return None
 
 
