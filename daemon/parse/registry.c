@@ -154,8 +154,8 @@ static int add_base(struct registry *registry, const struct penstock_parser *imp
 struct registry *registry_new(void)
 {
     static const struct penstock_parser *const impls[] = {
-        &parser_count,  &parser_lines, &parser_csv,  &parser_ndjson, &parser_json,
-        &parser_digest, &parser_xml,   &parser_feed, &parser_fixed,  &parser_archive};
+        &parser_count, &parser_lines, &parser_csv,   &parser_ndjson,  &parser_json, &parser_digest,
+        &parser_xml,   &parser_feed,  &parser_fixed, &parser_archive, &parser_warc};
     struct registry *registry = calloc(1, sizeof *registry);
     if (!registry)
         return NULL;

@@ -95,6 +95,6 @@ int registry_merge_options(const struct parser_def *def, const struct parse_pair
 
 /* The built-in parsers, one file each in parse/parsers/. */
 extern const struct penstock_parser parser_count, parser_lines, parser_csv, parser_ndjson,
-    parser_json, parser_digest, parser_xml, parser_feed, parser_fixed, parser_archive;
+    parser_json, parser_digest, parser_xml, parser_feed, parser_fixed, parser_archive, parser_warc;
 
 #endif
