@@ -50,8 +50,8 @@ int encoding_accept(struct attempt *a, const struct transfer_response *response)
         attempt_fail(a, KIND_RESOURCES, "no memory for the response's head");
         return -ENOMEM;
     }
-    if (p->decode ==
-        DECODE_FILE_NONE) /* as it came: the origin may have called encoded what is not */
+    /* As it came: the origin may have called encoded what is not. But what we have asked for was not published. */
+    if (p->decode == DECODE_FILE_NONE && !(p->as_published && p->compress))
         return 0;
     if (a->encoding.text && decode_plan_add(&a->task.decode, a->encoding.text, &err) < 0) {
         attempt_fail(a, KIND_DECODE_ERROR, "%s", err.text);

@@ -263,7 +263,8 @@ int params_inherit(struct job_params *params, const struct job_params *from)
 void params_fit(struct job_params *params, uint64_t asked, const struct penstock_parser *parser)
 {
     bool said = asked & UINT64_C(1) << PARAM_DECODE || params->decode != DECODE_FILE_AUTO;
-    if (!said && parser_flags(parser) & PENSTOCK_PARSER_AS_IS)
+    params->as_published = !said && parser_flags(parser) & PENSTOCK_PARSER_AS_IS;
+    if (params->as_published)
         params->decode = DECODE_FILE_NONE;
 }
 

@@ -50,6 +50,7 @@ struct job_params {
     int allow_downgrade;  /* 1: a redirect may lead from https to http */
     char *charset;        /* "NAME" or "NAME!" (flow/charset.h) */
     int charset_errors;   /* enum charset_errors */
+    bool as_published;    /* `decode` is none because its parser wants a file as it was published */
 };
 /* A string that says nothing is NULL: expect_type, digest, credential, charset. */
 enum param {

@@ -176,6 +176,19 @@ class Decoding(penstock_test.Case):
         self.check(self.server.url(body, "Content-Encoding: gzip", framing="close"), "done", None, "digest", len(TEXT),
                    body, digest="sha256:" + hashlib.sha256(body).hexdigest())
 
+    def test_the_parser_digest_reads_what_was_published(self):
+        """A file as it is, whatever it is called; what was asked for on the way is taken off."""
+        body = gzip.compress(TEXT)
+        coded = self.server.url(body, "Content-Encoding: gzip")
+        plain = self.server.url(body)
+        for url, job, wanted in ((plain, {}, body), (coded, {}, body), (coded, {"compress": "yes"}, TEXT), (plain, {"compress": "yes"}, body),
+                                 (plain, {"decode": "auto"}, TEXT), (coded, {"decode": "auto"}, TEXT), (coded, {"decode": "none"}, body)):
+            with self.subTest(url=url, job=job):
+                verdict = self.penstock.job(url, parser="digest", **job)
+                self.assert_verdict(verdict, "done")
+                self.assertEqual(self.penstock.records(verdict["job"]),
+                                 [{"bytes": len(wanted), "sha256": hashlib.sha256(wanted).hexdigest()}])
+
     def test_no_end_but_the_streams_own(self):
         """Cut anywhere, behind a length that agrees or at a connection's close."""
         small = b"id,name\n" + b"".join(b"%d,%x\n" % (i, i * i * 7919) for i in range(40))
