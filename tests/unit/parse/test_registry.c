@@ -23,8 +23,8 @@ static int teardown(void **state)
 
 #define COUNT(pairs) (sizeof(pairs) / sizeof((pairs)[0]))
 
-static const char *const names[] = {"archive", "count", "csv",   "digest", "feed",
-                                    "fixed",   "json",  "lines", "ndjson", "xml"};
+static const char *const names[] = {"archive", "count", "csv",    "digest", "feed", "fixed",
+                                    "json",    "lines", "ndjson", "warc",   "xml"};
 
 static void test_built_ins(void **state)
 {
