@@ -93,8 +93,17 @@ static int make_registry(const struct load_options *options, const struct settin
 
 static int make_policy(const struct settings *s, struct policy **ret, struct error *err)
 {
-    return policy_new((const char *const *)s->allow.items, s->allow.count,
-                      (const char *const *)s->deny.items, s->deny.count, ret, err);
+    struct policy *policy = NULL;
+    int r = policy_new((const char *const *)s->allow.items, s->allow.count,
+                       (const char *const *)s->deny.items, s->deny.count, &policy, err);
+    if (r == 0)
+        r = policy_set_translators(policy, (const char *const *)s->nat64.items, s->nat64.count,
+                                   err);
+    if (r < 0)
+        policy_unref(policy);
+    else
+        *ret = policy;
+    return r;
 }
 
 static int check_parser(const struct registry *registry, const struct job_params *params,

@@ -167,6 +167,19 @@ bool address_embedded(const struct address *address, struct address *ret_v4)
     return false;
 }
 
+bool address_translated(const struct address *address, unsigned prefix, struct address *ret_v4)
+{
+    if (address->family != AF_INET6 || prefix > 96 || prefix % 8 != 0 || prefix < 32 ||
+        (prefix > 64 && prefix < 96))
+        return false;
+    *ret_v4 = (struct address){.family = AF_INET};
+    for (unsigned i = 0, from = prefix / 8; i < 4; i++, from++) {
+        from += from == 8; /* that byte is always zero */
+        ret_v4->bytes[i] = address->bytes[from];
+    }
+    return true;
+}
+
 /* RFC 4380 §4: the server's address in bytes 4 to 7, the client's in the last four, inverted. */
 static const char *teredo_class(const struct address *address)
 {

@@ -53,7 +53,15 @@ static int make_socket(struct transfer_impl *impl, const struct curl_sockaddr *a
     return r < 0 ? r : fd;
 }
 
-/* A refused address fails alone: curl goes on to the name's next one. */
+/* Curl goes on to the name's next address: at once, if it is called. */
+static curl_socket_t pass_over(struct transfer_impl *impl)
+{
+    impl->passed_over = true;
+    clocks_hurry(impl);
+    return CURL_SOCKET_BAD;
+}
+
+/* A refused address fails alone. */
 static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
 {
     struct transfer_impl *impl = arg;
@@ -63,14 +71,14 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
         policy_check(policy, impl->host, &addr->addr, addr->addrlen, &err) < 0) {
         if (!impl->refusal.text[0])
             impl->refusal = err;
-        return CURL_SOCKET_BAD;
+        return pass_over(impl);
     }
     int fd = make_socket(impl, addr);
     if (fd < 0) {
         /* A machine without IPv6 is no shortage; the other addresses will do. */
         if (fd != -EAFNOSUPPORT && fd != -EPROTONOSUPPORT)
             impl->open_errno = -fd;
-        return CURL_SOCKET_BAD;
+        return pass_over(impl);
     }
     impl->tried[impl->tried_count++ % TRIED_MAX] = fd;
     note_address(impl, &addr->addr, addr->addrlen);

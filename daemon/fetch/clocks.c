@@ -49,6 +49,8 @@ static void expire(struct transfer_impl *impl)
     impl_at(impl, at, sizeof at);
     switch (impl->stage) {
     case STAGE_CONNECT:
+        if (impl->passed_over && !impl->opened)
+            break; /* why, the outcome knows */
         impl_fail(impl, KIND_CONNECT_TIMEOUT, "no connection to %s within %u ms%s", at,
                   request->connect_ms, impl->result.address[0] ? "" : ": it has no address yet");
         break;
@@ -75,7 +77,7 @@ static void on_time(uv_timer_t *timer)
     }
     impl->overdue = due && due <= now;
     clocks_arm(impl);
-    if (impl->stage == STAGE_CONNECT && impl->opened)
+    if (impl->stage == STAGE_CONNECT && (impl->opened || impl->passed_over))
         multi_kick(impl->easy);
 }
 

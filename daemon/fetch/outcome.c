@@ -89,9 +89,11 @@ static void no_address(struct transfer_impl *impl, CURLcode code)
     impl_fail(impl, no_thread ? KIND_RESOURCES : KIND_DNS, "%s", detail(impl, code));
 }
 
-static void timed_out(struct transfer_impl *impl, const char *at)
+static void timed_out(struct transfer_impl *impl, CURLcode code, const char *at)
 {
-    if (impl->stage == STAGE_CONNECT)
+    if (impl->stage == STAGE_CONNECT && impl->passed_over && !impl->opened)
+        no_connection(impl, code, at); /* of its many addresses none could even be tried */
+    else if (impl->stage == STAGE_CONNECT)
         impl_fail(impl, KIND_CONNECT_TIMEOUT, "no connection to %s in time", at);
     else if (impl->stage == STAGE_SENT)
         impl_fail(impl, KIND_FIRST_BYTE_TIMEOUT, "%s did not answer in time", at);
@@ -187,7 +189,7 @@ static void map_code(struct transfer_impl *impl, CURLcode code, const char *at)
         receive_failed(impl, code, at);
         return;
     case CURLE_OPERATION_TIMEDOUT:
-        timed_out(impl, at);
+        timed_out(impl, code, at);
         return;
     case CURLE_OUT_OF_MEMORY:
         out_of_memory(impl, at);

@@ -32,6 +32,7 @@ struct rules {
 struct policy {
     atomic_uint refs;
     struct rules allow, deny;
+    struct rules translators; /* blocks of IPv6 addresses */
 };
 
 /* --- reading items --- */
@@ -234,6 +235,7 @@ static void policy_free(struct policy *policy)
 {
     free_rules(&policy->allow);
     free_rules(&policy->deny);
+    free_rules(&policy->translators);
     free(policy);
 }
 
@@ -253,6 +255,25 @@ int policy_new(const char *const *allow, size_t allow_count, const char *const *
     }
     *ret_policy = policy;
     return 0;
+}
+
+int policy_set_translators(struct policy *policy, const char *const *prefixes, size_t count,
+                           struct error *err)
+{
+    struct rules *rules = &policy->translators;
+    int r = parse_rules(rules, prefixes, count, err);
+    for (size_t i = 0; r == 0 && i < rules->count; i++) {
+        const struct rule *rule = &rules->rules[i];
+        struct address v4;
+        bool port = rule->port_min > 0 || rule->port_max < 65535;
+        if (rule->kind != RULE_BLOCK || port ||
+            !address_translated(&rule->block, rule->prefix, &v4))
+            r = error_set(err, -EINVAL,
+                          "%s: a translator's prefix is an IPv6 block of length 32, 40, 48, 56, 64 "
+                          "or 96, as 2001:db8:64::/96",
+                          rule->text);
+    }
+    return r;
 }
 
 struct policy *policy_ref(struct policy *policy)
@@ -338,13 +359,24 @@ static int refuse_class(const struct subject *s, const char *class, struct error
                      text, class, remedy, a->family == AF_INET ? 32 : 128, s->host);
 }
 
-static int check_subject(const struct policy *policy, struct subject *s, struct error *err)
+/* Finds the IPv4 address that this one is on its way to. */
+static void find_embedded(const struct policy *policy, struct subject *s)
 {
     s->embedded = address_embedded(&s->address, &s->v4);
+    for (size_t i = 0; !s->embedded && i < policy->translators.count; i++) {
+        const struct rule *t = &policy->translators.rules[i];
+        if (address_in(&s->address, &t->block, t->prefix))
+            s->embedded = address_translated(&s->address, t->prefix, &s->v4);
+    }
+}
+
+static int check_subject(const struct policy *policy, struct subject *s, struct error *err)
+{
+    find_embedded(policy, s);
     int r = check_denied(policy, s, err);
     if (r)
         return r;
-    const char *class = address_class(&s->address);
+    const char *class = address_class(s->embedded ? &s->v4 : &s->address);
     if (!class || find_rule(&policy->allow, s))
         return 0;
     return refuse_class(s, class, err);

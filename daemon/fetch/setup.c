@@ -394,7 +394,8 @@ void impl_reset(struct transfer_impl *impl)
     i->headers = i->forget = NULL;
     i->stage = STAGE_CONNECT;
     i->added = i->paused = i->throttled = i->ended = i->settled = i->proxied = i->overdue =
-        i->opened = i->over = i->stale = i->afresh = i->held = i->no_splice = false;
+        i->opened = i->passed_over = i->over = i->stale = i->afresh = i->held = i->no_splice =
+            false;
     i->started = i->stage_since = i->last_byte = i->armed = 0;
     i->open_errno = 0;
     i->socket = -1;

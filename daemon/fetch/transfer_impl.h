@@ -80,6 +80,7 @@ struct transfer_impl {
 
     /* Connecting. */
     bool opened;          /* a socket was made for this transfer: it reuses no connection */
+    bool passed_over;     /* an address was refused, or no socket could be had for it */
     int open_errno;       /* why one could not be made; 0 */
     struct error refusal; /* the policy's, of the first address it refused */
 

@@ -190,7 +190,7 @@ struct settings {
         abort_grace;  /* abort_grace: ns a parser gets after EIO */
     char *plugin_dir; /* never NULL */
     /* [policy] */
-    struct strings allow, deny, redact;
+    struct strings allow, deny, redact, nat64;
     int allow_downgrade; /* [policy]: 1 for jobs that say nothing themselves */
     int trust_proxy;     /* 1: what a proxy connects to may be beyond the policy's sight */
     /* [metrics] */

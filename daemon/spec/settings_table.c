@@ -77,6 +77,16 @@ static int check_policy(const char *text, struct error *err)
     return r;
 }
 
+static int check_translator(const char *text, struct error *err)
+{
+    struct policy *policy = NULL;
+    int r = policy_new(NULL, 0, NULL, 0, &policy, err);
+    if (r == 0)
+        r = policy_set_translators(policy, &text, 1, err);
+    policy_unref(policy);
+    return r;
+}
+
 int check_pattern(const char *text, struct error *err)
 {
     const char *p = strncmp(text, "*.", 2) == 0 ? text + 2 : text;
@@ -253,6 +263,10 @@ static const struct field policy_fields[] = {
              "10.0.0.0/8, [::1]:8080, intranet.example.org, :8080 (a port everywhere)."},
     {"deny", FIELD_LIST, AT(deny), "", .check = check_policy,
      .help = "Refused in any case; written in the same way."},
+    {"nat64", FIELD_LIST, AT(nat64), "", .check = check_translator,
+     .help =
+         "Prefixes by which the network translates to IPv4, as 2001:db8:64::/96 (64:ff9b::/96 is\n"
+         "known): addresses below are judged by the IPv4 addresses that they carry."},
     {"allow_downgrade", FIELD_CHOICE, AT(allow_downgrade), "no", .choices = yes_no,
      .help =
          "Follow redirects from https to http, for jobs that say nothing of it themselves: yes\n"

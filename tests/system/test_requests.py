@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import ssl
+import unittest
 import urllib.parse
 
 import penstock_test
@@ -26,7 +27,7 @@ class Certificates:
         self.ca_key = test.dir / "ca.key"
         self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-keyout",
                      self.ca_key, "-out", self.ca, "-subj", "/CN=CA of this test")
-        self.server = self.sign("server", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+        self.server = self.sign("server", "subjectAltName=DNS:localhost,DNS:*.site.test,IP:127.0.0.1")
         self.client = self.sign("client", "extendedKeyUsage=clientAuth")
 
     def openssl(self, *args):
@@ -244,6 +245,19 @@ class Http2(penstock_test.Case):
             connections = daemon.call("stats")["fetch"]["connections"]
             self.assertLessEqual(connections, 6)
             daemon.stop()
+
+    @unittest.skipIf(penstock_test.SANITIZED, "the sanitizers' runtime must be loaded first")
+    def test_no_coalescing(self):
+        """A certificate for two names (RFC 9113, 9.1.1) sends nobody to the other's address unjudged."""
+        hosts = self.wrote("hosts", "a.site.test 127.0.0.1\nb.site.test 127.0.0.2\n")
+        env = {**os.environ, "LD_PRELOAD": str(penstock_test.BIN / "test-resolver.so"), "TEST_HOSTS": str(hosts)}
+        daemon = self.daemon({"fetch.ca_file": self.certs.ca, "policy.allow": "127.0.0.1"}, env=env,
+                             config=self.wrote("h2.conf", '[host "*"]\nhttp2 = yes\n'))
+        self.assert_verdict(daemon.job(f"https://a.site.test:{self.port}/lines"), "done")
+        verdict = daemon.job(f"https://b.site.test:{self.port}/lines", max_attempts=1)
+        self.assert_verdict(verdict, "failed", "policy")
+        self.assertIn("127.0.0.2/32", verdict["error"]["message"])
+        self.assertEqual(daemon.call("stats")["fetch"]["connections"], 1)
 
     def test_slow_parser(self):
         """A paused stream keeps nobody waiting: each has a connection of its own."""

@@ -156,6 +156,51 @@ class Ssrf(penstock_test.Case):
                             ("mapped.test", "127.0.0.2/32")):
             self.assert_refused(daemon.job(server.url("/ok", host=name)), allow, name)
 
+    def resolving(self, text, settings=None, **kwargs):
+        """A daemon whose resolver answers by a file, and the file."""
+        hosts = self.wrote("hosts", text)
+        env = {**os.environ, "LD_PRELOAD": str(penstock_test.BIN / "test-resolver.so"), "TEST_HOSTS": str(hosts)}
+        settings = {"policy.allow": "127.0.0.1", "fetch.retry_delay": "1ms", "fetch.breaker_failures": "0", **(settings or {})}
+        return self.daemon(settings, env=env, **kwargs), hosts
+
+    @unittest.skipIf(penstock_test.SANITIZED, "the sanitizers' runtime must be loaded first")
+    def test_hundreds_of_records(self):
+        """All are judged, and none that is refused is tried; one that is permitted is found among them."""
+        server, trap = Recorder(self), Trap(self)
+        private = " ".join(f"10.{i // 250}.{i % 250}.1 127.0.1.{i % 250 + 2}" for i in range(600))
+        six = " ".join(f"fd00::{i:x}" for i in range(1, 300))
+        daemon, _ = self.resolving(f"one.test {private} 127.0.0.1 {six}\nnone.test {six} {private}\n")
+        self.assert_verdict(daemon.job(server.url("/ok", host="one.test")), "done")
+        self.assertEqual(daemon.events("attempt")[-1]["address"], "127.0.0.1")
+        verdict = daemon.job(f"http://none.test:{trap.port}/", max_attempts=1)
+        self.assert_verdict(verdict, "failed", "policy")
+        self.assertFalse(trap.caught())
+        self.assertEqual(daemon.call("stats")["fetch"]["connections"], 1)
+
+    @unittest.skipIf(penstock_test.SANITIZED, "the sanitizers' runtime must be loaded first")
+    def test_translators(self):
+        """What an IPv6 address carries, by the known prefix and by the network's own."""
+        daemon, _ = self.resolving("known.test 64:ff9b::10.0.0.1\nown.test 2600:64::10.0.0.1\nliteral.test 2600:64::8.8.8.8\n",
+                                   {"policy.nat64": "2600:64::/96"})
+        for url in ("http://known.test/", "http://own.test/", "http://[2600:64::a00:1]/", "http://[64:ff9b::a00:1]/"):
+            self.assert_refused(daemon.job(url), "10.0.0.1/32", url)
+        self.assertEqual(daemon.call("stats")["fetch"]["connections"], 0)
+
+    @unittest.skipIf(penstock_test.SANITIZED, "the sanitizers' runtime must be loaded first")
+    def test_no_way_around(self):
+        """An origin's word that it is to be had elsewhere (Alt-Svc, RFC 7838) is not followed, at this job or the next; and a
+        connection that stands is not used for another name of the same address that is refused."""
+        server, trap = Recorder(self), Trap(self)
+        server.extra_headers = [("Alt-Svc", f'h1="127.0.0.1:{trap.port}"; ma=3600, http/1.1=":{trap.port}"; persist=1')]
+        daemon, _ = self.resolving("a.test 127.0.0.1\nb.test 127.0.0.1\n", {"policy.deny": "b.test"})
+        for _ in range(3):
+            self.assert_verdict(daemon.job(server.url("/head", host="a.test")), "done")
+        self.assertFalse(trap.caught())
+        self.assertEqual(daemon.call("stats")["fetch"]["connections"], 1)
+        requests = len(server.requests)
+        self.assert_verdict(daemon.job(server.url("/head", host="b.test")), "failed", "policy")
+        self.assertEqual(len(server.requests), requests)
+
     @unittest.skipIf(penstock_test.SANITIZED, "the sanitizers' runtime must be loaded first")
     def test_rebinding_between_attempts(self):
         """A name that means something else at the next attempt is judged by what it means then."""

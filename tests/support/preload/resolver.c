@@ -29,7 +29,7 @@ static int chain(resolver *real, char *addresses, const char *service, const str
 static int look_up(FILE *hosts, resolver *real, const char *name, const char *service,
                    const struct addrinfo *hints, struct addrinfo **res)
 {
-    char line[1024];
+    char line[65536]; /* of hundreds of addresses */
     size_t len = strlen(name);
     if (len > 0 && name[len - 1] == '.')
         len--;

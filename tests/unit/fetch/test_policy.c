@@ -249,6 +249,58 @@ static void test_items(void **state)
     }
 }
 
+/* RFC 6052, 2.4: 192.0.2.33 below a prefix of each length; here 10.1.2.3 and 8.8.8.8. */
+static void test_translators(void **state)
+{
+    static const struct {
+        const char *prefix, *address;
+        int result;
+    } cases[] = {
+        {"2600:1::/32", "2600:1:a01:203::", -EACCES},
+        {"2600:1:200::/40", "2600:1:20a:102:3::", -EACCES},
+        {"2600:1:2::/48", "2600:1:2:a01:2:300::", -EACCES},
+        {"2600:1:2:300::/56", "2600:1:2:30a:1:203::", -EACCES},
+        {"2600:1:2:3::/64", "2600:1:2:3:a:102:300::", -EACCES},
+        {"2600:1:2:3:4::/96", "2600:1:2:3:4::a01:203", -EACCES},
+        {"2600:1::/32", "2600:1:808:808::", 0},
+        {"2600:1:200::/40", "2600:1:208:808:8::", 0},
+        {"2600:1:2::/48", "2600:1:2:808:8:800::", 0},
+        {"2600:1:2:300::/56", "2600:1:2:308:8:808::", 0},
+        {"2600:1:2:3::/64", "2600:1:2:3:8:808:800::", 0},
+        {"2600:1:2:3:4::/96", "2600:1:2:3:4::808:808", 0},
+        {"2600:1:2:3:4::/96", "2600:1:2:3:5::a01:203", 0},
+        {"64:ff9b:1::/48", "64:ff9b:1:a01:2:300::", -EACCES},
+        {"64:ff9b:1::/48", "64:ff9b:1:808:8:800::", 0},
+        {"fd00:64::/96", "fd00:64::8.8.8.8", 0},
+        {"fd00:64::/96", "fd00:64::7f00:1", -EACCES},
+        {NULL, "2600:1:2:3:4::a01:203", 0}, /* nobody could know */
+        {NULL, "64:ff9b:1:808:8:800::", -EACCES},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct policy *policy = build(NULL, NULL);
+        struct sockaddr_storage addr;
+        struct error err = {{0}};
+        socklen_t len = make(cases[i].address, 80, &addr);
+        const char *prefix = cases[i].prefix;
+        assert_int_equal(policy_set_translators(policy, &prefix, prefix != NULL, &err), 0);
+        int r = policy_check(policy, "h", (struct sockaddr *)&addr, len, &err);
+        if (r != cases[i].result)
+            fail_msg("%s: %s: %s", prefix, cases[i].address, err.text);
+        if (r && prefix)
+            assert_non_null(strstr(err.text, "/32 (host h)"));
+        policy_unref(policy);
+    }
+    static const char *const bad[] = {"10.0.0.0/8", "2600::/33", "2600::/72",  "2600::1",
+                                      "h",          ":80",       "2600::1/32", "2600::/128"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct policy *policy = build(NULL, NULL);
+        struct error err = {{0}};
+        assert_int_equal(policy_set_translators(policy, &bad[i], 1, &err), -EINVAL);
+        assert_non_null(strstr(err.text, bad[i]));
+        policy_unref(policy);
+    }
+}
+
 static void test_bad_items(void **state)
 {
     static const char *const bad[] = {
@@ -342,10 +394,11 @@ static void test_references(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_classes),        cmocka_unit_test(test_remedy_works),
-        cmocka_unit_test(test_sentence),       cmocka_unit_test(test_items),
-        cmocka_unit_test(test_bad_items),      cmocka_unit_test(test_hosts),
-        cmocka_unit_test(test_other_families), cmocka_unit_test(test_references),
+        cmocka_unit_test(test_classes),    cmocka_unit_test(test_remedy_works),
+        cmocka_unit_test(test_sentence),   cmocka_unit_test(test_translators),
+        cmocka_unit_test(test_items),      cmocka_unit_test(test_bad_items),
+        cmocka_unit_test(test_hosts),      cmocka_unit_test(test_other_families),
+        cmocka_unit_test(test_references),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
