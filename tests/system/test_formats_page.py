@@ -64,7 +64,7 @@ class Page(penstock_test.Case):
 
     def test_every_parser_has_its_section(self):
         page = PAGE.read_text()
-        for name in ("count", "csv", "digest", "fixed", "lines", "ndjson"):
+        for name in ("archive", "count", "csv", "digest", "feed", "fixed", "json", "lines", "ndjson", "warc", "xml"):
             self.assertIn(f"\n.Ss {name}\n", page)
 
 
