@@ -156,13 +156,26 @@ static void on_broken(struct mail *mail)
     attempt_unref(a);
 }
 
+/* A redirect in mid-body: the pipe stays on its loop, and so do all further hops. */
+static void on_parked(struct mail *mail)
+{
+    struct attempt *a = container_of(mail, struct attempt, parked_mail);
+    if (!a->identity.reading)
+        identity_wipe(&a->identity);
+    if (attempt_cause(a))
+        attempt_fetch_abort(a); /* the parser's, perhaps: then nobody else does */
+    else
+        a->ops->redirected(a, a->redirect);
+    attempt_unref(a);
+}
+
 static void on_over(struct mail *mail)
 {
     struct attempt *a = container_of(mail, struct attempt, over_mail);
     a->loop = NULL;
     if (!a->identity.reading)
         identity_wipe(&a->identity);
-    if (a->redirect && !attempt_cause(a)) {
+    if (a->redirect && !attempt_cause(a) && !attempt_engaged(a)) {
         a->ops->redirected(a, a->redirect);
         return;
     }
@@ -251,7 +264,8 @@ bool attempt_cancel(struct attempt *a, bool interrupted, const char *message)
 /* All that the hop needs is there. */
 static void go(struct attempt *a)
 {
-    a->loop = fetch_loop_for(a->env->fetch, a->host);
+    if (!attempt_engaged(a)) /* in mid-body the pipe's */
+        a->loop = fetch_loop_for(a->env->fetch, a->host);
     attempt_fetch_start(a);
 }
 
@@ -261,8 +275,7 @@ static void on_identity(struct identity *identity)
     if (attempt_cause(a)) { /* aborted meanwhile: over_mail was posted, if not delivered */
         identity_wipe(identity);
     } else if (identity->result < 0) {
-        attempt_fail(a, KIND_RESOURCES, "%s", identity->error.text);
-        mailbox_post(a->env->control, &a->over_mail);
+        attempt_abort(a, KIND_RESOURCES, identity->error.text);
     } else {
         go(a);
     }
@@ -309,7 +322,7 @@ int attempt_hop(struct attempt *a, const char *url, const char *host,
     }
     if (a->hops++ > 0)
         turn_to(a, url);
-    else
+    if (a->started == 0)
         a->started = clock_now();
     choose_headers(a);
     free(a->url);
@@ -326,6 +339,21 @@ int attempt_hop(struct attempt *a, const char *url, const char *host,
     else
         go(a);
     return 0;
+}
+
+bool attempt_asks_again(const struct attempt *a)
+{
+    return a->again;
+}
+
+void attempt_begin_again(struct attempt *a, struct credential *credential)
+{
+    a->again = false;
+    a->hops = 0;
+    a->elsewhere = false;
+    a->method = a->spec->method;
+    identity_forget_credential(&a->identity);
+    a->identity.credential = credential;
 }
 
 int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, void *user,
@@ -350,6 +378,7 @@ int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, vo
     a->number = number;
     a->method = spec->method;
     mail_init(&a->over_mail, on_over);
+    mail_init(&a->parked_mail, on_parked);
     mail_init(&a->parsed_mail, on_parsed);
     mail_init(&a->begun_mail, on_begun);
     mail_init(&a->delivered_mail, on_delivered);

@@ -72,8 +72,9 @@ struct attempt_host {
 struct attempt;
 /* All on the control loop. */
 struct attempt_ops {
-    /* The origin answered with a redirect, and nothing of the attempt runs now: go on with
-     * attempt_hop, or attempt_abort. `url` is absolute and lives as long as the hop. */
+    /* The origin answered with a redirect, and no transfer of the attempt runs now: go on with
+     * attempt_hop, or attempt_abort. `url` is absolute and lives as long as the hop. In mid-body, too, when the rest
+     * is asked for; and if attempt_asks_again, it is the job's own URL. */
     void (*redirected)(struct attempt *a, const char *url);
     /* For a command of a client's (run_fd): its body begins; or all of it is in the pipe, and verified. Not
      * after an abort. */
@@ -114,7 +115,9 @@ struct attempt {
     uint64_t started;
     unsigned hops;
     bool over, ended;
-    struct mail over_mail, parsed_mail, begun_mail, delivered_mail, broken_mail;
+    bool
+        again; /* set on the fetch loop, before parked_mail: the next hop begins anew, at the job's own URL */
+    struct mail parked_mail, over_mail, parsed_mail, begun_mail, delivered_mail, broken_mail;
     bool told_begin; /* `begun` was called */
 
     /* Fetch loop's while a transfer is under way; read by the control loop once it is over. */
@@ -142,13 +145,15 @@ struct attempt {
     struct resume resume;
     uv_timer_t resume_timer;
     bool resume_timer_open;
+    uint64_t
+        again_at; /* bytes taken when the job's own URL was asked for the rest last; 0: never */
     bool resume_pending; /* it waits for its back-off, or for room in the pipe */
     struct condition condition;
     struct encoding encoding;
     struct checksum checksum;
     enum verified_by verified;
     uint64_t pipe_full_ns, read_wait_ns;
-    struct mail abort_mail;
+    struct mail abort_mail, go_on_mail;
 
     /* Shared. */
     atomic_bool cause_claimed; /* by whoever came first, who then fills in and publishes `cause` */
@@ -186,6 +191,11 @@ void attempt_unref(struct attempt *a); /* any thread; takes NULL */
  * loop. */
 int attempt_hop(struct attempt *a, const char *url, const char *host,
                 const struct attempt_host *traits);
+
+/* The redirect is none of an origin's: the URL that the job was led to has expired in mid-body, and the job's own is
+ * asked for the rest. Its chain of hops begins anew with attempt_begin_again, which takes the credential over. */
+bool attempt_asks_again(const struct attempt *a);
+void attempt_begin_again(struct attempt *a, struct credential *credential);
 
 /* Ends it with this cause unless it has one. True if this cause is the one. Control loop; `ended`
  * follows once its parser returns. */
@@ -235,6 +245,8 @@ int attempt_keep_facts(struct attempt *a, const struct transfer_response *respon
 const char *attempt_header(const struct transfer_response *response, const char *name);
 /* Starts the transfer that a->resume asks for. Fetch loop. */
 void attempt_fetch_again(struct attempt *a);
+/* Is it a redirect? Then a->redirect says to where, or the cause is set. Fetch loop. */
+bool attempt_redirected(struct attempt *a, const struct transfer_response *response);
 void attempt_fetch_abort(struct attempt *a); /* control loop: posts; takes a reference until done */
 
 /* attempt_resume.c, for attempt_fetch.c alone; all on the fetch loop. */

@@ -61,6 +61,26 @@ static void abandon_body(struct attempt *a)
     close_pipe(a);
 }
 
+/* In mid-body the pipe stays where it is while the control loop sees to the next hop; its reader may leave meanwhile,
+ * and an abort may come: then the hop finds it closing. */
+static void park(struct attempt *a)
+{
+    attempt_ref(a);
+    mailbox_post(a->env->control, &a->parked_mail);
+}
+
+static void on_go_on(struct mail *mail)
+{
+    struct attempt *a = container_of(mail, struct attempt, go_on_mail);
+    if (a->pipe_open && !a->pipe_closing) {
+        if (attempt_cause(a))
+            abandon_body(a);
+        else
+            attempt_fetch_again(a);
+    }
+    attempt_unref(a);
+}
+
 static void on_drained(struct body_pipe *pipe)
 {
     struct attempt *a = pipe->user;
@@ -178,16 +198,22 @@ static void take_redirect(struct attempt *a, const struct transfer_response *r)
                      "the redirect's URL has the secret of the credential %s in it", c->name);
 }
 
+bool attempt_redirected(struct attempt *a, const struct transfer_response *response)
+{
+    bool is = is_redirect(response->status) && (response->location || response->bad_location);
+    if (is)
+        take_redirect(a, response);
+    return is;
+}
+
 static int on_response(struct transfer *t, const struct transfer_response *r)
 {
     struct attempt *a = of(t);
     if (a->resume.count > 0)
         return attempt_resume_check(a, r);
     a->status = r->status;
-    if (is_redirect(r->status) && (r->location || r->bad_location)) {
-        take_redirect(a, r);
+    if (attempt_redirected(a, r))
         return -ECANCELED;
-    }
     const char *retry_after = attempt_header(r, "Retry-After");
     if (retry_after)
         a->retry_after = strdup(retry_after); /* a hint: without memory it is not taken */
@@ -367,7 +393,10 @@ static void on_end(struct transfer *t, const struct transfer_result *result)
     a->end = *result;
     bool aborted = attempt_cause(a) != NULL;
     if (a->redirect && !aborted) {
-        hop_over(a);
+        if (a->pipe_open)
+            park(a);
+        else
+            hop_over(a);
         return;
     }
     if (a->mode == MODE_UNCHANGED) { /* its head says everything */
@@ -421,6 +450,7 @@ void attempt_fetch_init(struct attempt *a)
 {
     a->pipe.fd = a->relay.out = -1;
     mail_init(&a->abort_mail, on_abort);
+    mail_init(&a->go_on_mail, on_go_on);
     resume_init(&a->resume);
 }
 
@@ -453,10 +483,13 @@ void attempt_fetch_start(struct attempt *a)
     const struct job_params *p = &a->spec->effective;
     bool post = strcmp(a->method, "POST") == 0;
     const struct identity *identity = &a->identity;
-    size_t plain = plain_headers(a);
-    size_t conditions = condition_ask(&a->condition, a->url, a->headers + plain);
-    a->mode = MODE_HEAD;
-    a->status = 0;
+    bool mid_body = attempt_engaged(a);
+    size_t plain = plain_headers(a), conditions = 0;
+    if (!mid_body) {
+        conditions = condition_ask(&a->condition, a->url, a->headers + plain);
+        a->mode = MODE_HEAD;
+        a->status = 0;
+    }
     a->request = (struct transfer_request){
         .url = identity->url ? identity->url : a->url,
         .host = a->host,
@@ -483,5 +516,10 @@ void attempt_fetch_start(struct attempt *a)
         .stall_ms = (uint32_t)(p->stall_timeout / NS_PER_MS),
         .max_header_bytes = a->env->max_header,
     };
-    start(a);
+    if (mid_body) {
+        attempt_ref(a);
+        fetch_loop_post(a->loop, &a->go_on_mail);
+    } else {
+        start(a);
+    }
 }

@@ -96,9 +96,25 @@ bool attempt_resume_try(struct attempt *a)
     return false;
 }
 
+/* A signed URL that has expired, or a mirror that is no more: whoever led there may know another one. Once for each
+ * piece of the body. */
+static bool ask_again(struct attempt *a, int status)
+{
+    uint64_t bytes = taken(a);
+    if ((status != 403 && status != 404 && status != 410) || a->hops < 2 || a->again_at == bytes ||
+        strcmp(a->spec->method, "GET") != 0)
+        return false;
+    a->redirect = strdup(a->spec->url);
+    a->again_at = bytes;
+    a->again = a->redirect != NULL;
+    return a->again;
+}
+
 int attempt_resume_check(struct attempt *a, const struct transfer_response *response)
 {
     struct error why;
+    if (attempt_redirected(a, response) || ask_again(a, response->status))
+        return -ECANCELED;
     int r = resume_check(&a->resume, response, clock_real_us(), &why);
     if (r < 0)
         fail_rest(a, &why);

@@ -194,11 +194,27 @@ static int judge_redirect(struct attempt *a, const char *url, char **ret_host)
     return r;
 }
 
+/* As at the launch: what is sent to the job's own URL is. 0; or the attempt is aborted. */
+static int begin_again(struct attempt *a, char **ret_host)
+{
+    struct job *job = a->user;
+    struct credential *credential;
+    struct error err;
+    int r = find_credential(job, &credential, &err);
+    if (r == -EACCES)
+        attempt_abort(a, KIND_POLICY, err.text);
+    if (r < 0)
+        return r;
+    attempt_begin_again(a, credential);
+    *ret_host = strdup(job->spec->host);
+    return *ret_host ? 0 : -ENOMEM;
+}
+
 static void on_redirected(struct attempt *a, const char *url)
 {
     struct job *job = a->user;
     char *host;
-    int r = judge_redirect(a, url, &host);
+    int r = attempt_asks_again(a) ? begin_again(a, &host) : judge_redirect(a, url, &host);
     if (r == -ENOMEM)
         attempt_abort(a, KIND_RESOURCES, "no memory for a redirect");
     if (r < 0)

@@ -3,10 +3,11 @@
 case is an origin whose first answer is cut, and whose later ones differ from it as the case says; a `done` is one whole
 version, byte for byte."""
 import hashlib
+import http.server
 import itertools
-import socket
 import threading
 import time
+import urllib.parse
 
 import penstock_test
 from penstock_test import until
@@ -224,6 +225,139 @@ class Resume(penstock_test.Case):
                 self.assertIn(why, verdict["error"]["message"])
                 self.assertIn(f"127.0.0.1 port {self.web.port}", verdict["error"]["message"])
                 self.assertEqual(verdict["resumes"], 0)
+
+
+class Elsewhere(penstock_test.Case):
+    """A body that the job was led to: its URL may have expired by the time that the rest is asked for."""
+    numbers = itertools.count(1)
+
+    def setUp(self):
+        super().setUp()
+        self.front, self.back = self.origin(), self.origin()
+        self.digest = hashlib.sha256(pattern(0)).hexdigest()
+
+    def start(self, **settings):
+        (self.dir / "secret").write_text("sesame")
+        (self.dir / "secret").chmod(0o600)
+        config = self.wrote("conf", f"""[host "localhost"]
+connections = 1
+[parser "first"]
+type = exec
+stage = head -n 1
+[credential "front"]
+type = header
+header = X-Key
+hosts = 127.0.0.1
+secret_file = {self.dir}/secret
+""")
+        return self.daemon({**CLOCKS, "policy.allow": "127.0.0.0/8 ::1", **settings}, config=config)
+
+    def led(self, *places, n=SIZE, more=""):
+        """A URL of the front's that leads to each of these places of the back's in turn. A place is parameters, of which
+        {next} is where the next place is."""
+        self.keys = [f"e{next(self.numbers)}" for _ in places]
+        urls = []
+        for key, how in reversed(list(zip(self.keys, places))):
+            how = how.replace("{next}", urllib.parse.quote(urls[0], safe="") if urls else "")
+            urls.insert(0, f"http://localhost:{self.back.port}/bytes?n={n}&id={key}&{TAG}&{how}")
+        leads = [f"{i}.redirect={urllib.parse.quote(url, safe='')}" for i, url in enumerate(urls, 1)]
+        self.key = f"e{next(self.numbers)}"
+        return self.front.url(f"/bytes?n=1&id={self.key}&{'&'.join(leads)}{more}")
+
+    def test_expired(self):
+        penstock = self.start()
+        for status in (403, 404, 410):
+            with self.subTest(status=status):
+                verdict = penstock.job(self.led(f"cut_first={CUT}&2.status={status}", "version=0"), digest="sha256", max_attempts=1)
+                self.assert_verdict(verdict, "done")
+                self.assertEqual((verdict["sha256"], verdict["attempt"], verdict["redirects"]), (self.digest, 1, 1), verdict)
+                self.assertEqual(self.front.counts(self.key)["requests"], 2)
+                self.assertEqual(self.back.counts(self.keys[1])["last_range"], f"bytes={CUT - 4096}-")
+
+    def test_the_credential_is_for_whom_it_was(self):
+        """The job's own URL gets it when it is asked again, as it did first; those that it leads to do not."""
+        self.led(f"cut_first={CUT}&2.status=403", "version=0")
+        places = [f"http://localhost:{self.back.port}/bytes?n={SIZE}&id={key}&{TAG}&{how}"
+                  for key, how in zip(self.keys, (f"cut_first={CUT}&2.status=403", "version=0"))]
+        seen = []
+
+        class Front(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):  # noqa: N802, http.server's name
+                seen.append(self.headers.get("X-Key"))
+                self.send_response(302)
+                self.send_header("Location", places[len(seen) - 1])
+                self.end_headers()
+
+            def log_message(self, *unused):
+                pass
+
+        web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Front)
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        self.addCleanup(web.server_close)
+        self.addCleanup(web.shutdown)
+        penstock = self.start()
+        verdict = penstock.job(f"http://127.0.0.1:{web.server_port}/", credential="front", digest="sha256", max_attempts=1)
+        self.assert_verdict(verdict, "done")
+        self.assertEqual((verdict["sha256"], seen), (self.digest, ["sesame", "sesame"]))
+
+    def test_expired_again_and_again(self):
+        """As long as each brings something."""
+        penstock = self.start()
+        url = self.led("cut_first=50000&2.status=403", "cut=60000&2.status=404", "cut=70000&2.status=410", "version=0")
+        verdict = penstock.job(url, digest="sha256", max_attempts=1)
+        self.assert_verdict(verdict, "done")
+        self.assertEqual((verdict["sha256"], self.front.counts(self.key)["requests"]), (self.digest, 4))
+
+    def test_expired_for_good(self):
+        penstock = self.start()
+        verdict = penstock.job(self.led(f"cut_first={CUT}&2.status=403"), max_attempts=1)
+        self.assert_verdict(verdict, "failed", "truncated")
+        self.assertIn("403", verdict["error"]["message"])
+        self.assertEqual(self.front.counts(self.key)["requests"], 2)
+
+    def test_another_version_elsewhere(self):
+        penstock = self.start()
+        for other in ("version=1", "version=1&etag=is:%22v2%22"):
+            verdict = penstock.job(self.led(f"cut_first={CUT}&2.status=403", other), max_attempts=1)
+            self.assert_verdict(verdict, "failed", "truncated")
+
+    def test_moved_in_mid_body(self):
+        """The place itself leads on."""
+        penstock = self.start()
+        verdict = penstock.job(self.led(f"cut_first={CUT}&2.redirect={{next}}", "version=0"), digest="sha256", max_attempts=1)
+        self.assert_verdict(verdict, "done")
+        self.assertEqual((verdict["sha256"], self.front.counts(self.key)["requests"], verdict["resumes"]), (self.digest, 1, 1))
+        verdict = penstock.job(self.led(f"cut_first={CUT}&2.redirect=http://10.1.2.3/"), max_attempts=1)
+        self.assert_verdict(verdict, "failed", "policy")
+
+    def test_a_command_does_not_notice(self):
+        penstock = self.start()
+        done = penstock.ctl("run", self.led(f"cut_first={CUT}&2.status=403", "version=0"), "--", "sha256sum")
+        self.assertEqual((done.returncode, done.stdout.split()[:1]), (0, [self.digest]), done.stderr)
+
+    def waiting(self, penstock, **job):
+        """A job that in mid-body waits for a slot of the host that it is led to."""
+        stalled = penstock.submit(f"http://localhost:{self.back.port}/silence")
+        until(lambda: penstock.call("show", {"id": stalled})["state"] == "running", "it has the only slot")
+        url = self.front.url(f"/lines?n=20000&id=w{next(self.numbers)}&cut_first=100000&{TAG}&2.redirect="
+                             + urllib.parse.quote(f"http://localhost:{self.back.port}/lines?n=20000&{TAG}", safe=""))
+        id = penstock.submit(url, max_attempts=1, **job)
+        return stalled, id
+
+    def test_what_ends_it_while_it_waits(self):
+        penstock = self.start(**{"defaults.first_byte_timeout": "60s"})
+        for job, ends, expected in (({}, "cancel", ("cancelled", None)), ({"timeout": 1}, "", ("failed", "job_timeout")),
+                                    ({"parser": "first"}, "", ("done", None)), ({}, "free", ("done", None))):
+            with self.subTest(job=job, ends=ends):
+                stalled, waiting = self.waiting(penstock, **job)
+                if not job:
+                    until(lambda: penstock.call("show", {"id": waiting}).get("waiting_for") == "host", "it waits")
+                if ends:
+                    penstock.call("cancel", {"ids": [waiting if ends == "cancel" else stalled]})
+                self.assert_verdict(penstock.verdict(waiting), *expected)
+                if ends != "free":
+                    penstock.call("cancel", {"ids": [stalled]})
+                penstock.verdict(stalled)
 
 
 if __name__ == "__main__":
