@@ -76,7 +76,7 @@
  *     etag=strong|weak|none|change|is:TEXT   change: another one each time; TEXT as it is; strong unless told
  *     modified=1|0|change|is:TEXT|ago:N   Last-Modified; N seconds before now; 1
  *     date=0|1|is:TEXT     Date; 0
- *     version=N            another body of the same size for each N, of /bytes
+ *     body=N               another body of the same size for each N, of /bytes
  *                          (If-None-Match and If-Modified-Since are honoured: 304)
  *     digest=sha256|wrong  Repr-Digest and Content-Digest (RFC 9530)
  *     range=HOW            the answer to a Range: ok (If-Range is honoured), always (it is not), ignore (200), shift (a byte

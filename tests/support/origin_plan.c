@@ -25,7 +25,7 @@ static int generated(struct content *content, const struct request *request, str
         }
     }
     content->kind = strcmp(request->path, "/bytes") == 0 ? CONTENT_BYTES : CONTENT_ZEROS;
-    content->version = (unsigned)request_number(request, "version", 0);
+    content->version = (unsigned)request_number(request, "body", 0);
     content->type = "application/octet-stream";
     content->size = endless || n > CONTENT_ENDLESS ? CONTENT_ENDLESS : n;
     return 0;

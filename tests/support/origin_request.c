@@ -75,7 +75,7 @@ static const struct known {
      "Last-Modified: a day in 2025; none; a second later each time; TEXT as it is; N seconds "
      "before now; 1"},
     {"date", TEXT, false, NULL, "0|1|is:TEXT", "Date: none; now; TEXT as it is; 0"},
-    {"version", SIZE, false, NULL, "N", "another body of the same size for each N, of /bytes; 0"},
+    {"body", SIZE, false, NULL, "N", "another body of the same size for each N, of /bytes; 0"},
     {"digest", ONE_OF, false, " sha256 wrong ", "sha256|wrong",
      "Repr-Digest and Content-Digest (RFC 9530)"},
     {"range", ONE_OF, false, " ok always ignore shift short othertotal otheretag nocr 416 ",

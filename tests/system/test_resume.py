@@ -119,8 +119,8 @@ class Resume(penstock_test.Case):
         return self.web.url(f"/bytes?n={n}&id={self.key}&cut_first={cut}&{how}")
 
     def test_another_version(self):
-        jobs = [(name, self.penstock.submit(self.url(how + "&2.version=1"), digest="sha256", max_attempts=1),
-                 self.penstock.submit(self.url(how + "&2.version=1"), digest="sha256", max_attempts=2))
+        jobs = [(name, self.penstock.submit(self.url(how + "&2.body=1"), digest="sha256", max_attempts=1),
+                 self.penstock.submit(self.url(how + "&2.body=1"), digest="sha256", max_attempts=2))
                 for name, how in CHANGED.items()]
         for name, once, twice in jobs:
             with self.subTest(name=name):
@@ -268,7 +268,7 @@ secret_file = {self.dir}/secret
         penstock = self.start()
         for status in (403, 404, 410):
             with self.subTest(status=status):
-                verdict = penstock.job(self.led(f"cut_first={CUT}&2.status={status}", "version=0"), digest="sha256", max_attempts=1)
+                verdict = penstock.job(self.led(f"cut_first={CUT}&2.status={status}", "body=0"), digest="sha256", max_attempts=1)
                 self.assert_verdict(verdict, "done")
                 self.assertEqual((verdict["sha256"], verdict["attempt"], verdict["redirects"]), (self.digest, 1, 1), verdict)
                 self.assertEqual(self.front.counts(self.key)["requests"], 2)
@@ -276,9 +276,9 @@ secret_file = {self.dir}/secret
 
     def test_the_credential_is_for_whom_it_was(self):
         """The job's own URL gets it when it is asked again, as it did first; those that it leads to do not."""
-        self.led(f"cut_first={CUT}&2.status=403", "version=0")
+        self.led(f"cut_first={CUT}&2.status=403", "body=0")
         places = [f"http://localhost:{self.back.port}/bytes?n={SIZE}&id={key}&{TAG}&{how}"
-                  for key, how in zip(self.keys, (f"cut_first={CUT}&2.status=403", "version=0"))]
+                  for key, how in zip(self.keys, (f"cut_first={CUT}&2.status=403", "body=0"))]
         seen = []
 
         class Front(http.server.BaseHTTPRequestHandler):
@@ -303,7 +303,7 @@ secret_file = {self.dir}/secret
     def test_expired_again_and_again(self):
         """As long as each brings something."""
         penstock = self.start()
-        url = self.led("cut_first=50000&2.status=403", "cut=60000&2.status=404", "cut=70000&2.status=410", "version=0")
+        url = self.led("cut_first=50000&2.status=403", "cut=60000&2.status=404", "cut=70000&2.status=410", "body=0")
         verdict = penstock.job(url, digest="sha256", max_attempts=1)
         self.assert_verdict(verdict, "done")
         self.assertEqual((verdict["sha256"], self.front.counts(self.key)["requests"]), (self.digest, 4))
@@ -317,14 +317,14 @@ secret_file = {self.dir}/secret
 
     def test_another_version_elsewhere(self):
         penstock = self.start()
-        for other in ("version=1", "version=1&etag=is:%22v2%22"):
+        for other in ("body=1", "body=1&etag=is:%22v2%22"):
             verdict = penstock.job(self.led(f"cut_first={CUT}&2.status=403", other), max_attempts=1)
             self.assert_verdict(verdict, "failed", "truncated")
 
     def test_moved_in_mid_body(self):
         """The place itself leads on."""
         penstock = self.start()
-        verdict = penstock.job(self.led(f"cut_first={CUT}&2.redirect={{next}}", "version=0"), digest="sha256", max_attempts=1)
+        verdict = penstock.job(self.led(f"cut_first={CUT}&2.redirect={{next}}", "body=0"), digest="sha256", max_attempts=1)
         self.assert_verdict(verdict, "done")
         self.assertEqual((verdict["sha256"], self.front.counts(self.key)["requests"], verdict["resumes"]), (self.digest, 1, 1))
         verdict = penstock.job(self.led(f"cut_first={CUT}&2.redirect=http://10.1.2.3/"), max_attempts=1)
@@ -332,7 +332,7 @@ secret_file = {self.dir}/secret
 
     def test_a_command_does_not_notice(self):
         penstock = self.start()
-        done = penstock.ctl("run", self.led(f"cut_first={CUT}&2.status=403", "version=0"), "--", "sha256sum")
+        done = penstock.ctl("run", self.led(f"cut_first={CUT}&2.status=403", "body=0"), "--", "sha256sum")
         self.assertEqual((done.returncode, done.stdout.split()[:1]), (0, [self.digest]), done.stderr)
 
     def waiting(self, penstock, **job):
