@@ -38,11 +38,11 @@ static void finish(struct client *c)
     client_free(c);
 }
 
-/* TOTAL bytes took so long: within a fifth of what the rate says. */
+/* TOTAL bytes took so long: never faster than the rate says, and on a busy machine later. */
 static void assert_rate(uint64_t since)
 {
     double took = (double)(clock_now() - since) / 1e9, wanted = (double)TOTAL / (double)RATE;
-    if (took < 0.8 * wanted || took > 1.2 * wanted * test_patience())
+    if (took < 0.8 * wanted || took > 5 * wanted * test_patience())
         fail_msg("%d bytes took %.3f s, not %.3f", TOTAL, took, wanted);
 }
 
