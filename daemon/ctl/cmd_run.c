@@ -36,7 +36,7 @@
 #include <unistd.h>
 
 #define GRACE     (10 * NS_PER_SEC)
-#define PIPE_SIZE (256 << 10) /* of the 64 MiB that an unprivileged user may have in all pipes */
+#define PIPE_SIZE (512 << 10) /* of the 64 MiB that an unprivileged user may have in all pipes */
 
 struct run {
     struct ctl *ctl;

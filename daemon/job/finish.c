@@ -43,7 +43,10 @@ static void stay(struct job *job)
 static void cancel_after_all(struct job *job)
 {
     struct cause cause = {.cancelled = true};
-    const char *reason = job->cancel_reason ? job->cancel_reason : JOBS_NOT_KEPT;
+    bool remote = job->spec && job->spec->run;
+    const char *reason = job->cancel_reason ? job->cancel_reason
+                         : remote           ? REMOTE_STOPPED
+                                            : JOBS_NOT_KEPT;
     snprintf(cause.message, sizeof cause.message, "%s", reason);
     stay(job);
     job_finish(job, JOB_CANCELLED, &cause);
@@ -63,7 +66,8 @@ static void wait_here(struct job *job)
 /* The daemon ends, and its store does not outlive it. */
 static bool is_lost(const struct job *job)
 {
-    return job->jobs->draining && !job->jobs->config.store->engine->keeps;
+    bool kept = job->jobs->config.store->engine->keeps && !(job->spec && job->spec->run);
+    return job->jobs->draining && !kept;
 }
 
 static void on_committed(struct mail *mail)

@@ -159,7 +159,6 @@ static void on_last_mail(struct mail *mail)
     void *arg = jobs->closed_arg;
     follow_deinit(jobs);
     schedules_free(jobs->schedules);
-    remote_free_waiting(jobs);
     admission_free(jobs);
     proxy_free(jobs->proxy);
     registry_unref(jobs->registry);
@@ -194,6 +193,7 @@ void jobs_drain(struct jobs *jobs, void (*drained)(void *arg), void *arg)
     jobs->drained = drained;
     jobs->drained_arg = arg;
     schedules_drain(jobs->schedules);
+    remote_drain(jobs);
     if (!jobs->config.store->engine->keeps)
         drain_cancel_queued(jobs); /* they would be lost: each gets its verdict */
     else

@@ -138,11 +138,12 @@ void remote_check_due(struct jobs *jobs)
     }
 }
 
-void remote_free_waiting(struct jobs *jobs)
+void remote_drain(struct jobs *jobs)
 {
-    struct list *e;
-    while ((e = list_pop(&jobs->remotes)))
-        job_free(job_at(e));
+    struct job *job, *next;
+    HASH_ITER(hh, jobs->active, job, next)
+    if (job->spec && job->spec->run && (job->place == PLACE_WINDOW || job->place == PLACE_CLAIMING))
+        job_cancel(job, REMOTE_STOPPED);
 }
 
 /* --- run ----------------------------------------------------------------------------------------- */
@@ -196,6 +197,8 @@ static void start(struct run *run, struct store_job *row)
         remote_wait(job);
     else
         admission_queue(job);
+    if (jobs->draining)
+        remote_drain(jobs);
 }
 
 static void on_stored(struct mail *mail)

@@ -52,6 +52,8 @@ bool remote_waits(const struct job *job);
 /* The job, which is in no list, waits until it is due, and is queued then. */
 void remote_wait(struct job *job);
 void remote_check_due(struct jobs *jobs); /* the timer */
-void remote_free_waiting(struct jobs *jobs);
+/* The daemon stops: those that do not run yet have nobody to come back to, and end while there is a log to say so. */
+void remote_drain(struct jobs *jobs);
+#define REMOTE_STOPPED "the daemon stops, and the command's pipe goes with it"
 
 #endif

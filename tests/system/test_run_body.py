@@ -7,6 +7,7 @@ import json
 import lzma
 import os
 import random
+import signal
 import subprocess
 import zlib
 
@@ -176,14 +177,37 @@ class RunBody(penstock_test.Case):
             end()
             out, _ = client.communicate(timeout=penstock_test.DEADLINE)
             self.assertEqual((client.returncode, out), (1, b""))
+        self.assertIn("the daemon stops", daemon.verdict(3)["reason"])
         daemon = self.daemon(settings)
-        until(lambda: daemon.state(3) == "cancelled", "it has ended, before the daemon did or afterwards")
+        until(lambda: daemon.state(3) == "cancelled", "it has ended")
+
+    def test_the_daemon_stops_while_one_is_queued(self):
+        """Its verdict is told and stored before the store closes, whichever store it is."""
+        for engine in ("memory", "sqlite"):
+            daemon = self.daemon({"store.engine": engine, "store.path": self.dir / engine, "fetch.host_connections": "1"})
+            running = daemon.submit(self.web.url(f"/lines?n=10&hold={engine}"))
+            until(lambda: daemon.state(running) == "running", "the host's only connection is in use")
+            client = subprocess.Popen([str(CTL), "--socket", str(daemon.socket), "run", self.web.url("/lines?n=1"), "--", "echo"],
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            until(lambda: len(daemon.call("list")["jobs"]) == 2, "it is queued")
+            daemon.signal(signal.SIGTERM)
+            self.assertEqual(daemon.verdict(2)["state"], "cancelled")
+            self.web.release(engine)
+            self.assertEqual(client.communicate(timeout=penstock_test.DEADLINE)[0], b"")
+            self.assertEqual(client.returncode, 1)
+            daemon.stop()
 
     def test_not_before(self):
         done = self.run_it(self.web.url("/lines?n=1"), "cat", options=["--not-before", "1s"])
         self.assertEqual((done.returncode, done.stdout), (0, b"line 1\n"))
-        until(lambda: self.penstock.events("verdict"), "the verdict")
+        self.penstock.verdict(1)
         self.assertEqual(self.web.counts("/lines")["requests"], 1)
+        client = subprocess.Popen([str(CTL), "--socket", str(self.penstock.socket), "run", self.web.url("/lines?n=2&id=late"), "--not-before", "1h",
+                                   "--", "cat"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        until(lambda: any(j.get("waiting_for") == "not_before" for j in self.penstock.call("list")["jobs"]), "it waits for its time")
+        self.penstock.call("cancel", {"id": 2})
+        self.assertEqual(client.communicate(timeout=penstock_test.DEADLINE)[0], b"")
+        self.assertEqual(self.web.counts("late"), {})
 
     def notifications(self, rpc):
         while True:

@@ -229,11 +229,14 @@ class RunShell(penstock_test.Case):
 
     def test_nobody_could_give_it_the_terminal(self):
         """In the background of a job whose shell has gone: it is ended, and does not hang."""
-        script = self.dir / "script"
-        script.write_text(f"set -m; {self.line('/lines?n=10', 'read x </dev/tty')} 2>{self.dir}/err &\n")
-        screen = Screen(self, "bash", "--norc", "--noprofile", "-c", f"(bash {script} &); exec sleep 1000")
-        until(lambda: (self.dir / "err").exists() and "terminal" in (self.dir / "err").read_text() or self.penstock.events("verdict"), "it has ended")
-        self.assertEqual(self.penstock.verdict(1)["state"] in ("failed", "cancelled"), True)
+        script, go, gone, err = (self.dir / name for name in ("script", "go", "gone", "err"))
+        wants = f"until test -e {go}; do sleep 0.05; done; read x </dev/tty"
+        script.write_text(f"set -m; {self.line('/lines?n=10', wants)} 2>{err} &\n")
+        screen = Screen(self, "bash", "--norc", "--noprofile", "-c", f"(bash {script}; echo >{gone}) & exec sleep 1000")
+        until(lambda: gone.exists() and self.penstock.call("list")["jobs"], "its shell has gone")
+        go.touch()
+        until(lambda: "the command wants the terminal" in err.read_text(), "it has ended")
+        self.assertIn(self.penstock.verdict(1)["state"], ("failed", "cancelled"))
         screen.look()
 
     def test_why_it_waits(self):
