@@ -418,6 +418,30 @@ static int watch_signals(struct app *app, struct error *err)
     return r < 0 ? error_set(err, r, "signals cannot be watched: %s", uv_strerror(r)) : 0;
 }
 
+static void do_nothing(uv_work_t *work)
+{
+}
+
+static void done_nothing(uv_work_t *work, int status)
+{
+}
+
+/* libuv makes its pool of threads at the first work, and they have the signal mask of whoever asks for that. All threads
+ * but this one leave signals alone: at the end nobody watches them any more, and one would kill the daemon that is
+ * ending well. */
+static int make_uv_pool(uv_loop_t *loop)
+{
+    uv_work_t work;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int r = uv_queue_work(loop, &work, do_nothing, done_nothing);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (r == 0)
+        uv_run(loop, UV_RUN_DEFAULT);
+    return r;
+}
+
 static int make_loop(struct app *app, struct error *err)
 {
     unsigned char random[16];
@@ -426,6 +450,8 @@ static int make_loop(struct app *app, struct error *err)
     for (size_t i = 0; i < sizeof random; i++)
         snprintf(app->instance + 2 * i, 3, "%02x", random[i]);
     int r = uv_loop_init(&app->loop);
+    if (r == 0)
+        r = make_uv_pool(&app->loop);
     if (r == 0)
         r = mailbox_init(&app->mailbox, &app->loop);
     app->mailbox_open = r == 0;

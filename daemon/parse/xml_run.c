@@ -146,6 +146,11 @@ int xml_run_init(struct xml_run *x, struct penstock_run *run, size_t max_record,
     x->expat = XML_ParserCreate_MM("UTF-8", &memory, NULL);
     if (!x->expat)
         return -ENOMEM;
+#if XML_MAJOR_VERSION > 2 || XML_MINOR_VERSION >= 6
+    /* It would leave what has come unread for a while, so that records would depend on how the body came. It is
+     * there against tokens of any length that come in small pieces; here a token has a limit. */
+    XML_SetReparseDeferralEnabled(x->expat, XML_FALSE);
+#endif
     XML_SetUserData(x->expat, user);
     xml_entities_init(x);
     return 0;

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import resource
 import signal
 import socket
@@ -154,6 +155,16 @@ class Start(penstock_test.Case):
 
 
 class Stop(penstock_test.Case):
+    def test_one_thread_takes_signals(self):
+        """At its end that one takes none either; then a second SIGTERM, to any thread, would be the daemon's end."""
+        daemon = self.daemon()
+        taking = []
+        for task in pathlib.Path("/proc", str(daemon.pid), "task").iterdir():
+            blocked = int(re.search(r"SigBlk:\s*(\w+)", (task / "status").read_text())[1], 16)
+            if not blocked >> (signal.SIGTERM - 1) & 1:
+                taking.append(int(task.name))
+        self.assertEqual(taking, [daemon.pid])
+
     def setUp(self):
         super().setUp()
         self.web = self.origin()

@@ -4,6 +4,7 @@ import json
 import re
 
 import penstock_test
+from penstock_test import until
 
 DOCUMENT = penstock_test.ROOT / "daemon" / "control" / "PROTOCOL.md"
 KINDS = penstock_test.ROOT / "daemon" / "record" / "kind.c"
@@ -39,6 +40,11 @@ def fault(shown, got, where="the line"):
     return None if shown == got else f"{where} is {got!r}, not {shown!r}"
 
 
+def settled(stats):
+    """A worker, and a connection that was closed, are counted for a moment longer."""
+    return stats["workers"]["busy"] == 0 and stats["control"]["clients"] == 1
+
+
 class Protocol(penstock_test.Case):
     def replay(self, rpc, block, base):
         skip = False
@@ -67,6 +73,7 @@ class Protocol(penstock_test.Case):
         self.assertGreater(len(examples), 10)
         for block in examples:
             with daemon.rpc() as rpc:
+                until(lambda: settled(rpc.call("stats")), "the daemon is done with the example before")
                 self.replay(rpc, block, base)
 
     def test_every_method_has_an_example(self):
