@@ -154,6 +154,10 @@ find_server() {
     shift
     bin=$(PATH=$PATH:/usr/sbin command -v "$name") && printf '%s\n' "$bin" && return 0
     [[ -e $dir/unpacked ]] || (unpack_packages "$dir" "${@:-$name}") >/dev/null 2>&1 </dev/null
+    # A package that has its program by several names leaves it to its scripts to choose: squid-gnutls.
+    for bin in "$dir"/usr/sbin/"$name"-*; do
+        [[ ! -x $bin || -e $dir/usr/sbin/$name ]] || as_owner ln -s "${bin##*/}" "$dir/usr/sbin/$name"
+    done
     for bin in "$dir"/usr/sbin/"$name" "$dir"/usr/bin/"$name"; do
         [[ -e $dir/unpacked && -x $bin ]] && printf '%s\n' "$bin" && return 0
     done
