@@ -375,8 +375,15 @@ static int check_fields(const struct resume *r, const struct transfer_response *
     }
     bool tag = r->validator == r->fields[RESUME_ETAG] && values[RESUME_ETAG];
     bool date = r->date_strong && values[RESUME_MODIFIED];
+    bool both = (tag || !r->fields[RESUME_ETAG]) && (date || !r->fields[RESUME_MODIFIED]);
+    bool compared = r->tail_end == r->from; /* the tail will be */
     if (result == 0 && !tag && !date)
         result = refuse(r, err, "the origin sends the rest without the validator");
+    else if (result == 0 && !both && !compared)
+        result = refuse(r, err,
+                        "the origin sends the rest without one of ETag and Last-Modified, and what "
+                        "came went through the kernel alone (fetch.splice_min), so that nothing "
+                        "can be compared");
     for (size_t i = 0; i < RESUME_FIELDS; i++)
         free(values[i]);
     return result;

@@ -28,9 +28,10 @@
  *
  * The tail of a spliced body (fetch/splice.c) has never been in this process, so there is nothing to compare it with. The
  * rest must suffice, and is stronger there: only bodies with a Content-Length that nobody encodes on the way are spliced,
- * so total, place and validator are told by both answers, and the validator is one that a later version cannot have
- * without its origin lying: what could share it, a tag or a date within the file's own second, is not resumed by. An
- * origin without ranges sends such a body from its start, and of that the bytes before the splice are compared.
+ * so total and place are told by both answers; and if the first has both ETag and Last-Modified the second must have both
+ * as well (some servers make the tag of the size alone, and it is the date that tells). What two versions could share, a
+ * tag or a date within the file's own second, is not resumed by: what is left is an origin that lies. An origin without
+ * ranges sends such a body from its start, and of that the bytes before the splice are compared.
  *
  * A chunked body that lacks nothing but its end cannot be asked for its rest (416), which the tail avoids as well. */
 // clang-format on

@@ -18,10 +18,11 @@ def free_port():
 
 
 class Relay:
-    """Passes connections on to a port. The first `cuts` of them are cut after so many bytes of the answer; before
+    """Passes connections on to a port. The first `cuts` of them whose status is one of `statuses` are cut after so many bytes of the answer; before
     the client hears of it, on_cut() is called. on_status(status) is called before an answer's status is passed on."""
 
-    def __init__(self, test, port, cut=None, cuts=1, on_cut=None, on_status=None):
+    def __init__(self, test, port, cut=None, cuts=1, on_cut=None, on_status=None, statuses=(200,)):
+        self.statuses_cut = statuses
         self.to, self.cut, self.cuts, self.on_cut, self.on_status = port, cut, cuts, on_cut, on_status
         self.statuses = []
         self.lock = threading.Lock()
@@ -75,7 +76,7 @@ class Relay:
                     status = int(data.split(b" ", 2)[1])
                     with self.lock:
                         self.statuses.append(status)
-                        if self.cut is not None and self.cuts > 0 and status == 200:
+                        if self.cut is not None and self.cuts > 0 and status in self.statuses_cut:
                             self.cuts -= 1
                             limit = self.cut
                     if self.on_status:

@@ -35,6 +35,12 @@ class Bench(penstock_test.Case):
         self.assertTrue(all(row["ratio"][0] == row["ours"] / row["peer"] > 0 for row in walls), walls)
         self.assertTrue(all(row["met"] in (True, False) for row in table["rows"] if row["goal"]))
 
+    def test_versions(self):
+        """Small as it is here, the soak must find nothing."""
+        rows = {row["what"]: row for row in self.rows("versions")["rows"]}
+        self.assertEqual(rows["done, and not one whole version"]["ours"], 0)
+        self.assertEqual(rows["jobs"]["ours"], rows["done"]["ours"] + rows["failed"]["ours"])
+
     def test_instructions(self):
         counts = {row["what"]: row["ours"] for row in self.rows("instructions")["rows"]}
         self.assertEqual(len(counts), 1)

@@ -273,6 +273,27 @@ static void answers(void **state)
     }
 }
 
+/* Where the tail went past this process, both validators must be there if both were. */
+static void nothing_to_compare(void **state)
+{
+    static const struct {
+        const char *first, *second;
+        int result;
+    } list[] = {{TAG OLD, TAG OLD, 0}, {TAG OLD, TAG, -EINVAL}, {TAG OLD, OLD, -EINVAL},
+                {TAG, TAG, 0},         {OLD, OLD, 0},           {TAG, TAG OLD, 0},
+                {TAG OLD, "", -EINVAL}};
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        char fields[512];
+        note(SIZE, list[i].first);
+        take(0, CUT, 1000);
+        resume_ask(&r, CUT + 5000);
+        snprintf(fields, sizeof fields, "%sContent-Range: bytes 15000-49999/50000\n",
+                 list[i].second);
+        if (check(206, 35000, fields) != list[i].result)
+            fail_msg("%s then %s: %s", list[i].first, list[i].second, err.text);
+    }
+}
+
 static void the_whole_again(void **state)
 {
     static const struct {
@@ -421,6 +442,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_origin_that_gives_little_is_followed, new_resume,
                                         free_resume),
         cmocka_unit_test_setup_teardown(answers, new_resume, free_resume),
+        cmocka_unit_test_setup_teardown(nothing_to_compare, new_resume, free_resume),
         cmocka_unit_test_setup_teardown(the_whole_again, new_resume, free_resume),
         cmocka_unit_test_setup_teardown(ranges, new_resume, free_resume),
         cmocka_unit_test_setup_teardown(all_that_there_is_is_the_end, new_resume, free_resume),
