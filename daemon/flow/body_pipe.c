@@ -19,11 +19,13 @@
 #include <unistd.h>
 
 /* At several ordinary bodies at once larger pipes are slower (the caches); spliced ones gain at any number. */
-#define GROWN_SIZE (1 << 20)
-#define FIRST_SIZE (64 << 10) /* of a pipe as the kernel makes it, unless the user has too many */
-#define FAST_BYTES (1 << 20)
-#define FAST_TIME  (100 * NS_PER_MS)
-#define SLOW_TIME  (1000 * NS_PER_MS) /* for FAST_BYTES: a tenth of the speed that a pipe grows at */
+#define GROWN_SIZE  (1 << 20)
+#define FIRST_SIZE  (64 << 10) /* of a pipe as the kernel makes it, unless the user has too many */
+#define FIRST_BATCH 4096
+#define CRUMB       2048 /* a piece whose write costs more than a copy of it */
+#define FAST_BYTES  (1 << 20)
+#define FAST_TIME   (100 * NS_PER_MS)
+#define SLOW_TIME   (1000 * NS_PER_MS) /* for FAST_BYTES: a tenth of the speed that a pipe grows at */
 /* Between two looks: at SLOW_TIME's speed fewer bytes than a small pipe holds, so that the reader does not run dry;
  * longer beside one that does not read at all. */
 #define RELIEF_MS     UINT64_C(20)
@@ -240,6 +242,15 @@ static int reserve_carry(struct body_pipe *pipe, size_t len)
     return 0;
 }
 
+/* For what is collected: so that many pieces cost few allocations, and a few small ones little memory. */
+static int reserve_batch(struct body_pipe *pipe, size_t len)
+{
+    size_t size = pipe->batching ? BODY_PIPE_BATCH : FIRST_BATCH;
+    while (size < len)
+        size *= 2;
+    return reserve_carry(pipe, size);
+}
+
 /* Since it was looked at last. */
 static bool is_fast(struct body_pipe *pipe)
 {
@@ -255,6 +266,7 @@ static bool is_fast(struct body_pipe *pipe)
 
 void body_pipe_flush(struct body_pipe *pipe)
 {
+    pipe->again = false;
     if (!pipe->collecting)
         return;
     pipe->collecting = false;
@@ -275,7 +287,7 @@ static int collect(struct body_pipe *pipe, const char *data, size_t len)
         body_pipe_flush(pipe);
     if (body_pipe_full(pipe))
         return BODY_PIPE_FULL;
-    int r = reserve_carry(pipe, len < BODY_PIPE_BATCH ? BODY_PIPE_BATCH : len);
+    int r = reserve_batch(pipe, pipe->carry_len + len);
     if (r < 0)
         return r;
     memcpy(pipe->carry + pipe->carry_len, data, len);
@@ -306,7 +318,9 @@ int body_pipe_write(struct body_pipe *pipe, const char *data, size_t len)
         return BODY_PIPE_FULL;
     if (pipe->accepted - pipe->mark >= FAST_BYTES)
         choose_batching(pipe);
-    if (pipe->batching || pipe->collecting)
+    bool crumbs = pipe->again && len < CRUMB;
+    pipe->again = true;
+    if (pipe->batching || pipe->collecting || crumbs)
         return collect(pipe, data, len);
     int r = reserve_carry(pipe, len);
     if (r < 0)

@@ -2,9 +2,9 @@
  *
  * Whatever the pipe does not take of one chunk is kept in a carry (one chunk at most, so 16 KiB with
  * libcurl); while the carry waits, further chunks are refused whole and the caller pauses its
- * transfer. Of a body that comes fast the carry also collects chunks, up to BODY_PIPE_BATCH bytes, until there
- * are so many or the caller says that its turn is over (body_pipe_flush): each write wakes the reader, and that
- * costs more than the copy. The write end is polled for WRITABLE only while there is a carry, and otherwise for the
+ * transfer. Of a body that comes fast, or in small pieces of which a turn has several, the carry also collects
+ * chunks, up to BODY_PIPE_BATCH bytes, until there are so many or the caller says that its turn is over
+ * (body_pipe_flush): each write wakes the reader, and that costs more than the copy. The write end is polled for WRITABLE only while there is a carry, and otherwise for the
  * reader's departure alone. All functions: the loop's thread. */
 #ifndef PENSTOCK_FLOW_BODY_PIPE_H
 #define PENSTOCK_FLOW_BODY_PIPE_H
@@ -56,6 +56,7 @@ struct body_pipe {
     uint64_t mark, mark_at; /* `accepted` when its speed was looked at last, and when that was */
     bool batching;          /* the body comes fast: chunks are collected */
     bool collecting;        /* the carry holds chunks that the pipe was not offered yet */
+    bool again;             /* something was written since the last flush */
     bool blocked;           /* full, and what comes next is spliced: there is no carry */
     bool completing, unverified, reader_left, closing;
     bool watched; /* the poll handle is initialised */
@@ -81,7 +82,7 @@ int body_pipe_open(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, s
 #define BODY_PIPE_FULL 1
 int body_pipe_write(struct body_pipe *pipe, const char *data, size_t len);
 
-/* Offers to the pipe what was collected. After a turn's last body_pipe_write. Calls nobody. */
+/* Offers to the pipe what was collected. After a turn's last body_pipe_write, always. Calls nobody. */
 #define BODY_PIPE_BATCH 65536
 void body_pipe_flush(struct body_pipe *pipe);
 

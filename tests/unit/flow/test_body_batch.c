@@ -249,14 +249,44 @@ static void test_only_fast_bodies(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Chunks of a byte, say: the first of a turn goes at once, the others together, in little memory. */
+static void test_crumbs_of_a_turn_go_together(void **state)
+{
+    struct fixture *f = *state;
+    f->pipe.batching = false;
+    for (int turns = 0; turns < 3; turns++) {
+        for (int i = 0; i < 100; i++)
+            assert_int_equal(put(f, 1), 0);
+        assert_int_equal(waiting(f), 1);
+        assert_false(body_pipe_full(&f->pipe));
+        body_pipe_flush(&f->pipe);
+        assert_int_equal(waiting(f), 100);
+        assert_in_range(f->pipe.carry_size, 99, 4096);
+        read_all(f);
+    }
+    /* More of them than the pipe takes. */
+    size_t before = f->put;
+    while (put(f, 1000) == 0)
+        ;
+    assert_true(body_pipe_full(&f->pipe));
+    assert_in_range(f->put - before, CHUNK, 3 * BODY_PIPE_BATCH);
+    read_all(f);
+    assert_int_equal(f->got, f->put);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        TEST(test_a_turn_is_one_write),   TEST(test_more_than_fits),
-        TEST(test_the_end_brings_it),     TEST(test_the_end_waits_for_it),
-        TEST(test_an_abort_drops_it),     TEST(test_the_reader_leaves),
-        TEST(test_a_splice_comes_behind), TEST(test_only_fast_bodies),
+        TEST(test_crumbs_of_a_turn_go_together),
+        TEST(test_a_turn_is_one_write),
+        TEST(test_more_than_fits),
+        TEST(test_the_end_brings_it),
+        TEST(test_the_end_waits_for_it),
+        TEST(test_an_abort_drops_it),
+        TEST(test_the_reader_leaves),
+        TEST(test_a_splice_comes_behind),
+        TEST(test_only_fast_bodies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

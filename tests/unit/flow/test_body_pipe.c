@@ -104,13 +104,15 @@ static char byte_at(size_t i)
     return (char)(i % 251);
 }
 
-/* `len` bytes of the pattern from `start` on. */
+/* `len` bytes of the pattern from `start` on, as one turn's. */
 static int put(struct fixture *f, size_t start, size_t len)
 {
     char data[CHUNK];
     for (size_t i = 0; i < len; i++)
         data[i] = byte_at(start + i);
-    return body_pipe_write(&f->pipe, data, len);
+    int r = body_pipe_write(&f->pipe, data, len);
+    body_pipe_flush(&f->pipe);
+    return r;
 }
 
 /* Reads up to `len` bytes of the pattern, which goes on at *at. read(2)'s result. */
