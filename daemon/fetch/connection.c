@@ -70,11 +70,14 @@ void connection_note(struct connections *connections, const struct connection_en
 int connection_find(const struct connections *connections, const struct connection_ends *ends,
                     bool *ret_framed)
 {
+    *ret_framed = false;
     if (!is_port(ends->local_port))
         return -1;
     const struct port_use *use = &connections->by_port[ends->local_port];
+    if (!connection_is(use->fd, ends))
+        return -1;
     *ret_framed = use->framed;
-    return connection_is(use->fd, ends) ? use->fd : -1;
+    return use->fd;
 }
 
 /* --- what can be learnt ----------------------------------------------------------------------- */

@@ -283,8 +283,8 @@ static bool may_go_afresh(const struct transfer_impl *impl, CURLcode code)
 {
     if (impl->afresh || impl->settled || impl->opened)
         return false;
-    return impl->stale || (impl->result.connection_reused && impl->stage == STAGE_SENT &&
-                           is_broken_connection(code));
+    return impl->stale ||
+           (impl->result.connection_reused && impl->head.bytes == 0 && is_broken_connection(code));
 }
 
 static void go_afresh(struct transfer_impl *impl)
