@@ -3,7 +3,6 @@
 #include "base/json_string.h"
 #include "parse/feed_date.h"
 
-#include <stdio.h>
 #include <string.h>
 
 void feed_entry_reset(struct feed_entry *e)
@@ -48,7 +47,8 @@ void feed_entry_keep(struct feed_entry *e, enum feed_field field, const char *te
     if (b->len > 0)
         buf_puts(b, ", ");
     buf_put(b, text, len);
-    snprintf(e->types[field], FEED_TYPE, "%s", type ? type : "");
+    if (type)
+        memmove(e->types[field], type, strnlen(type, FEED_TYPE - 1) + 1);
 }
 
 void feed_entry_keep_category(struct feed_entry *e, const char *text, size_t len)
@@ -115,9 +115,18 @@ static const char *comma(const struct buf *b)
     return b->len > 0 && b->data[b->len - 1] != '{' ? "," : "";
 }
 
+/* By pieces: this is done some ten times an entry. */
+static void put_name(struct buf *b, const char *name, const char *end)
+{
+    buf_puts(b, comma(b));
+    buf_putc(b, '"');
+    buf_puts(b, name);
+    buf_puts(b, end);
+}
+
 static void put_member(struct buf *b, const char *name)
 {
-    buf_printf(b, "%s\"%s\":", comma(b), name);
+    put_name(b, name, "\":");
 }
 
 static void put_string(struct buf *b, const char *name, const struct buf *text)
@@ -138,7 +147,7 @@ static void put_text(struct buf *b, const struct feed_entry *e, const char *name
     put_string(b, name, &e->fields[field]);
     if (!type[0])
         return;
-    buf_printf(b, ",\"%s_type\":", name);
+    put_name(b, name, "_type\":");
     json_put_string(b, type, strlen(type));
 }
 
@@ -150,11 +159,14 @@ static void put_date(struct buf *b, const struct feed_entry *e, const char *name
     if (text->len == 0)
         return;
     bool read = feed_date(text->data, text->len, date);
-    buf_printf(b, "%s\"%s%s\":", comma(b), name, read ? "" : "_text");
-    if (read)
-        buf_printf(b, "\"%s\"", date);
-    else
+    put_name(b, name, read ? "\":" : "_text\":");
+    if (read) {
+        buf_putc(b, '"');
+        buf_puts(b, date);
+        buf_putc(b, '"');
+    } else {
         json_put_string(b, text->data, text->len);
+    }
 }
 
 static void put_list(struct buf *b, const struct feed_entry *e, const char *name,

@@ -25,18 +25,19 @@ void feed_mend_init(struct feed_mend *m, bool strict)
         [MEND_DOCTYPE] = "<>\"'[]", [MEND_DOCTYPE_QUOTE] = "\"'", [MEND_DOCTYPE_COMMENT] = "-",
         [MEND_DOCTYPE_PI] = "?"};
     *m = (struct feed_mend){.strict = strict};
-    for (size_t s = 0; s < MEND_STATES_; s++) {
-        for (int c = 0; c < 0x20; c++)
-            m->stops[s][c] = c != '\t' && c != '\n' && c != '\r';
-        m->stops[s][0xef] = true; /* U+FFFE and U+FFFF begin so, and the byte order mark */
+    for (size_t s = 0; s < MEND_STATES_; s++)
         for (const char *p = looked_at[s]; p && *p; p++)
             m->stops[s][(unsigned char)*p] = true;
-    }
+    for (int c = 0; c < 0x20; c++)
+        m->strange[c] = c != '\t' && c != '\n' && c != '\r';
+    m->strange[0xef] = true; /* U+FFFE and U+FFFF begin so */
     memset(m->stops[MEND_START], true, sizeof m->stops[MEND_START]);
 }
 
 void feed_mend_deinit(struct feed_mend *m)
 {
+    buf_deinit(&m->cut);
+    buf_deinit(&m->clean);
     buf_deinit(&m->held);
     buf_deinit(&m->out);
 }
@@ -62,30 +63,6 @@ static bool is_next(const struct cursor *c, const char *text)
     return (size_t)(c->end - c->p) >= len && memcmp(c->p, text, len) == 0;
 }
 
-static bool drop(struct feed_mend *m, struct cursor *c, size_t len)
-{
-    if (m->strict)
-        return put(m, c, len);
-    m->repaired++;
-    c->p += len;
-    return true;
-}
-
-/* No character that XML has. */
-static bool take_control(struct feed_mend *m, struct cursor *c)
-{
-    return drop(m, c, 1);
-}
-
-static bool take_ef(struct feed_mend *m, struct cursor *c)
-{
-    if (!has(c, 3))
-        return false;
-    if (is_next(c, "\xef\xbf\xbe") || is_next(c, "\xef\xbf\xbf"))
-        return drop(m, c, 3);
-    return put(m, c, 1);
-}
-
 static bool take_start(struct feed_mend *m, struct cursor *c)
 {
     if (isspace((unsigned char)*c->p)) {
@@ -95,8 +72,11 @@ static bool take_start(struct feed_mend *m, struct cursor *c)
     }
     if (!has(c, 5))
         return false;
-    if (is_next(c, "\xef\xbb\xbf"))
-        return drop(m, c, 3);
+    if (is_next(c, "\xef\xbb\xbf") && !m->strict) {
+        m->repaired++;
+        c->p += 3;
+        return true;
+    }
     m->state = MEND_TEXT;
     if (!m->space || !is_next(c, "<?xml"))
         return true;
@@ -266,14 +246,8 @@ static bool take_tag(struct feed_mend *m, struct cursor *c)
 static bool step(struct feed_mend *m, struct cursor *c)
 {
     unsigned char byte = (unsigned char)*c->p;
-    if (byte < 0x20 && !isspace(byte))
-        return take_control(m, c);
-    if (byte == '\v' || byte == '\f')
-        return take_control(m, c);
     if (m->state == MEND_START)
         return take_start(m, c);
-    if (byte == 0xef)
-        return take_ef(m, c);
     if (byte == '&' && m->state <= MEND_QUOTE)
         return take_reference(m, c);
     switch (m->state) {
@@ -302,6 +276,48 @@ static bool step(struct feed_mend *m, struct cursor *c)
 
 /* --- a piece -------------------------------------------------------------------------------------- */
 
+static size_t next_strange(const struct feed_mend *m, const char *data, size_t at, size_t len)
+{
+    while (at < len && !m->strange[(unsigned char)data[at]])
+        at++;
+    return at;
+}
+
+/* What is no character of XML goes first: it may stand within anything, as in the end of a comment. What may be one,
+ * cut in two, waits in `cut`. 0 or -ENOMEM. */
+static int clean(struct feed_mend *m, const char **data, size_t *len, bool last)
+{
+    size_t at = m->cut.len > 0 ? 0 : next_strange(m, *data, 0, *len);
+    if (m->strict || (at == *len && m->cut.len == 0))
+        return 0;
+    buf_put(&m->cut, *data, *len);
+    buf_reset(&m->clean);
+    const char *p = m->cut.data;
+    size_t size = m->cut.len, from = 0;
+    for (at = next_strange(m, p, 0, size); at < size; at = next_strange(m, p, from, size)) {
+        buf_put(&m->clean, p + from, at - from);
+        from = at;
+        bool sequence = (unsigned char)p[at] == 0xef;
+        if (sequence && size - at < 3 && !last)
+            break;
+        if (sequence &&
+            !(size - at >= 3 && p[at + 1] == '\xbf' && (unsigned char)p[at + 2] >= 0xbe)) {
+            buf_put(&m->clean, p + from++, 1);
+            continue;
+        }
+        m->repaired++;
+        from += sequence ? 3 : 1;
+    }
+    if (at == size) {
+        buf_put(&m->clean, p + from, size - from);
+        from = size;
+    }
+    buf_drop(&m->cut, from);
+    *data = m->clean.data ? m->clean.data : "";
+    *len = m->clean.len;
+    return m->cut.failed || m->clean.failed ? -ENOMEM : 0;
+}
+
 static void take_all(struct feed_mend *m, struct cursor *c)
 {
     while (c->p < c->end) {
@@ -317,6 +333,8 @@ static void take_all(struct feed_mend *m, struct cursor *c)
 
 int feed_mend_take(struct feed_mend *m, const char **data, size_t *len, bool last)
 {
+    if (clean(m, data, len, last) < 0)
+        return -ENOMEM;
     struct cursor c = {*data, *data + *len, last};
     bool held = m->held.len > 0;
     if (held) {

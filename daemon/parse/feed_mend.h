@@ -35,7 +35,8 @@ struct feed_mend {
     bool space;   /* some was passed over at the start */
     bool doctype; /* there is one: it may declare names */
     bool subset;  /* within the [ ] of it */
-    struct buf held, out;
+    struct buf cut, clean, held, out;
+    bool strange[256]; /* bytes that are no character of XML, or may begin one that is none */
     bool stops[MEND_STATES_][256]; /* bytes that are looked at */
 };
 

@@ -96,6 +96,19 @@ static inline void fuzz_run(struct fuzz_run *run, const struct penstock_parser *
     body_unref(run->task.body);
 }
 
+/* Of two things that are wrong one is met first, by how far a library looks ahead. */
+static inline bool fuzz_is_either(enum error_kind a, enum error_kind b)
+{
+#ifdef FUZZ_OTHER_WORDS
+    return (a == KIND_PARSER_FAILED && b == KIND_DECODE_ERROR) ||
+           (b == KIND_PARSER_FAILED && a == KIND_DECODE_ERROR);
+#else
+    (void)a;
+    (void)b;
+    return false;
+#endif
+}
+
 static inline void fuzz_parse(const struct penstock_parser *parser,
                               const struct fuzz_choice *choices, size_t choice_count,
                               const uint8_t *data, size_t size)
@@ -112,7 +125,8 @@ static inline void fuzz_parse(const struct penstock_parser *parser,
         chunk = 4096;
     fuzz_run(&one, parser, choice, text, len, 4096, true);
     fuzz_run(&two, parser, choice, text, len, chunk, true);
-    fuzz_need(one.task.result == two.task.result && one.task.kind == two.task.kind);
+    fuzz_need(one.task.result == two.task.result);
+    fuzz_need(one.task.kind == two.task.kind || fuzz_is_either(one.task.kind, two.task.kind));
 #ifndef FUZZ_OTHER_WORDS /* a library that says it in other words, as the input comes */
     fuzz_need(one.task.line == two.task.line && one.task.offset == two.task.offset);
     fuzz_need(strcmp(one.task.message, two.task.message) == 0);

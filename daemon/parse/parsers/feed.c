@@ -411,7 +411,8 @@ static void XMLCALL on_text(void *arg, const XML_Char *text, int len)
         feed_markup_escape(&f->text, text, (size_t)len);
     else
         buf_put(&f->text, text, (size_t)len);
-    check_size(f);
+    if (f->text.failed || f->text.len > f->set.max_record) /* the sum is looked at when it ends */
+        check_size(f);
 }
 
 /* An entity that nobody has declared: readers show it as it stands. */
@@ -436,11 +437,11 @@ static int take_xml(struct feed *f, const char *data, size_t len, bool last)
     return len > 0 ? xml_run_take(&f->xml, data, len) : 0;
 }
 
-/* Does JSON come, or XML? -1: nobody knows yet. */
+/* Does JSON come, or XML? -1: nobody knows yet, as only white space has come, which is both. */
 static int is_json(const struct block *block)
 {
     for (size_t i = 0; i < block->len; i++)
-        if (!strchr(" \t\r\n", block->data[i]))
+        if (!memchr(" \t\r\n", block->data[i], 4))
             return block->data[i] == '{';
     return -1;
 }
@@ -453,8 +454,10 @@ static int take_all(struct feed *f, struct feed_json *json, FILE *body)
     while (r >= 0 && block_next(&block)) {
         if (kind < 0)
             kind = is_json(&block);
-        r = kind > 0 ? feed_json_take(json, block.data, block.len)
-                     : take_xml(f, block.data, block.len, false);
+        if (kind != 0)
+            r = feed_json_take(json, block.data, block.len);
+        if (r >= 0 && kind <= 0)
+            r = take_xml(f, block.data, block.len, false);
     }
     if (r < 0)
         return r;
