@@ -101,6 +101,15 @@ static const struct charset charsets[] = {
     {"euc-tw", CHARSET_ICONV, "EUC-TW", false, true},
     {"johab", CHARSET_ICONV, "JOHAB", false, true},
     {"iso-2022-kr", CHARSET_ICONV, "ISO-2022-KR", false, false},
+    {"iso-2022-jp-2", CHARSET_ICONV, "ISO-2022-JP-2", false, false},
+    {"euc-jisx0213", CHARSET_ICONV, "EUC-JISX0213", true, true},
+    {"shift_jisx0213", CHARSET_ICONV, "SHIFT_JISX0213", true, true},
+    {"mac-centraleurope", CHARSET_ICONV, "MAC-CENTRALEUROPE", false, false},
+    {"ibm273", CHARSET_ICONV, "IBM273", false, false},
+    {"ibm424", CHARSET_ICONV, "IBM424", false, false},
+    {"ibm1026", CHARSET_ICONV, "IBM1026", false, false},
+    {"cp1125", CHARSET_ICONV, "CP1125", false, false},
+    {"ibm1140", CHARSET_ICONV, "IBM1140", false, false},
 };
 #define CHARSET_COUNT (sizeof charsets / sizeof charsets[0])
 
@@ -108,7 +117,7 @@ static const struct charset charsets[] = {
 static const struct alias {
     const char *names, *charset;
 } aliases[] = {
-    {"unicode11utf8 unicode20utf8 xunicode20utf8 utf8bom utf8sig", "utf-8"},
+    {"unicode11utf8 unicode20utf8 xunicode20utf8 utf8bom utf8sig utf8ucs2 utf8ucs4 u8 utf cp65001 65001", "utf-8"},
     {"ascii usascii ansix341968 ansix341986 iso646us iso646irv1991 isoir6 us ibm367 cp367 csascii 646", "utf-8"},
     {"unicode csunicode iso10646ucs2 ucs2", "utf-16"},
     {"unicodefeff ucs2le", "utf-16le"},
@@ -116,21 +125,21 @@ static const struct alias {
     {"ucs4 iso10646ucs4", "utf-32"},
     {"ucs4le", "utf-32le"},
     {"ucs4be", "utf-32be"},
-    {"gb2312 gb231280 csgb2312 gbk cp936 ms936 windows936 xgbk chinese csiso58gb231280 isoir58 euccn", "gb18030"},
-    {"big5hkscs cnbig5 csbig5 xxbig5 cp950 windows950", "big5"},
-    {"xeucjp cseucpkdfmtjapanese eucjpms cp51932", "euc-jp"},
+    {"gb2312 gb231280 csgb2312 gbk cp936 ms936 windows936 936 xgbk chinese gb23121980 eucgb2312cn gb180302000 xmacsimpchinese csiso58gb231280 isoir58 euccn", "gb18030"},
+    {"big5hkscs hkscs big5tw cnbig5 csbig5 xxbig5 cp950 950 ms950 windows950 xmactradchinese", "big5"},
+    {"xeucjp ujis cseucpkdfmtjapanese eucjpms cp51932", "euc-jp"},
     {"csiso2022jp", "iso-2022-jp"},
-    {"sjis xsjis csshiftjis mskanji windows31j cswindows31j ms932 cp932 windows932", "shift_jis"},
-    {"cseuckr ksc56011987 ksc56011989 ksc5601 ksc56011992 isoir149 korean csksc56011987 windows949 cp949 uhc ms949", "euc-kr"},
-    {"iso88591 latin1 l1 isolatin1 csisolatin1 iso885911987 isoir100 ibm819 cp819 cp1252 xcp1252 ansi", "windows-1252"},
-    {"iso88599 latin5 l5 csisolatin5 iso885991989 isoir148 cp1254 xcp1254", "windows-1254"},
-    {"cp1250 xcp1250", "windows-1250"},
-    {"cp1251 xcp1251", "windows-1251"},
-    {"cp1253 xcp1253", "windows-1253"},
-    {"cp1255 xcp1255", "windows-1255"},
-    {"cp1256 xcp1256", "windows-1256"},
-    {"cp1257 xcp1257", "windows-1257"},
-    {"cp1258 xcp1258", "windows-1258"},
+    {"sjis xsjis csshiftjis mskanji windows31j cswindows31j ms932 cp932 932 windows932 xmacjapanese", "shift_jis"},
+    {"cseuckr ksc56011987 ksc56011989 ksc5601 ksc56011992 isoir149 korean csksc56011987 windows949 cp949 949 uhc ms949 ksx1001 xmackorean", "euc-kr"},
+    {"iso88591 latin1 l1 isolatin1 csisolatin1 iso885911987 isoir100 ibm819 cp819 cp1252 1252 xcp1252 ansi latin iso8859 8859", "windows-1252"},
+    {"iso88599 latin5 l5 csisolatin5 iso885991989 isoir148 cp1254 1254 xcp1254", "windows-1254"},
+    {"cp1250 1250 xcp1250", "windows-1250"},
+    {"cp1251 1251 xcp1251", "windows-1251"},
+    {"cp1253 1253 xcp1253", "windows-1253"},
+    {"cp1255 1255 xcp1255", "windows-1255"},
+    {"cp1256 1256 xcp1256", "windows-1256"},
+    {"cp1257 1257 xcp1257", "windows-1257"},
+    {"cp1258 1258 xcp1258", "windows-1258"},
     {"cp874 ibm874 dos874", "windows-874"},
     {"latin2 l2 csisolatin2 iso885921987 isoir101", "iso-8859-2"},
     {"latin3 l3 csisolatin3 iso885931988 isoir109", "iso-8859-3"},
@@ -141,20 +150,27 @@ static const struct alias {
     {"hebrew csisolatinhebrew iso885981988 isoir138 visual iso88598e iso88598i logical", "iso-8859-8"},
     {"latin6 l6 csisolatin6 isoir157 iso8859101992", "iso-8859-10"},
     {"latin7 l7", "iso-8859-13"},
-    {"latin8 l8", "iso-8859-14"},
+    {"latin8 l8 isoceltic isoir199 iso8859141998", "iso-8859-14"},
     {"latin9 l9 csisolatin9 latin0", "iso-8859-15"},
-    {"latin10 l10", "iso-8859-16"},
+    {"latin10 l10 isoir226 iso8859162001", "iso-8859-16"},
     {"koi koi8 cskoi8r", "koi8-r"},
     {"koi8ru", "koi8-u"},
-    {"tis6202533", "tis-620"},
+    {"tis6202533 tis62025330 tis62025331 tis6200 isoir166", "tis-620"}, {"thai iso8859112001", "iso-8859-11"},
     {"mac macroman xmacroman csmacintosh", "macintosh"},
     {"maccyrillic xmacukrainian", "x-mac-cyrillic"},
-    {"cp437", "ibm437"}, {"cp737", "ibm737"}, {"cp775", "ibm775"}, {"cp850", "ibm850"}, {"cp852", "ibm852"},
-    {"cp855", "ibm855"}, {"cp857", "ibm857"}, {"cp858", "ibm858"}, {"cp860", "ibm860"}, {"cp861", "ibm861"},
-    {"cp862", "ibm862"}, {"cp863", "ibm863"}, {"cp864", "ibm864"}, {"cp865", "ibm865"},
-    {"cp866 866 csibm866", "ibm866"}, {"cp869", "ibm869"},
-    {"cp037 ebcdiccpus", "ibm037"}, {"cp500", "ibm500"}, {"cp1047", "ibm1047"},
-    {"roman8 r8", "hp-roman8"}, {"ptcp154 cp154", "pt154"}, {"kz1048", "rk1048"}, {"tcvn5712", "tcvn"},
+    {"cp437 437 cspc8codepage437", "ibm437"}, {"cp737 737", "ibm737"}, {"cp775 775 cspc775baltic", "ibm775"},
+    {"cp850 850 cspc850multilingual", "ibm850"}, {"cp852 852 cspcp852", "ibm852"}, {"cp855 855 csibm855", "ibm855"},
+    {"cp857 857 csibm857", "ibm857"}, {"cp858 858 csibm858 ccsid00858 cp00858", "ibm858"}, {"cp860 860 csibm860", "ibm860"},
+    {"cp861 861 csibm861 cpis", "ibm861"}, {"cp862 862 cspc862latinhebrew", "ibm862"}, {"cp863 863 csibm863", "ibm863"},
+    {"cp864 864 csibm864", "ibm864"}, {"cp865 865 csibm865", "ibm865"}, {"cp866 866 csibm866", "ibm866"},
+    {"cp869 869 csibm869 cpgr", "ibm869"}, {"1125 ibm1125 cp866u ruscii", "cp1125"},
+    {"cp037 037 csibm037 ibm039 cp039 ebcdiccpus ebcdiccpca ebcdiccpwt ebcdiccpnl", "ibm037"}, {"cp273 273 csibm273", "ibm273"},
+    {"cp424 424 csibm424 ebcdiccphe", "ibm424"}, {"cp500 500 csibm500 ebcdiccpbe ebcdiccpch", "ibm500"},
+    {"cp1026 1026 csibm1026", "ibm1026"}, {"cp1047 1047", "ibm1047"},
+    {"cp1140 1140 ccsid01140 cp01140 ebcdicus37euro", "ibm1140"},
+    {"iso2022jp1", "iso-2022-jp-2"}, {"eucjis2004 jisx0213", "euc-jisx0213"}, {"shiftjis2004 sjis2004 sjisx0213", "shift_jisx0213"},
+    {"maclatin2 maccentraleurope maccenteuro", "mac-centraleurope"},
+    {"roman8 r8 cp1051 ibm1051", "hp-roman8"}, {"ptcp154 cp154 csptcp154 cyrillicasian", "pt154"}, {"kz1048 strk10482002", "rk1048"}, {"tcvn5712", "tcvn"},
     {"cp1361 ms1361", "johab"}, {"csiso2022kr", "iso-2022-kr"},
 };
 /* clang-format on */
@@ -383,6 +399,35 @@ static int find_declaration(const char *head, size_t len, bool whole, char ret_l
     return 0;
 }
 
+/* A text in EBCDIC begins with other bytes; those that a declaration is made of are the same in all kinds of it (XML 1.0,
+ * appendix F). */
+static bool is_ebcdic(const char *head, size_t len)
+{
+    static const char open[] = "\x4c\x6f\xa7\x94\x93"; /* <?xml */
+    return len >= 5 && memcmp(head, open, 5) == 0;
+}
+
+static char of_ebcdic(unsigned char byte)
+{
+    static const char rows[16][17] = {
+        [0x4] = "           .<(+ ",  [0x5] = "&         !$*); ", [0x6] = "-/         ,%_>?",
+        [0x7] = "         `:#@'=\"", [0x8] = " abcdefghi      ", [0x9] = " jklmnopqr      ",
+        [0xa] = " ~stuvwxyz      ",  [0xc] = "{ABCDEFGHI      ", [0xd] = "}JKLMNOPQR      ",
+        [0xe] = "\\ STUVWXYZ      ", [0xf] = "0123456789      "};
+    char c = rows[byte >> 4][byte & 15];
+    return c ? c : ' ';
+}
+
+static int find_ebcdic_declaration(const char *head, size_t len, bool whole,
+                                   char ret_label[CHARSET_LABEL])
+{
+    char text[CHARSET_HEAD];
+    size_t n = len < sizeof text ? len : sizeof text;
+    for (size_t i = 0; i < n; i++)
+        text[i] = of_ebcdic((unsigned char)head[i]);
+    return find_declaration(text, n, whole || len >= sizeof text, ret_label);
+}
+
 /* --- choosing ------------------------------------------------------------------------------------- */
 
 /* UTF-16 and UTF-32 of unknown order. Little-endian, unless the first character has its zeros in front. */
@@ -448,7 +493,8 @@ static int choose_own(const struct charset_plan *plan, const char *head, size_t 
     int r = find_zeros(head, len, whole, &ret->charset);
     if (r != 0 || ret->charset || !plan->declares)
         return r;
-    r = find_declaration(head, len, whole, label);
+    r = is_ebcdic(head, len) ? find_ebcdic_declaration(head, len, whole, label)
+                             : find_declaration(head, len, whole, label);
     if (r == 0 && label[0])
         r = choose_named(label, "the document", head, len, ret, err);
     if (r == 0 && ret->charset && is_wide(ret->charset)) {

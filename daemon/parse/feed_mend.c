@@ -32,6 +32,7 @@ void feed_mend_init(struct feed_mend *m, bool strict)
         m->strange[c] = c != '\t' && c != '\n' && c != '\r';
     m->strange[0xef] = true; /* U+FFFE and U+FFFF begin so */
     memset(m->stops[MEND_START], true, sizeof m->stops[MEND_START]);
+    memset(m->stops[MEND_DROPPED], true, sizeof m->stops[MEND_DROPPED]);
 }
 
 void feed_mend_deinit(struct feed_mend *m)
@@ -46,6 +47,7 @@ void feed_mend_deinit(struct feed_mend *m)
 
 static bool put(struct feed_mend *m, struct cursor *c, size_t len)
 {
+    m->begun |= len > 0;
     buf_put(&m->out, c->p, len);
     c->p += len;
     return true;
@@ -171,6 +173,32 @@ static bool enter(struct feed_mend *m, struct cursor *c, size_t len, enum mend_s
     return put(m, c, len);
 }
 
+/* A declaration that is not at the very start, as behind a comment, is left out: the charset is known by now. */
+static bool take_declaration(struct feed_mend *m, struct cursor *c)
+{
+    if (!has(c, 6))
+        return false;
+    bool declaration = is_next(c, "<?xml ") || is_next(c, "<?xml\t") || is_next(c, "<?xml\n") ||
+                       is_next(c, "<?xml\r");
+    if (!declaration || !m->begun || m->strict)
+        return enter(m, c, 2, MEND_PI);
+    m->repaired++;
+    m->state = MEND_DROPPED;
+    c->p += 2;
+    return true;
+}
+
+/* What is left out, up to its end. */
+static bool take_dropped(struct feed_mend *m, struct cursor *c)
+{
+    if (!has(c, 2))
+        return false;
+    bool end = is_next(c, "?>");
+    m->state = end ? MEND_TEXT : m->state;
+    c->p += end ? 2 : 1;
+    return true;
+}
+
 static bool take_less(struct feed_mend *m, struct cursor *c)
 {
     if (!has(c, 2) || (c->end - c->p > 1 && c->p[1] == '!' && !has(c, 9)))
@@ -184,7 +212,7 @@ static bool take_less(struct feed_mend *m, struct cursor *c)
         return enter(m, c, 9, MEND_DOCTYPE);
     }
     if (is_next(c, "<?"))
-        return enter(m, c, 2, MEND_PI);
+        return take_declaration(m, c);
     unsigned char next = c->end - c->p > 1 ? (unsigned char)c->p[1] : ' ';
     if (isalpha(next) || next >= 0x80 || strchr("/_:!", next) || m->strict)
         return enter(m, c, 1, MEND_TAG);
@@ -261,6 +289,8 @@ static bool step(struct feed_mend *m, struct cursor *c)
         return take_end(m, c, "-->", MEND_TEXT);
     case MEND_CDATA:
         return take_end(m, c, "]]>", MEND_TEXT);
+    case MEND_DROPPED:
+        return take_dropped(m, c);
     case MEND_PI:
         return take_end(m, c, "?>", MEND_TEXT);
     case MEND_DOCTYPE_COMMENT:

@@ -18,6 +18,7 @@ enum mend_state {
     MEND_COMMENT,
     MEND_CDATA,
     MEND_PI,
+    MEND_DROPPED, /* a declaration that is not where it belongs */
     MEND_DOCTYPE,
     MEND_DOCTYPE_QUOTE,
     MEND_DOCTYPE_COMMENT,
@@ -32,6 +33,7 @@ struct feed_mend {
     /* Private. */
     enum mend_state state;
     char quote;
+    bool begun;   /* something has been given */
     bool space;   /* some was passed over at the start */
     bool doctype; /* there is one: it may declare names */
     bool subset;  /* within the [ ] of it */

@@ -186,13 +186,20 @@ CASES = [
 
 XML_CHARSETS = {"windows-1251": "я", "koi8-r": "я", "iso-8859-2": "ł", "iso-8859-15": "€", "windows-1252": "€", "tis-620": "ก",
                 "windows-1255": "ש", "windows-1258": "ư", "shift_jis": "日", "euc-jp": "日", "iso-2022-jp": "日", "euc-kr": "한",
-                "gb2312": "中", "gbk": "中", "gb18030": "中", "big5": "中", "utf-16": "é", "utf-8": "é", "us-ascii": "e"}
+                "gb2312": "中", "gbk": "中", "gb18030": "中", "big5": "中", "cp037": "é", "cp500": "é",
+                "cp273": "é", "cp1140": "€", "csISO2022JP": "日", "cp950": "中", "utf-16": "é", "utf-8": "é", "us-ascii": "e"}
+
+
+def python(charset):
+    return {"csISO2022JP": "iso-2022-jp"}.get(charset, charset)
+
+
 for charset, letter in XML_CHARSETS.items():
     declared = f"<?xml version='1.0' encoding='{charset}'?>"
     told = {} if charset in ("utf-8", "us-ascii") else {"charset": ...}
-    CASES += [(f"xml in {charset}", "xml", {}, f"{declared}<a><b>{letter}</b></a>".encode(charset), [el(letter)], None, told, None),
+    CASES += [(f"xml in {charset}", "xml", {}, f"{declared}<a><b>{letter}</b></a>".encode(python(charset)), [el(letter)], None, told, None),
               (f"feed in {charset}", "feed", {},
-               (declared + rss(b"<item><title>_</title></item>").decode().replace("_", letter)).encode(charset), [title(letter)],
+               (declared + rss(b"<item><title>_</title></item>").decode().replace("_", letter)).encode(python(charset)), [title(letter)],
                None, told, None)]
 
 

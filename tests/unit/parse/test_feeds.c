@@ -72,6 +72,8 @@ static void test_mended(void **state)
     static const struct sample samples[] = {
         MENDED(NULL, "\r\n \t<?xml version='1.0'?>" ITEM("<title>t</title>"), TITLE("t"), 1),
         WELL(NULL, "\n\n" ITEM("<title>t</title>"), TITLE("t")),
+        MENDED(NULL, "<!-- c -->\n<?xml version='1.0'?>" ITEM("<title>t</title>"), TITLE("t"), 1),
+        WELL(NULL, "<?xml-stylesheet href='x'?>" ITEM("<title>t</title>"), TITLE("t")),
         MENDED(NULL,
                ITEM("<title>a\x01\x0c\x1f"
                     "b</title>") "\0\0\0",
