@@ -95,7 +95,9 @@ class Pipelines(penstock_test.Case):
         daemon = self.start(text=["printf 'a\\n\\n\\\\377b\\r\\nlast'"], values="stage = cat\noutput = json\n",
                             broken="stage = printf '{}\\\\n{]\\\\n'\noutput = json\n")
         job = daemon.submit(self.web.url("/bytes?n=10"), parser="text")
-        self.assertEqual(daemon.verdict(job)["state"], "done")
+        verdict = daemon.verdict(job)
+        self.assert_verdict(verdict, "done")
+        self.assertEqual(verdict["replaced"], 1)
         self.assertEqual(daemon.records(job), ["a", "", "\ufffdb", "last"])
         job = daemon.submit(self.web.url("/ndjson?n=1000"), parser="values")
         self.assert_verdict(daemon.verdict(job), "done")
