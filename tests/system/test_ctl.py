@@ -163,7 +163,7 @@ class Client(penstock_test.Case):
         """A terminal gets a progress line, a pipe does not."""
         main, side = pty.openpty()
         self.addCleanup(os.close, main)
-        url = self.web.url("/bytes?n=1000000&drip=5,20000")
+        url = self.web.url("/bytes?n=1000000&drip=25,20000")
         client = subprocess.Popen([CTL, "--socket", self.penstock.socket, "submit", url, "--wait"], stdin=side, stdout=side, stderr=side)
         os.close(side)
         data = b""
