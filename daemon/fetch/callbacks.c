@@ -175,6 +175,18 @@ static int on_connected(void *arg, char *remote_ip, char *local_ip, int remote_p
 
 /* --- the head --- */
 
+static int count_cookies(struct transfer_impl *impl)
+{
+    struct cookies *cookies = impl->t->request->cookies;
+    char at[IMPL_AT];
+    if (!cookies || cookies_count(cookies, impl->head.headers, impl->head.field_count) == 0)
+        return 0;
+    impl_fail(impl, KIND_LIMIT_EXCEEDED,
+              "%s: more than %d KiB of cookies in one chain of redirects",
+              impl_at(impl, at, sizeof at), COOKIES_MAX / 1024);
+    return -1;
+}
+
 static int tell_response(struct transfer_impl *impl)
 {
     const struct head *head = &impl->head;
@@ -199,11 +211,8 @@ static int tell_response(struct transfer_impl *impl)
         .location = location,
         .bad_location = r < 0 ? why.text : NULL,
     };
-    struct cookies *cookies = impl->t->request->cookies;
-    if (cookies && cookies_count(cookies, head->headers, head->field_count) < 0) {
+    if (count_cookies(impl) < 0) {
         curl_free(location);
-        impl_fail(impl, KIND_LIMIT_EXCEEDED, "%s set more than %d KiB of cookies", impl->host,
-                  COOKIES_MAX / 1024);
         return -1;
     }
     clocks_enter(impl, STAGE_BODY);

@@ -67,6 +67,17 @@ static bool is_ascii(const char *text)
     return !*text;
 }
 
+/* A name that was mapped to digits is an address, which libcurl sees only when it reads the whole. */
+static CURLUcode read_again(CURLU *url)
+{
+    char *text = NULL;
+    CURLUcode code = curl_url_get(url, CURLUPART_URL, &text, 0);
+    if (!code)
+        code = curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
+    curl_free(text);
+    return code;
+}
+
 /* A name in other letters becomes what a resolver can be asked for. 0, -EINVAL or -ENOMEM. */
 static int set_host(CURLU *url, const char *location, struct error *err)
 {
@@ -83,6 +94,8 @@ static int set_host(CURLU *url, const char *location, struct error *err)
             return refuse(location, idn2_strerror(r), err);
         code = lower_host(url, ascii);
         idn2_free(ascii);
+        if (!code)
+            code = read_again(url);
     } else if (!code) {
         code = lower_host(url, host);
         curl_free(host);

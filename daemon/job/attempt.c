@@ -35,6 +35,7 @@ void attempt_unref(struct attempt *a)
     free(a->headers);
     free(a->url);
     free(a->host);
+    free(a->shown_url);
     free(a->redirect);
     free(a->retry_after);
     resume_deinit(&a->resume);
@@ -310,14 +311,16 @@ int attempt_hop(struct attempt *a, const char *url, const char *host,
                 const struct attempt_host *traits)
 {
     char *url_copy = strdup(url), *host_copy = strdup(host);
+    char *shown = a->hops > 0 ? spec_redact_url(url, traits->redact) : NULL;
     const char *proxy = proxy_for(a->env->proxy, url, host);
     struct credential *proxy_credential = NULL;
-    if (!url_copy || !host_copy ||
+    if (!url_copy || !host_copy || (a->hops > 0 && !shown) ||
         credential_for_proxy(traits->proxy_credential, proxy, &proxy_credential) < 0 ||
         identity_prepare(&a->identity, traits->client_cert, traits->client_key, proxy_credential) <
             0) {
         free(url_copy);
         free(host_copy);
+        free(shown);
         return -ENOMEM;
     }
     if (a->hops++ > 0)
@@ -329,6 +332,8 @@ int attempt_hop(struct attempt *a, const char *url, const char *host,
     free(a->host);
     a->url = url_copy;
     a->host = host_copy;
+    free(a->shown_url);
+    a->shown_url = shown;
     a->proxy = proxy;
     a->http = traits->http;
     a->bytes_per_second = traits->bytes_per_second;

@@ -67,6 +67,7 @@ struct attempt_host {
     int http;                                           /* as transfer_request's */
     uint64_t bytes_per_second;                          /* 0: no limit */
     const struct settings_credential *proxy_credential; /* of [fetch], whatever the host; or NULL */
+    const struct strings *redact;                       /* what is not shown of its URL */
 };
 
 struct attempt;
@@ -127,6 +128,7 @@ struct attempt {
     size_t header_count;
     bool elsewhere;   /* another origin than the job's was asked */
     char *url, *host; /* of this hop */
+    char *shown_url;  /* the same without secrets; NULL: it is the first, whose is the spec's */
     struct identity identity;
     struct cookies *cookies; /* of all its requests; NULL: it follows no redirect */
     const char *proxy;       /* of this hop; NULL: none */

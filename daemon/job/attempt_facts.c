@@ -35,6 +35,7 @@ _Static_assert(sizeof(struct parse_pair) == sizeof(struct transfer_header) &&
 int attempt_keep_facts(struct attempt *a, const struct transfer_response *response)
 {
     const struct spec *spec = a->spec;
+    const char *url = a->shown_url ? a->shown_url : spec->shown_url;
     struct parse_facts *facts = &a->task.facts;
     const struct parse_pair *headers = (const struct parse_pair *)response->headers;
     const struct parse_pair *labels = (const struct parse_pair *)spec->labels;
@@ -45,7 +46,7 @@ int attempt_keep_facts(struct attempt *a, const struct transfer_response *respon
                                spec->option_count, &options, &option_count) < 0)
         return -ENOMEM;
     size_t pairs = response->header_count + option_count + spec->label_count;
-    size_t text = strlen(spec->shown_url) + 1 + pairs_text(headers, response->header_count) +
+    size_t text = strlen(url) + 1 + pairs_text(headers, response->header_count) +
                   pairs_text(options, option_count) + pairs_text(labels, spec->label_count);
     a->facts = pair = malloc(pairs * sizeof *pair + text);
     if (!pair) {
@@ -58,7 +59,7 @@ int attempt_keep_facts(struct attempt *a, const struct transfer_response *respon
                                   .header_count = response->header_count,
                                   .option_count = option_count,
                                   .label_count = spec->label_count};
-    end = stpcpy(end, spec->shown_url) + 1;
+    end = stpcpy(end, url) + 1;
     facts->headers = pair;
     facts->options = pair = copy_pairs(pair, headers, response->header_count, &end);
     facts->labels = pair = copy_pairs(pair, options, option_count, &end);

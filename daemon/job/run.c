@@ -76,6 +76,7 @@ static struct attempt_host traits_of(const struct settings *settings, const char
         if (t.http == HTTP_UNSET)
             t.http = section->http ? section->http : section->http2;
     }
+    t.redact = &settings->redact;
     if (settings->proxy_credential)
         t.proxy_credential = settings_credential_find(settings, settings->proxy_credential);
     return t;

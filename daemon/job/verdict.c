@@ -125,10 +125,8 @@ static void put_attempt(struct buf *b, const struct job *job, uint64_t now)
     if (algorithm)
         line_str(b, algorithm, hex);
     if (a->hops > 1) {
-        char *shown = spec_redact_url(a->url, &job->jobs->settings->redact);
         line_u64(b, "redirects", a->hops - 1);
-        line_str(b, "final_url", shown);
-        free(shown);
+        line_str(b, "final_url", a->shown_url);
     }
     line_u64(b, "resumes", a->resume.count);
     put_seconds(b, job, now);

@@ -62,6 +62,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         else:
             self.send_header("Content-Length", str(len(text)))
+            if recorder.closes:
+                self.send_header("Connection", "close")
+                self.close_connection = True
         self.end_headers()
         self.wfile.write(text)
 
@@ -103,7 +106,8 @@ class Recorder:
         self.date = True
         self.status = 200
         self.body = b"fine\n"
-        self.open_end = False
+        self.open_end = False  # of /head
+        self.closes = False  # the connection, after each answer
         self.server = Server((host, 0), Handler)
         self.server.recorder = self
         if context:

@@ -81,6 +81,18 @@ class Locations(penstock_test.Case):
         self.assertEqual(verdict["final_url"], to(server, ""))
 
 
+    def test_what_the_parser_is_told(self):
+        """Where the body came from in the end."""
+        stage = self.wrote("stage", '#!/bin/sh\ncat >/dev/null\necho "$PENSTOCK_URL"\n')
+        stage.chmod(0o755)
+        server = Recorder(self)
+        daemon = self.daemon(config=self.wrote("c.conf", f'[parser "where"]\ntype = exec\nstage = {stage}\n'))
+        for url, shown in ((to(server, "/ok?token=t0pS3cret"), server.url("/ok?token=***")), (server.url("/ok"), server.url("/ok"))):
+            verdict = daemon.job(url, parser="where")
+            self.assert_verdict(verdict, "done")
+            self.assertEqual(daemon.records(verdict["job"]), [shown])
+
+
 class Downgrades(penstock_test.Case):
     def setUp(self):
         super().setUp()

@@ -37,11 +37,11 @@ class Trust(penstock_test.Case):
         if version:
             context.maximum_version = version
         server = Recorder(self, context)
-        server.open_end = close  # /head closes the connection, which leaves a session alone
+        server.closes = close  # which leaves a session alone
         return server
 
     def start(self, **settings):
-        return self.daemon({"fetch.ca_file": self.bundle, "defaults.unverified": "accept", **settings})
+        return self.daemon({"fetch.ca_file": self.bundle, **settings})
 
     def get(self, daemon, server):
         return daemon.job(server.url("/head"), max_attempts=1)

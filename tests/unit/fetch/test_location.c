@@ -137,6 +137,7 @@ static void test_international_names(void **state)
     leads(BASE, "http://\xe4\xbe\x8b\xe3\x81\x88.\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88/",
           "http://xn--r8jz45g.xn--zckzah/");
     leads(BASE, "http://\xef\xbc\x91\xef\xbc\x90.0.0.1/", "http://10.0.0.1/");
+    leads(BASE, "http://\xef\xbc\x91/", "http://0.0.0.1/");
     is_refused("http://b\xfc"
                "cher.example/",
                "string");                           /* Latin-1 */
