@@ -161,7 +161,7 @@ static void fail_redirect(struct attempt *a, enum error_kind kind, const char *u
     struct job *job = a->user;
     struct error err;
     char *shown = spec_redact_url(url, &job->jobs->settings->redact);
-    error_set(&err, 0, "the redirect to %.200s %s", shown ? shown : "?", why);
+    error_set(&err, 0, "the redirect to %.200s: %s", shown ? shown : "?", why);
     free(shown);
     attempt_abort(a, kind, err.text);
 }
@@ -188,8 +188,8 @@ static int judge_redirect(struct attempt *a, const char *url, char **ret_host)
         free(*ret_host);
         fail_redirect(
             a, KIND_POLICY, url,
-            "leads from https to http: refused unless the job, its [host] or [policy] says "
-            "allow_downgrade = yes");
+            "it leads from https to http, which is refused unless the job, its [host] or [policy] "
+            "says allow_downgrade = yes");
         return -EACCES;
     }
     return r;
