@@ -30,6 +30,7 @@ void archive_input_deinit(struct archive_input *in)
 {
     if (in->filter)
         archive_read_free(in->filter);
+    lzop_free(in->lzop);
     free(in->filtered);
     buf_deinit(&in->head);
     buf_deinit(&in->back);
@@ -64,6 +65,24 @@ static la_ssize_t read_body(struct archive *archive, void *arg, const void **ret
         return 0;
     archive_set_error(archive, EIO, "the body did not arrive whole");
     return -1;
+}
+
+/* What the head has, and then blocks. */
+static ssize_t read_lzop(void *arg, char *data, size_t size)
+{
+    struct archive_input *in = arg;
+    bool head = in->head_at < in->head.len;
+    if (!head && in->block_at == in->body.len) {
+        in->block_at = 0;
+        if (!block_next(&in->body))
+            return ferror(in->body.file) ? -1 : 0;
+    }
+    const char *from = head ? in->head.data + in->head_at : in->body.data + in->block_at;
+    size_t len = head ? in->head.len - in->head_at : in->body.len - in->block_at;
+    len = len < size ? len : size;
+    memcpy(data, from, len);
+    *(head ? &in->head_at : &in->block_at) += len;
+    return (ssize_t)len;
 }
 
 static bool begins(const struct buf *head, const char *magic, size_t len)
@@ -120,6 +139,13 @@ static bool open_filter(struct archive_input *in, supporter support)
     return true;
 }
 
+static bool open_lzop(struct archive_input *in)
+{
+    in->block_at = in->body.len; /* all of it is in the head */
+    in->lzop = lzop_new(read_lzop, in);
+    return in->lzop || fail(in, KIND_RESOURCES, "out of memory");
+}
+
 static bool over_limit(struct archive_input *in)
 {
     uint64_t given = in->offset + in->len, body = in->body.offset + in->body.len;
@@ -130,14 +156,15 @@ static bool over_limit(struct archive_input *in)
 
 static bool next_filtered(struct archive_input *in)
 {
-    la_ssize_t n = archive_read_data(in->filter, in->filtered, FILTERED);
-    if (n == 0 && !ferror(in->body.file))
+    const char *data = in->filtered;
+    ssize_t n = in->lzop ? lzop_next(in->lzop, &data)
+                         : archive_read_data(in->filter, in->filtered, FILTERED);
+    if (n == 0 || ferror(in->body.file))
         return false;
-    if (n <= 0)
-        return ferror(in->body.file)
-                   ? false
-                   : fail(in, KIND_DECODE_ERROR, archive_error_string(in->filter));
-    in->data = in->filtered;
+    if (n < 0)
+        return fail(in, KIND_DECODE_ERROR,
+                    in->lzop ? lzop_message(in->lzop) : archive_error_string(in->filter));
+    in->data = data;
     in->len = (size_t)n;
     return over_limit(in) ? fail(in, KIND_LIMIT_EXCEEDED,
                                  "the archive unpacks to more than is allowed (max_decoded, "
@@ -166,6 +193,8 @@ static bool begin(struct archive_input *in)
     supporter support = filter_of(&in->head);
     if (support)
         return open_filter(in, support) && next_filtered(in);
+    if (begins(&in->head, LZOP_MAGIC, sizeof LZOP_MAGIC - 1))
+        return open_lzop(in) && next_filtered(in);
     in->data = in->head.data;
     in->len = in->head.len;
     return in->len > 0;
@@ -207,7 +236,9 @@ bool archive_input_next(struct archive_input *in)
         return fail(in, KIND_RESOURCES, "out of memory");
     in->offset += in->len;
     in->len = 0;
-    bool more = !in->started ? begin(in) : in->filter ? next_filtered(in) : next_plain(in);
+    bool more = !in->started             ? begin(in)
+                : in->filter || in->lzop ? next_filtered(in)
+                                         : next_plain(in);
     if (!more) {
         in->ended = true;
         in->len = 0;

@@ -1,5 +1,5 @@
 /* A body as libarchive is given it: in blocks, after one of the filters that libarchive knows and flow/decode does not
- * (.lz4, .lzma, .Z). It remembers of what went by as much as is needed to look at a zip's headers afterwards, and
+ * (.lz4, .lzma, .lzo, .Z). It remembers of what went by as much as is needed to look at a zip's headers afterwards, and
  * where the zeros begin that the body ends with. One thread. */
 #ifndef PENSTOCK_PARSE_ARCHIVE_INPUT_H
 #define PENSTOCK_PARSE_ARCHIVE_INPUT_H
@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "parse/block.h"
+#include "parse/lzop.h"
 #include "record/kind.h"
 
 #include <archive.h>
@@ -17,7 +18,9 @@
 struct archive_input {
     struct block body;
     struct buf head;               /* the first block: enough of it to know a filter by */
-    struct archive *filter;        /* or NULL: there is none */
+    struct archive *filter;        /* or NULL */
+    struct lzop *lzop;             /* in its place, or NULL */
+    size_t head_at, block_at;      /* of head and block, what lzop has taken */
     char *filtered;                /* its output */
     uint64_t max_ratio, max_bytes; /* of that, as in struct decode_plan */
     /* The block at hand. */

@@ -7,7 +7,7 @@
  * have content of their own are read: no directories, links, devices, which are passed over and counted. A member that
  * is compressed itself (a.csv.gz) is decoded, unless decode=none.
  *
- * A .tar.gz and the like is decoded before (the job's `decode`); .lz4, .lzma and .Z here. Tar files may follow one
+ * A .tar.gz and the like is decoded before (the job's `decode`); .lz4, .lzma, .lzo and .Z here. Tar files may follow one
  * another. Whatever ends without its format's end is cut: a tar's two blocks of zeros, a cpio's trailer, a zip's directory.
  *
  * A zip is read as it comes, and its directory, which decides what is in it, comes last: what it says otherwise than the

@@ -141,6 +141,45 @@ static void test_filters(void **state)
     }
 }
 
+/* Made by lzop(1), which has no library here: a tar with a.txt, "1\n2\n3\n". */
+static void test_lzo(void **state)
+{
+    static const char lzo[] = "\211\114\132\117\000\015\012\032\012\020\100\040\240\011\100\003\011"
+                              "\003\000\000\015\000\000\000"
+                              "\000\153\014\303\366\000\000\000\000\000\057\006\003\246\000\000\012"
+                              "\000\000\000\000\117\243\101"
+                              "\016\330\027\141\056\164\170\164\000\040\075\001\000\060\103\000\066"
+                              "\064\064\234\000\100\000\056"
+                              "\034\000\164\003\051\054\000\174\002\005\066\067\062\062\000\040\060"
+                              "\000\040\102\000\000\002\165"
+                              "\163\164\141\162\111\016\000\040\325\000\000\004\061\012\062\012\063"
+                              "\012\000\040\000\000\000\000"
+                              "\000\000\000\337\000\000\021\000\000\000\000\000\000";
+    static const char records[] =
+        "{\"member\":\"a.txt\",\"data\":1}\n{\"member\":\"a.txt\",\"data\":2}\n"
+        "{\"member\":\"a.txt\",\"data\":3}\n";
+    const size_t len = sizeof lzo - 1;
+    memcpy(file->data, lzo, len);
+    file->len = len;
+    expect("parser=ndjson", KIND_NONE, records, "");
+    for (file->len = 10; file->len < len; file->len += 7)
+        expect("parser=ndjson\nmember=none", KIND_DECODE_ERROR, "", "cut");
+    for (size_t at = 9; at < len; at += 5) {
+        memcpy(file->data, lzo, len);
+        file->data[at] ^= 0x10;
+        file->len = len;
+        struct harness h;
+        harness_init(&h, &parser_archive, "parser=ndjson");
+        harness_run(&h, file->data, file->len);
+        assert_int_equal(h.task.result, PENSTOCK_FAILED);
+        harness_deinit(&h);
+    }
+    memcpy(file->data, lzo, len);
+    memcpy(file->data + len, "more", 4);
+    file->len = len + 4;
+    expect("parser=ndjson", KIND_DECODE_ERROR, records, "what follows the lzo data is none");
+}
+
 /* An .lzma may ask for 4 GiB of memory in its fifth byte. */
 static void test_greedy_filter(void **state)
 {
@@ -310,17 +349,12 @@ static void test_text_of_members(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tar_without_end),
-        cmocka_unit_test(test_tars_one_after_another),
-        cmocka_unit_test(test_behind_a_cpio),
-        cmocka_unit_test(test_hard_links),
-        cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_greedy_filter),
-        cmocka_unit_test(test_cut_directory),
-        cmocka_unit_test(test_directory_decides),
-        cmocka_unit_test(test_links_of_a_zip),
-        cmocka_unit_test(test_names_apart),
-        cmocka_unit_test(test_names_in_a_charset),
+        cmocka_unit_test(test_tar_without_end),   cmocka_unit_test(test_tars_one_after_another),
+        cmocka_unit_test(test_behind_a_cpio),     cmocka_unit_test(test_hard_links),
+        cmocka_unit_test(test_filters),           cmocka_unit_test(test_lzo),
+        cmocka_unit_test(test_greedy_filter),     cmocka_unit_test(test_cut_directory),
+        cmocka_unit_test(test_directory_decides), cmocka_unit_test(test_links_of_a_zip),
+        cmocka_unit_test(test_names_apart),       cmocka_unit_test(test_names_in_a_charset),
         cmocka_unit_test(test_text_of_members),
     };
     signal(SIGPIPE, SIG_IGN);
