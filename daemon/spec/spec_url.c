@@ -44,6 +44,9 @@ static int curl_error(CURLUcode code, struct error *err)
 {
     if (code == CURLUE_OUT_OF_MEMORY)
         return error_set(err, -ENOMEM, "out of memory");
+    if (code ==
+        CURLUE_BAD_HOSTNAME) /* which names libcurl refuses itself differs from version to version */
+        return error_set(err, -EINVAL, "its host is no valid name or address");
     return error_set(err, -EINVAL, "it is no valid URL: %s", curl_url_strerror(code));
 }
 

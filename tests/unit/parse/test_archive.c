@@ -202,8 +202,11 @@ static void test_endless_header(void **state)
                  "name");
     harness_init(&h, &parser_archive, NULL);
     harness_run(&h, data, len);
-    assert_int_equal(h.task.kind, KIND_LIMIT_EXCEEDED);
-    assert_non_null(strstr(h.task.message, "a header of more than 4 MiB"));
+    assert_int_equal(h.task.result, PENSTOCK_FAILED);
+    if (archive_version_number() < 3008000) { /* later ones have a limit of their own, below ours */
+        assert_int_equal(h.task.kind, KIND_LIMIT_EXCEEDED);
+        assert_non_null(strstr(h.task.message, "a header of more than 4 MiB"));
+    }
     harness_deinit(&h);
     free(data);
 }

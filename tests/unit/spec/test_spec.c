@@ -101,7 +101,10 @@ static void url(const char *given, const char *normal, const char *host)
     char text[1024];
     snprintf(text, sizeof text, "{\"url\":\"%s\"}", given);
     struct spec *spec = parse(text);
-    assert_string_equal(spec->url, normal);
+    if (strchr(normal, '%')) /* a byte that is escaped: by later libcurls in capitals */
+        assert_int_equal(strcasecmp(spec->url, normal), 0);
+    else
+        assert_string_equal(spec->url, normal);
     assert_string_equal(spec->host, host);
     spec_free(spec);
 }
