@@ -47,7 +47,6 @@ void feed_mend_deinit(struct feed_mend *m)
 
 static bool put(struct feed_mend *m, struct cursor *c, size_t len)
 {
-    m->begun |= len > 0;
     buf_put(&m->out, c->p, len);
     c->p += len;
     return true;
@@ -180,7 +179,7 @@ static bool take_declaration(struct feed_mend *m, struct cursor *c)
         return false;
     bool declaration = is_next(c, "<?xml ") || is_next(c, "<?xml\t") || is_next(c, "<?xml\n") ||
                        is_next(c, "<?xml\r");
-    if (!declaration || !m->begun || m->strict)
+    if (!declaration || m->strict || !(m->begun || m->out.len > 0))
         return enter(m, c, 2, MEND_PI);
     m->repaired++;
     m->state = MEND_DROPPED;
@@ -374,6 +373,7 @@ int feed_mend_take(struct feed_mend *m, const char **data, size_t *len, bool las
     }
     buf_reset(&m->out);
     take_all(m, &c);
+    m->begun |= m->out.len > 0;
     if (held)
         buf_drop(&m->held, (size_t)(c.p - m->held.data));
     else

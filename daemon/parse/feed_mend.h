@@ -33,7 +33,7 @@ struct feed_mend {
     /* Private. */
     enum mend_state state;
     char quote;
-    bool begun;   /* something has been given */
+    bool begun;   /* something was given before this piece */
     bool space;   /* some was passed over at the start */
     bool doctype; /* there is one: it may declare names */
     bool subset;  /* within the [ ] of it */
