@@ -52,15 +52,17 @@ def main():
     parser.add_argument("directory", type=pathlib.Path)
     args = parser.parse_args()
 
-    passed, failed, skipped, counts = set(), [], {}, {}
+    passed, failed, skipped = set(), [], {}
     broken = [line for path in sorted(args.directory.glob("*.broken")) for line in path.read_text().splitlines()]
     for path in sorted(args.directory.glob("*.xml")):
         for test in ElementTree.parse(path).getroot().iter("testcase"):
             good, bad, left = cases_of(test)
-            counts[path.stem] = tuple(a + len(b) for a, b in zip(counts.get(path.stem, (0, 0, 0)), (good, bad, left)))
             passed |= {(path.stem, test.get("name"), case) for case in good}
             failed += [f"{path.stem}: {test.get('name')} {case}".rstrip() for case in bad]
             skipped |= {(path.stem, test.get("name"), case.split(": ")[0]): case for case in left}
+    builds = {path.stem for path in args.directory.glob("*.xml")}
+    counts = {build: (sum(key[0] == build for key in passed), sum(case.startswith(build + ": ") for case in failed),
+                      sum(key[0] == build for key in skipped)) for build in builds}
     # What one build cannot do and another has done was not left out.
     done = {key[1:] for key in passed}
     skipped = [f"{build}: {test} {skipped[build, test, case]}".rstrip()
