@@ -329,7 +329,7 @@ static void begin_root(struct feed *f, const char *name, const char **pairs)
         f->kind = FEED_RDF;
     else if (strcasecmp(local, "rss") == 0)
         f->kind = FEED_RSS;
-    else if (strcmp(local, "CHANNEL") == 0)
+    else if (strcasecmp(local, "channel") == 0)
         f->kind = FEED_CDF;
     f->channel_depth = f->kind == FEED_ATOM || f->kind == FEED_CDF;
     const char *href = f->kind == FEED_CDF ? feed_attribute(pairs, "href") : NULL;
