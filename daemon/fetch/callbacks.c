@@ -35,6 +35,7 @@ static void note_address(struct transfer_impl *impl, const struct sockaddr *addr
 static void note_connecting(struct transfer_impl *impl)
 {
     impl->opened = true;
+    impl->socket = -1;
     if (impl->stage == STAGE_SENT)
         clocks_enter(impl, STAGE_CONNECT);
 }
@@ -134,7 +135,8 @@ static void find_new_socket(struct transfer_impl *impl)
     for (unsigned i = 0; i < count && impl->socket < 0; i++)
         if (connection_is(impl->tried[i], &impl->ends))
             impl->socket = impl->tried[i];
-    connection_note(&impl->loop->sockets, &impl->ends, impl->socket, false);
+    connection_note(&impl->loop->sockets, &impl->ends, impl->socket,
+                    connection_http(impl->easy, impl->socket) >= 20);
 }
 
 /* What an idle connection holds before a request of ours goes out is an answer to nothing: bytes that would be taken
@@ -144,7 +146,8 @@ static bool find_used_socket(struct transfer_impl *impl)
 {
     bool framed = false;
     impl->socket = connection_find(&impl->loop->sockets, &impl->ends, &framed);
-    return framed || (impl->socket >= 0 && connection_is_quiet(impl->socket));
+    return framed || (impl->socket >= 0 && connection_is_quiet(impl->socket) &&
+                      !connection_tls_holds(impl->easy));
 }
 
 /* Connected, TLS and all; the request goes out next. */
@@ -229,8 +232,6 @@ static int tell_response(struct transfer_impl *impl)
 static bool version_fits(struct transfer_impl *impl)
 {
     int version = impl->head.version, negotiated = connection_http(impl->easy, impl->socket);
-    if (negotiated == 20 && impl->socket >= 0)
-        connection_note(&impl->loop->sockets, &impl->ends, impl->socket, true);
     if (negotiated == 11 ? version <= 11 : version == negotiated)
         return true;
     impl_fail(impl, KIND_PROTOCOL,

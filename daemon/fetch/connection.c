@@ -89,17 +89,30 @@ static bool is_datagram(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_DGRAM;
 }
 
-int connection_http(CURL *easy, int fd)
+/* OpenSSL's, of the innermost TLS; NULL: none (libcurl_judge has seen to the library). */
+static SSL *tls_of(CURL *easy)
 {
     struct curl_tlssessioninfo *session = NULL;
+    bool has = curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &session) == CURLE_OK && session;
+    return has && session->backend == CURLSSLBACKEND_OPENSSL ? session->internals : NULL;
+}
+
+int connection_http(CURL *easy, int fd)
+{
     const unsigned char *name = NULL;
     unsigned len = 0;
-    if (is_datagram(fd))
+    SSL *ssl = tls_of(easy);
+    if (ssl)
+        SSL_get0_alpn_selected(ssl, &name, &len);
+    if (is_datagram(fd) || (len == 2 && memcmp(name, "h3", 2) == 0))
         return 30;
-    if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &session) == CURLE_OK && session &&
-        session->internals && session->backend == CURLSSLBACKEND_OPENSSL)
-        SSL_get0_alpn_selected(session->internals, &name, &len);
     return len == 2 && memcmp(name, "h2", 2) == 0 ? 20 : 11;
+}
+
+bool connection_tls_holds(CURL *easy)
+{
+    SSL *ssl = tls_of(easy);
+    return ssl && SSL_has_pending(ssl);
 }
 
 bool connection_is_quiet(int fd)

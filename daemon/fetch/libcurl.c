@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <string.h>
 
 #define VERSION(major, minor, patch) \
     ((unsigned)(major) << 16 | (unsigned)(minor) << 8 | (unsigned)(patch))
@@ -32,6 +33,11 @@ int libcurl_judge(const curl_version_info_data *info, struct error *err)
             err, -ENOSYS,
             "libcurl %s lacks TLS or a resolver that does not block: use another build",
             info->version);
+    if (strncmp(info->ssl_version, "OpenSSL/", 8) != 0) /* connection.c asks it itself */
+        return error_set(
+            err, -ENOSYS,
+            "libcurl %s is built with %.30s: the one with OpenSSL is needed (libcurl4)",
+            info->version, info->ssl_version);
     return 0;
 }
 
@@ -68,7 +74,8 @@ bool libcurl_speaks_http2(void)
 }
 
 /* Before 8.1.1 (curl/curl pull request 11103) a reset leaves a pointer to the last response's last header, which is
- * followed if the next response begins with a folded line: any origin could send one. */
+ * followed if the next response begins with a folded line: any origin could send one. It costs these versions their
+ * TLS sessions, which they keep in the handle. */
 bool libcurl_handles_last(void)
 {
     return curl_version_info(CURLVERSION_NOW)->version_num >= VERSION(8, 1, 1);

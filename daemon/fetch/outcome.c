@@ -20,9 +20,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Not in the headers of 7.85. */
-#define CODE_TOO_LARGE 100
-
 const char *impl_at(const struct transfer_impl *impl, char *text, size_t size)
 {
     if (impl->proxied)
@@ -142,6 +139,7 @@ static void map_connecting(struct transfer_impl *impl, CURLcode code, const char
         no_address(impl, code);
         return;
     case CURLE_COULDNT_CONNECT:
+    case CODE_QUIC_CONNECT:
     case CURLE_PROXY:
         no_connection(impl, code, at);
         return;
@@ -180,6 +178,7 @@ static void map_code(struct transfer_impl *impl, CURLcode code, const char *at)
     case CURLE_SEND_FAIL_REWIND:
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM:
+    case CODE_HTTP3:
         broken(impl, code, at);
         return;
     case CURLE_PARTIAL_FILE:

@@ -92,6 +92,10 @@ int proxied_setup(struct transfer_impl *impl)
         return no_memory(impl);
     int r = read_url(impl, url, request->proxy);
     curl_url_cleanup(url);
+    /* TLS within TLS: what the outer one has read ahead cannot be seen, so an idle tunnel is never known to be innocent
+     * (callbacks.c). */
+    if (impl->proxy_type == PROXY_HTTPS && !impl->plain)
+        curl_easy_setopt(impl->easy, CURLOPT_FRESH_CONNECT, 1L);
     return r;
 }
 

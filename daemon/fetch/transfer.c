@@ -53,6 +53,7 @@ static struct transfer_impl *impl_new(struct fetch_loop *loop)
     list_init(&impl->rate_link);
     list_init(&impl->turn_link);
     impl->loop = loop;
+    impl->socket = -1;
     impl->easy = curl_easy_init();
     impl->url = curl_url();
     if (!impl->easy || !impl->url) {
@@ -159,9 +160,11 @@ static void tell_end(struct transfer *t)
 
 void impl_leave_curl(struct transfer_impl *impl)
 {
+    if (!impl->added)
+        return;
     multi_socket_mask(&impl->loop->multi, impl->socket, false);
-    if (impl->added)
-        curl_multi_remove_handle(impl->loop->multi.handle, impl->easy);
+    impl->socket = -1; /* its number may be another connection's from now on */
+    curl_multi_remove_handle(impl->loop->multi.handle, impl->easy);
     impl->added = false;
 }
 
@@ -268,8 +271,7 @@ static bool is_broken_connection(CURLcode code)
     case CURLE_SEND_ERROR:
     case CURLE_SEND_FAIL_REWIND:
     case CURLE_RECV_ERROR:
-    case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM:
+    case CURLE_HTTP2: /* the connection; a stream that was reset says nothing of it */
         return true;
     default:
         return false;
@@ -293,8 +295,7 @@ static void go_afresh(struct transfer_impl *impl)
     impl->afresh = true;
     impl->stale = false;
     impl->tried_count = 0;
-    impl->socket = -1;
-    impl->curl_error[0] = '\0';
+    impl->curl_error[0] = impl->result.address[0] = '\0';
     curl_easy_setopt(impl->easy, CURLOPT_FRESH_CONNECT, 1L); /* a constant: it cannot fail */
     impl_add(impl);
 }

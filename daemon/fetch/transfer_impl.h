@@ -156,6 +156,9 @@ void splice_begin(struct transfer_impl *impl);
 void splice_go_on(struct transfer_impl *impl);
 void splice_stop(struct transfer_impl *impl);
 
+/* Codes of curl's that are not in the headers of 7.85, or have no meaning there. */
+enum { CODE_HTTP3 = 95, CODE_QUIC_CONNECT = 96, CODE_TOO_LARGE = 100 };
+
 /* outcome.c */
 
 /* "HOST port N", and the address if it is another word. Returns text. */

@@ -8,19 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_MS   1000
-#define SPELLINGS 256 /* after so many changes nothing is left of the first */
+#define LOOK_MS 1000
 
-/* "./" for each change, at the beginning or behind the root. */
+#define BITS (8 * sizeof(unsigned))
+
+/* None as it is; then another for each change: a bit is "./" or one "/" more. */
 static void spell(struct trust *t)
 {
     bool root = t->file[0] == '/';
     char *to = t->path;
-    if (root)
-        *to++ = '/';
-    for (unsigned i = 0; i < t->changes % SPELLINGS; i++)
-        to = stpcpy(to, "./");
-    strcpy(to, t->file + root);
+    if (t->changes > 0) {
+        to = stpcpy(to, root ? "/" : "./");
+        for (size_t bit = 0; bit < BITS; bit++)
+            to = stpcpy(to, t->changes >> bit & 1 ? "./" : "/");
+    }
+    strcpy(to, t->file);
 }
 
 void trust_renew(struct trust *t)
@@ -49,7 +51,7 @@ int trust_init(struct trust *t, uv_loop_t *loop, const char *file)
     if (!file)
         return 0;
     t->file = strdup(file);
-    t->path = malloc(strlen(file) + 2 * (size_t)SPELLINGS + 1);
+    t->path = malloc(strlen(file) + 2 * BITS + 3);
     if (!t->file || !t->path || uv_fs_poll_start(&t->poll, on_change, file, LOOK_MS) < 0) {
         trust_close(t);
         return -ENOMEM;

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,6 +179,12 @@ static int conn_reset(struct conn *conn)
     return 1;
 }
 
+/* What is written meanwhile arrives together. */
+static void conn_cork(struct conn *conn, int on)
+{
+    setsockopt(conn->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+}
+
 /* --- requests ------------------------------------------------------------- */
 
 static void count_request(struct conn *conn, uint64_t *ret_seq)
@@ -210,6 +217,8 @@ static int begin_response(struct conn *conn, const char *error)
     conn->request.seq = seq;
     uint64_t first = request_number(&conn->request, "first", UINT64_MAX);
     conn->request.faultless = seq > first;
+    if (request_is(&conn->request, "unasked", "1"))
+        conn_cork(conn, 1);
     return response_plan(&conn->response, &conn->request, seq, &conn->origin->plan);
 }
 
@@ -343,6 +352,10 @@ static int next_piece(struct conn *conn)
         return -EAGAIN;
     case RESPONSE_END:
         count_finished(conn);
+        if (request_is(&conn->request, "unasked", "1")) {
+            conn_unasked(conn, "answer");
+            conn_cork(conn, 0);
+        }
         end_response(conn);
         conn->phase = CONN_HEAD;
         return 0;

@@ -56,6 +56,7 @@ static const struct known {
     {"head_cut", SIZE, true, NULL, "K", "closes after K bytes of the head; 0: an empty reply"},
     {"head_reset", SIZE, true, NULL, "K", "resets after K bytes of the head"},
     {"no_status_line", FLAG, true, NULL, "1", "the head begins with its headers"},
+    {"unasked", FLAG, true, NULL, "1", "a whole answer to nothing comes with the end of this one"},
     {"version", TEXT, true, NULL, "V",
      "the status line begins with HTTP/V, whatever was negotiated"},
     {"bad_status", FLAG, true, NULL, "1", "\"HTTP/1.1 abc\""},

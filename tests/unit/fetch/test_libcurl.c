@@ -326,10 +326,15 @@ static void test_libcurl_calls_the_timer_for_a_new_handle(void **state)
 
 /* --- the judgement --------------------------------------------------------------------------------- */
 
+static const char *tls = "OpenSSL/3.0.1";
+
 static int judge(unsigned version, int features, struct error *err)
 {
-    curl_version_info_data info = {
-        .age = CURLVERSION_NOW, .version = "9.8.7", .version_num = version, .features = features};
+    curl_version_info_data info = {.age = CURLVERSION_NOW,
+                                   .version = "9.8.7",
+                                   .version_num = version,
+                                   .features = features,
+                                   .ssl_version = tls};
     *err = (struct error){{0}};
     return libcurl_judge(&info, err);
 }
@@ -347,6 +352,10 @@ static void test_versions(void **state)
     assert_int_equal(judge(0x080b00, good, &err), 0);
     assert_int_equal(judge(0x075801, CURL_VERSION_SSL, &err), -ENOSYS);
     assert_int_equal(judge(0x075801, CURL_VERSION_ASYNCHDNS, &err), -ENOSYS);
+    tls = "GnuTLS/3.7.9";
+    assert_int_equal(judge(0x075801, good, &err), -ENOSYS);
+    assert_non_null(strstr(err.text, "the one with OpenSSL"));
+    tls = "OpenSSL/3.0.1";
 }
 
 int main(void)

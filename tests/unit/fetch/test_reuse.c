@@ -104,6 +104,26 @@ static void test_a_timeout_to_nothing(void **state)
     right_after("408", 1);
 }
 
+/* In the same segment as the end of the answer before it, so that TLS may have read it already (libcurl from 8.18 on
+ * reads ahead). */
+static void test_an_answer_right_behind_another(void **state)
+{
+    static const char *const framings[] = {"length", "chunked"};
+    for (int i = 0; i < 6; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "/bytes?n=10&unasked=1&framing=%s&id=behind%d", framings[i % 2],
+                 i);
+        struct client *c = setup_get(&setup, path);
+        assert_int_equal(c->bytes, 10); /* whole; what is behind it may have been seen, too */
+        client_free(c);
+        c = setup_get(&setup, "/bytes?n=1000");
+        if (c->result.kind)
+            fail_msg("%s: %s", kind_name(c->result.kind), c->result.message);
+        assert_int_equal(c->bytes, 1000);
+        client_free(c);
+    }
+}
+
 /* Of which libcurl 7.88 tries five before it gives up. */
 static void test_many_are_dead(void **state)
 {
@@ -174,9 +194,13 @@ static void test_a_post_goes_out_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(test_an_answer_to_nothing),  BOTH(test_a_timeout_to_nothing),
-        BOTH(test_many_are_dead),         BOTH(test_many_have_answers),
-        BOTH(test_the_innocent_are_used), BOTH(test_closed_in_place_of_an_answer),
+        BOTH(test_an_answer_to_nothing),
+        BOTH(test_an_answer_right_behind_another),
+        BOTH(test_a_timeout_to_nothing),
+        BOTH(test_many_are_dead),
+        BOTH(test_many_have_answers),
+        BOTH(test_the_innocent_are_used),
+        BOTH(test_closed_in_place_of_an_answer),
         BOTH(test_a_post_goes_out_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
