@@ -274,7 +274,8 @@ void xml_entities_name_error(struct xml_run *x, enum XML_Error code, char *to, s
     *to = '\0';
     bool about_one = code == XML_ERROR_UNDEFINED_ENTITY ||
                      code == XML_ERROR_ENTITY_DECLARED_IN_PE ||
-                     code == XML_ERROR_ATTRIBUTE_EXTERNAL_ENTITY_REF;
+                     code == XML_ERROR_ATTRIBUTE_EXTERNAL_ENTITY_REF ||
+                     code == XML_ERROR_BINARY_ENTITY_REF || code == XML_ERROR_RECURSIVE_ENTITY_REF;
     if (!about_one || !text || offset < 0 || offset >= all)
         return;
     text += offset;

@@ -295,6 +295,12 @@ static void test_xml_entities(void **state)
               "", KIND_PARSER_FAILED, 1, "undefined entity &none;"),
         FAILS(NULL, "<?xml version='1.0' standalone='yes'?>" DTD "<a><b>&uuml;</b></a>", "",
               KIND_PARSER_FAILED, 1, "&uuml;"),
+        FAILS(NULL,
+              "<!DOCTYPE a [<!NOTATION n SYSTEM 'x'><!ENTITY u SYSTEM 'f' NDATA "
+              "n>]><a><b>&u;</b></a>",
+              "", KIND_PARSER_FAILED, 1, "binary entity &u;"),
+        FAILS(NULL, "<!DOCTYPE a [<!ENTITY u '&u;'>]><a><b>&u;</b></a>", "", KIND_PARSER_FAILED, 1,
+              "recursive entity reference"),
         /* Nothing outside is ever read. */
         FAILS(NULL, "<!DOCTYPE a [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><a><b>&e;</b></a>", "",
               KIND_PARSER_FAILED, 1, "the entity &e; is outside the document (file:///etc/passwd)"),
