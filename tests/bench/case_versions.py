@@ -284,7 +284,7 @@ def measure(place):
 
     def submit(url, of):
         splice = next(turn)
-        jobs.append((splice, daemons[splice].submit(url, parser="digest", compress="yes"), of))
+        jobs.append((splice, daemons[splice].submit(url, parser="digest", compress="yes", decode="auto"), of))
 
     began = time.monotonic()
     each = max(1, total // 50)

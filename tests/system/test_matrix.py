@@ -62,8 +62,9 @@ CUTS = [
     ("stall at 1", "stall=1", DONE, DONE),
     ("stall in the middle", "stall={mid}", DONE, DONE),
 ]
-# nginx holds a head back until it has some of the body, and tells of one that it cannot read in its own words.
-HEADS_OF_H2 = {"cut at 0": ("truncated", "connect"), "cut in the head": ("http_status",), "no head": ("http_status",),
+# nginx holds a head back until it has some of the body, and tells of one that it cannot read in its own words. A stream that
+# ends before its head, on a connection that was used before, is asked for once more.
+HEADS_OF_H2 = {"cut at 0": ("truncated", "connect", DONE), "cut in the head": ("http_status",), "no head": ("http_status",),
                "reset in the head": ("http_status",), "stall at 0": None}
 # What the answer to the resume may be, after a cut in the middle.
 RESUMES = [
@@ -224,7 +225,7 @@ class Matrix(penstock_test.Case):
                 self.assertIn(kind, expected, verdict)
                 if kind == DONE:
                     self.check_done(medium, job, verdict, records, rows)
-                    if name not in ("none", "no head"):
+                    if name not in ("none", "no head", "cut at 0"):
                         self.assertGreaterEqual(verdict["resumes"], 1, verdict)
                 else:
                     got = records.get((job, 1), [])

@@ -126,7 +126,7 @@ class Servers(penstock_test.Case):
         return verdict, found[-1]
 
     def options(self, name):
-        return {"compress": "yes"} if name.split(", ")[-1] in ("gzip", "brotli") else {}
+        return {"compress": "yes", "decode": "auto"} if name.split(", ")[-1] in ("gzip", "brotli") else {}
 
     def each(self, check):
         for name, (kind, options) in SERVERS.items():
