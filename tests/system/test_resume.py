@@ -250,7 +250,7 @@ header = X-Key
 hosts = 127.0.0.1
 secret_file = {self.dir}/secret
 """)
-        return self.daemon({**CLOCKS, "policy.allow": "127.0.0.0/8 ::1", **settings}, config=config)
+        return self.daemon({**CLOCKS, "policy.allow": "127.0.0.0/8 ::1", "fetch.threads": "3", **settings}, config=config)
 
     def led(self, *places, n=SIZE, more=""):
         """A URL of the front's that leads to each of these places of the back's in turn. A place is parameters, of which
