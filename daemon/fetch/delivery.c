@@ -31,9 +31,9 @@ static size_t kept_left(const struct transfer_impl *impl)
     return impl->kept.len - impl->kept_off;
 }
 
-bool delivery_outlasts_curl(struct transfer_impl *impl)
+bool delivery_outlasts_curl(struct transfer_impl *impl, CURLcode code)
 {
-    if (impl->held)
+    if (impl->held && code == CURLE_OK)
         impl_fail(impl, KIND_TRUNCATED,
                   "libcurl lost a piece of the body that it held for a paused transfer");
     impl->held = false;

@@ -312,7 +312,7 @@ void transfer_done(struct multi *multi, CURL *easy, CURLcode code)
         return;
     }
     impl_leave_curl(impl);
-    if (!impl->over && delivery_outlasts_curl(impl)) {
+    if (!impl->over && delivery_outlasts_curl(impl, code)) {
         impl->over = true;
         impl->over_code = code;
         return;

@@ -141,9 +141,9 @@ void clocks_stop(struct transfer_impl *impl);
 size_t delivery_take(struct transfer_impl *impl, const char *data, size_t len);
 /* The consumer, or its rate, wants more: what is kept first, then what curl holds, then curl reads on. */
 void delivery_go_on(struct transfer_impl *impl);
-/* Curl is done with the transfer. True: some of the body is still kept for the consumer. A piece that curl held is lost,
- * which settles the result. */
-bool delivery_outlasts_curl(struct transfer_impl *impl);
+/* Curl is done with the transfer. True: some of the body is still kept for the consumer. A piece that curl held is lost:
+ * if it calls that a good end, the result is settled otherwise; a failure's count of bytes is right without it. */
+bool delivery_outlasts_curl(struct transfer_impl *impl, CURLcode code);
 
 /* splice.c */
 
