@@ -1,8 +1,8 @@
 #include "job/condition.h"
 
 #include "flow/digest.h"
+#include "job/validator.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,19 +99,10 @@ static char *value_of(const struct transfer_response *response, const char *name
     return strdup(value);
 }
 
-/* RFC 9110, 8.8.2.2: strong if the origin said it at least a second after it; no date at all is not in the way. */
+/* No date at all is not in the way. */
 static bool is_settled(const struct transfer_response *response, const char *modified, time_t now)
 {
-    char *date = value_of(response, "Date");
-    time_t d = date ? curl_getdate(date, NULL) : -1;
-    free(date);
-    return !modified || (d != -1 ? d : now) - curl_getdate(modified, NULL) >= 1;
-}
-
-static bool is_strong(const char *etag)
-{
-    size_t len = etag ? strlen(etag) : 0;
-    return len >= 2 && etag[0] == '"' && etag[len - 1] == '"';
+    return !modified || validator_date_is_strong(response, now);
 }
 
 static bool same(const char *a, const char *b)
@@ -122,7 +113,7 @@ static bool same(const char *a, const char *b)
 /* A tag that stays while the date changes is one of its size alone. */
 static bool is_the_same_body(const struct validators *known, const char *etag, const char *modified)
 {
-    return is_strong(etag) && same(etag, known->etag) &&
+    return validator_is_strong(etag) && same(etag, known->etag) &&
            (!modified || !known->modified || same(modified, known->modified));
 }
 
@@ -147,16 +138,22 @@ static void renew(struct condition *c, const struct transfer_response *response,
         clear(seen);
 }
 
+static void drop(char **field)
+{
+    free(*field);
+    *field = NULL;
+}
+
+/* A tag of nothing is every version's, and nobody can ask with a date that is none. */
 static void read_validators(struct condition *c, const struct transfer_response *response)
 {
     clear(&c->seen);
     c->seen.etag = value_of(response, "ETag");
     c->seen.modified = value_of(response, "Last-Modified");
-    if (c->seen.modified &&
-        curl_getdate(c->seen.modified, NULL) == -1) { /* nobody can ask with it */
-        free(c->seen.modified);
-        c->seen.modified = NULL;
-    }
+    if (c->seen.etag && (same(c->seen.etag, "\"\"") || same(c->seen.etag, "W/\"\"")))
+        drop(&c->seen.etag);
+    if (c->seen.modified && validator_date(response, "Last-Modified") == -1)
+        drop(&c->seen.modified);
 }
 
 bool condition_holds(struct condition *c, const struct transfer_response *response, time_t now)

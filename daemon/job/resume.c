@@ -3,8 +3,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "job/retry.h"
+#include "job/validator.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +18,6 @@
 #define DELAY_MAX    (30 * NS_PER_SEC)
 /* Who asks for more patience than that is asked anew, from the body's start: a job that waits here holds a worker. */
 #define WAIT_MAX (300 * NS_PER_SEC)
-/* Clocks of two machines are no further apart, or nobody cares (RFC 9110, 8.8.2.2: "enough difference to make clock
- * synchronization unlikely to be an issue"). */
-#define CLOCKS_APART 60
 
 static const char *const names[RESUME_FIELDS] = {
     [RESUME_ETAG] = "ETag",
@@ -75,33 +72,13 @@ static int read_field(const struct transfer_response *response, enum resume_fiel
     return r;
 }
 
-/* One tag, and not a weak one (RFC 9110, 8.8.3). */
-static bool is_strong(const char *etag)
-{
-    size_t len = etag ? strlen(etag) : 0;
-    if (len < 2 || etag[0] != '"' || etag[len - 1] != '"')
-        return false;
-    for (size_t i = 1; i < len - 1; i++)
-        if ((unsigned char)etag[i] <= ' ' || etag[i] == '"' || etag[i] == 0x7f)
-            return false;
-    return true;
-}
-
-/* RFC 9110, 8.8.2.2 and 6.6.1. */
-static bool is_date_strong(const char *modified, const char *date, int64_t now)
-{
-    time_t m = modified ? curl_getdate(modified, NULL) : -1;
-    time_t d = date ? curl_getdate(date, NULL) : -1;
-    int64_t said = d != -1 ? d : now - CLOCKS_APART;
-    return m != -1 && said - m >= 1;
-}
-
 /* The validator, or why there is none. */
 static const char *choose(struct resume *r, const struct transfer_response *response,
                           const char *method, const char **ret_hindrance)
 {
     const char *etag = r->fields[RESUME_ETAG], *modified = r->fields[RESUME_MODIFIED];
     const char *why = NULL, *ranges = NULL;
+    bool dated = validator_date(response, names[RESUME_MODIFIED]) != -1;
     for (size_t i = 0; i < response->header_count; i++)
         if (strcasecmp(response->headers[i].name, "Accept-Ranges") == 0)
             ranges = response->headers[i].value;
@@ -111,11 +88,11 @@ static const char *choose(struct resume *r, const struct transfer_response *resp
         why = "the origin says that it has no ranges";
     else if (!etag && !modified)
         why = "the origin sent neither ETag nor Last-Modified";
-    else if (etag && !is_strong(etag))
+    else if (etag && !validator_is_strong(etag))
         why = "the origin's ETag is not a strong one";
-    else if (modified && curl_getdate(modified, NULL) == -1 && !etag)
+    else if (!dated && !etag)
         why = "the origin's Last-Modified is no date";
-    else if (modified && curl_getdate(modified, NULL) != -1 && !r->date_strong)
+    else if (dated && !r->date_strong)
         why = "the origin's Last-Modified is so young that the next version may have the same";
     *ret_hindrance = why;
     return why ? NULL : etag ? etag : modified;
@@ -124,12 +101,11 @@ static const char *choose(struct resume *r, const struct transfer_response *resp
 void resume_note(struct resume *r, const struct transfer_response *response, const char *method,
                  int64_t now)
 {
-    char *date = NULL;
-    int failed = join(response, "Date", &date);
+    int failed = 0;
     for (size_t i = 0; i < RESUME_FIELDS; i++)
         failed |= read_field(response, (enum resume_field)i, &r->fields[i]);
     r->total = response->content_length;
-    r->date_strong = is_date_strong(r->fields[RESUME_MODIFIED], date, now);
+    r->date_strong = validator_date_is_strong(response, now);
     r->from_start = r->fields[RESUME_ENCODING] && r->total < 0;
     r->validator = choose(r, response, method, &r->hindrance);
     if (r->validator)
@@ -138,7 +114,6 @@ void resume_note(struct resume *r, const struct transfer_response *response, con
         r->validator = NULL;
         r->hindrance = "there was no memory for what it takes";
     }
-    free(date);
 }
 
 /* --- the tail ----------------------------------------------------------------------------------- */

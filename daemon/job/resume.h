@@ -9,9 +9,11 @@
  * that tells versions apart is kept as it was sent.
  *
  *   asked at all    the first response was a 200 to a GET, and
- *                   by tag: ETag is one strong tag (a weak one, one without quotes or two are none); or
+ *                   by tag: ETag is one strong tag (one that is weak, or of nothing, or without quotes, or two, are
+ *                   none); or
  *                   by date: there is no ETag at all, and Last-Modified is strong (RFC 9110, 8.8.2.2: a second older than
- *                   Date; without a Date, a minute older than our own clock, which may differ from the origin's); and
+ *                   Date; without a Date, or with two, a minute older than our own clock, which may differ from the
+ *                   origin's); and
  *                   in both cases Last-Modified, if it is there, is strong: within the file's own second it may be
  *                   replaced again, and a tag made of time and size stays the same
  *   206             from the very byte, to the body's end, of the same total; whatever field is on both sides is equal to

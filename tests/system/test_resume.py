@@ -43,6 +43,8 @@ CHANGED = {
     "a tag with half its quotes": f"etag=is:%22v1&{OLD}&{ALL}",
     "a tag with a blank": f"etag=is:%22v%201%22&{OLD}&{ALL}",
     "two tags": f"{NO_TAG}&header=ETag:%22a%22&header=ETag:%22b%22&{OLD}&{ALL}",
+    "a tag of nothing": f"etag=is:%22%22&modified=0&{ALL}",
+    "two dates": f"{NO_TAG}&header=Last-Modified:Wed,%2001%20Jan%202025%2000:00:00%20GMT&header=Last-Modified:Wed,%2001%20Jan%202025%2000:00:01%20GMT&{ALL}",
     "an empty tag's date": f"etag=is:%22%22&{OLD}&{OTHER_DATE}&{ALL}",
     "WEBrick: no date in the 206, and another tag": f"etag=is:1-2-3&2.etag=is:4-5-6&{OLD}&2.modified=0&{ALL}",
     "the tag is of the size alone, and the date differs": f"{TAG}&{OLD}&{OTHER_DATE}&{ALL}",

@@ -65,9 +65,14 @@ static void test_kept(void **state)
     keeps("\"1\"", DAY1, DAY1, day1 + 9, false);
     keeps("\"1\"", DAY2, DAY1, day1 + 9, false);
     keeps("\"1\"", DAY1, NULL, day1, false);
-    keeps("\"1\"", DAY1, NULL, day1 + 1, true);
-    keeps("\"1\"", DAY1, "some day", day1 + 1, true);
+    keeps("\"1\"", DAY1, NULL, day1 + 1, false); /* our clock may be off */
+    keeps("\"1\"", DAY1, NULL, day1 + 60, false);
+    keeps("\"1\"", DAY1, NULL, day1 + 61, true);
+    keeps("\"1\"", DAY1, "some day", day1 + 1, false);
+    keeps("\"1\"", DAY1, "some day", day1 + 61, true);
     keeps(NULL, NULL, DAY1, day1, false);
+    keeps("\"\"", NULL, DAY1, day1, false); /* of nothing: every version has it */
+    keeps("W/\"\"", NULL, DAY1, day1, false);
 }
 
 static void test_noted_with_care(void **state)
