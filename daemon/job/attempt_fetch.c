@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "fetch/fetch.h"
+#include "job/echo.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -206,9 +207,8 @@ bool attempt_redirected(struct attempt *a, const struct transfer_response *respo
     return is;
 }
 
-static int on_response(struct transfer *t, const struct transfer_response *r)
+static int take_response(struct attempt *a, const struct transfer_response *r)
 {
-    struct attempt *a = of(t);
     if (a->resume.count > 0)
         return attempt_resume_check(a, r);
     a->status = r->status;
@@ -235,6 +235,21 @@ static int on_response(struct transfer *t, const struct transfer_response *r)
         if (attempt_keep_facts(a, r) < 0)
             result = fail_resources(a, "no memory for the response's head", -ENOMEM);
     }
+    return result;
+}
+
+static int on_response(struct transfer *t, const struct transfer_response *r)
+{
+    struct attempt *a = of(t);
+    const struct credential *c = a->identity.credential;
+    struct transfer_response shown = *r;
+    struct transfer_header *headers = c ? echo_redact(c, r) : NULL;
+    if (c && !headers)
+        return fail_resources(a, "no memory for the response's head", -ENOMEM);
+    if (headers)
+        shown.headers = headers;
+    int result = take_response(a, &shown);
+    free(headers);
     return result;
 }
 

@@ -362,12 +362,12 @@ char *credential_strip(const struct credential *c, const char *url)
                                                       : strdup(url);
 }
 
-/* One layer: the secret as it is, or as the value of its parameter. */
+/* One layer: the secret as it is, or in the letters of a host name, or as the value of its parameter. */
 static bool shows(const struct credential *c, const char *text)
 {
     size_t telling = c->type == CREDENTIAL_QUERY ? TELLING_QUERY : TELLING_OTHER;
     for (size_t i = 0; i < CREDENTIAL_MARKS; i++)
-        if (c->marks[i] && strlen(c->marks[i]) >= telling && strstr(text, c->marks[i]))
+        if (c->marks[i] && strlen(c->marks[i]) >= telling && strcasestr(text, c->marks[i]))
             return true;
     if (c->type != CREDENTIAL_QUERY || !c->marks[0])
         return false;

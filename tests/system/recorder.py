@@ -5,7 +5,7 @@
     /redirect/NNN?to=…  there, and a header for each &header=NAME:VALUE
     /mirror/…?to=…      there, with the rest of the query; or, with &wrap=1, with the whole URL in a parameter
     /valid              as /head; 304 if it is asked for with the ETag that this has
-    /cut                self.body with an ETag, but cut in its middle, unless a Range is asked for
+    /cut                self.body with self.cut_fields, but cut in its middle, unless a Range is asked for
     /head               self.status, whatever self.extra_headers says, and self.body
 """
 import contextlib
@@ -71,7 +71,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def cut(self, body):
         start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
         self.send_response(206 if start else 200)
-        self.send_header("ETag", '"1"')
+        for name, value in self.server.recorder.cut_fields[1 if start else 0]:
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(body) - start))
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
@@ -103,6 +104,7 @@ class Recorder:
         self.requests = []
         self.extra_headers = []
         self.headers_of_304 = []
+        self.cut_fields = [[("ETag", '"1"')], [("ETag", '"1"')]]  # of the whole, and of the rest
         self.date = True
         self.status = 200
         self.body = b"fine\n"

@@ -138,6 +138,33 @@ class Credentials(penstock_test.Case):
             self.assertIn("the secret of the credential q", verdict["error"]["message"])
         self.assertEqual(other.requests, [])
 
+    def test_fields_said_back(self):
+        """An origin whose answer's fields have its request in them: in no error, nor in the store, is the secret."""
+        self.secret()
+        daemon = self.daemon(config=self.config(("q", "query", "query = of")), settings={**self.settings(), "fetch.resume_delay": "1ms"})
+        for field, kind, how in (("Content-Type", "unexpected", {"expect_type": "text/csv"}), ("Content-Encoding", "decode_error", {})):
+            self.server.extra_headers = [(field, "x" + QUOTED)]
+            verdict = daemon.job(self.server.url("/head"), credential="q", **how)
+            self.assert_verdict(verdict, "failed", kind)
+            self.assertIn("****", verdict["error"]["message"])
+        self.server.body = b"x" * 20000
+        for field in ("Content-Location", "Content-Type", "ETag"):
+            for length in (0, 80, 95):  # what is long is shown in part: the secret, too
+                tag = [] if field == "ETag" else [("ETag", '"1"')]
+                self.server.cut_fields = [[*tag, (field, f'"{"x" * length}{QUOTED}"')], [*tag, (field, '"other"')]]
+                verdict = daemon.job(self.server.url("/cut"), credential="q", max_attempts=1)
+                self.assert_verdict(verdict, "failed", "truncated")
+                self.assertIn(f"{field} was", verdict["error"]["message"])
+        self.server.extra_headers = [("ETag", f'"{QUOTED}"')]
+        daemon.call("schedule_add", {"name": "f", "url": self.server.url("/valid"), "credential": "q", "cron": "30 2 29 2 *",
+                                     "timezone": "UTC"})
+        self.assert_verdict(daemon.verdict(daemon.call("schedule_run", {"name": "f"})["id"]), "done")
+        self.assertIn(f"of={QUOTED}", self.server.last()["path"])
+        daemon.stop()
+        for path in (daemon.log, *self.dir.glob("penstock.db*")):
+            for trace in TRACES:
+                self.assertNotIn(trace.encode(), path.read_bytes(), path)
+
     def test_query_of_a_schedule(self):
         """The database has no secret, whatever the origin made of the URL; and the conditions hold."""
         self.secret()
