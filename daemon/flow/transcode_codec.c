@@ -11,6 +11,8 @@
 #include <emmintrin.h>
 #endif
 
+#define ESCAPE 0x1b
+
 #define SURROGATE(c, half) (((c)&0xfc00u) == (half))
 
 /* --- UTF-8 ---------------------------------------------------------------------------------------- */
@@ -228,6 +230,52 @@ static enum text_result run_iconv(struct text_codec *codec, struct text_step *s)
     }
 }
 
+/* A step that is not understood goes through iconv as text, and so would the rest, which is none then. What is given to
+ * it grows until it is a whole step. */
+static enum text_result take_escape(struct text_codec *codec, struct text_step *s)
+{
+    for (const unsigned char *end = s->in + 1; end <= s->in_end; end++) {
+        struct text_step part = {.in = s->in, .in_end = end, .out = s->out, .out_end = s->out_end};
+        enum text_result result = run_iconv(codec, &part);
+        if (result != TEXT_MORE)
+            return result;
+        if (part.in == s->in)
+            continue;
+        if (part.out > s->out && *s->out == ESCAPE) {
+            codec->wrong = 1;
+            return TEXT_WRONG;
+        }
+        s->in = part.in;
+        s->out = part.out;
+        return TEXT_MORE;
+    }
+    return TEXT_MORE;
+}
+
+/* ISO 2022: between the steps from one set of characters to another everything is iconv's. */
+static enum text_result run_escapes(struct text_codec *codec, struct text_step *s)
+{
+    while (s->in < s->in_end) {
+        const unsigned char *before = s->in, *end = s->in_end;
+        enum text_result result;
+        if (*s->in == ESCAPE) {
+            result = take_escape(codec, s);
+        } else {
+            const unsigned char *escape = memchr(s->in, ESCAPE, (size_t)(end - s->in));
+            struct text_step part = *s;
+            part.in_end = escape ? escape : end;
+            result = run_iconv(codec, &part);
+            s->in = part.in;
+            s->out = part.out;
+            if (result == TEXT_MORE && escape && s->in < escape)
+                return find_wrong(codec, s); /* half a character */
+        }
+        if (result != TEXT_MORE || s->in == before)
+            return result;
+    }
+    return TEXT_MORE;
+}
+
 int text_codec_flush(struct text_codec *codec, struct text_step *s)
 {
     char *out = (char *)s->out;
@@ -249,7 +297,10 @@ static int init_iconv(struct text_codec *codec)
         codec->cd = NULL;
         return r == -EINVAL ? r : -ENOMEM;
     }
-    codec->run = make_table(codec) ? run_table : run_iconv;
+    if (strncmp(codec->charset->iconv, "ISO-2022-", 9) == 0)
+        codec->run = run_escapes;
+    else
+        codec->run = make_table(codec) ? run_table : run_iconv;
     iconv(codec->cd, NULL, NULL, NULL, NULL);
     return 0;
 }
