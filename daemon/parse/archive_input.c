@@ -154,11 +154,20 @@ static bool over_limit(struct archive_input *in)
     return in->max_ratio > 0 && given > DECODE_RATIO_FREE && given / in->max_ratio > body;
 }
 
+/* libarchive takes an .lzma to end with its first stream, and an .lz4 where no other frame begins, whatever is there. */
+static bool is_filter_whole(struct archive_input *in)
+{
+    uint64_t taken = (uint64_t)archive_filter_bytes(in->filter, -1);
+    return taken == in->body.offset + in->body.len && !block_next(&in->body);
+}
+
 static bool next_filtered(struct archive_input *in)
 {
     const char *data = in->filtered;
     ssize_t n = in->lzop ? lzop_next(in->lzop, &data)
                          : archive_read_data(in->filter, in->filtered, FILTERED);
+    if (n == 0 && in->filter && !is_filter_whole(in) && !ferror(in->body.file))
+        return fail(in, KIND_DECODE_ERROR, "something else follows the end of the compressed data");
     if (n == 0 || ferror(in->body.file))
         return false;
     if (n < 0)

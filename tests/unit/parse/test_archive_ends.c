@@ -141,6 +141,30 @@ static void test_filters(void **state)
     }
 }
 
+/* Behind an .lzma there is nothing; behind an .lz4 another one, and nothing else. */
+static void test_behind_a_filter(void **state)
+{
+    static const int filters[] = {ARCHIVE_FILTER_LZ4, ARCHIVE_FILTER_LZMA};
+    static const size_t more[] = {1, 5, 100000};
+    for (size_t i = 0; i < 2; i++) {
+        struct archive *a = begin_filtered(ARCHIVE_FORMAT_TAR_GNUTAR, NULL, filters[i]);
+        put(a, "a", "1\n");
+        finish(a);
+        size_t len = file->len;
+        for (size_t j = 0; j < 3; j++) {
+            memset(file->data + len, 'x', more[j]);
+            file->len = len + more[j];
+            expect("parser=ndjson", KIND_DECODE_ERROR, RECORD_A, "something else follows");
+        }
+        memcpy(file->data + len, file->data, len);
+        file->len = 2 * len;
+        if (filters[i] == ARCHIVE_FILTER_LZ4)
+            expect("parser=ndjson", KIND_NONE, RECORD_A RECORD_A, "");
+        else
+            expect("parser=ndjson", KIND_DECODE_ERROR, RECORD_A, "something else follows");
+    }
+}
+
 /* Made by lzop(1), which has no library here: a tar with a.txt, "1\n2\n3\n". */
 static void test_lzo(void **state)
 {
@@ -349,12 +373,19 @@ static void test_text_of_members(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tar_without_end),   cmocka_unit_test(test_tars_one_after_another),
-        cmocka_unit_test(test_behind_a_cpio),     cmocka_unit_test(test_hard_links),
-        cmocka_unit_test(test_filters),           cmocka_unit_test(test_lzo),
-        cmocka_unit_test(test_greedy_filter),     cmocka_unit_test(test_cut_directory),
-        cmocka_unit_test(test_directory_decides), cmocka_unit_test(test_links_of_a_zip),
-        cmocka_unit_test(test_names_apart),       cmocka_unit_test(test_names_in_a_charset),
+        cmocka_unit_test(test_tar_without_end),
+        cmocka_unit_test(test_tars_one_after_another),
+        cmocka_unit_test(test_behind_a_cpio),
+        cmocka_unit_test(test_hard_links),
+        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_behind_a_filter),
+        cmocka_unit_test(test_lzo),
+        cmocka_unit_test(test_greedy_filter),
+        cmocka_unit_test(test_cut_directory),
+        cmocka_unit_test(test_directory_decides),
+        cmocka_unit_test(test_links_of_a_zip),
+        cmocka_unit_test(test_names_apart),
+        cmocka_unit_test(test_names_in_a_charset),
         cmocka_unit_test(test_text_of_members),
     };
     signal(SIGPIPE, SIG_IGN);
