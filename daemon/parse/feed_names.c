@@ -131,6 +131,8 @@ enum feed_space feed_names_space(struct feed_names *n, const char *name)
     const char *colon = strchr(name, ':');
     size_t len = colon ? (size_t)(colon - name) : 0;
     const struct feed_binding *b = find(n, name, len);
+    if (len == 0 && n->any_default && b && b->depth <= FEED_DEPTH)
+        return SPACE_OWN;
     if (b && b->known)
         return b->space;
     if (len > 0 && len == strlen(n->own) && strncmp(n->own, name, len) == 0)

@@ -27,6 +27,7 @@ struct feed_names {
     struct feed_binding *bindings; /* the innermost last */
     size_t count, size;
     char own[32];     /* the prefix of the document's element */
+    bool any_default; /* of RSS: the default namespace is RSS's, even if it is known as another's */
     uint64_t unbound; /* elements whose prefix was not declared */
 };
 

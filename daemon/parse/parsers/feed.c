@@ -331,6 +331,7 @@ static void begin_root(struct feed *f, const char *name, const char **pairs)
         f->kind = FEED_RSS;
     else if (strcasecmp(local, "channel") == 0)
         f->kind = FEED_CDF;
+    f->names.any_default = f->kind == FEED_RSS || f->kind == FEED_RDF;
     f->channel_depth = f->kind == FEED_ATOM || f->kind == FEED_CDF;
     const char *href = f->kind == FEED_CDF ? feed_attribute(pairs, "href") : NULL;
     if (href)

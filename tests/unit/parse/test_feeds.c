@@ -23,6 +23,23 @@ static void test_namespaces(void **state)
              "<rss><channel "
              "xmlns='http://any.example/'><item><title>t</title></item></channel></rss>",
              TITLE("t")),
+        /* Even one that is another's. With a prefix that one is what it is. */
+        WELL(NULL,
+             "<rss xmlns='http://www.w3.org/2005/Atom' "
+             "xmlns:m='http://search.yahoo.com/mrss/'><channel>"
+             "<item><m:title>no</m:title><title>t</title><description>d</description></item></"
+             "channel></rss>",
+             "{\"title\":\"t\",\"title_type\":\"text\",\"summary\":\"d\",\"summary_type\":\"html\"}"
+             "\n"),
+        WELL(NULL,
+             "<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#' "
+             "xmlns='http://purl.org/dc/elements/1.1/'><item><title>t</title></item></rdf:RDF>",
+             TITLE("t")),
+        WELL(NULL,
+             "<rss xmlns='http://search.yahoo.com/mrss/'><channel><item><title>t</title>"
+             "<body xmlns='http://www.w3.org/1999/xhtml'><p>x</p></body></item></channel></rss>",
+             "{\"title\":\"t\",\"title_type\":\"text\",\"content\":\"<p>x</"
+             "p>\",\"content_type\":\"xhtml\"}\n"),
         WELL(NULL,
              "<r:rss "
              "xmlns:r='http://any.example/'><r:channel><r:item><r:title>t</r:title></r:item></"
