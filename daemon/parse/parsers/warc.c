@@ -47,7 +47,7 @@ struct reader {
     struct warc_head warc, http;
     bool has_http;
     uint64_t records, bytes;
-    struct buf head;
+    struct buf head, uri;
 };
 
 /* --- options ------------------------------------------------------------------------------------ */
@@ -135,12 +135,13 @@ static void put_all(struct buf *b, const struct warc_head *h)
     buf_deinit(&value);
 }
 
-static const char *without_brackets(char *to, size_t size, const char *uri)
+/* NULL: out of memory. */
+static const char *without_brackets(struct buf *to, const char *uri)
 {
     size_t len = strlen(uri);
     bool brackets = len > 1 && uri[0] == '<' && uri[len - 1] == '>';
-    snprintf(to, size, "%.*s", (int)(len - 2 * brackets), uri + brackets);
-    return to;
+    buf_reset(to);
+    return buf_put(to, uri + brackets, len - 2 * brackets) < 0 ? NULL : to->data;
 }
 
 /* "HTTP/1.1 200 OK"; 0 if there is none. */
@@ -149,6 +150,19 @@ static int status_of(const struct warc_head *h)
     const char *space = h->line ? strchr(h->line, ' ') : NULL;
     int status = space ? atoi(space) : 0;
     return status >= 100 && status < 1000 ? status : 0;
+}
+
+/* A head that another one follows, as 100 and 103 are; 101 is the last one. */
+static bool is_interim(const struct warc_head *h)
+{
+    int status = status_of(h);
+    return status >= 100 && status < 200 && status != 101;
+}
+
+/* Of an answer without a head the first lines would be taken for one. */
+static bool is_http(const struct warc_head *h)
+{
+    return h->text.len == 0 || strstr(h->line, "HTTP/") || status_of(h) > 0;
 }
 
 static int put_head(struct reader *r, const char *uri)
@@ -275,22 +289,33 @@ static int drain(struct reader *r)
     return n < 0 ? fail(r, KIND_PARSER_FAILED, "it is cut") : 0;
 }
 
+static int read_http(struct reader *r)
+{
+    int e;
+    do {
+        warc_head_reset(&r->http);
+        e = warc_block_head(&r->block, &r->http);
+        if (e < 0)
+            return fail_head(r, e);
+        warc_head_read(&r->http);
+    } while (is_interim(&r->http) && r->block.left > 0);
+    return 0;
+}
+
 static int take_block(struct reader *r, const char *uri)
 {
     const char *type = warc_head_get(&r->warc, "Content-Type"), *coding;
     const char *digest = warc_head_get(&r->warc, "WARC-Block-Digest");
-    int e = 1;
     r->has_http = type && strncasecmp(type, "application/http", 16) == 0;
-    warc_head_reset(&r->http);
-    if (r->has_http)
-        e = warc_block_head(&r->block, &r->http);
+    int e = r->has_http ? read_http(r) : 0;
     if (e < 0)
-        return fail_head(r, e);
-    warc_head_read(&r->http);
+        return e;
+    bool known = !r->has_http || is_http(&r->http);
+    r->task->skipped += !known;
     coding = r->has_http ? warc_head_get(&r->http, "Transfer-Encoding") : NULL;
     if (coding && strcasestr(coding, "chunked") && r->set.decode)
         warc_block_chunked(&r->block);
-    if (is_media_wanted(r)) {
+    if (known && is_media_wanted(r)) {
         e = put_head(r, uri);
         if (e == 0)
             e = run_inner(r, uri);
@@ -345,7 +370,6 @@ static int take_ends(struct reader *r)
 
 static int take_record(struct reader *r)
 {
-    char target[4096];
     uint64_t length;
     warc_head_read(&r->warc);
     if (strncmp(r->warc.line, "WARC/", 5) != 0)
@@ -353,8 +377,8 @@ static int take_record(struct reader *r)
     if (!read_length(&r->warc, &length))
         return fail(r, KIND_PARSER_FAILED, "it has no Content-Length");
     const char *uri = warc_head_get(&r->warc, "WARC-Target-URI");
-    if (uri)
-        uri = without_brackets(target, sizeof target, uri);
+    if (uri && !(uri = without_brackets(&r->uri, uri)))
+        return fail_head(r, -ENOMEM);
     bool wanted = is_wanted(r, uri);
     int e = warc_block_begin(&r->block, &r->input, length,
                              wanted ? warc_head_get(&r->warc, "WARC-Block-Digest") : NULL);
@@ -366,6 +390,20 @@ static int take_record(struct reader *r)
     return e < 0 ? e : take_ends(r);
 }
 
+/* More line ends than belong between records: every reader passes over them. */
+static void pass_blanks(struct reader *r)
+{
+    const char *data;
+    size_t len;
+    bool any = false;
+    while ((data = warc_input_look(&r->input, &len)) && (*data == '\r' || *data == '\n')) {
+        warc_input_skip(&r->input, 1);
+        any = true;
+    }
+    if (any)
+        parse_task_repaired(&r->task->run, 1);
+}
+
 static int take_all(struct reader *r)
 {
     size_t len, used;
@@ -374,6 +412,7 @@ static int take_all(struct reader *r)
         int e = 0;
         warc_head_reset(&r->warc);
         r->records++;
+        pass_blanks(r);
         while (e == 0 && (data = warc_input_look(&r->input, &len))) {
             e = warc_head_take(&r->warc, data, len, &used);
             if (e >= 0)
@@ -404,6 +443,7 @@ static int parse(FILE *body, struct penstock_run *run)
         warc_head_deinit(&r->warc);
         warc_head_deinit(&r->http);
         buf_deinit(&r->head);
+        buf_deinit(&r->uri);
     } else {
         parse_task_fail(run, KIND_RESOURCES, 0, PENSTOCK_NO_OFFSET, "out of memory");
     }

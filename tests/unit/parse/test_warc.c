@@ -19,12 +19,12 @@ static void put(const char *type, const char *uri, const char *content, const ch
                type, uri, content, fields, strlen(block), block);
 }
 
-static uint64_t skipped;
+static uint64_t skipped, repaired /* is to be */;
 
 static void expect(const char *options, enum error_kind kind, const char *records,
                    const char *message)
 {
-    struct sample s = {options, file.data, file.len, records, kind, 0, message, 0};
+    struct sample s = {options, file.data, file.len, records, kind, 0, message, repaired};
     static const size_t chunks[] = {1, 2, 3, 100, 4096};
     for (size_t i = 0; i < sizeof chunks / sizeof chunks[0]; i++)
         check_whole(&parser_warc, &s, chunks[i]);
@@ -34,6 +34,7 @@ static void expect(const char *options, enum error_kind kind, const char *record
     harness_init(&h, &parser_warc, options);
     harness_run(&h, file.data, file.len);
     skipped = h.task.skipped;
+    repaired = 0;
     harness_deinit(&h);
     buf_reset(&file);
 }
@@ -95,6 +96,44 @@ static void test_chunks(void **state)
         put("response", "http://a/", HTTP, "", block);
         expect("parser=ndjson", bodies[i].kind, bodies[i].records, bodies[i].message);
     }
+}
+
+/* An interim head is none of the payload, and what is no head at all is not taken for one. */
+static void test_heads(void **state)
+{
+    put("response", "http://a/", HTTP, "",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nContent-Type: x\r\n\r\nHTTP/1.1 "
+        "200 OK\r\n\r\n1");
+    put("response", "http://b/", HTTP, "", "<html>\n\n2");
+    put("response", "http://c/", HTTP, "", "");
+    expect("parser=ndjson", KIND_NONE, ONE("1"), "");
+    assert_int_equal(skipped, 1);
+}
+
+/* Of any length. */
+static void test_long_uri(void **state)
+{
+    static char uri[6000], records[7000];
+    memset(uri, 'u', sizeof uri - 1);
+    snprintf(records, sizeof records, SHOWN("resource", "%s", ",\"data\":1}\n"), uri);
+    put("resource", uri, "text/plain", "", "1");
+    struct sample s = {"parser=ndjson", file.data, file.len, records, KIND_NONE, 0, "", 0};
+    check_whole(&parser_warc, &s, 4096);
+    buf_reset(&file);
+}
+
+static void test_blank_lines(void **state)
+{
+    buf_puts(&file, "\n");
+    put("resource", "http://a/", "text/plain", "", "1");
+    buf_puts(&file, "\r\n\n\r\n");
+    put("resource", "http://b/", "text/plain", "", "2");
+    buf_puts(&file, "\r\n");
+    repaired = 3;
+    expect("parser=ndjson", KIND_NONE,
+           SHOWN("resource", "http://a/", ",\"data\":1}\n")
+               SHOWN("resource", "http://b/", ",\"data\":2}\n"),
+           "");
 }
 
 static void test_all_headers(void **state)
@@ -179,7 +218,7 @@ static void test_damage(void **state)
 {
     FAILS_AT("", "record 1: it is cut");
     FAILS_AT("hello\r\n\r\n", "record 1: it does not begin as");
-    FAILS_AT("\r\n", "record 1: it does not begin as");
+    FAILS_AT("\r\n", "record 1: it is cut");
     FAILS_AT("WARC/1.0\r\nWARC-Type: resource\r\n\r\n", "no Content-Length");
     FAILS_AT("WARC/1.0\r\nContent-Length: -1\r\n\r\n", "no Content-Length");
     FAILS_AT("WARC/1.0\r\nContent-Length: 99999999999999999999999\r\n\r\n", "no Content-Length");
@@ -202,10 +241,12 @@ static int tidy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_records), cmocka_unit_test(test_which),
-        cmocka_unit_test(test_chunks),  cmocka_unit_test(test_all_headers),
-        cmocka_unit_test(test_digests), cmocka_unit_test(test_cut_payloads),
-        cmocka_unit_test(test_text),    cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_records),      cmocka_unit_test(test_which),
+        cmocka_unit_test(test_chunks),       cmocka_unit_test(test_all_headers),
+        cmocka_unit_test(test_heads),        cmocka_unit_test(test_long_uri),
+        cmocka_unit_test(test_blank_lines),  cmocka_unit_test(test_digests),
+        cmocka_unit_test(test_cut_payloads), cmocka_unit_test(test_text),
+        cmocka_unit_test(test_damage),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, tidy);
