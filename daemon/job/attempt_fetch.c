@@ -168,6 +168,13 @@ static int accept_head(struct attempt *a, const struct transfer_response *r)
                      type ? type : "no Content-Type", p->expect_type);
         return -EINVAL;
     }
+    if (r->status == 200 && resume_is_part(r)) {
+        attempt_fail(
+            a, KIND_TRUNCATED,
+            "the origin answered 200, and says that it sends a part: Content-Range: %.100s",
+            attempt_header(r, "Content-Range"));
+        return -EINVAL;
+    }
     if (p->max_body > 0 && r->content_length > 0 && (uint64_t)r->content_length > p->max_body) {
         attempt_fail(a, KIND_LIMIT_EXCEEDED,
                      "max_body: the origin announces %lld bytes, %llu are allowed",

@@ -320,6 +320,17 @@ static int parse_range(const char *text, uint64_t *ret_first, uint64_t *ret_last
     return *ret_last >= *ret_first ? 0 : -EINVAL;
 }
 
+bool resume_is_part(const struct transfer_response *response)
+{
+    uint64_t first, last;
+    int64_t total = -1;
+    char *range = NULL;
+    bool read = join(response, "Content-Range", &range) == 0 &&
+                parse_range(range, &first, &last, &total) == 0;
+    free(range);
+    return read && total >= 0 && (first != 0 || last + 1 != (uint64_t)total);
+}
+
 /* What is on both sides must be equal; the encoding is on both if it is on one. */
 static int check_field(const struct resume *r, enum resume_field field, const char *value,
                        struct error *err)
@@ -413,6 +424,8 @@ static int check_partial(struct resume *r, const struct transfer_response *respo
 /* The rest comes with all that is before it. */
 static int check_all(struct resume *r, const struct transfer_response *response, struct error *err)
 {
+    if (resume_is_part(response))
+        return refuse(r, err, "the origin sends a part and calls it the whole");
     if (r->total >= 0 && response->content_length >= 0 && response->content_length != r->total)
         return refuse(r, err, "the origin sends a body of another length");
     if (response->content_length >= 0 && (uint64_t)response->content_length < r->from)

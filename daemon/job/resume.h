@@ -92,6 +92,10 @@ void resume_deinit(struct resume *r);
 void resume_note(struct resume *r, const struct transfer_response *response, const char *method,
                  int64_t now);
 
+/* Does a response that calls itself the whole (200) say in its Content-Range that it is a part? Some caches do, having
+ * kept what was a 206. */
+bool resume_is_part(const struct transfer_response *response);
+
 /* These bytes, from byte `at` of the body on, went to the parser. */
 void resume_took(struct resume *r, uint64_t at, const char *data, size_t len);
 

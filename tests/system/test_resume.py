@@ -72,7 +72,7 @@ CHANGED = {
     "a range of 2^64": f"{TAG}&2.content_range=bytes%20-18446744073709551616-199999/200000&{ALL}",
     "a range that wraps to the byte": f"{TAG}&2.content_range=bytes%2018446744073709647520-199999/200000&{ALL}",
     "a range with a sign": f"{TAG}&2.content_range=bytes%20%2B95904-199999/200000&{ALL}",
-    "two ranges": f"{TAG}&2.header=Content-Range:bytes%2095904-199999/200000&{ALL}",
+    "two ranges": f"{TAG}&2.header=Content-Range:bytes%2095904-199999/200000&3.header=X:y&{ALL}",
     "no range": f"{TAG}&range=nocr",
     "a total that wraps": f"{TAG}&2.content_range=bytes%2095904-199999/18446744073709751616&{ALL}",
     "chunked": f"framing=chunked&{TAG}&{OLD}&{ALL}",
@@ -150,6 +150,16 @@ class Resume(penstock_test.Case):
                 counts = self.web.counts(self.key)
                 self.assertEqual((counts["requests"], counts["last_range"], counts["last_if_range"]),
                                  (2, asked, '"v1"' if asked else ""))
+
+    def test_a_part_that_is_called_the_whole(self):
+        """200, and a Content-Range that says otherwise; one that says the same, or nothing, is in nobody's way."""
+        for told, whole in (("0-999/2000", False), ("1000-1999/2000", False), ("0-999/1000", True), ("0-999/*", True), ("x", True)):
+            with self.subTest(told=told):
+                url = self.web.url(f"/bytes?n=1000&header=Content-Range:bytes%20{told}")
+                verdict = self.penstock.job(url, max_attempts=1)
+                self.assert_verdict(verdict, "done" if whole else "failed", None if whole else "truncated")
+                done = self.penstock.ctl("run", url, "--max-attempts", "1", "--", "wc", "-c")
+                self.assertEqual((done.returncode, done.stdout.strip()), (0, "1000") if whole else (1, ""))
 
     def test_all_is_there(self):
         """A chunked body whose total a 206 has told is not asked for again: there would be no such range."""
