@@ -361,7 +361,14 @@ static void test_names(void **state)
                                           {"x-sjis", "shift_jis"},
                                           {"ks_c_5601-1987", "euc-kr"},
                                           {"Windows-31J", "shift_jis"},
-                                          {"gb_2312-80", "gb18030"}};
+                                          {"gb_2312-80", "gb18030"},
+                                          {"csISO885915", "iso-8859-15"},
+                                          {"csISO88598I", "iso-8859-8"},
+                                          {"csHPRoman8", "hp-roman8"},
+                                          {"csPCp855", "ibm855"},
+                                          {"csUCS4", "utf-32"},
+                                          {"u16", "utf-16"},
+                                          {"tis620.2529-1", "tis-620"}};
     struct error err;
     for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
         assert_non_null(charset_find(same[i][0]));
