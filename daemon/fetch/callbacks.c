@@ -1,12 +1,14 @@
 /* What curl calls while a transfer runs. Nothing is torn down in here: a callback settles the
  * result and gives curl the error that ends the transfer. */
-#include "fetch/transfer_impl.h"
+#include "fetch/callbacks.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "fetch/address.h"
 #include "fetch/cookies.h"
 #include "fetch/location.h"
+#include "fetch/clocks.h"
+#include "fetch/delivery.h"
 #include "fetch/loop.h"
 #include "fetch/proxied.h"
 
@@ -293,7 +295,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     return delivery_take(impl, data, size * count);
 }
 
-void impl_set_callbacks(struct transfer_impl *impl)
+void callbacks_set(struct transfer_impl *impl)
 {
     curl_easy_setopt(impl->easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
     curl_easy_setopt(impl->easy, CURLOPT_OPENSOCKETDATA, impl);

@@ -4,7 +4,7 @@
  *
  * The loop's own slowness is not the peer's: timers run before the sockets are read, so a deadline
  * that has passed gets one more turn of the loop before it counts. */
-#include "fetch/transfer_impl.h"
+#include "fetch/clocks.h"
 
 #include "base/clock.h"
 #include "fetch/loop.h"
@@ -63,7 +63,7 @@ static void expire(struct transfer_impl *impl)
         impl_fail(impl, KIND_STALLED, "%s sent nothing for %u ms, after %llu bytes of the body", at,
                   request->stall_ms, (unsigned long long)impl->result.bytes);
     }
-    impl_end(impl, CURLE_OPERATION_TIMEDOUT);
+    impl_end_soon(impl, CURLE_OPERATION_TIMEDOUT);
 }
 
 static void on_time(uv_timer_t *timer)

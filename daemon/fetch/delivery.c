@@ -15,10 +15,12 @@
  *
  * Order: what is kept is older than what curl holds, which is older than what is in the socket. The end, good or
  * bad, waits until all that came before it was taken. */
-#include "fetch/transfer_impl.h"
+#include "fetch/delivery.h"
 
 #include "base/clock.h"
+#include "fetch/clocks.h"
 #include "fetch/loop.h"
+#include "fetch/splice.h"
 
 #include <string.h>
 
@@ -134,7 +136,7 @@ void delivery_go_on(struct transfer_impl *impl)
     bool free_way = give_kept(impl);
     if (free_way && impl->held)
         code = unpause(impl);
-    transfer_turns(&impl->loop->multi);
+    impl_tell_turns(&impl->loop->multi);
     if (impl->splice) {
         splice_begin(impl);
     } else if (code || impl->settled) {

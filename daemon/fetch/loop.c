@@ -8,6 +8,7 @@
 #include "fetch/fetch.h"
 #include "fetch/libcurl.h"
 #include "fetch/transfer_impl.h"
+#include "fetch/transfer_loop.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -114,7 +115,7 @@ static int loop_init(struct fetch_loop *loop, unsigned index, const struct fetch
     r = multi_init(&loop->multi, &loop->uv, transfer_done);
     if (r < 0)
         goto no_multi;
-    loop->multi.turned = transfer_turns;
+    loop->multi.turned = impl_tell_turns;
     loop->multi.unwatched = transfer_unwatched;
     loop->idle_connects = config->max_connects ? config->max_connects : DEFAULT_CONNECTS;
     transfer_count(loop, 0);

@@ -11,7 +11,7 @@
  * it stands.
  *
  * Messages say host, port and address, never path or query. */
-#include "fetch/transfer_impl.h"
+#include "fetch/outcome.h"
 
 #include "fetch/loop.h"
 #include "fetch/proxied.h"
@@ -19,18 +19,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-const char *impl_at(const struct transfer_impl *impl, char *text, size_t size)
-{
-    if (impl->proxied)
-        snprintf(text, size, "%s port %d through the proxy %s", impl->host, impl->port,
-                 impl->proxy);
-    else if (impl->result.address[0] && strcmp(impl->result.address, impl->host) != 0)
-        snprintf(text, size, "%s port %d (%s)", impl->host, impl->port, impl->result.address);
-    else
-        snprintf(text, size, "%s port %d", impl->host, impl->port);
-    return text;
-}
 
 /* Curl's own words for it: they name hosts, certificates and numbers, no URL. */
 static const char *detail(const struct transfer_impl *impl, CURLcode code)

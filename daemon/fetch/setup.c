@@ -1,9 +1,10 @@
 /* A request as curl's options. Each handle is reset first, so all that must not be left to curl's
  * defaults (they read the environment, follow schemes, trust a CA directory without caching it) is
  * set here every time. */
-#include "fetch/transfer_impl.h"
+#include "fetch/setup.h"
 
 #include "fetch/cookies.h"
+#include "fetch/callbacks.h"
 #include "fetch/libcurl.h"
 #include "fetch/loop.h"
 #include "fetch/proxied.h"
@@ -347,7 +348,7 @@ static bool set_rate(struct transfer_impl *impl)
     return rate == 0 || impl->rate;
 }
 
-int impl_setup(struct transfer_impl *impl)
+int setup_handle(struct transfer_impl *impl)
 {
     const struct transfer_request *request = impl->t->request;
     uint64_t max = request->max_header_bytes;
@@ -370,7 +371,7 @@ int impl_setup(struct transfer_impl *impl)
     curl_easy_setopt(impl->easy, CURLOPT_HTTPHEADER, impl->headers);
     curl_easy_setopt(impl->easy, CURLOPT_PRIVATE, impl);
     curl_easy_setopt(impl->easy, CURLOPT_ERRORBUFFER, impl->curl_error);
-    impl_set_callbacks(impl);
+    callbacks_set(impl);
     return 0;
 }
 
@@ -382,7 +383,7 @@ static void free_headers(struct curl_slist *headers)
     curl_slist_free_all(headers);
 }
 
-void impl_reset(struct transfer_impl *impl)
+void setup_reset(struct transfer_impl *impl)
 {
     cookies_take_back(impl->easy);
     curl_easy_reset(impl->easy);

@@ -14,10 +14,11 @@
  * does with a handle that failed while it was unpaused (from 8.12 on it reads on) or with a socket that it closes
  * (up to 1 KiB is read from it). The connection is not used again. Clocks, limits, the count of bytes and the end are
  * the transfer's as before. */
-#include "fetch/transfer_impl.h"
+#include "fetch/splice.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "fetch/clocks.h"
 #include "fetch/loop.h"
 
 #include <errno.h>
@@ -187,7 +188,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (status < 0)
         uv_poll_stop(poll);
     if (pump(s, &code))
-        impl_end(s->impl, code);
+        impl_end_soon(s->impl, code);
 }
 
 void splice_begin(struct transfer_impl *impl)

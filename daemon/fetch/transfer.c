@@ -10,9 +10,15 @@
 #include "fetch/transfer.h"
 
 #include "base/clock.h"
+#include "fetch/clocks.h"
+#include "fetch/delivery.h"
 #include "fetch/libcurl.h"
 #include "fetch/loop.h"
+#include "fetch/outcome.h"
+#include "fetch/setup.h"
+#include "fetch/splice.h"
 #include "fetch/transfer_impl.h"
+#include "fetch/transfer_loop.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -88,7 +94,7 @@ static bool renew(struct transfer_impl *impl)
 static void impl_put(struct transfer_impl *impl)
 {
     struct fetch_loop *loop = impl->loop;
-    impl_reset(impl);
+    setup_reset(impl);
     if (loop->spare_count >= SPARES_MAX || (!libcurl_handles_last() && !renew(impl))) {
         impl_free(impl);
         return;
@@ -117,34 +123,6 @@ void transfer_count(struct fetch_loop *loop, int change)
 
 /* --- the end --- */
 
-__attribute__((format(printf, 2, 0))) static void set_message(struct transfer_result *result,
-                                                              const char *fmt, va_list ap)
-{
-    vsnprintf(result->message, sizeof result->message, fmt, ap);
-    for (char *p = result->message; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            *p = '?';
-}
-
-void impl_fail(struct transfer_impl *impl, enum error_kind kind, const char *fmt, ...)
-{
-    if (impl->settled)
-        return;
-    impl->settled = true;
-    impl->result.kind = kind;
-    va_list ap;
-    va_start(ap, fmt);
-    set_message(&impl->result, fmt, ap);
-    va_end(ap);
-}
-
-void impl_stop(struct transfer_impl *impl)
-{
-    if (!impl->settled)
-        impl->result.stopped = true;
-    impl_fail(impl, KIND_INTERNAL, "stopped");
-}
-
 /* Nothing of ours refers to t any more. */
 static void tell_end(struct transfer *t)
 {
@@ -156,16 +134,6 @@ static void tell_end(struct transfer *t)
         t->impl = NULL;
     }
     t->ops->on_end(t, &result);
-}
-
-void impl_leave_curl(struct transfer_impl *impl)
-{
-    if (!impl->added)
-        return;
-    multi_socket_mask(&impl->loop->multi, impl->socket, false);
-    impl->socket = -1; /* its number may be another connection's from now on */
-    curl_multi_remove_handle(impl->loop->multi.handle, impl->easy);
-    impl->added = false;
 }
 
 /* Takes it out of everybody's hands; the result is final. */
@@ -186,7 +154,7 @@ static void detach(struct transfer_impl *impl, CURLcode code)
     transfer_count(impl->loop, -1);
 }
 
-void impl_end(struct transfer_impl *impl, CURLcode code)
+static void impl_end(struct transfer_impl *impl, CURLcode code)
 {
     if (impl->ended)
         return;
@@ -196,27 +164,12 @@ void impl_end(struct transfer_impl *impl, CURLcode code)
         tell_end(t);
 }
 
-void impl_end_soon(struct transfer_impl *impl, CURLcode code)
-{
-    multi_report(&impl->loop->multi, &impl->report, impl->easy, code);
-}
-
 /* NULL for the handles that curl keeps for itself. */
 static struct transfer_impl *impl_of(CURL *easy)
 {
     char *impl = NULL;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &impl);
     return (struct transfer_impl *)(void *)impl;
-}
-
-void transfer_turns(struct multi *multi)
-{
-    struct fetch_loop *loop = container_of(multi, struct fetch_loop, multi);
-    struct list *e;
-    while ((e = list_pop(&loop->turns))) {
-        struct transfer *t = container_of(e, struct transfer_impl, turn_link)->t;
-        t->ops->on_turn(t);
-    }
 }
 
 void transfer_unwatched(CURL *easy)
@@ -257,7 +210,7 @@ static void impl_begin(struct transfer_impl *impl)
     atomic_fetch_add_explicit(&loop->transfers, 1, memory_order_relaxed);
     transfer_count(loop, 1);
     impl->started = clock_now();
-    if (impl_setup(impl) < 0) {
+    if (setup_handle(impl) < 0) {
         impl_end(impl, CURLE_FAILED_INIT);
         return;
     }

@@ -93,79 +93,21 @@ struct transfer_impl {
     struct transfer_result result;
 };
 
-/* transfer.c */
-
 /* Settles the result, unless it is. */
 void impl_fail(struct transfer_impl *impl, enum error_kind kind, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Settles it as stopped. */
 void impl_stop(struct transfer_impl *impl);
-/* curl has completed a handle; for the multi. */
-void transfer_done(struct multi *multi, CURL *easy, CURLcode code);
-/* Calls on_turn of those that got data since the last time; for the multi, after each call into curl. */
-void transfer_turns(struct multi *multi);
-/* A throttled transfer (its rate_link) may read again; for the rates. */
-void transfer_go_on(struct list *waiting);
-/* curl waits for none of its sockets now; for the multi, from within curl. */
-void transfer_unwatched(CURL *easy);
-/* So many more are running (or fewer), and may have their connections besides the idle ones. */
-void transfer_count(struct fetch_loop *loop, int change);
-/* Frees the handles kept for reuse; the loop ends. */
-void transfer_free_spares(struct fetch_loop *loop);
-/* The end, from outside of curl: on_end follows, now or with the cancel mail that is on its way. */
-void impl_end(struct transfer_impl *impl, CURLcode code);
-/* The same from the loop's next turn on, for callers that may be inside of what on_end frees. */
-void impl_end_soon(struct transfer_impl *impl, CURLcode code);
-/* Takes the handle out of the multi, if it is there: curl never reads again. From outside of curl. */
-void impl_leave_curl(struct transfer_impl *impl);
-
-/* setup.c: the options for this request. 0, or -1 with the result settled. */
-int impl_setup(struct transfer_impl *impl);
-/* Frees what the request brought. */
-void impl_reset(struct transfer_impl *impl);
-
-/* callbacks.c: what curl calls. */
-void impl_set_callbacks(struct transfer_impl *impl);
-
-/* clocks.c */
-void clocks_enter(struct transfer_impl *impl, enum stage stage);
-/* Sees to it that the timer is due no later than the stage's deadline. */
-void clocks_arm(struct transfer_impl *impl);
-/* A connecting one has lost its socket: a kick in a moment. */
-void clocks_hurry(struct transfer_impl *impl);
-void clocks_stop(struct transfer_impl *impl);
-
-/* delivery.c */
-
-/* A piece of the body, from curl: what the callback is to return. */
-size_t delivery_take(struct transfer_impl *impl, const char *data, size_t len);
-/* The consumer, or its rate, wants more: what is kept first, then what curl holds, then curl reads on. */
-void delivery_go_on(struct transfer_impl *impl);
-/* Curl is done with the transfer. True: some of the body is still kept for the consumer. A piece that curl held is lost:
- * if it calls that a good end, the result is settled otherwise; a failure's count of bytes is right without it. */
-bool delivery_outlasts_curl(struct transfer_impl *impl, CURLcode code);
-
-/* splice.c */
-
-/* A piece of the body was taken, in curl's callback: is the rest to be spliced? True: curl is to be given an error, and
- * splice_begin follows it. */
-bool splice_take(struct transfer_impl *impl);
-/* Curl has had its error. From outside of curl. */
-void splice_begin(struct transfer_impl *impl);
-/* The pipe has room again. */
-void splice_go_on(struct transfer_impl *impl);
-void splice_stop(struct transfer_impl *impl);
-
-/* Codes of curl's that are not in the headers of 7.85, or have no meaning there. */
-enum { CODE_HTTP3 = 95, CODE_QUIC_CONNECT = 96, CODE_TOO_LARGE = 100 };
-
-/* outcome.c */
 
 /* "HOST port N", and the address if it is another word. Returns text. */
 #define IMPL_AT 384
 const char *impl_at(const struct transfer_impl *impl, char *text, size_t size);
 
-/* Fills the result from curl's code and all that is known. */
-void outcome_fill(struct transfer_impl *impl, CURLcode code);
+/* Takes the handle out of the multi, if it is there: curl never reads again. From outside of curl. */
+void impl_leave_curl(struct transfer_impl *impl);
+/* The end, by the multi's `done` from the loop's next turn on: its caller may be inside of what on_end frees. */
+void impl_end_soon(struct transfer_impl *impl, CURLcode code);
+/* Calls on_turn of those that got data since the last time; for the multi, after each call into curl. */
+void impl_tell_turns(struct multi *multi);
 
 #endif
