@@ -20,7 +20,6 @@
 #include "fetch/transfer_impl.h"
 #include "fetch/transfer_loop.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
