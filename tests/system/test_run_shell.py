@@ -346,6 +346,14 @@ class RunShell(penstock_test.Case):
         self.assertEqual(self.run_it("/lines?n=3", "cat", "--trailer", "a\nb")[0], 2)
         self.assertEqual(self.run_it("/lines?n=3&gzip=1", "tail -n 1", "--trailer", "x")[:2], (0, "x\n"))
 
+    def opened(self, wire):
+        """For writing, and closed again: False if nobody reads."""
+        try:
+            os.close(os.open(wire, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:
+            return False
+        return True
+
     def test_trailer_by_a_relay(self):
         """A relay that is killed looks like an end to the far side, which is nobody's child here: it commits by the last line."""
         far = self.dir / "far"
@@ -362,8 +370,8 @@ echo over >{self.dir}/over
                 os.mkfifo(wire)
                 server = subprocess.Popen(["sh", "-c", f"exec sh {far} 7c9e6679 <{wire}"])
                 status, _, err = self.run_it(path, f"exec cat >{wire}", "--trailer", "7c9e6679")
-                if status and not whole:
-                    os.close(os.open(wire, os.O_WRONLY))  # should the relay not have come so far
+                if status and not whole:  # should the relay not have come so far
+                    until(lambda: server.poll() is not None or self.opened(wire), "the far side has its end")
                 self.assertEqual(server.wait(DEADLINE), 0)
                 self.assertEqual((status, (self.dir / "commit").exists()), (0 if whole else 1, whole), err)
                 self.assertTrue((self.dir / "over").exists(), "the far side has seen an end in any case")
