@@ -40,10 +40,8 @@ static void decode_name(const char *p, size_t len, char name[PARAMETER_MAX])
     name[n] = '\0';
 }
 
-static bool is_secret(const char *p, size_t len, const struct strings *patterns)
+static bool matches(const char *name, const struct strings *patterns)
 {
-    char name[PARAMETER_MAX];
-    decode_name(p, len, name);
     for (size_t i = 0; i < patterns->count; i++)
         if (fnmatch(patterns->items[i], name, FNM_CASEFOLD) == 0)
             return true;
@@ -51,6 +49,18 @@ static bool is_secret(const char *p, size_t len, const struct strings *patterns)
         if (fnmatch(always[i], name, FNM_CASEFOLD) == 0)
             return true;
     return false;
+}
+
+/* Of names such as token[] and auth[token] each part counts as well. */
+static bool is_secret(const char *p, size_t len, const struct strings *patterns)
+{
+    char name[PARAMETER_MAX], *rest;
+    decode_name(p, len, name);
+    bool secret = matches(name, patterns);
+    for (char *part = strtok_r(name, "[]", &rest); part && !secret;
+         part = strtok_r(NULL, "[]", &rest))
+        secret = matches(part, patterns);
+    return secret;
 }
 
 /* NAME=VALUE pairs, of a query or a fragment. */

@@ -515,6 +515,8 @@ static void test_strike_secrets(void **state)
 
 static void test_redact(void **state)
 {
+    redact("http://h/?token[]=a&auth[token]=b&x%5Bapi_key%5D=c&list[]=d",
+           "http://h/?token[]=***&auth[token]=***&x%5Bapi_key%5D=***&list[]=d");
     redact("http://h/p?a=1&token=x&b=2", "http://h/p?a=1&token=***&b=2");
     redact("http://h/?TOKEN=x;api_Key=y", "http://h/?TOKEN=***;api_Key=***");
     redact("http://h/?tokens=x&token", "http://h/?tokens=x&token");
