@@ -15,7 +15,8 @@ static void print(const char *name, const char *version, const char *tested)
 void version_print(void)
 {
     printf("penstockd %s\n", PENSTOCK_VERSION);
-    print("libcurl", curl_version_info(CURLVERSION_NOW)->version, "7.88.1, 8.5.0, 8.12.1, 8.14.1, 8.18.0, 8.22.0");
+    print("libcurl", curl_version_info(CURLVERSION_NOW)->version,
+          "7.88.1, 8.5.0, 8.12.1, 8.14.1, 8.18.0, 8.22.0");
     print("libuv", uv_version_string(), "1.44.2, 1.50.0, 1.53.0");
     print("SQLite", sqlite3_libversion(), "3.40.1, 3.46.1, 3.53.4");
 }
