@@ -50,6 +50,7 @@ static const struct feed_element *table(enum feed_kind kind, enum feed_space spa
 {
     switch (space) {
     case SPACE_OWN:
+    case SPACE_UNNAMED:
         return kind == FEED_ATOM ? atom : rss;
     case SPACE_ATOM:
         return atom;
@@ -72,13 +73,24 @@ static const struct feed_element *table(enum feed_kind kind, enum feed_space spa
     }
 }
 
-const struct feed_element *feed_element(enum feed_kind kind, enum feed_space space,
-                                        const char *local)
+static const struct feed_element *find(const struct feed_element *e, const char *local)
 {
-    for (const struct feed_element *e = table(kind, space); e->name; e++)
+    for (; e->name; e++)
         if (strcasecmp(e->name, local) == 0)
             return e;
     return &nothing;
+}
+
+const struct feed_element *feed_element(enum feed_kind kind, enum feed_space space,
+                                        const char *local)
+{
+    return find(table(kind, space), local);
+}
+
+const struct feed_element *feed_element_mixed(enum feed_kind kind, const char *local)
+{
+    const struct feed_element *e = find(kind == FEED_ATOM ? atom : rss, local);
+    return e->name ? e : find(kind == FEED_ATOM ? rss : atom, local);
 }
 
 const char *feed_attribute(const char **pairs, const char *name)

@@ -34,6 +34,9 @@ struct feed_element {
 const struct feed_element *feed_element(enum feed_kind kind, enum feed_space space,
                                         const char *local);
 
+/* The same of an entry of this kind within a feed of the other: RSS's names and Atom's both count there. */
+const struct feed_element *feed_element_mixed(enum feed_kind kind, const char *local);
+
 /* The value of an attribute without a prefix, by its name without regard to case; NULL: there is none. */
 const char *feed_attribute(const char **pairs, const char *name);
 

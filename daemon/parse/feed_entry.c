@@ -10,8 +10,9 @@ void feed_entry_reset(struct feed_entry *e)
     for (size_t i = 0; i < FEED_FIELDS; i++) {
         buf_reset(&e->fields[i]);
         e->types[i][0] = '\0';
+        e->weak[i] = false;
     }
-    e->base64 = e->link_is_id = false;
+    e->weakly = e->base64 = e->link_is_id = false;
 }
 
 void feed_entry_deinit(struct feed_entry *e)
@@ -42,8 +43,13 @@ void feed_entry_keep(struct feed_entry *e, enum feed_field field, const char *te
 {
     struct buf *b = &e->fields[field];
     trim(&text, &len);
-    if (len == 0 || (b->len > 0 && field != FEED_AUTHOR))
+    if (len == 0 || (b->len > 0 && e->weakly && !e->weak[field]))
         return;
+    if (e->weak[field] && !e->weakly)
+        buf_reset(b);
+    if (b->len > 0 && field != FEED_AUTHOR)
+        return;
+    e->weak[field] = e->weakly;
     if (b->len > 0)
         buf_puts(b, ", ");
     buf_put(b, text, len);

@@ -46,6 +46,8 @@ enum feed_field {
 struct feed_entry {
     struct buf fields[FEED_FIELDS];
     char types[FEED_FIELDS][FEED_TYPE]; /* "text", "html", "xhtml", or a media type; "" */
+    bool weak[FEED_FIELDS];             /* the text gives way to one that is not */
+    bool weakly;                        /* what is kept from now on is so */
     bool base64;                        /* the content is */
     bool link_is_id;                    /* the id is a link */
 };
@@ -63,8 +65,8 @@ struct feed_file {
 void feed_entry_reset(struct feed_entry *e);
 void feed_entry_deinit(struct feed_entry *e);
 
-/* Without the white space around it. Of a field that comes twice the first counts; authors are joined. `type` may be
- * NULL. */
+/* Without the white space around it. Of a field that comes twice the first counts, and one that is not kept weakly before
+ * one that is; authors are joined. `type` may be NULL. */
 void feed_entry_keep(struct feed_entry *e, enum feed_field field, const char *text, size_t len,
                      const char *type);
 void feed_entry_keep_category(struct feed_entry *e, const char *text, size_t len);

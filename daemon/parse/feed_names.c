@@ -137,8 +137,8 @@ enum feed_space feed_names_space(struct feed_names *n, const char *name)
         return b->space;
     if (len > 0 && len == strlen(n->own) && strncmp(n->own, name, len) == 0)
         return SPACE_OWN;
-    if (len == 0 && (!b || b->depth <= FEED_DEPTH))
-        return SPACE_OWN;
+    if (len == 0)
+        return b && b->depth > FEED_DEPTH ? SPACE_UNNAMED : SPACE_OWN;
     return b ? SPACE_OTHER : usual_space(n, name, len);
 }
 

@@ -9,7 +9,8 @@
 
 enum feed_space {
     SPACE_OTHER,
-    SPACE_OWN, /* the format's: of RSS, or of Atom; as an element's without a prefix is, where its namespace is not known */
+    SPACE_OWN,     /* the format's: of RSS, or of Atom */
+    SPACE_UNNAMED, /* of an element without a prefix, whose namespace is nobody's that is known: it is read as the format's */
     SPACE_ATOM,
     SPACE_DC,
     SPACE_TERMS,

@@ -9,7 +9,9 @@
  * against a base. `feed` has the feed's own title and link, as far as they stand before the entry.
  *
  * Known are Dublin Core, content:encoded, Atom's elements in RSS, and of itunes, media and podcast what listeners
- * need; other extensions are passed over. RSS is RSS in any namespace that its root has.
+ * need; other extensions are passed over. RSS is RSS in any namespace that its root has, and an element without a prefix
+ * is the format's in a namespace that nobody knows, unless another is in its place. An <item> or <entry> is one of either
+ * format, however deep it stands.
  *
  * What feeds do to XML is mended and counted as `repaired` (parse/feed_mend.h, and prefixes that are not
  * declared), unless strict=yes. HTML's names of characters are known. */
@@ -44,8 +46,9 @@ struct feed {
     struct feed_mend mend;
     struct feed_names names;
     enum feed_kind kind;
-    size_t channel_depth; /* of what has the feed's own title and link; 0: it has not come */
-    size_t entry_depth;   /* of the open entry; 0: none is */
+    enum feed_kind entry_kind; /* of the entry that is open: Atom's within RSS, or the other way */
+    size_t channel_depth;      /* of what has the feed's own title and link; 0: it has not come */
+    size_t entry_depth;        /* of the open entry; 0: none is */
     uint64_t line, offset;
     struct feed_entry entry;
     struct feed_about about;
@@ -148,13 +151,26 @@ static void keep_atom_link(struct feed *f, const char **pairs)
         keep_about(&f->about.link, href, strlen(href));
 }
 
+/* RSS's link is its text; one that is written as Atom has it counts if there is none. */
+static void keep_rss_link(struct feed *f, const char **pairs)
+{
+    bool weakly = f->entry.weakly;
+    f->entry.weakly = true;
+    keep_atom_link(f, pairs);
+    f->entry.weakly = weakly;
+}
+
 /* What is in the element's attributes. */
 static void take_attributes(struct feed *f, const char **pairs)
 {
     const char *value;
     switch (f->field) {
+    case FEED_LINK:
+        keep_rss_link(f, pairs);
+        break;
     case ELEMENT_ATOM_LINK:
         keep_atom_link(f, pairs);
+        f->field = feed_attribute(pairs, "href") ? f->field : FEED_LINK;
         break;
     case ELEMENT_ATOM_CATEGORY:
         value = feed_attribute(pairs, "term");
@@ -193,12 +209,24 @@ static void take_attributes(struct feed *f, const char **pairs)
     }
 }
 
+/* Of RSS's entry in an Atom feed the names without a prefix are RSS's, and the other way. */
+static const struct feed_element *find_element(const struct feed *f, enum feed_space space,
+                                               const char *name)
+{
+    bool own = space == SPACE_OWN || space == SPACE_UNNAMED || space == SPACE_ATOM;
+    bool mixed = f->entry_depth > 0 && (f->kind == FEED_ATOM) != (f->entry_kind == FEED_ATOM);
+    if (mixed && own)
+        return feed_element_mixed(f->entry_kind, feed_names_local(name));
+    return feed_element(f->kind, space, feed_names_local(name));
+}
+
 static void begin_field(struct feed *f, enum feed_space space, const char *name, const char **pairs)
 {
-    const struct feed_element *e = feed_element(f->kind, space, feed_names_local(name));
+    const struct feed_element *e = find_element(f, space, name);
     const char *mode = feed_attribute(pairs, "mode");
     f->field_depth = f->xml.depth;
     f->field = e->field;
+    f->entry.weakly = f->entry_depth > 0 && space == SPACE_UNNAMED;
     f->taken_depth = 0;
     f->type[0] = '\0';
     buf_reset(&f->text);
@@ -279,14 +307,20 @@ static void end_within(struct feed *f, const char *name)
 
 /* --- an entry ------------------------------------------------------------------------------------- */
 
-static void begin_entry(struct feed *f, const char **pairs)
+/* What was open of the feed itself ends here: an entry is one wherever it stands. */
+static void begin_entry(struct feed *f, const char *name, const char **pairs)
 {
+    if (f->field_depth > 0)
+        end_field(f);
+    f->entry_kind = strcasecmp(feed_names_local(name), "item") != 0 ? FEED_ATOM
+                    : f->kind == FEED_ATOM                          ? FEED_RSS
+                                                                    : f->kind;
     f->entry_depth = f->xml.depth;
     f->line = xml_run_line(&f->xml);
     f->offset = xml_run_offset(&f->xml);
     feed_entry_reset(&f->entry);
     buf_reset(&f->text);
-    if (f->kind == FEED_CDF) {
+    if (f->entry_kind == FEED_CDF) {
         keep_value(f, FEED_LINK, feed_attribute(pairs, "href"));
         keep_value(f, FEED_UPDATED, feed_attribute(pairs, "lastmod"));
     }
@@ -308,12 +342,20 @@ static void end_entry(struct feed *f)
         xml_run_stop(&f->xml);
 }
 
-static bool is_entry(const struct feed *f, enum feed_space space, const char *local)
+/* Anywhere in the feed, but not within another; with a prefix if that is RSS's or Atom's, and in any namespace without
+ * one. */
+static bool is_entry(struct feed *f, const char *name)
 {
-    if (f->kind == FEED_ATOM)
-        return f->xml.depth <= 2 && (space == SPACE_OWN || space == SPACE_ATOM) &&
-               strcmp(local, "entry") == 0;
-    return f->xml.depth > 1 && space == SPACE_OWN && strcasecmp(local, "item") == 0;
+    const char *local = feed_names_local(name);
+    if (f->entry_depth > 0 || (strcasecmp(local, "item") != 0 && strcasecmp(local, "entry") != 0))
+        return false;
+    if (local == name)
+        return true;
+    uint64_t unbound = f->names.unbound;
+    enum feed_space space = feed_names_space(&f->names, name);
+    bool entry = space == SPACE_OWN || space == SPACE_ATOM;
+    f->names.unbound = entry ? f->names.unbound : unbound;
+    return entry;
 }
 
 /* --- handlers ------------------------------------------------------------------------------------- */
@@ -363,6 +405,23 @@ static void check_prefix(struct feed *f, const char *name)
                  why.text);
 }
 
+static void begin_element(struct feed *f, const char *name, const char **pairs)
+{
+    if (is_entry(f, name)) {
+        begin_entry(f, name, pairs);
+    } else if (f->field_depth > 0) {
+        begin_within(f, name, pairs);
+        return;
+    } else {
+        enum feed_space space = feed_names_space(&f->names, name);
+        if (f->entry_depth > 0)
+            begin_field(f, space, name, pairs);
+        else
+            begin_channel(f, space, name, pairs);
+    }
+    check_prefix(f, name);
+}
+
 static void XMLCALL on_start(void *arg, const XML_Char *name, const XML_Char **pairs)
 {
     struct feed *f = arg;
@@ -372,18 +431,8 @@ static void XMLCALL on_start(void *arg, const XML_Char *name, const XML_Char **p
         fail_memory(f);
     if (f->kind == FEED_UNKNOWN)
         begin_root(f, name, pairs);
-    if (f->field_depth > 0) {
-        begin_within(f, name, pairs);
-    } else if (!f->xml.failed) {
-        enum feed_space space = feed_names_space(&f->names, name);
-        if (f->entry_depth > 0)
-            begin_field(f, space, name, pairs);
-        else if (is_entry(f, space, feed_names_local(name)))
-            begin_entry(f, pairs);
-        else
-            begin_channel(f, space, name, pairs);
-        check_prefix(f, name);
-    }
+    if (!f->xml.failed)
+        begin_element(f, name, pairs);
     check_size(f);
 }
 

@@ -84,6 +84,71 @@ static void test_namespaces(void **state)
     CHECK(&parser_feed, samples);
 }
 
+/* An entry is one however deep it stands, and in whatever namespace. */
+static void test_entries_anywhere(void **state)
+{
+    static const struct sample samples[] = {
+        WELL(NULL, RSS("<items><item><title>t</title></item></items>"), TITLE("t")),
+        WELL(NULL, RSS("<title>F<item><title>t</title></item></title>"),
+             "{\"title\":\"t\",\"title_type\":\"text\",\"feed\":{\"title\":\"F\"}}\n"),
+        WELL(NULL, "<rss><channel/><a><b><item><title>t</title></item></b>x</a></rss>", TITLE("t")),
+        WELL(NULL,
+             "<feed "
+             "xmlns='http://www.w3.org/2005/Atom'><entries><entry><title>t</title></entry></"
+             "entries></feed>",
+             TITLE("t")),
+        WELL(NULL, "<CHANNEL><a><ITEM HREF='i'/></a></CHANNEL>", "{\"id\":\"i\",\"link\":\"i\"}\n"),
+        WELL(
+            NULL,
+            ITEM("<title>t</title><item><title>no</title></item><x><entry><id>no</id></entry></x>"),
+            TITLE("t")),
+        WELL(NULL,
+             "<rss "
+             "xmlns:a='http://www.w3.org/2005/Atom'><channel><a:entry><a:title>t</a:title><a:id>i</"
+             "a:id>"
+             "<a:link href='l'/></a:entry></channel></rss>",
+             "{\"id\":\"i\",\"title\":\"t\",\"title_type\":\"text\",\"link\":\"l\"}\n"),
+        WELL(NULL,
+             RSS("<entry><title>t</title><id>i</id><link "
+                 "href='l'/><description>d</description></entry>"),
+             "{\"id\":\"i\",\"title\":\"t\",\"title_type\":\"text\",\"link\":\"l\",\"summary\":"
+             "\"d\","
+             "\"summary_type\":\"html\"}\n"),
+        WELL(
+            NULL,
+            "<feed "
+            "xmlns='http://www.w3.org/2005/Atom'><item><title>t</title><link>l</link><guid>g</guid>"
+            "<summary>s</summary></item></feed>",
+            "{\"id\":\"g\",\"title\":\"t\",\"title_type\":\"text\",\"link\":\"l\",\"summary\":"
+            "\"s\","
+            "\"summary_type\":\"text\"}\n"),
+        WELL(NULL,
+             RSS("<item xmlns='http://any/'><title>t</title><guid "
+                 "isPermaLink='false'>g</guid></item>"),
+             "{\"id\":\"g\",\"title\":\"t\",\"title_type\":\"text\"}\n"),
+        WELL(NULL,
+             "<feed xmlns='http://www.w3.org/2005/Atom'><entry "
+             "xmlns='http://any/'><id>i</id></entry></feed>",
+             "{\"id\":\"i\"}\n"),
+        WELL(NULL, ITEM("<title xmlns='x'>t</title>"), TITLE("t")),
+        WELL(NULL, ITEM("<title>t</title><title xmlns='x'>no</title>"), TITLE("t")),
+        WELL(NULL,
+             ITEM("<author xmlns='x'>no</author><author>A</author><author>B</author><author "
+                  "xmlns='x'>no</author>"),
+             "{\"author\":\"A, B\"}\n"),
+        WELL(NULL, RSS("<x:item xmlns:x='u'><title>no</title></x:item>"), ""),
+        WELL(NULL, ITEM("<link href='l'/>"), "{\"id\":\"l\",\"link\":\"l\"}\n"),
+        WELL(NULL, ITEM("<link href='no'>l</link>"), "{\"id\":\"l\",\"link\":\"l\"}\n"),
+        WELL(NULL, ITEM("<link rel='self' href='no'/>"), "{}\n"),
+        WELL(NULL, RSS("<link href='c'/><item/>"), "{\"feed\":{\"link\":\"c\"}}\n"),
+        WELL(NULL, ATOM("<link>l</link>"), "{\"id\":\"l\",\"link\":\"l\"}\n"),
+        WELL("strict=yes", RSS("<items><item xmlns='x'/></items>"), "{}\n"),
+        FAILS(NULL, "<html><item><title>no</title></item></html>", "", KIND_PARSER_FAILED, 1,
+              "this is no feed"),
+    };
+    CHECK(&parser_feed, samples);
+}
+
 static void test_mended(void **state)
 {
     static const struct sample samples[] = {
@@ -317,10 +382,10 @@ static void test_json_feed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_namespaces), cmocka_unit_test(test_mended),
-        cmocka_unit_test(test_charsets),   cmocka_unit_test(test_meaning),
-        cmocka_unit_test(test_about),      cmocka_unit_test(test_podcasts),
-        cmocka_unit_test(test_json_feed),
+        cmocka_unit_test(test_namespaces), cmocka_unit_test(test_entries_anywhere),
+        cmocka_unit_test(test_mended),     cmocka_unit_test(test_charsets),
+        cmocka_unit_test(test_meaning),    cmocka_unit_test(test_about),
+        cmocka_unit_test(test_podcasts),   cmocka_unit_test(test_json_feed),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
