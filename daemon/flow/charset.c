@@ -368,16 +368,20 @@ static void find_encoding(const char *p, const char *end, char ret_label[CHARSET
         return;
     while (at < end && is_space(*at))
         at++;
-    if (at == end || (*at != '"' && *at != '\''))
+    if (at == end)
         return;
-    const char *value = at + 1, *close = memchr(value, *at, (size_t)(end - value));
-    for (; close && value < close && n + 1 < CHARSET_LABEL; value++)
-        ret_label[n++] = *value;
+    char quote = *at == '"' || *at == '\'' ? *at++ : '\0';
+    const char *close = quote ? memchr(at, quote, (size_t)(end - at)) : end;
+    for (; close && at < close && n + 1 < CHARSET_LABEL; at++) {
+        if (!quote && (is_space(*at) || *at == '?'))
+            break;
+        ret_label[n++] = *at;
+    }
     ret_label[n] = '\0';
 }
 
-/* What an XML declaration at the start names; "": nothing. White space before it is no XML, but met in feeds. 1:
- * more bytes are needed. */
+/* What an XML declaration at the start names; "": nothing. White space before it, values without quotes, capitals and a
+ * lone > at its end are no XML, but met in feeds. 1: more bytes are needed. */
 static int find_declaration(const char *head, size_t len, bool whole, char ret_label[CHARSET_LABEL])
 {
     static const char open[] = "<?xml";
@@ -389,9 +393,9 @@ static int find_declaration(const char *head, size_t len, bool whole, char ret_l
     while (p < end && is_space(*p))
         p++;
     size_t left = (size_t)(end - p), want = strlen(open);
-    if (memcmp(p, open, left < want ? left : want) != 0)
+    if (strncasecmp(p, open, left < want ? left : want) != 0)
         return 0;
-    const char *close = left > want ? memmem(p + want, left - want, "?>", 2) : NULL;
+    const char *close = left > want ? memchr(p + want, '>', left - want) : NULL;
     if (!close)
         return whole ? 0 : 1;
     if (is_space(p[want]))

@@ -6,8 +6,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#define MAX_REFERENCE 40 /* bytes of a reference that is one */
+#define MAX_REFERENCE 40   /* bytes of a reference that is one */
+#define MAX_NAME      64   /* bytes of a document's element's name that are looked at */
+#define MAX_DECLARED  1024 /* bytes of an XML declaration that is looked at */
+#define MAX_FRONT     ((size_t)64 << 10) /* bytes that may stand in front of a feed */
 
 /* The piece at hand, from p on. */
 struct cursor {
@@ -23,7 +27,7 @@ void feed_mend_init(struct feed_mend *m, bool strict)
         [MEND_TEXT] = "<&",         [MEND_TAG] = ">\"'&",         [MEND_QUOTE] = "\"'&<",
         [MEND_COMMENT] = "-",       [MEND_CDATA] = "]",           [MEND_PI] = "?",
         [MEND_DOCTYPE] = "<>\"'[]", [MEND_DOCTYPE_QUOTE] = "\"'", [MEND_DOCTYPE_COMMENT] = "-",
-        [MEND_DOCTYPE_PI] = "?"};
+        [MEND_DOCTYPE_PI] = "?",    [MEND_DROPPED] = ">\n",       [MEND_FRONT] = "<\n"};
     *m = (struct feed_mend){.strict = strict};
     for (size_t s = 0; s < MEND_STATES_; s++)
         for (const char *p = looked_at[s]; p && *p; p++)
@@ -32,7 +36,8 @@ void feed_mend_init(struct feed_mend *m, bool strict)
         m->strange[c] = c != '\t' && c != '\n' && c != '\r';
     m->strange[0xef] = true; /* U+FFFE and U+FFFF begin so */
     memset(m->stops[MEND_START], true, sizeof m->stops[MEND_START]);
-    memset(m->stops[MEND_DROPPED], true, sizeof m->stops[MEND_DROPPED]);
+    memset(m->stops[MEND_PROLOG], true, sizeof m->stops[MEND_PROLOG]);
+    memset(m->stops[MEND_EPILOG], true, sizeof m->stops[MEND_EPILOG]);
 }
 
 void feed_mend_deinit(struct feed_mend *m)
@@ -64,6 +69,14 @@ static bool is_next(const struct cursor *c, const char *text)
     return (size_t)(c->end - c->p) >= len && memcmp(c->p, text, len) == 0;
 }
 
+/* Where a comment, a declaration or the like leads back to. */
+static enum mend_state home(const struct feed_mend *m)
+{
+    if (m->strict || m->depth > 0)
+        return MEND_TEXT;
+    return m->root ? MEND_EPILOG : MEND_PROLOG;
+}
+
 static bool take_start(struct feed_mend *m, struct cursor *c)
 {
     if (isspace((unsigned char)*c->p)) {
@@ -78,7 +91,7 @@ static bool take_start(struct feed_mend *m, struct cursor *c)
         c->p += 3;
         return true;
     }
-    m->state = MEND_TEXT;
+    m->state = home(m);
     if (!m->space || !is_next(c, "<?xml"))
         return true;
     if (m->strict)
@@ -172,29 +185,87 @@ static bool enter(struct feed_mend *m, struct cursor *c, size_t len, enum mend_s
     return put(m, c, len);
 }
 
-/* A declaration that is not at the very start, as behind a comment, is left out: the charset is known by now. */
+static const char *skip_space(const char *p, const char *end)
+{
+    while (p < end && isspace((unsigned char)*p))
+        p++;
+    return p;
+}
+
+/* ` name = "value"`, of which the value begins with one of `first` and goes on with these. NULL: it is not there. */
+static const char *skip_pair(const char *p, const char *end, const char *name, const char *first,
+                             const char *more)
+{
+    size_t len = strlen(name);
+    const char *at = skip_space(p, end);
+    if (at == p || (size_t)(end - at) < len || memcmp(at, name, len) != 0)
+        return NULL;
+    at = skip_space(at + len, end);
+    if (at == end || *at++ != '=')
+        return NULL;
+    at = skip_space(at, end);
+    if (end - at < 3 || (*at != '"' && *at != '\'') || !strchr(first, at[1]) || !at[1])
+        return NULL;
+    char quote = *at;
+    for (at += 2; at < end && *at && strchr(more, *at); at++)
+        ;
+    return at < end && *at == quote ? at + 1 : NULL;
+}
+
+/* Is <?xml … > as Expat takes it? */
+static bool is_declaration(const char *p, const char *end)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char rest[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    if (memcmp(p, "<?xml", 5) != 0 || end[-2] != '?')
+        return false;
+    end -= 2;
+    p = skip_pair(p + 5, end, "version", "1", ".0123456789");
+    if (!p)
+        return false;
+    const char *encoding = skip_pair(p, end, "encoding", letters, rest);
+    p = encoding ? encoding : p;
+    const char *standalone = skip_pair(p, end, "standalone", "yn", "eso");
+    p = standalone ? standalone : p;
+    return skip_space(p, end) == end;
+}
+
+static bool drop_declaration(struct feed_mend *m)
+{
+    m->repaired++;
+    m->state = MEND_DROPPED;
+    return true;
+}
+
+/* One that is not at the very start, as behind a comment, or is none is left out: the charset is known by now. */
 static bool take_declaration(struct feed_mend *m, struct cursor *c)
 {
     if (!has(c, 6))
         return false;
-    bool declaration = is_next(c, "<?xml ") || is_next(c, "<?xml\t") || is_next(c, "<?xml\n") ||
-                       is_next(c, "<?xml\r");
-    if (!declaration || m->strict || !(m->begun || m->out.len > 0))
+    if (m->strict || c->end - c->p < 6 || strncasecmp(c->p, "<?xml", 5) != 0 ||
+        !(isspace((unsigned char)c->p[5]) || strchr("?>", c->p[5])))
         return enter(m, c, 2, MEND_PI);
-    m->repaired++;
-    m->state = MEND_DROPPED;
-    c->p += 2;
-    return true;
+    if (m->begun || m->out.len > 0)
+        return drop_declaration(m);
+    size_t left = (size_t)(c->end - c->p);
+    const char *close = memchr(c->p, '>', left < MAX_DECLARED ? left : MAX_DECLARED);
+    if (!close && left < MAX_DECLARED && !c->last)
+        return false;
+    if (!close || is_declaration(c->p, close + 1))
+        return enter(m, c, 2, MEND_PI);
+    return drop_declaration(m);
 }
 
-/* What is left out, up to its end. */
+/* What is left out, up to its end; lines are counted on. */
 static bool take_dropped(struct feed_mend *m, struct cursor *c)
 {
-    if (!has(c, 2))
-        return false;
-    bool end = is_next(c, "?>");
-    m->state = end ? MEND_TEXT : m->state;
-    c->p += end ? 2 : 1;
+    if (*c->p == '>')
+        m->state = home(m);
+    else if (!m->begun && m->out.len == 0)
+        m->lines++;
+    else if (m->depth == 0)
+        buf_putc(&m->out, '\n');
+    c->p++;
     return true;
 }
 
@@ -213,8 +284,10 @@ static bool take_less(struct feed_mend *m, struct cursor *c)
     if (is_next(c, "<?"))
         return take_declaration(m, c);
     unsigned char next = c->end - c->p > 1 ? (unsigned char)c->p[1] : ' ';
-    if (isalpha(next) || next >= 0x80 || strchr("/_:!", next) || m->strict)
+    if (isalpha(next) || next >= 0x80 || strchr("/_:!", next) || m->strict) {
+        m->step = next == '/' ? -1 : next != '!';
         return enter(m, c, 1, MEND_TAG);
+    }
     m->repaired++;
     buf_puts(&m->out, "&lt;");
     c->p++;
@@ -258,16 +331,131 @@ static bool take_doctype(struct feed_mend *m, struct cursor *c)
     if (*c->p == '[' || *c->p == ']')
         m->subset = *c->p == '[';
     if (*c->p == '>' && !m->subset)
-        return enter(m, c, 1, MEND_TEXT);
+        return enter(m, c, 1, home(m));
     return put(m, c, 1);
+}
+
+static bool end_tag(struct feed_mend *m, struct cursor *c)
+{
+    char last = m->out.len > 0 ? m->out.data[m->out.len - 1] : m->last;
+    if (m->step < 0)
+        m->depth -= m->depth > 0;
+    else if (last != '/')
+        m->depth += (size_t)m->step;
+    m->root |= m->step != 0;
+    return enter(m, c, 1, home(m));
 }
 
 static bool take_tag(struct feed_mend *m, struct cursor *c)
 {
     if (*c->p == '>')
-        return enter(m, c, 1, MEND_TEXT);
+        return end_tag(m, c);
     m->quote = *c->p;
     return enter(m, c, 1, MEND_QUOTE);
+}
+
+/* --- around the document's element ------------------------------------------------------------------ */
+
+/* The bytes of the name behind <, as far as it is looked at; -1: more is needed. */
+static int name_len(const struct cursor *c)
+{
+    int n = 0;
+    while (c->p + 1 + n < c->end && n < MAX_NAME) {
+        if (isspace((unsigned char)c->p[1 + n]) || strchr("/><", c->p[1 + n]))
+            return n;
+        n++;
+    }
+    return n == MAX_NAME || c->last ? n : -1;
+}
+
+static bool is_one_of(const char *const *names, const char *name, size_t len)
+{
+    for (; *names; names++)
+        if (strlen(*names) == len && strncasecmp(*names, name, len) == 0)
+            return true;
+    return false;
+}
+
+/* An element that a feed is, whatever its prefix, or a page of HTML, of which it will be said what it is. */
+static bool is_root(const char *name, size_t len)
+{
+    static const char *const roots[] = {"rss", "feed", "rdf", "channel", "entry", "html", NULL};
+    const char *colon = memchr(name, ':', len);
+    size_t prefix = colon ? (size_t)(colon - name) + 1 : 0;
+    return is_one_of(roots, name + prefix, len - prefix);
+}
+
+/* Text or elements where the document's is to be are no XML, and are left out up to a feed's, if one comes. */
+static bool take_prolog(struct feed_mend *m, struct cursor *c)
+{
+    if (isspace((unsigned char)*c->p))
+        return put(m, c, 1);
+    if (*c->p == '<') {
+        int len = name_len(c);
+        if (len < 0)
+            return false;
+        if (is_next(c, "<!") || is_next(c, "<?") || is_root(c->p + 1, (size_t)len))
+            return take_less(m, c);
+    }
+    m->state = MEND_FRONT;
+    m->front_len = m->front_lines = 0;
+    memset(m->front, 0, sizeof m->front);
+    return true;
+}
+
+/* The document fails as it would without having been looked through: by what it begins with. */
+static void give_up(struct feed_mend *m)
+{
+    const char *name = m->front + 1;
+    size_t len = m->front[0] == '<' ? strcspn(name, "/>< \t\r\n") : 0;
+    if (len > 0)
+        buf_printf(&m->out, "<%.*s/>", (int)len, name);
+    else
+        buf_putc(&m->out, '?');
+    m->state = MEND_BEHIND;
+}
+
+static void pass_front(struct feed_mend *m, struct cursor *c, size_t len)
+{
+    for (size_t i = 0; i < len && m->front_len + i + 1 < sizeof m->front; i++)
+        m->front[m->front_len + i] = c->p[i];
+    m->front_len += len;
+    c->p += len;
+    if (m->front_len > MAX_FRONT)
+        give_up(m);
+}
+
+static bool take_front(struct feed_mend *m, struct cursor *c)
+{
+    static const char *const feeds[] = {"rss", "feed", "rdf:RDF", "?xml", NULL};
+    int len = *c->p == '<' ? name_len(c) : 0;
+    if (len < 0)
+        return false;
+    if (len > 0 && is_one_of(feeds, c->p + 1, (size_t)len)) {
+        bool begun = m->begun || m->out.len > 0;
+        for (size_t i = 0; begun && i < m->front_lines; i++)
+            buf_putc(&m->out, '\n');
+        m->lines += begun ? 0 : m->front_lines;
+        m->repaired++;
+        m->state = MEND_PROLOG;
+        return true;
+    }
+    m->front_lines += *c->p == '\n';
+    pass_front(m, c, 1);
+    return true;
+}
+
+static bool take_epilog(struct feed_mend *m, struct cursor *c)
+{
+    if (isspace((unsigned char)*c->p))
+        return put(m, c, 1);
+    if (!has(c, 4))
+        return false;
+    if (is_next(c, "<!--") || is_next(c, "<?"))
+        return take_less(m, c);
+    m->repaired++;
+    m->state = MEND_BEHIND;
+    return true;
 }
 
 static bool step(struct feed_mend *m, struct cursor *c)
@@ -285,13 +473,19 @@ static bool step(struct feed_mend *m, struct cursor *c)
     case MEND_QUOTE:
         return take_quote(m, c, MEND_TAG);
     case MEND_COMMENT:
-        return take_end(m, c, "-->", MEND_TEXT);
+        return take_end(m, c, "-->", home(m));
     case MEND_CDATA:
-        return take_end(m, c, "]]>", MEND_TEXT);
+        return take_end(m, c, "]]>", home(m));
+    case MEND_PROLOG:
+        return take_prolog(m, c);
+    case MEND_FRONT:
+        return take_front(m, c);
+    case MEND_EPILOG:
+        return take_epilog(m, c);
     case MEND_DROPPED:
         return take_dropped(m, c);
     case MEND_PI:
-        return take_end(m, c, "?>", MEND_TEXT);
+        return take_end(m, c, "?>", home(m));
     case MEND_DOCTYPE_COMMENT:
         return take_end(m, c, "-->", MEND_DOCTYPE);
     case MEND_DOCTYPE_PI:
@@ -347,6 +541,16 @@ static int clean(struct feed_mend *m, const char **data, size_t *len, bool last)
     return m->cut.failed || m->clean.failed ? -ENOMEM : 0;
 }
 
+static void take_run(struct feed_mend *m, struct cursor *c, size_t len)
+{
+    if (m->state == MEND_FRONT)
+        pass_front(m, c, len);
+    else if (m->state == MEND_DROPPED || m->state == MEND_BEHIND)
+        c->p += len;
+    else
+        put(m, c, len);
+}
+
 static void take_all(struct feed_mend *m, struct cursor *c)
 {
     while (c->p < c->end) {
@@ -354,7 +558,7 @@ static void take_all(struct feed_mend *m, struct cursor *c)
         const char *p = c->p;
         while (p < c->end && !stops[(unsigned char)*p])
             p++;
-        put(m, c, (size_t)(p - c->p));
+        take_run(m, c, (size_t)(p - c->p));
         if (c->p < c->end && !step(m, c))
             return;
     }
@@ -373,6 +577,10 @@ int feed_mend_take(struct feed_mend *m, const char **data, size_t *len, bool las
     }
     buf_reset(&m->out);
     take_all(m, &c);
+    if (last && m->state == MEND_FRONT)
+        give_up(m);
+    if (m->out.len > 0)
+        m->last = m->out.data[m->out.len - 1];
     m->begun |= m->out.len > 0;
     if (held)
         buf_drop(&m->held, (size_t)(c.p - m->held.data));

@@ -1,6 +1,7 @@
-/* What feeds do to XML, mended in front of Expat as every reader does it: white space and the like before <?xml, control
- * bytes, NULs at the end, a & that begins no reference, a < that begins no tag. Each is counted. HTML's names of
- * characters become characters, which is no fault. The text is UTF-8 and comes in pieces of any size. One thread. */
+/* What feeds do to XML, mended in front of Expat as every reader does it: white space and the like before <?xml, a
+ * declaration that is none, what stands in front of the feed or behind it (as a script's warnings do), control bytes,
+ * NULs at the end, a & that begins no reference, a < that begins no tag. Each is counted. HTML's names of characters
+ * become characters, which is no fault. The text is UTF-8 and comes in pieces of any size. One thread. */
 #ifndef PENSTOCK_PARSE_FEED_MEND_H
 #define PENSTOCK_PARSE_FEED_MEND_H
 
@@ -18,7 +19,11 @@ enum mend_state {
     MEND_COMMENT,
     MEND_CDATA,
     MEND_PI,
-    MEND_DROPPED, /* a declaration that is not where it belongs */
+    MEND_PROLOG,  /* before the document's element: declaration, comments, DOCTYPE */
+    MEND_FRONT,   /* what is no XML there: it is left out, up to where a feed begins */
+    MEND_EPILOG,  /* behind the document's element: comments and the like */
+    MEND_BEHIND,  /* what does not belong there: it is left out, and all that follows */
+    MEND_DROPPED, /* a declaration that is none, or is not where it belongs */
     MEND_DOCTYPE,
     MEND_DOCTYPE_QUOTE,
     MEND_DOCTYPE_COMMENT,
@@ -33,10 +38,16 @@ struct feed_mend {
     /* Private. */
     enum mend_state state;
     char quote;
-    bool begun;   /* something was given before this piece */
-    bool space;   /* some was passed over at the start */
-    bool doctype; /* there is one: it may declare names */
-    bool subset;  /* within the [ ] of it */
+    char last;      /* byte of what was given before this piece */
+    int step;       /* the tag at hand: 1 begins an element, -1 ends one, 0 does neither */
+    size_t depth;   /* elements that are open */
+    bool root;      /* the document's element has come */
+    char front[64]; /* MEND_FRONT: how it begins */
+    size_t front_len, front_lines; /* bytes of it, and lines */
+    bool begun;                    /* something was given before this piece */
+    bool space;                    /* some was passed over at the start */
+    bool doctype;                  /* there is one: it may declare names */
+    bool subset;                   /* within the [ ] of it */
     struct buf cut, clean, held, out;
     bool strange[256]; /* bytes that are no character of XML, or may begin one that is none */
     bool stops[MEND_STATES_][256]; /* bytes that are looked at */

@@ -203,6 +203,89 @@ static void test_mended(void **state)
     CHECK(&parser_feed, samples);
 }
 
+/* An XML declaration that is none is left out. */
+static void test_declarations(void **state)
+{
+    static const struct sample samples[] = {
+        MENDED(NULL, "<?xml?>" ITEM("<title>t</title>"), TITLE("t"), 1),
+        MENDED(NULL, "<?xml encoding='utf-8'?>" ITEM("<title>t</title>"), TITLE("t"), 1),
+        MENDED(NULL, "<?xml version=1.0 encoding=utf-8?>" ITEM("<title>t</title>"), TITLE("t"), 1),
+        MENDED(NULL, "<?xml 1.0 utf-8 ?>" ITEM("<title>t</title>"), TITLE("t"), 1),
+        MENDED(NULL, "<?xml version='1.0' encoding=' utf-8 '?>" ITEM("<title>t</title>"),
+               TITLE("t"), 1),
+        MENDED(NULL, "<?xml version='1.0' encoding=''?>" ITEM("<title>t</title>"), TITLE("t"), 1),
+        MENDED(NULL, "<?xml version='1.0'>" ITEM("<title>t</title>"), TITLE("t"), 1),
+        MENDED(NULL, "<?xml version='1.0' encoding='windows-1251'>" ITEM("<title>\xff</title>"),
+               TITLE("\xd1\x8f"), 1),
+        MENDED(NULL, "<?xml version='1.0' encoding=windows-1251?>" ITEM("<title>\xff</title>"),
+               TITLE("\xd1\x8f"), 1),
+        MENDED(NULL, "<?XML version='1.0' encoding='windows-1251'?>" ITEM("<title>\xff</title>"),
+               TITLE("\xd1\x8f"), 1),
+        MENDED(NULL, "<?xml version='2.0'?>" ITEM("<title>t</title>"), TITLE("t"), 1),
+        MENDED(NULL, "<?xml version='1.0' standalone='1'?>" ITEM("<title>t</title>"), TITLE("t"),
+               1),
+        MENDED(NULL, "<?xml version='1.0'encoding='utf-8'?>" ITEM("<title>t</title>"), TITLE("t"),
+               1),
+        MENDED(NULL, "<?xml version='1.0' encoding='utf-8' more='x'?>" ITEM("<title>t</title>"),
+               TITLE("t"), 1),
+        MENDED(NULL, " <?xml\nversion=1.0\n?>\n<?xml version='1.0'?>" ITEM("<title>t</title>"),
+               TITLE("t"), 3),
+        WELL("strict=yes",
+             "<?xml  version = \"1.0\"\n encoding='UTF-8' standalone='no' ?>" ITEM(
+                 "<title>t</title>"),
+             TITLE("t")),
+        WELL(NULL,
+             "<?xml  version = \"1.0\"\n encoding='UTF-8' standalone='no' ?>" ITEM(
+                 "<title>t</title>"),
+             TITLE("t")),
+        WELL("strict=yes", "<?xml version='1.1'?>" ITEM("<title>t</title>"), TITLE("t")),
+        WELL(NULL, "<?xml version='1.1'?>" ITEM("<title>t</title>"), TITLE("t")),
+        FAILS("strict=yes", "<?xml version=1.0?>" ITEM(""), "", KIND_PARSER_FAILED, 1,
+              "XML declaration"),
+        FAILS(NULL, "<?xml\nversion=1.0\n?>\n" RSS("<item></x>"), "", KIND_PARSER_FAILED, 4,
+              "mismatched"),
+        FAILS(NULL, "<?xml version='1.0' encoding='nosuch'>" ITEM(""), "", KIND_DECODE_ERROR, 0,
+              "nosuch"),
+    };
+    CHECK(&parser_feed, samples);
+}
+
+/* What a script says in front of the feed or behind it is passed over. */
+static void test_around(void **state)
+{
+    static const struct sample samples[] = {
+        MENDED(NULL,
+               "<br />\n<b>Warning</b>: x & y in <b>/a.php</b><br />\n<?xml version='1.0'?>" ITEM(
+                   "<title>t</title>"),
+               TITLE("t"), 1),
+        MENDED(NULL, "Notice: <x>\n" ITEM("<title>t</title>"), TITLE("t"), 1),
+        MENDED(NULL, "<?xml version='1.0'?>\nNotice: <x>\n<!-- c -->" ITEM("<title>t</title>"),
+               TITLE("t"), 1),
+        MENDED(NULL, "Notice\n<feed><entry><title>t</title></entry></feed>", TITLE("t"), 1),
+        MENDED(NULL, "<root>" ITEM("<title>t</title>") "</root>", TITLE("t"), 2),
+        MENDED(NULL, ITEM("<title>t</title>") "<script>a && b < c</script>", TITLE("t"), 1),
+        MENDED(NULL, ITEM("<title>t</title>") "\ntext <", TITLE("t"), 1),
+        MENDED(NULL, ITEM("<title>t</title>") ITEM("<title>no</title>"), TITLE("t"), 1),
+        MENDED(NULL, ITEM("<title>t</title>") "</x>", TITLE("t"), 1),
+        MENDED(NULL, ITEM("<title a='>'>t</title>") " &", TITLE("t"), 1),
+        MENDED(NULL, "<rss/> x", "", 1),
+        WELL(NULL,
+             ITEM("<title a='/'>t</title><x/><x a='/'/><x />") "\n<!-- c <a> -->\n<?php < & ?>\n",
+             TITLE("t")),
+        FAILS("strict=yes", "</x>" ITEM(""), "", KIND_PARSER_FAILED, 1, ""),
+        FAILS("strict=yes", ITEM("<title>t</title>") "x", TITLE("t"), KIND_PARSER_FAILED, 1,
+              "junk"),
+        FAILS(NULL, "\nNotice\n", "", KIND_PARSER_FAILED, 2, "not well-formed"),
+        FAILS(NULL, "\n<x a='1'>\n<y/></x>", "", KIND_PARSER_FAILED, 2,
+              "this is no feed: the document's element is <x>"),
+        FAILS(NULL, "<html><rss></rss></html>", "", KIND_PARSER_FAILED, 1, "this is no feed"),
+        FAILS(NULL, "Notice\nnotice\n" RSS("<item></x>"), "", KIND_PARSER_FAILED, 3, "mismatched"),
+        FAILS(NULL, "<?xml version='1.0'?>\nNotice\n" RSS("<item></x>"), "", KIND_PARSER_FAILED, 3,
+              "mismatched"),
+    };
+    CHECK(&parser_feed, samples);
+}
+
 static void test_charsets(void **state)
 {
     static const struct sample samples[] = {
@@ -382,10 +465,11 @@ static void test_json_feed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_namespaces), cmocka_unit_test(test_entries_anywhere),
-        cmocka_unit_test(test_mended),     cmocka_unit_test(test_charsets),
-        cmocka_unit_test(test_meaning),    cmocka_unit_test(test_about),
-        cmocka_unit_test(test_podcasts),   cmocka_unit_test(test_json_feed),
+        cmocka_unit_test(test_namespaces),   cmocka_unit_test(test_entries_anywhere),
+        cmocka_unit_test(test_declarations), cmocka_unit_test(test_around),
+        cmocka_unit_test(test_mended),       cmocka_unit_test(test_charsets),
+        cmocka_unit_test(test_meaning),      cmocka_unit_test(test_about),
+        cmocka_unit_test(test_podcasts),     cmocka_unit_test(test_json_feed),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
