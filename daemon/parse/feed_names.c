@@ -50,9 +50,16 @@ static const struct {
              {"itunes", SPACE_ITUNES}, {"media", SPACE_MEDIA},     {"podcast", SPACE_PODCAST},
              {"rss", SPACE_OWN},       {"xhtml", SPACE_XHTML}};
 
+static void unbind(struct feed_names *n, size_t depth)
+{
+    while (n->count > 0 && n->bindings[n->count - 1].depth >= depth)
+        free(n->bindings[--n->count].prefix);
+}
+
 void feed_names_deinit(struct feed_names *n)
 {
-    feed_names_leave(n, 0);
+    unbind(n, 0);
+    buf_deinit(&n->open);
     free(n->bindings);
     n->bindings = NULL;
 }
@@ -88,19 +95,31 @@ static int bind(struct feed_names *n, size_t depth, const char *prefix, const ch
     return b->prefix ? 0 : -ENOMEM;
 }
 
-int feed_names_enter(struct feed_names *n, size_t depth, const char **pairs)
+int feed_names_enter(struct feed_names *n, size_t depth, const char *name, const char **pairs)
 {
-    int r = 0;
+    int r = buf_put(&n->open, name, strlen(name) + 1);
     for (; r == 0 && pairs[0]; pairs += 2)
         if (strncmp(pairs[0], "xmlns", 5) == 0 && (pairs[0][5] == ':' || !pairs[0][5]))
             r = bind(n, depth, pairs[0][5] ? pairs[0] + 6 : "", pairs[1]);
     return r;
 }
 
-void feed_names_leave(struct feed_names *n, size_t depth)
+void feed_names_leave(struct feed_names *n, size_t depth, const char *name)
 {
-    while (n->count > 0 && n->bindings[n->count - 1].depth >= depth)
-        free(n->bindings[--n->count].prefix);
+    unbind(n, depth);
+    n->open.len -= strlen(name) + 1;
+}
+
+void feed_names_put_ends(const struct feed_names *n, struct buf *b)
+{
+    size_t end = n->open.len;
+    while (end > 0) {
+        size_t begin = end - 1;
+        while (begin > 0 && n->open.data[begin - 1])
+            begin--;
+        buf_printf(b, "</%s>", n->open.data + begin);
+        end = begin;
+    }
 }
 
 const char *feed_names_local(const char *name)

@@ -3,6 +3,8 @@
 #ifndef PENSTOCK_PARSE_FEED_NAMES_H
 #define PENSTOCK_PARSE_FEED_NAMES_H
 
+#include "base/buf.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +29,7 @@ struct feed_binding;
 struct feed_names {
     struct feed_binding *bindings; /* the innermost last */
     size_t count, size;
+    struct buf open;  /* elements that are open, each with its NUL, the innermost last */
     char own[32];     /* the prefix of the document's element */
     bool any_default; /* of RSS: the default namespace is RSS's, even if it is known as another's */
     uint64_t unbound; /* elements whose prefix was not declared */
@@ -35,8 +38,11 @@ struct feed_names {
 void feed_names_deinit(struct feed_names *n);
 
 /* An element begins at this depth, or ends. 0 or -ENOMEM. */
-int feed_names_enter(struct feed_names *n, size_t depth, const char **pairs);
-void feed_names_leave(struct feed_names *n, size_t depth);
+int feed_names_enter(struct feed_names *n, size_t depth, const char *name, const char **pairs);
+void feed_names_leave(struct feed_names *n, size_t depth, const char *name);
+
+/* Puts the tags that end what is open. */
+void feed_names_put_ends(const struct feed_names *n, struct buf *b);
 
 /* An element's or an attribute's space, and its name without the prefix. */
 enum feed_space feed_names_space(struct feed_names *n, const char *name);

@@ -13,8 +13,8 @@
  * is the format's in a namespace that nobody knows, unless another is in its place. An <item> or <entry> is one of either
  * format, however deep it stands.
  *
- * What feeds do to XML is mended and counted as `repaired` (parse/feed_mend.h, and prefixes that are not
- * declared), unless strict=yes. HTML's names of characters are known. */
+ * What feeds do to XML is mended and counted as `repaired` (parse/feed_mend.h, prefixes that are not declared, and
+ * elements that are still open at the document's end), unless strict=yes. HTML's names of characters are known. */
 #include "parse/registry.h"
 
 #include "base/error.h"
@@ -427,7 +427,7 @@ static void XMLCALL on_start(void *arg, const XML_Char *name, const XML_Char **p
     struct feed *f = arg;
     if (!xml_run_enter(&f->xml))
         return;
-    if (feed_names_enter(&f->names, f->xml.depth, pairs) < 0)
+    if (feed_names_enter(&f->names, f->xml.depth, name, pairs) < 0)
         fail_memory(f);
     if (f->kind == FEED_UNKNOWN)
         begin_root(f, name, pairs);
@@ -447,7 +447,7 @@ static void XMLCALL on_end(void *arg, const XML_Char *name)
         end_within(f, name);
     else if (f->entry_depth == f->xml.depth)
         end_entry(f);
-    feed_names_leave(&f->names, f->xml.depth);
+    feed_names_leave(&f->names, f->xml.depth, name);
     xml_run_leave(&f->xml);
     check_size(f);
 }
@@ -487,6 +487,29 @@ static int take_xml(struct feed *f, const char *data, size_t len, bool last)
     return len > 0 ? xml_run_take(&f->xml, data, len) : 0;
 }
 
+/* A text that is still open at the document's end is cut, and so is an entry of which nothing has come. */
+static bool is_cut(const struct feed *f)
+{
+    bool failed;
+    return f->mend.state != MEND_TEXT || f->field_depth > 0 ||
+           (f->entry_depth > 0 && feed_entry_size(&f->entry, &failed) == 0);
+}
+
+/* Other elements that nobody has ended are ended there. */
+static int end_open(struct feed *f)
+{
+    struct buf ends = BUF_INIT;
+    if (f->set.strict || f->xml.depth == 0 || is_cut(f))
+        return 0;
+    f->mend.repaired += f->xml.depth;
+    feed_names_put_ends(&f->names, &ends);
+    if (ends.failed)
+        fail_memory(f);
+    int r = ends.failed ? -ENOMEM : xml_run_take(&f->xml, ends.data, ends.len);
+    buf_deinit(&ends);
+    return r;
+}
+
 /* Does JSON come, or XML? -1: nobody knows yet, as only white space has come, which is both. */
 static int is_json(const struct block *block)
 {
@@ -516,6 +539,8 @@ static int take_all(struct feed *f, struct feed_json *json, FILE *body)
     if (kind > 0)
         return feed_json_end(json);
     r = take_xml(f, "", 0, true);
+    if (r >= 0)
+        r = end_open(f);
     return r < 0 ? r : xml_run_end(&f->xml);
 }
 

@@ -250,6 +250,35 @@ static void test_declarations(void **state)
     CHECK(&parser_feed, samples);
 }
 
+/* Elements that nobody has ended at the document's end. */
+static void test_open(void **state)
+{
+    static const struct sample samples[] = {
+        MENDED(NULL, "<rss><channel><item><title>t</title></item></channel>", TITLE("t"), 1),
+        MENDED(NULL, "<rss><channel><item><title>t</title></item>\n", TITLE("t"), 2),
+        MENDED(NULL,
+               "<rss><channel><item><title>t</title></item><item><title>u</title>\n<!-- c -->",
+               TITLE("t") TITLE("u"), 3),
+        MENDED(NULL, "<rss><channel><items><item><title>t</title></item>", TITLE("t"), 3),
+        MENDED(NULL, "<a:feed xmlns:a='http://www.w3.org/2005/Atom'><a:entry><a:title>t</a:title>",
+               TITLE("t"), 2),
+        MENDED(NULL, "<rss><channel>", "", 2),
+        FAILS("strict=yes", "<rss><channel><item><title>t</title></item>", TITLE("t"),
+              KIND_PARSER_FAILED, 1, "no element found"),
+        FAILS(NULL, "<rss><channel><item>", "", KIND_PARSER_FAILED, 1, "no element found"),
+        FAILS(NULL, "<rss><channel><item><title>t", "", KIND_PARSER_FAILED, 1, "no element found"),
+        FAILS(NULL, "<rss><channel><item><title>t</title", "", KIND_PARSER_FAILED, 1,
+              "unclosed token"),
+        FAILS(NULL, "<rss><channel><item><title>t</title><!-- ", "", KIND_PARSER_FAILED, 1,
+              "unclosed token"),
+        FAILS(NULL, "<rss><channel><item><title>t</title><x a='", "", KIND_PARSER_FAILED, 1,
+              "unclosed token"),
+        FAILS(NULL, "<rss><channel><item><title>t</channel></rss>", "", KIND_PARSER_FAILED, 1,
+              "mismatched"),
+    };
+    CHECK(&parser_feed, samples);
+}
+
 /* What a script says in front of the feed or behind it is passed over. */
 static void test_around(void **state)
 {
@@ -467,9 +496,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_namespaces),   cmocka_unit_test(test_entries_anywhere),
         cmocka_unit_test(test_declarations), cmocka_unit_test(test_around),
-        cmocka_unit_test(test_mended),       cmocka_unit_test(test_charsets),
-        cmocka_unit_test(test_meaning),      cmocka_unit_test(test_about),
-        cmocka_unit_test(test_podcasts),     cmocka_unit_test(test_json_feed),
+        cmocka_unit_test(test_open),         cmocka_unit_test(test_mended),
+        cmocka_unit_test(test_charsets),     cmocka_unit_test(test_meaning),
+        cmocka_unit_test(test_about),        cmocka_unit_test(test_podcasts),
+        cmocka_unit_test(test_json_feed),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
