@@ -101,6 +101,19 @@ const char *feed_attribute(const char **pairs, const char *name)
     return NULL;
 }
 
+bool feed_attribute_is(const char **pairs, const char *name, const char *word)
+{
+    const char *value = feed_attribute(pairs, name);
+    size_t len = strlen(word);
+    while (value && isspace((unsigned char)*value))
+        value++;
+    if (!value || strncasecmp(value, word, len) != 0)
+        return false;
+    for (value += len; isspace((unsigned char)*value); value++)
+        ;
+    return !*value;
+}
+
 void feed_element_type(const char **pairs, char ret[FEED_TYPE])
 {
     static const char *const same[][2] = {

@@ -40,6 +40,9 @@ const struct feed_element *feed_element_mixed(enum feed_kind kind, const char *l
 /* The value of an attribute without a prefix, by its name without regard to case; NULL: there is none. */
 const char *feed_attribute(const char **pairs, const char *name);
 
+/* Is there such an attribute with this word as its value, without regard to case and to white space around it? */
+bool feed_attribute_is(const char **pairs, const char *name, const char *word);
+
 /* The type of a text of Atom's, or of what is like it: "text", "html", "xhtml", or a media type. */
 void feed_element_type(const char **pairs, char ret[FEED_TYPE]);
 

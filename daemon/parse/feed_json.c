@@ -23,6 +23,7 @@ struct feed_json {
     enum cut cut;
     uint64_t line, cut_line; /* of what is read, and of the value that is cut out */
     struct buf part;         /* its text, as far as it came in earlier pieces */
+    struct buf quoted;       /* an item's, with quotes around its large numbers */
     struct buf name;         /* of the member at hand, with its quotes */
     bool in_items, items, version;
     struct feed_entry entry;
@@ -50,6 +51,7 @@ void feed_json_free(struct feed_json *j)
     buf_deinit(&j->about.title);
     buf_deinit(&j->about.link);
     buf_deinit(&j->part);
+    buf_deinit(&j->quoted);
     buf_deinit(&j->name);
     buf_deinit(&j->record);
     free(j);
@@ -131,6 +133,41 @@ static void keep_tags(struct feed_json *j, const json_t *item)
     }
 }
 
+static size_t number_len(const char *text, size_t len)
+{
+    size_t n = 0;
+    if (text[0] == '-' || (text[0] >= '0' && text[0] <= '9'))
+        while (n < len && memchr("0123456789.eE+-", text[n], 15))
+            n++;
+    return n;
+}
+
+static bool loses_digits(const char *number, size_t len)
+{
+    return len > 18 || memchr(number, '.', len) || memchr(number, 'e', len) ||
+           memchr(number, 'E', len);
+}
+
+/* The text, with quotes around numbers that would lose digits in a machine's: ids are made of such. The scan has looked at
+ * it, so that these are numbers. */
+static void quote_numbers(const char *text, size_t len, struct buf *to)
+{
+    bool string = false;
+    size_t from = 0;
+    for (size_t i = 0, n; i < len; i += n) {
+        n = string ? 0 : number_len(text + i, len - i);
+        if (n > 0 && loses_digits(text + i, n)) {
+            buf_put(to, text + from, i - from);
+            buf_printf(to, "\"%.*s\"", (int)n, text + i);
+            from = i + n;
+        } else if (n == 0) {
+            string ^= text[i] == '"';
+            n = string && text[i] == '\\' && i + 1 < len ? 2 : 1;
+        }
+    }
+    buf_put(to, text + from, len - from);
+}
+
 static int take_item(struct feed_json *j, const char *text, size_t len)
 {
     static const struct {
@@ -149,8 +186,12 @@ static int take_item(struct feed_json *j, const char *text, size_t len)
                    {"image", FEED_IMAGE, NULL},
                    {"banner_image", FEED_IMAGE, NULL}};
     json_error_t why;
-    json_t *item = json_loadb(text, len, JSON_ALLOW_NUL, &why);
     bool failed;
+    buf_reset(&j->quoted);
+    quote_numbers(text, len, &j->quoted);
+    if (j->quoted.failed)
+        return fail_memory(j);
+    json_t *item = json_loadb(j->quoted.data, j->quoted.len, JSON_ALLOW_NUL, &why);
     if (!item)
         return fail(j, KIND_PARSER_FAILED, j->cut_line, why.text);
     feed_entry_reset(&j->entry);

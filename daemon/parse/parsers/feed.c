@@ -197,8 +197,7 @@ static void take_attributes(struct feed *f, const char **pairs)
         keep_value(f, FEED_LINK, feed_attribute(pairs, "href"));
         break;
     case ELEMENT_RSS_GUID:
-        value = feed_attribute(pairs, "isPermaLink");
-        f->entry.link_is_id = !value || strcasecmp(value, "false") != 0;
+        f->entry.link_is_id = !feed_attribute_is(pairs, "isPermaLink", "false");
         break;
     case FEED_CONTENT:
         value = feed_attribute(pairs, "src");

@@ -376,6 +376,8 @@ static void test_meaning(void **state)
              CONTENT("<p>1 &lt; 2</p>", "xhtml")),
         WELL(NULL, ITEM("<guid isPermaLink='False'>g</guid>"), "{\"id\":\"g\"}\n"),
         WELL(NULL, ITEM("<guid isPermaLink='TRUE'>g</guid>"), "{\"id\":\"g\",\"link\":\"g\"}\n"),
+        WELL(NULL, ITEM("<guid ISPERMALINK=' FALSE\n'>g</guid>"), "{\"id\":\"g\"}\n"),
+        WELL(NULL, ITEM("<guid isPermaLink='falsely'>g</guid>"), "{\"id\":\"g\",\"link\":\"g\"}\n"),
         WELL(NULL, ITEM("<guid>g</guid>"), "{\"id\":\"g\",\"link\":\"g\"}\n"),
         WELL(NULL, ITEM("<PubDate>2024-05-01</PubDate><LINK>l</LINK>"),
              "{\"id\":\"l\",\"link\":\"l\",\"published\":\"2024-05-01T00:00:00Z\"}\n"),
@@ -476,6 +478,15 @@ static void test_json_feed(void **state)
              "\"home_page_url\":\"h\","
              "\"version\":\"https://jsonfeed.org/version/1\"}",
              "{\"id\":\"1\",\"author\":\"A\"}\n"),
+        WELL(NULL,
+             "{\"version\":\"https://jsonfeed.org/version/"
+             "1\",\"items\":[{\"id\":12345678901234567890123},"
+             "{\"id\":-1.50},{\"id\":1E3},{\"id\":123456789012345678},{\"id\":\"\\\"1.5\\\\\","
+             "\"x\":[1e999]}]}",
+             "{\"id\":\"12345678901234567890123\"}\n{\"id\":\"-1.50\"}\n{\"id\":\"1E3\"}\n"
+             "{\"id\":\"123456789012345678\"}\n{\"id\":\"\\\"1.5\\\\\"}\n"),
+        FAILS(NULL, JSON("{\"id\":1.}"), "", KIND_PARSER_FAILED, 1, ""),
+        FAILS(NULL, JSON("{\"id\":00000000000000000001}"), "", KIND_PARSER_FAILED, 1, ""),
         FAILS(NULL, "{\"error\":\"rate limited\"}", "", KIND_PARSER_FAILED, 0, "no JSON Feed"),
         FAILS(NULL, "{\"items\":[]}", "", KIND_PARSER_FAILED, 0, "no JSON Feed"),
         FAILS(NULL, JSON("1"), "", KIND_PARSER_FAILED, 1, "no object"),
