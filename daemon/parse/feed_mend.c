@@ -1,5 +1,6 @@
 #include "parse/feed_mend.h"
 
+#include "parse/feed_declaration.h"
 #include "parse/html_entities.h"
 
 #include <ctype.h>
@@ -24,7 +25,7 @@ struct cursor {
 void feed_mend_init(struct feed_mend *m, bool strict)
 {
     static const char *const looked_at[MEND_STATES_] = {
-        [MEND_TEXT] = "<&",         [MEND_TAG] = ">\"'&",         [MEND_QUOTE] = "\"'&<",
+        [MEND_TEXT] = "<&]",        [MEND_TAG] = ">\"'&",         [MEND_QUOTE] = "\"'&<",
         [MEND_COMMENT] = "-",       [MEND_CDATA] = "]",           [MEND_PI] = "?",
         [MEND_DOCTYPE] = "<>\"'[]", [MEND_DOCTYPE_QUOTE] = "\"'", [MEND_DOCTYPE_COMMENT] = "-",
         [MEND_DOCTYPE_PI] = "?",    [MEND_DROPPED] = ">\n",       [MEND_FRONT] = "<\n"};
@@ -185,51 +186,6 @@ static bool enter(struct feed_mend *m, struct cursor *c, size_t len, enum mend_s
     return put(m, c, len);
 }
 
-static const char *skip_space(const char *p, const char *end)
-{
-    while (p < end && isspace((unsigned char)*p))
-        p++;
-    return p;
-}
-
-/* ` name = "value"`, of which the value begins with one of `first` and goes on with these. NULL: it is not there. */
-static const char *skip_pair(const char *p, const char *end, const char *name, const char *first,
-                             const char *more)
-{
-    size_t len = strlen(name);
-    const char *at = skip_space(p, end);
-    if (at == p || (size_t)(end - at) < len || memcmp(at, name, len) != 0)
-        return NULL;
-    at = skip_space(at + len, end);
-    if (at == end || *at++ != '=')
-        return NULL;
-    at = skip_space(at, end);
-    if (end - at < 3 || (*at != '"' && *at != '\'') || !strchr(first, at[1]) || !at[1])
-        return NULL;
-    char quote = *at;
-    for (at += 2; at < end && *at && strchr(more, *at); at++)
-        ;
-    return at < end && *at == quote ? at + 1 : NULL;
-}
-
-/* Is <?xml … > as Expat takes it? */
-static bool is_declaration(const char *p, const char *end)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    static const char rest[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    if (memcmp(p, "<?xml", 5) != 0 || end[-2] != '?')
-        return false;
-    end -= 2;
-    p = skip_pair(p + 5, end, "version", "1", ".0123456789");
-    if (!p)
-        return false;
-    const char *encoding = skip_pair(p, end, "encoding", letters, rest);
-    p = encoding ? encoding : p;
-    const char *standalone = skip_pair(p, end, "standalone", "yn", "eso");
-    p = standalone ? standalone : p;
-    return skip_space(p, end) == end;
-}
-
 static bool drop_declaration(struct feed_mend *m)
 {
     m->repaired++;
@@ -251,7 +207,7 @@ static bool take_declaration(struct feed_mend *m, struct cursor *c)
     const char *close = memchr(c->p, '>', left < MAX_DECLARED ? left : MAX_DECLARED);
     if (!close && left < MAX_DECLARED && !c->last)
         return false;
-    if (!close || is_declaration(c->p, close + 1))
+    if (!close || feed_declaration_is_good(c->p, close + 1))
         return enter(m, c, 2, MEND_PI);
     return drop_declaration(m);
 }
@@ -302,6 +258,31 @@ static bool take_end(struct feed_mend *m, struct cursor *c, const char *end, enu
     if (is_next(c, end))
         return enter(m, c, strlen(end), next);
     return put(m, c, 1);
+}
+
+/* A comment of XML has no -- but at its end: what is too much of it is left out. */
+static bool take_comment(struct feed_mend *m, struct cursor *c, enum mend_state next)
+{
+    if (!has(c, 3))
+        return false;
+    if (m->strict || !is_next(c, "--") || is_next(c, "-->"))
+        return take_end(m, c, "-->", next);
+    m->repaired++;
+    c->p++;
+    return true;
+}
+
+/* ]]> ends what has not begun. */
+static bool take_bracket(struct feed_mend *m, struct cursor *c)
+{
+    if (!has(c, 3))
+        return false;
+    if (m->strict || !is_next(c, "]]>"))
+        return put(m, c, 1);
+    m->repaired++;
+    buf_puts(&m->out, "]]&gt;");
+    c->p += 3;
+    return true;
 }
 
 static bool take_quote(struct feed_mend *m, struct cursor *c, enum mend_state next)
@@ -467,13 +448,13 @@ static bool step(struct feed_mend *m, struct cursor *c)
         return take_reference(m, c);
     switch (m->state) {
     case MEND_TEXT:
-        return take_less(m, c);
+        return byte == ']' ? take_bracket(m, c) : take_less(m, c);
     case MEND_TAG:
         return take_tag(m, c);
     case MEND_QUOTE:
         return take_quote(m, c, MEND_TAG);
     case MEND_COMMENT:
-        return take_end(m, c, "-->", home(m));
+        return take_comment(m, c, home(m));
     case MEND_CDATA:
         return take_end(m, c, "]]>", home(m));
     case MEND_PROLOG:
@@ -487,7 +468,7 @@ static bool step(struct feed_mend *m, struct cursor *c)
     case MEND_PI:
         return take_end(m, c, "?>", home(m));
     case MEND_DOCTYPE_COMMENT:
-        return take_end(m, c, "-->", MEND_DOCTYPE);
+        return take_comment(m, c, MEND_DOCTYPE);
     case MEND_DOCTYPE_PI:
         return take_end(m, c, "?>", MEND_DOCTYPE);
     case MEND_DOCTYPE_QUOTE:

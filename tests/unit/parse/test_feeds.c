@@ -172,6 +172,14 @@ static void test_mended(void **state)
                "{\"title\":\"t\",\"title_type\":\"text\",\"enclosures\":[{\"url\":\"u?a=1&b=2&c&"
                "d\xc3\xbc\"}]}\n",
                2),
+        MENDED(NULL, ITEM("<title>a]]>b]]]>&gt;]</title>"), TITLE("a]]>b]]]>>]"), 2),
+        WELL(NULL, ITEM("<title>a]] ]>b<![CDATA[c]]></title>"), TITLE("a]] ]>bc")),
+        FAILS("strict=yes", ITEM("<title>a]]>b</title>"), "", KIND_PARSER_FAILED, 1,
+              "not well-formed"),
+        MENDED(NULL, ITEM("<!-- a -- b ---- c ---><title>t</title><!--->-->"), TITLE("t"), 5),
+        MENDED(NULL, "<!DOCTYPE rss [<!-- -- -->]>" ITEM("<title>t</title>") "<!-- -- -->",
+               TITLE("t"), 2),
+        FAILS("strict=yes", "<!-- -- -->" ITEM(""), "", KIND_PARSER_FAILED, 1, "not well-formed"),
         MENDED(NULL, ITEM("<title>a < b <3</title>"), TITLE("a < b <3"), 2),
         /* Nothing is mended where nothing is wrong. */
         WELL(NULL,
