@@ -24,27 +24,33 @@ struct cursor {
 
 void feed_mend_init(struct feed_mend *m, bool strict)
 {
-    static const char *const looked_at[MEND_STATES_] = {
-        [MEND_TEXT] = "<&]",        [MEND_TAG] = ">\"'&",         [MEND_QUOTE] = "\"'&<",
-        [MEND_COMMENT] = "-",       [MEND_CDATA] = "]",           [MEND_PI] = "?",
-        [MEND_DOCTYPE] = "<>\"'[]", [MEND_DOCTYPE_QUOTE] = "\"'", [MEND_DOCTYPE_COMMENT] = "-",
-        [MEND_DOCTYPE_PI] = "?",    [MEND_DROPPED] = ">\n",       [MEND_FRONT] = "<\n"};
+    static const char *const looked_at[MEND_STATES_] = {[MEND_TEXT] = "<&]",
+                                                        [MEND_TAG] = ">\"'&=",
+                                                        [MEND_BARE] = " \t\r\n>\"'<&/",
+                                                        [MEND_QUOTE] = "\"'&<",
+                                                        [MEND_COMMENT] = "-",
+                                                        [MEND_CDATA] = "]",
+                                                        [MEND_PI] = "?",
+                                                        [MEND_DOCTYPE] = "<>\"'[]",
+                                                        [MEND_DOCTYPE_QUOTE] = "\"'",
+                                                        [MEND_DOCTYPE_COMMENT] = "-",
+                                                        [MEND_DOCTYPE_PI] = "?",
+                                                        [MEND_DROPPED] = ">\n",
+                                                        [MEND_FRONT] = "<\n"};
     *m = (struct feed_mend){.strict = strict};
     for (size_t s = 0; s < MEND_STATES_; s++)
         for (const char *p = looked_at[s]; p && *p; p++)
             m->stops[s][(unsigned char)*p] = true;
-    for (int c = 0; c < 0x20; c++)
-        m->strange[c] = c != '\t' && c != '\n' && c != '\r';
-    m->strange[0xef] = true; /* U+FFFE and U+FFFF begin so */
+    feed_clean_init(&m->clean);
     memset(m->stops[MEND_START], true, sizeof m->stops[MEND_START]);
+    memset(m->stops[MEND_VALUE], true, sizeof m->stops[MEND_VALUE]);
     memset(m->stops[MEND_PROLOG], true, sizeof m->stops[MEND_PROLOG]);
     memset(m->stops[MEND_EPILOG], true, sizeof m->stops[MEND_EPILOG]);
 }
 
 void feed_mend_deinit(struct feed_mend *m)
 {
-    buf_deinit(&m->cut);
-    buf_deinit(&m->clean);
+    feed_clean_deinit(&m->clean);
     buf_deinit(&m->held);
     buf_deinit(&m->out);
 }
@@ -316,6 +322,36 @@ static bool take_doctype(struct feed_mend *m, struct cursor *c)
     return put(m, c, 1);
 }
 
+/* Behind = comes a quote, or a value without any, which gets them. */
+static bool take_value(struct feed_mend *m, struct cursor *c)
+{
+    if (isspace((unsigned char)*c->p))
+        return put(m, c, 1);
+    m->state = MEND_TAG;
+    if (strchr("\"'>", *c->p))
+        return true;
+    m->repaired++;
+    buf_putc(&m->out, '"');
+    m->state = MEND_BARE;
+    return true;
+}
+
+static bool take_bare(struct feed_mend *m, struct cursor *c)
+{
+    if (!has(c, 2))
+        return false;
+    if (*c->p == '>' || isspace((unsigned char)*c->p) || is_next(c, "/>")) {
+        buf_putc(&m->out, '"');
+        m->state = MEND_TAG;
+        return true;
+    }
+    if (*c->p != '"')
+        return put(m, c, 1);
+    buf_puts(&m->out, "&quot;");
+    c->p++;
+    return true;
+}
+
 static bool end_tag(struct feed_mend *m, struct cursor *c)
 {
     char last = m->out.len > 0 ? m->out.data[m->out.len - 1] : m->last;
@@ -331,6 +367,8 @@ static bool take_tag(struct feed_mend *m, struct cursor *c)
 {
     if (*c->p == '>')
         return end_tag(m, c);
+    if (*c->p == '=')
+        return enter(m, c, 1, m->strict || m->step != 1 ? MEND_TAG : MEND_VALUE);
     m->quote = *c->p;
     return enter(m, c, 1, MEND_QUOTE);
 }
@@ -451,6 +489,10 @@ static bool step(struct feed_mend *m, struct cursor *c)
         return byte == ']' ? take_bracket(m, c) : take_less(m, c);
     case MEND_TAG:
         return take_tag(m, c);
+    case MEND_VALUE:
+        return take_value(m, c);
+    case MEND_BARE:
+        return take_bare(m, c);
     case MEND_QUOTE:
         return take_quote(m, c, MEND_TAG);
     case MEND_COMMENT:
@@ -480,48 +522,6 @@ static bool step(struct feed_mend *m, struct cursor *c)
 
 /* --- a piece -------------------------------------------------------------------------------------- */
 
-static size_t next_strange(const struct feed_mend *m, const char *data, size_t at, size_t len)
-{
-    while (at < len && !m->strange[(unsigned char)data[at]])
-        at++;
-    return at;
-}
-
-/* What is no character of XML goes first: it may stand within anything, as in the end of a comment. What may be one,
- * cut in two, waits in `cut`. 0 or -ENOMEM. */
-static int clean(struct feed_mend *m, const char **data, size_t *len, bool last)
-{
-    size_t at = m->cut.len > 0 ? 0 : next_strange(m, *data, 0, *len);
-    if (m->strict || (at == *len && m->cut.len == 0))
-        return 0;
-    buf_put(&m->cut, *data, *len);
-    buf_reset(&m->clean);
-    const char *p = m->cut.data;
-    size_t size = m->cut.len, from = 0;
-    for (at = next_strange(m, p, 0, size); at < size; at = next_strange(m, p, from, size)) {
-        buf_put(&m->clean, p + from, at - from);
-        from = at;
-        bool sequence = (unsigned char)p[at] == 0xef;
-        if (sequence && size - at < 3 && !last)
-            break;
-        if (sequence &&
-            !(size - at >= 3 && p[at + 1] == '\xbf' && (unsigned char)p[at + 2] >= 0xbe)) {
-            buf_put(&m->clean, p + from++, 1);
-            continue;
-        }
-        m->repaired++;
-        from += sequence ? 3 : 1;
-    }
-    if (at == size) {
-        buf_put(&m->clean, p + from, size - from);
-        from = size;
-    }
-    buf_drop(&m->cut, from);
-    *data = m->clean.data ? m->clean.data : "";
-    *len = m->clean.len;
-    return m->cut.failed || m->clean.failed ? -ENOMEM : 0;
-}
-
 static void take_run(struct feed_mend *m, struct cursor *c, size_t len)
 {
     if (m->state == MEND_FRONT)
@@ -547,7 +547,7 @@ static void take_all(struct feed_mend *m, struct cursor *c)
 
 int feed_mend_take(struct feed_mend *m, const char **data, size_t *len, bool last)
 {
-    if (clean(m, data, len, last) < 0)
+    if (!m->strict && feed_clean_take(&m->clean, data, len, last, &m->repaired) < 0)
         return -ENOMEM;
     struct cursor c = {*data, *data + *len, last};
     bool held = m->held.len > 0;

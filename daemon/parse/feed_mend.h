@@ -6,6 +6,7 @@
 #define PENSTOCK_PARSE_FEED_MEND_H
 
 #include "base/buf.h"
+#include "parse/feed_clean.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,6 +16,8 @@ enum mend_state {
     MEND_START, /* nothing but what is passed over has come */
     MEND_TEXT,
     MEND_TAG,
+    MEND_VALUE, /* behind the = of an attribute */
+    MEND_BARE,  /* a value without quotes */
     MEND_QUOTE, /* an attribute's value */
     MEND_COMMENT,
     MEND_CDATA,
@@ -48,8 +51,8 @@ struct feed_mend {
     bool space;                    /* some was passed over at the start */
     bool doctype;                  /* there is one: it may declare names */
     bool subset;                   /* within the [ ] of it */
-    struct buf cut, clean, held, out;
-    bool strange[256]; /* bytes that are no character of XML, or may begin one that is none */
+    struct feed_clean clean;
+    struct buf held, out;
     bool stops[MEND_STATES_][256]; /* bytes that are looked at */
 };
 

@@ -180,6 +180,20 @@ static void test_mended(void **state)
         MENDED(NULL, "<!DOCTYPE rss [<!-- -- -->]>" ITEM("<title>t</title>") "<!-- -- -->",
                TITLE("t"), 2),
         FAILS("strict=yes", "<!-- -- -->" ITEM(""), "", KIND_PARSER_FAILED, 1, "not well-formed"),
+        MENDED(NULL,
+               ITEM("<title a=b>t</title><enclosure url=http://u/?a=1&amp;b='\"c length = 5 "
+                    "type=a/b/>"),
+               "{\"title\":\"t\",\"title_type\":\"text\",\"enclosures\":[{\"url\":\"http://u/"
+               "?a=1&b='\\\"c\","
+               "\"type\":\"a/b\",\"length\":\"5\"}]}\n",
+               4),
+        MENDED(NULL, "<rss version=2.0><channel><item><title a=b>t</title></item></channel></rss>x",
+               TITLE("t"), 3),
+        WELL(NULL, ITEM("<title a = 'b=c' d\n=\n\"e\">a = b</title><!-- a=b --><?a b=c?>"),
+             TITLE("a = b")),
+        FAILS(NULL, ITEM("<title a=>t</title>"), "", KIND_PARSER_FAILED, 1, "not well-formed"),
+        FAILS("strict=yes", ITEM("<title a=b>t</title>"), "", KIND_PARSER_FAILED, 1,
+              "not well-formed"),
         MENDED(NULL, ITEM("<title>a < b <3</title>"), TITLE("a < b <3"), 2),
         /* Nothing is mended where nothing is wrong. */
         WELL(NULL,
