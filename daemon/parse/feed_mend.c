@@ -192,7 +192,27 @@ static bool enter(struct feed_mend *m, struct cursor *c, size_t len, enum mend_s
     return put(m, c, len);
 }
 
-static bool drop_declaration(struct feed_mend *m)
+/* The bytes of the name behind <, as far as it is looked at; -1: more is needed. */
+static int name_len(const struct cursor *c)
+{
+    int n = 0;
+    while (c->p + 1 + n < c->end && n < MAX_NAME) {
+        if (isspace((unsigned char)c->p[1 + n]) || strchr("/><", c->p[1 + n]))
+            return n;
+        n++;
+    }
+    return n == MAX_NAME || c->last ? n : -1;
+}
+
+static bool is_one_of(const char *const *names, const char *name, size_t len)
+{
+    for (; *names; names++)
+        if (strlen(*names) == len && strncasecmp(*names, name, len) == 0)
+            return true;
+    return false;
+}
+
+static bool drop_tag(struct feed_mend *m)
 {
     m->repaired++;
     m->state = MEND_DROPPED;
@@ -208,14 +228,14 @@ static bool take_declaration(struct feed_mend *m, struct cursor *c)
         !(isspace((unsigned char)c->p[5]) || strchr("?>", c->p[5])))
         return enter(m, c, 2, MEND_PI);
     if (m->begun || m->out.len > 0)
-        return drop_declaration(m);
+        return drop_tag(m);
     size_t left = (size_t)(c->end - c->p);
     const char *close = memchr(c->p, '>', left < MAX_DECLARED ? left : MAX_DECLARED);
     if (!close && left < MAX_DECLARED && !c->last)
         return false;
     if (!close || feed_declaration_is_good(c->p, close + 1))
         return enter(m, c, 2, MEND_PI);
-    return drop_declaration(m);
+    return drop_tag(m);
 }
 
 /* What is left out, up to its end; lines are counted on. */
@@ -229,6 +249,24 @@ static bool take_dropped(struct feed_mend *m, struct cursor *c)
         buf_putc(&m->out, '\n');
     c->p++;
     return true;
+}
+
+/* A tag begins or ends. HTML's elements that are empty have no end of their own, unless it follows at once. */
+static bool begin_tag(struct feed_mend *m, struct cursor *c, unsigned char next)
+{
+    static const char *const empty[] = {"br", "hr", "img", "wbr", "input", "embed", NULL};
+    bool end = next == '/';
+    struct cursor name = {c->p + end, c->end, c->last};
+    int len = m->strict || m->depth == 0 || next == '!' ? 0 : name_len(&name);
+    if (len < 0)
+        return false;
+    m->step = end ? -1 : next != '!';
+    m->empty_len = is_one_of(empty, name.p + 1, (size_t)len) ? (size_t)len : 0;
+    memcpy(m->empty, name.p + 1, m->empty_len);
+    if (m->empty_len > 0 && end && !m->paired)
+        return drop_tag(m);
+    m->paired = false;
+    return enter(m, c, 1, MEND_TAG);
 }
 
 static bool take_less(struct feed_mend *m, struct cursor *c)
@@ -246,10 +284,8 @@ static bool take_less(struct feed_mend *m, struct cursor *c)
     if (is_next(c, "<?"))
         return take_declaration(m, c);
     unsigned char next = c->end - c->p > 1 ? (unsigned char)c->p[1] : ' ';
-    if (isalpha(next) || next >= 0x80 || strchr("/_:!", next) || m->strict) {
-        m->step = next == '/' ? -1 : next != '!';
-        return enter(m, c, 1, MEND_TAG);
-    }
+    if (isalpha(next) || next >= 0x80 || strchr("/_:!", next) || m->strict)
+        return begin_tag(m, c, next);
     m->repaired++;
     buf_puts(&m->out, "&lt;");
     c->p++;
@@ -355,6 +391,16 @@ static bool take_bare(struct feed_mend *m, struct cursor *c)
 static bool end_tag(struct feed_mend *m, struct cursor *c)
 {
     char last = m->out.len > 0 ? m->out.data[m->out.len - 1] : m->last;
+    if (m->empty_len > 0 && m->step > 0 && last != '/') {
+        if (!has(c, 3 + m->empty_len))
+            return false;
+        m->paired = is_next(c, "></") && c->end - c->p >= 3 + (ptrdiff_t)m->empty_len &&
+                    strncmp(c->p + 3, m->empty, m->empty_len) == 0;
+        if (!m->paired) {
+            m->repaired++;
+            buf_putc(&m->out, last = '/');
+        }
+    }
     if (m->step < 0)
         m->depth -= m->depth > 0;
     else if (last != '/')
@@ -374,26 +420,6 @@ static bool take_tag(struct feed_mend *m, struct cursor *c)
 }
 
 /* --- around the document's element ------------------------------------------------------------------ */
-
-/* The bytes of the name behind <, as far as it is looked at; -1: more is needed. */
-static int name_len(const struct cursor *c)
-{
-    int n = 0;
-    while (c->p + 1 + n < c->end && n < MAX_NAME) {
-        if (isspace((unsigned char)c->p[1 + n]) || strchr("/><", c->p[1 + n]))
-            return n;
-        n++;
-    }
-    return n == MAX_NAME || c->last ? n : -1;
-}
-
-static bool is_one_of(const char *const *names, const char *name, size_t len)
-{
-    for (; *names; names++)
-        if (strlen(*names) == len && strncasecmp(*names, name, len) == 0)
-            return true;
-    return false;
-}
 
 /* An element that a feed is, whatever its prefix, or a page of HTML, of which it will be said what it is. */
 static bool is_root(const char *name, size_t len)

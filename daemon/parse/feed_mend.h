@@ -41,11 +41,14 @@ struct feed_mend {
     /* Private. */
     enum mend_state state;
     char quote;
-    char last;      /* byte of what was given before this piece */
-    int step;       /* the tag at hand: 1 begins an element, -1 ends one, 0 does neither */
-    size_t depth;   /* elements that are open */
-    bool root;      /* the document's element has come */
-    char front[64]; /* MEND_FRONT: how it begins */
+    char last;        /* byte of what was given before this piece */
+    int step;         /* the tag at hand: 1 begins an element, -1 ends one, 0 does neither */
+    char empty[8];    /* the tag at hand: its name, if HTML has the element without an end */
+    size_t empty_len; /* 0: it has not */
+    bool paired;      /* the last tag is such a one, and its end follows at once */
+    size_t depth;     /* elements that are open */
+    bool root;        /* the document's element has come */
+    char front[64];   /* MEND_FRONT: how it begins */
     size_t front_len, front_lines; /* bytes of it, and lines */
     bool begun;                    /* something was given before this piece */
     bool space;                    /* some was passed over at the start */
