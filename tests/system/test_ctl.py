@@ -164,7 +164,8 @@ class Client(penstock_test.Case):
         main, side = pty.openpty()
         self.addCleanup(os.close, main)
         url = self.web.url("/bytes?n=1000000&drip=25,20000")
-        client = subprocess.Popen([CTL, "--socket", self.penstock.socket, "submit", url, "--wait"], stdin=side, stdout=side, stderr=side)
+        client = subprocess.Popen([CTL, "--socket", self.penstock.socket, "submit", url, "--wait"], stdin=side, stdout=side, stderr=side,
+                                  env={**os.environ, "TERM": "xterm"})
         os.close(side)
         data = b""
         while True:
