@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "fetch/policy.h"
 #include "parse/registry.h"
-#include "spec/settings.h"
+#include "terms/settings.h"
 
 #include <stddef.h>
 

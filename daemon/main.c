@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "load.h"
 #include "parse/foreground.h"
-#include "spec/params.h"
+#include "terms/params.h"
 #include "version.h"
 
 #include <errno.h>

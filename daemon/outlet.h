@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "record/sink.h"
-#include "spec/settings.h"
+#include "terms/settings.h"
 
 /* The sink gets a private duplicate of descriptor 1, which itself becomes standard error, so that a stray printf of
  * somebody's library tears no line. It stays open whether a sink writes to it or not: a reload may want it. Immutable

@@ -7,7 +7,7 @@
 #include "base/list.h"
 #include "fetch/cookies.h"
 #include "job/redirect.h"
-#include "spec/proxy.h"
+#include "terms/proxy.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -28,8 +28,8 @@
 #include "parse/task.h"
 #include "record/sink.h"
 #include "record/spool.h"
-#include "spec/identity.h"
-#include "spec/spec.h"
+#include "terms/identity.h"
+#include "terms/spec.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

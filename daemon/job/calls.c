@@ -4,7 +4,7 @@
 #include "base/utf8.h"
 #include "job/job.h"
 #include "job/schedule.h"
-#include "spec/access.h"
+#include "terms/access.h"
 
 #include <errno.h>
 #include <stdarg.h>

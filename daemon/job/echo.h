@@ -5,7 +5,7 @@
 #define PENSTOCK_JOB_ECHO_H
 
 #include "fetch/transfer.h"
-#include "spec/credential.h"
+#include "terms/credential.h"
 
 /* The fields of the response, with asterisks for the credential's secrets: one newly allocated block, NULL without
  * memory. What is read as a date, a range or a digest, and shown nowhere, stays as it is. */

@@ -7,7 +7,7 @@
 #include "job/job.h"
 
 #include "base/log.h"
-#include "spec/access.h"
+#include "terms/access.h"
 
 #include <errno.h>
 #include <pthread.h>

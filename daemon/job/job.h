@@ -21,7 +21,7 @@
 #include "job/pace.h"
 #include "job/remote.h"
 #include "job/retry.h"
-#include "spec/spec.h"
+#include "terms/spec.h"
 #include "store/store.h"
 
 #include <uthash.h>

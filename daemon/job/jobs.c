@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "job/job.h"
 #include "job/schedule.h"
-#include "spec/proxy.h"
+#include "terms/proxy.h"
 
 #include <errno.h>
 #include <stdlib.h>

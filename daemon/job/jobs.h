@@ -14,8 +14,8 @@
 #include "base/mailbox.h"
 #include "record/kind.h"
 #include "record/sink.h"
-#include "spec/access.h"
-#include "spec/settings.h"
+#include "terms/access.h"
+#include "terms/settings.h"
 
 #include <jansson.h>
 #include <stdbool.h>

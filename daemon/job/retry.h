@@ -3,7 +3,7 @@
 #define PENSTOCK_JOB_RETRY_H
 
 #include "record/kind.h"
-#include "spec/settings.h"
+#include "terms/settings.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/tree.h"
-#include "spec/timing.h"
+#include "terms/timing.h"
 #include "store/store.h"
 
 #include <jansson.h>

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/job.h"
-#include "spec/access.h"
+#include "terms/access.h"
 #include "job/schedule.h"
 
 #include <errno.h>

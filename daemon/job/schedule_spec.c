@@ -1,5 +1,5 @@
 #include "job/schedule.h"
-#include "spec/spec.h"
+#include "terms/spec.h"
 
 #include <errno.h>
 #include <stdlib.h>

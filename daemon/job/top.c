@@ -2,7 +2,7 @@
  * must not be felt, so no row is read, and of very many hosts some are not looked at. */
 #include "base/clock.h"
 #include "job/job.h"
-#include "spec/access.h"
+#include "terms/access.h"
 
 #include <string.h>
 

@@ -39,7 +39,7 @@ struct store_job {
     enum error_kind error;          /* of the verdict; KIND_NONE */
     char *host;                     /* shard and limit key: host of the URL, lower case */
     char *parser;
-    char *spec;     /* JSON: what was asked for, as spec/spec.h writes it */
+    char *spec;     /* JSON: what was asked for, as terms/spec.h writes it */
     char *labels;   /* JSON object */
     char *key;      /* idempotency key or NULL */
     char *schedule; /* of which it is a run, or NULL */

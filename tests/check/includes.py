@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Includes name the layer and point down only:
 
-    main -> app -> control -> job -> spec -> {fetch, parse, store} -> record -> flow -> base
+    main -> app -> control -> job -> terms -> {fetch, parse, store} -> record -> flow -> base
     host -> {parse, flow, base}    ctl -> {flow's pipeline, base}
 
 so fetch, parse and store never include each other, and only job (and spec, for what a job may ask of them)
@@ -11,7 +11,7 @@ import pathlib
 import re
 import sys
 
-ORDER = ["base", "flow", "record", ("fetch", "parse", "store"), "spec", "job", "control", "app", "main"]
+ORDER = ["base", "flow", "record", ("fetch", "parse", "store"), "terms", "job", "control", "app", "main"]
 RANK = {}
 for rank, entry in enumerate(ORDER):
     for layer in (entry,) if isinstance(entry, str) else entry:

@@ -1,7 +1,7 @@
 /* The config reader and the settings: any text is read or refused with a sentence that names its place. */
 #include "base/config.h"
 #include "base/utf8.h"
-#include "spec/settings.h"
+#include "terms/settings.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* netrc files: whatever they hold, login and password lie within the text. */
-#include "spec/credential.h"
+#include "terms/credential.h"
 
 #include <errno.h>
 #include <stdint.h>

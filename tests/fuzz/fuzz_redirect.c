@@ -4,8 +4,8 @@
 #include "base/utf8.h"
 #include "fetch/location.h"
 #include "job/redirect.h"
-#include "spec/credential.h"
-#include "spec/spec.h"
+#include "terms/credential.h"
+#include "terms/spec.h"
 
 #include <errno.h>
 #include <stdint.h>

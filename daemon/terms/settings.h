@@ -1,0 +1,264 @@
+/* The settings: what the config file means. Every key has one row in a table (settings_table.c, params.c) with
+ * its section, type, default, check and help; `penstockd --check`, the defaults, config/penstockd.conf and
+ * the manual are held to it. Immutable once loaded; a reload loads another. */
+#ifndef PENSTOCK_SPEC_SETTINGS_H
+#define PENSTOCK_SPEC_SETTINGS_H
+
+#include "base/config.h"
+#include "base/error.h"
+#include "record/sink.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct strings {
+    char **items;
+    size_t count;
+};
+
+/* Job settings that [defaults], [parser "…"] and [host "…"] may give: each field has a bit in `set`. Those
+ * of a job itself are in terms/spec.h. Nearest wins: job, parser, host, defaults. */
+struct job_params {
+    uint64_t set; /* mask of 1 << enum param (settings.h's list, in order) */
+    char *parser;
+    int deliver;    /* enum deliver */
+    int unverified; /* enum unverified */
+    uint64_t max_attempts;
+    uint64_t connect_timeout; /* ns */
+    uint64_t first_byte_timeout;
+    uint64_t stall_timeout;
+    uint64_t parse_timeout;
+    uint64_t timeout;  /* ns; of the whole job's running time */
+    uint64_t max_body; /* bytes; 0: none */
+    uint64_t max_redirects;
+    uint64_t min_bytes, min_records;
+    char *expect_type;
+    struct strings accept_status;
+    char *digest; /* "sha256" or "sha256:HEX" */
+    int64_t priority;
+    int keep_body; /* enum keep_body */
+    char *user_agent;
+    char *credential;
+    int decode;           /* enum decode_file (flow/decode.h) */
+    uint64_t max_decoded; /* bytes; 0: none */
+    int compress;         /* 1: ask for an encoded body */
+    uint64_t commit_max;  /* bytes of lines held back with DELIVER_COMMIT */
+    int ip;               /* 4, 6 or 0: any */
+    int digest_headers;   /* enum digest_headers */
+    int allow_downgrade;  /* 1: a redirect may lead from https to http */
+    char *charset;        /* "NAME" or "NAME!" (flow/charset.h) */
+    int charset_errors;   /* enum charset_errors */
+    bool as_published;    /* `decode` is none because its parser wants a file as it was published */
+};
+/* A string that says nothing is NULL: expect_type, digest, credential, charset. */
+enum param {
+    PARAM_PARSER,
+    PARAM_DELIVER,
+    PARAM_UNVERIFIED,
+    PARAM_MAX_ATTEMPTS,
+    PARAM_CONNECT_TIMEOUT,
+    PARAM_FIRST_BYTE_TIMEOUT,
+    PARAM_STALL_TIMEOUT,
+    PARAM_PARSE_TIMEOUT,
+    PARAM_TIMEOUT,
+    PARAM_MAX_BODY,
+    PARAM_MAX_REDIRECTS,
+    PARAM_MIN_BYTES,
+    PARAM_MIN_RECORDS,
+    PARAM_EXPECT_TYPE,
+    PARAM_ACCEPT_STATUS,
+    PARAM_DIGEST,
+    PARAM_PRIORITY,
+    PARAM_KEEP_BODY,
+    PARAM_USER_AGENT,
+    PARAM_CREDENTIAL,
+    PARAM_DECODE,
+    PARAM_MAX_DECODED,
+    PARAM_COMPRESS,
+    PARAM_COMMIT_MAX,
+    PARAM_IP,
+    PARAM_DIGEST_HEADERS,
+    PARAM_ALLOW_DOWNGRADE,
+    PARAM_CHARSET,
+    PARAM_CHARSET_ERRORS,
+    PARAM_COUNT_
+};
+enum deliver { DELIVER_STREAM, DELIVER_COMMIT };
+enum unverified { UNVERIFIED_FAIL, UNVERIFIED_ACCEPT };
+enum keep_body { KEEP_BODY_NEVER, KEEP_BODY_FAILED };
+enum digest_headers { DIGEST_HEADERS_VERIFY, DIGEST_HEADERS_IGNORE };
+enum charset_errors { CHARSET_ERRORS_FAIL, CHARSET_ERRORS_REPLACE };
+
+struct settings_host {
+    char *pattern;                  /* "example.org" or "*.example.org" or "*" */
+    uint64_t connections;           /* 0: not set here */
+    double requests_per_second;     /* 0: no limit */
+    uint64_t bytes_per_second;      /* 0: no limit */
+    uint64_t breaker_failures;      /* in a row; 0: not set here */
+    uint64_t breaker_cooldown;      /* ns; 0: not set here */
+    int http, http2;                /* enum http; http2 is the older key */
+    char *client_cert, *client_key; /* PEM files, or NULL: not set here */
+    struct job_params params;       /* `credential` among them */
+};
+enum http { HTTP_UNSET = 0, HTTP_1 = 11, HTTP_2 = 20, HTTP_3 = 30 };
+
+struct settings_pair {
+    char *name, *value;
+};
+
+struct settings_parser {
+    char *name;
+    char *type;                    /* NULL: the built-in (or plug-in) of this name */
+    struct settings_pair *options; /* option.K = V; each name once */
+    size_t option_count;
+    struct strings stages;                /* type exec: command lines, as they stand */
+    int output;                           /* enum parser_output, of type exec */
+    int isolation;                        /* enum isolate */
+    int sandbox;                          /* 1: strict */
+    int on_abort;                         /* enum on_abort */
+    uint64_t grace;                       /* ns; with ON_ABORT_ERROR */
+    uint64_t memory, cpu_time, file_size; /* of a process: bytes, ns, bytes; 0: no limit */
+    uint64_t open_files;                  /* 0: as the daemon was started with */
+    struct job_params params;
+    char *file; /* where the section was first opened */
+    unsigned line;
+};
+enum parser_output { OUTPUT_LINES, OUTPUT_JSON };
+enum isolate { ISOLATE_STANDARD, ISOLATE_THREAD, ISOLATE_PROCESS };
+enum on_abort { ON_ABORT_KILL, ON_ABORT_ERROR };
+
+struct settings_credential {
+    char *name;
+    int type;                    /* enum credential_type */
+    char *user, *header, *query; /* NULL unless its type needs it */
+    char *secret_file;
+    struct strings hosts; /* patterns as in [host "…"]: where it may be sent */
+};
+enum credential_type {
+    CREDENTIAL_BASIC,
+    CREDENTIAL_BEARER,
+    CREDENTIAL_HEADER,
+    CREDENTIAL_QUERY,
+    CREDENTIAL_NETRC
+};
+
+struct settings_sink {
+    char *name;
+    char *path; /* of SINK_FILE; else NULL */
+    enum sink_type type;
+    unsigned events; /* mask of enum event */
+};
+
+struct settings {
+    /* [daemon] */
+    uint64_t drain;
+    int log_level;
+    /* [control] */
+    char *socket;
+    mode_t socket_mode;
+    char *socket_group; /* NULL: leave it */
+    uint64_t max_clients;
+    struct strings submit_users, submit_groups, admin_users, admin_groups;
+    struct access *access; /* what these four mean (terms/access.h) */
+    /* [store] */
+    char *store_engine;     /* "sqlite" or "memory" */
+    char *store_path;       /* may be NULL if the engine is memory */
+    uint64_t keep_finished; /* ns */
+    uint64_t keep_finished_count;
+    /* [queue] */
+    uint64_t max_jobs;
+    /* [fetch] */
+    uint64_t fetch_threads;
+    char *proxy;               /* NULL: none; "env": from the environment; else a URL */
+    char *proxy_credential;    /* a [credential "…"]; or NULL */
+    char *ca_file;             /* NULL: the system's */
+    uint64_t host_connections; /* [fetch] host_connections: for hosts without a section; 6 */
+    uint64_t max_header;
+    uint64_t retry_delay, retry_delay_max, resume_delay; /* ns */
+    uint64_t breaker_failures,
+        breaker_cooldown; /* for hosts whose sections do not say; 0: none; ns */
+    /* [flow] */
+    uint64_t pipe_size, pipe_budget;
+    uint64_t splice_min;
+    uint64_t decode_ratio, decode_window; /* flow/decode.h */
+    char *spool_dir;                      /* never NULL */
+    uint64_t spool_max;
+    /* [parse] */
+    uint64_t workers, max_abandoned, max_record,
+        abort_grace;  /* abort_grace: ns a parser gets after EIO */
+    char *plugin_dir; /* never NULL */
+    /* [policy] */
+    struct strings allow, deny, redact, nat64;
+    int allow_downgrade; /* [policy]: 1 for jobs that say nothing themselves */
+    int trust_proxy;     /* 1: what a proxy connects to may be beyond the policy's sight */
+    /* [metrics] */
+    char *metrics_listen; /* NULL: nowhere */
+    /* [defaults], [ceilings]: every field of defaults is set, and none is above a ceiling */
+    struct job_params defaults, ceilings;
+    struct settings_sink *sinks; /* at least one: without a section, everything goes to stdout */
+    size_t sink_count;
+    struct settings_host *hosts; /* most specific first */
+    size_t host_count;
+    struct settings_parser *parsers;
+    size_t parser_count;
+    struct settings_credential *credentials;
+    size_t credential_count;
+};
+
+/* Interprets a config (an empty one gives the defaults); unknown sections and keys are errors. 0; -EINVAL and
+ * "FILE:LINE: SECTION.KEY: …"; -ENOMEM. *ret is untouched then. */
+int settings_load(const struct config *config, struct settings **ret_settings, struct error *err);
+void settings_free(struct settings *settings); /* takes NULL */
+
+/* The sections whose pattern matches `host`, most specific first; the i-th or NULL. */
+const struct settings_host *settings_host_match(const struct settings *settings, const char *host,
+                                                size_t i);
+/* The credential of this name, or NULL. */
+const struct settings_credential *settings_credential_find(const struct settings *settings,
+                                                           const char *name);
+const struct settings_parser *settings_parser_find(const struct settings *settings,
+                                                   const char *name);
+
+/* Does `pattern` ("example.org", "*.example.org": what is below it, "*") match `host`, a lower-case name
+ * without a trailing dot? */
+bool settings_pattern_match(const char *pattern, const char *host);
+
+/* The table's rows, section by section: each key once, the job parameters under "defaults" and "ceilings"
+ * only ([parser "…"] and [host "…"] take them too). */
+struct settings_row {
+    const char *section; /* "fetch", "host", … */
+    const char *name; /* [section "…"]: an example of a name; NULL for a section without names */
+    const char *key;
+    const char *standard; /* the default as one would write it; "" for none */
+    const char *help;     /* one or more lines */
+};
+/* The i-th; false past the end. */
+bool settings_row(size_t i, struct settings_row *ret_row);
+
+/* One job parameter by its name from text (config) — shared by the sections and by terms/spec.c for the
+ * JSON of a job. 0; -ENOENT: not a job parameter; -EINVAL and a sentence without the name; -ENOMEM. */
+int params_set(struct job_params *params, const char *name, const char *value, struct error *err);
+/* Fills what `params` leaves unset from `from`. 0 or -ENOMEM. */
+int params_inherit(struct job_params *params, const struct job_params *from);
+/* Is `params` within the ceilings? 0, or -EINVAL and a sentence naming the field and the ceiling. */
+int params_check_ceilings(const struct job_params *params, const struct job_params *ceilings,
+                          struct error *err);
+void params_deinit(struct job_params *params);
+
+/* Where the socket and the state live by default: in $RUNTIME_DIRECTORY and $STATE_DIRECTORY (systemd); for root
+ * in /run/penstock and /var/lib/penstock; else in $XDG_RUNTIME_DIR/penstock and
+ * ${XDG_STATE_HOME:-~/.local/state}/penstock. Newly allocated. NULL and errno: ENOMEM, or ENOENT if the
+ * variable that is needed is not set to an absolute path. */
+char *settings_default_socket(void);
+char *settings_default_store(void);
+
+/* Does a daemon know where its socket and its store live? 0, or -EINVAL and a sentence with the remedy. */
+int settings_check_places(const struct settings *settings, struct error *err);
+
+/* Where records and bodies are held back: `spool` beside the store's database; with no database (NULL), a
+ * directory of this user's own in $TMPDIR or /var/tmp. Newly allocated. NULL: out of memory. */
+char *settings_default_spool(const char *store_path);
+
+#endif
