@@ -257,6 +257,10 @@ static int on_signal(struct run *run, int signo)
 {
     if (signo == SIGCHLD)
         return on_child(run);
+    if (run->complete && run->command.ended) {
+        run->ended = true; /* its status says all there is to say: the verdict may come later */
+        return 0;
+    }
     if (!run->complete || !child_runs(&run->command)) {
         run->signal = signo;
         return -EINTR;

@@ -277,6 +277,22 @@ class RunShell(penstock_test.Case):
         self.assertEqual((client.returncode, out, err), (0, "DONE\n", ""))
         self.assertEqual(self.penstock.verdict(1)["state"], "done")
 
+    def test_term_when_the_command_has_ended(self):
+        """Only the verdict is missing, and it cannot say anything else than the command's own status has said."""
+        for status in (0, 7):
+            go = self.dir / f"go{status}"
+            client = self.start("/lines?n=100", f"echo $$; wc -l; echo HAS ALL; until test -e {go}; do sleep 0.05; done; exit {status}")
+            pid = int(client.stdout.readline())
+            self.assertEqual([client.stdout.readline().strip() for _ in range(2)], ["100", "HAS ALL"])
+            self.penstock.signal(signal.SIGSTOP)
+            go.touch()
+            until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "the command's end")
+            client.send_signal(signal.SIGTERM)
+            out, err = client.communicate(timeout=DEADLINE)
+            self.penstock.signal(signal.SIGCONT)
+            self.assertEqual((client.returncode, out, err), (status, "", ""))
+        self.assertEqual(self.penstock.verdict(1)["state"], "done")
+
     def test_term_and_the_grace(self):
         for trap, status, said in (("trap 'echo ASKED; exit 3' TERM", 3, "ASKED\n"), ("trap '' TERM", 137, "")):
             client = self.start("/lines?n=100", f"{trap}; cat >/dev/null; echo HAS ALL; while :; do sleep 0.05; done", "--grace", "400ms")
