@@ -8,9 +8,16 @@
  *
  * Hosts take turns, one job each, so ten thousand jobs for one host do not hold up the one job for
  * another. A host keeps a window of its next jobs in memory; the others stay in the store. */
+#include "job/admission.h"
+
 #include "base/clock.h"
 #include "base/log.h"
+#include "job/claim.h"
+#include "job/finish.h"
 #include "job/job.h"
+#include "job/pause.h"
+#include "job/recover.h"
+#include "job/run.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,14 @@
 /* cancel and retry, of jobs named by id or chosen by SELECT: page by page through the store, so
  * that any number of them takes bounded memory. Also the end of a memory store's queue: what is
  * queued when the daemon stops is cancelled the same way. */
+#include "job/bulk.h"
+
 #include "base/clock.h"
+#include "job/calls.h"
+#include "job/finish.h"
 #include "job/job.h"
+#include "job/run.h"
+#include "job/submit.h"
 
 #include <errno.h>
 #include <stdlib.h>

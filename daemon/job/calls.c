@@ -1,9 +1,18 @@
 /* The operations of the control protocol: dispatch, answers, and those that only look. */
+#include "job/calls.h"
+
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/utf8.h"
+#include "job/bulk.h"
 #include "job/job.h"
+#include "job/pause.h"
 #include "job/schedule.h"
+#include "job/select.h"
+#include "job/submit.h"
+#include "job/top.h"
+#include "job/view.h"
+#include "job/wait.h"
 #include "terms/access.h"
 
 #include <errno.h>

@@ -10,9 +10,15 @@
  * is paused, or busy with long jobs, the sink fails …) is given back, so that the store calls it queued as well
  * and a SELECT finds it so. If the daemon dies it is closed as interrupted like one that ran; if the daemon drains
  * it is queued again. */
+#include "job/claim.h"
+
 #include "base/clock.h"
 #include "base/log.h"
+#include "job/admission.h"
+#include "job/finish.h"
 #include "job/job.h"
+#include "job/pause.h"
+#include "job/run.h"
 
 #include <errno.h>
 #include <stdio.h>

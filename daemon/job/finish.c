@@ -4,10 +4,18 @@
  * The order is always: permit and slot are given back; the lines go to the sink; once it has them
  * the row is changed in the store; once that stands, followers and waiters are told and the job is
  * freed. A crash in between leaves a row that runs again, never a row that ended without its line. */
+#include "job/finish.h"
+
 #include "base/clock.h"
 #include "base/log.h"
+#include "job/admission.h"
+#include "job/bulk.h"
+#include "job/claim.h"
+#include "job/follow.h"
 #include "job/job.h"
 #include "job/schedule.h"
+#include "job/verdict.h"
+#include "job/wait.h"
 
 #include <errno.h>
 #include <stdlib.h>

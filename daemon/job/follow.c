@@ -4,9 +4,11 @@
  * chunks queue here, bounded: when the control loop is late, records are dropped (and counted),
  * verdicts are not. The control loop takes the queue, and gives each line to the followers that
  * want it; how much a single slow follower may hold is its owner's business (control/). */
-#include "job/job.h"
+#include "job/follow.h"
 
 #include "base/log.h"
+#include "job/job.h"
+#include "job/select.h"
 #include "terms/access.h"
 
 #include <errno.h>

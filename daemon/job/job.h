@@ -2,16 +2,29 @@
  * all. Everything here belongs to the control loop. Other layers see job/jobs.h.
  *
  * A job is in memory only while it is active: in its host's window (about to run), running, or
- * ending. All others are rows of the store.
- *
- *              submit, or a window is loaded                      claimed                 attempt
- * ended (store) ------------------------------> window --admission--> running
- * ------------------------> ending ^                                       | | | +--- cancel
- * ------------------------------------------>|
- *      +---- postponed: an attempt line is in the sink, the row is `waiting` again <-- retry
- * ----------+
- *      +---- finished: the verdict is in the sink, then in the store, then told <--------- the gate
- * ---+ */
+ * ending. All others are rows of the store. */
+/* clang-format off */
+/*
+ *   submitted, or loaded from the store
+ *        |
+ *        v     slot and permit          claimed              redirected
+ *   +--------+              +----------+         +---------+ --------> +---------+
+ *   | window | -----------> | claiming | ------> | running |           | hopping |
+ *   +--------+              +----------+         +---------+ <-------- +---------+
+ *        |                        |                   |      its slot       |
+ *        | cancelled              | refused           | ended              | aborted
+ *        v                        v                   v                    v
+ *   +----------------------------------------------------------------------------+
+ *   | ending: permit and slot are given back, lines and store calls are on their |
+ *   | way. FINAL: the verdict is in the sink, then in the store, then told.      |
+ *   | RETRY, INTERRUPTED: the attempt's line is in the sink, then the row is     |
+ *   | `waiting` or `queued` again.                                               |
+ *   +----------------------------------------------------------------------------+
+ *        |
+ *        v
+ *   the store alone
+ */
+/* clang-format on */
 #ifndef PENSTOCK_JOB_JOB_H
 #define PENSTOCK_JOB_JOB_H
 
@@ -139,8 +152,6 @@ struct jobs {
     int64_t started_us, reloaded_us; /* CLOCK_REALTIME; of the last config that took effect */
 };
 
-/* --- job.c ------------------------------------------------------------------------------------ */
-
 /* A row becomes an active job, in no list yet. Takes row and spec over, whatever comes of it.
  * Without a spec the row's is read; if that cannot be (a parser was removed from the config),
  * job->spec is NULL and *err tells why: the caller ends the job. NULL: out of memory. */
@@ -152,184 +163,8 @@ void job_set_state(struct job *job, enum job_state state);
 /* Why what is left is cancelled when the daemon ends and its store with it. */
 #define JOBS_NOT_KEPT "the daemon stopped, and its store does not outlive it"
 
-/* --- finish.c: how jobs leave memory ---------------------------------------------------------- */
-
-/* THE GATE: ends a job, once; later calls do nothing. The attempt, if there was one, has ended. The
- * verdict goes to the sink, then to the store, then to whoever waits; then the job is freed. */
-void job_finish(struct job *job, enum job_state state, const struct cause *cause);
-
-/* It was running when another daemon on this store died: its attempt is closed in the log, and it runs
- * again. */
-void job_torn(struct job *job);
-
-/* It was claimed and has not started: it is queued again, without a line. */
-void job_release(struct job *job);
-
-/* The attempt has ended: decides between verdict, retry and interruption. */
-void job_attempt_ended(struct job *job);
-
-/* --- recover.c: what an earlier daemon left ------------------------------------------------------ */
-void recover_start(struct jobs *jobs); /* before anything is claimed */
-void recover_again(struct jobs *jobs); /* the store could not be read: everything in a second */
-void recover_check(struct jobs *jobs); /* the timer */
-
-/* --- claim.c: a row becomes `running` before a line of it is written -------------------------- */
-void job_start(struct job *job);                            /* has permit and slot */
-void claim_learn(struct host *host, const struct job *job); /* it gives its slot back */
-void claim_ahead(struct host *host); /* the next jobs of a host where jobs come and go fast */
-/* May this row be claimed together with its submission? If so a claim_unfold has to follow. */
-bool claim_fold(struct jobs *jobs, const struct store_job *row);
-void claim_unfold(struct jobs *jobs, const struct store_job *row);
-void claim_drain(struct jobs *jobs); /* what was claimed and has not started is queued again */
-void claim_watch(struct job *job);   /* it is claimed and in the window: not for long */
-void claim_give_back(struct host *host, uint64_t now); /* those for which it was too long */
-
-/* --- run.c: from a claim to the attempt's end -------------------------------------------------- */
-void job_launch(struct job *job);                     /* is claimed */
-void job_continue(struct job *job);                   /* PLACE_HOPPING, and the slot is there */
-bool job_cancel(struct job *job, const char *reason); /* false: its verdict is given already */
-void job_interrupt(struct job *job);                  /* the daemon stops */
-void jobs_check_clocks(struct jobs *jobs, uint64_t now);
+/* --- jobs.c --- */
 void jobs_set_timer(struct jobs *jobs, uint64_t at);
-
-/* --- admission.c ------------------------------------------------------------------------------ */
-struct host {
-    UT_hash_handle hh;
-    char *name;
-    struct jobs *jobs;
-    struct list ready_link;
-    struct list window; /* jobs in the order they run */
-    struct list hops;   /* jobs redirected here that wait for a slot */
-    size_t window_len;
-    unsigned running, limit;
-    size_t section;   /* of settings->hosts, the most specific; host_count: none */
-    unsigned folding; /* submissions that claim as well, on their way to the store */
-    unsigned ahead;   /* so many of the window's first are claimed before they can start */
-    bool brisk;       /* the last attempt here took less time than a commit may */
-    uint64_t back_at; /* clock_now: the next look for claimed jobs that still wait; 0: none waits */
-    struct pace_limits limits;
-    struct pace pace;
-    uint64_t wake_at;    /* clock_now: when pace lets the next one start; 0: not waiting for that */
-    bool paused;         /* by an operator */
-    bool more;           /* the store has runnable rows that are not in the window */
-    bool loading, stale; /* a load is under way; something was queued meanwhile */
-    int64_t next_due;    /* CLOCK_REALTIME µs; 0: none */
-    uint64_t *skip;
-    struct store_window load;
-};
-struct host *host_get(struct jobs *jobs, const char *name); /* NULL: out of memory */
-void host_put_if_idle(struct host *host);
-void admission_queue(struct job *job); /* a new job that may run now: window or store */
-void admission_due(struct jobs *jobs, const char *host, int64_t due); /* a row falls due then */
-void admission_slot_free(struct host *host);
-/* What the job's attempt on its present host tells about the host: nothing if there is none. Before the slot
- * is given back. */
-void admission_report(struct job *job, const struct cause *cause);
-bool admission_take_hop(struct job *job, const char *host_name); /* a slot now, or PLACE_HOPPING */
-bool admission_open(const struct jobs *jobs);                    /* may anything start at all? */
-void admission_drop(struct job *job); /* from the window; frees it: its row is the store's */
-void admission_run(struct jobs *jobs);
-void admission_poke(struct jobs *jobs);     /* run soon, from the loop */
-void admission_wake_all(struct jobs *jobs); /* and look at every host */
-void admission_limit_changed(struct host *host);
-void admission_load(struct jobs *jobs);      /* at start: what the store holds */
-void admission_check_due(struct jobs *jobs); /* the timer: rows fall due, hosts may go on */
-void admission_free(struct jobs *jobs);      /* at the end: what never ran stays in the store */
-/* Why a queued job does not start: "paused", "sink", "host", "worker"; for waiting_for. */
-const char *admission_obstacle(const struct jobs *jobs, const char *host, const char *parser);
-
-/* --- pause.c ---------------------------------------------------------------------------------- */
-#define HOSTS_PAUSED_MAX 10000
-/* Of everything (NULL, NULL), of a host, or of a parser. 0, -ENOMEM, or -EDQUOT: so many hosts are paused. */
-int admission_pause(struct jobs *jobs, const char *host, const char *parser, bool paused);
-bool admission_paused(const struct jobs *jobs, const char *parser);
-void pause_free(struct jobs *jobs);
-
-/* --- verdict.c -------------------------------------------------------------------------------- */
-void verdict_line(struct buf *b, const struct job *job, const struct cause *cause);
-/* Where the time of a job that has an attempt went, in ns. */
-struct job_seconds {
-    uint64_t total, queued;       /* since it was queued (in this daemon) */
-    uint64_t connect, first_byte; /* of the attempt's last transfer; 0: it did not come to that */
-    uint64_t wait_origin, wait_parser, wait_sink;
-};
-void job_seconds(const struct job *job, uint64_t now, struct job_seconds *ret_seconds);
-void attempt_line(struct buf *b, const struct job *job, const char *outcome,
-                  const struct cause *cause, int64_t retry_in_us);
-
-/* --- view.c: JSON for show and list ----------------------------------------------------------- */
-json_t *view_job(struct jobs *jobs, const struct store_job *row); /* NULL: out of memory */
-/* The same, with what its earlier attempts came to. */
-json_t *view_life(struct jobs *jobs, const struct store_job *row);
-/* What a job with this row waits for, in a word; NULL when it runs along. `job`: NULL: it is not active. */
-const char *view_waiting_for(const struct jobs *jobs, const struct store_job *row,
-                             const struct job *job);
-json_t *view_running(const struct job *job); /* it has an attempt */
-json_t *view_states(struct jobs *jobs);
-json_t *view_workers(struct jobs *jobs);
-json_t *view_fetch(struct jobs *jobs);
-json_t *view_sinks(struct jobs *jobs);
-json_t *view_stats(struct jobs *jobs);
-void jobs_counts(struct jobs *jobs,
-                 struct store_counts *ret_counts); /* by state, as clients see it */
-json_t *view_parsers(const struct registry *registry);
-
-/* --- follow.c --------------------------------------------------------------------------------- */
-struct follow_tap;
-int follow_init(struct jobs *jobs);
-void follow_deinit(struct jobs *jobs);
-/* `own`: the follower may see it, that is known. */
-bool follow_add_id(struct follower *follower, struct jobs *jobs, uint64_t id, bool own);
-/* A job's end stands in the store: followers by id that have not had its verdict get it. */
-void follow_ended(struct jobs *jobs, const struct store_job *row, const char *verdict, size_t len);
-/* The sink's thread: a written chunk; takes it over. */
-void follow_chunk(struct jobs *jobs, struct sink_chunk *chunk);
-
-/* --- calls.c, and a file for each operation that is more than a look-up ----------------------- */
-
-/* Answers, from the loop: exactly one of them, once a call. `result` is taken over. */
-void call_reply(struct jobs_call *call, json_t *result); /* NULL: out of memory */
-void call_fail(struct jobs_call *call, int code, const char *field, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-void call_fail_store(struct jobs_call *call, const struct store_call *failed);
-/* {"ids":[…]} or {"id":N}: 1 and the ids (the caller's); 0: neither member is there; negative:
- * answered. */
-int call_ids(struct jobs_call *call, uint64_t **ret_ids, size_t *ret_count);
-/* SELECT members of params, `allowed` others beside them (NULL-ended). 0 or negative: answered. */
-int call_select(struct jobs_call *call, const char *const *allowed, struct store_select *ret);
-
-/* select.c. Strings are borrowed from params. 0, or -EINVAL, a sentence and the member's name. */
-int select_parse(const json_t *params, const char *const *allowed, struct store_select *ret,
-                 struct error *err, const char **ret_field);
-
-/* Permissions (access.h). May the caller see this row? */
-bool call_may_see(const struct jobs_call *call, const struct store_job *row);
-/* Narrows to the rows that the caller may see. */
-void call_limit(const struct jobs_call *call, struct store_select *select);
-
-void call_submit(struct jobs_call *call);
-void call_bulk(struct jobs_call *call); /* cancel, retry */
-void call_top(struct jobs_call *call);  /* top.c */
-void call_wait(struct jobs_call *call);
-void wait_abandon(struct jobs_call *call);
-
-void calls_job_ended(struct jobs *jobs, uint64_t id); /* wakes `wait`s */
-void calls_unpark(struct jobs *jobs); /* bulk operations go on when `ending` has shrunk */
-void waits_fail(struct jobs *jobs);   /* the daemon ends */
-void drain_cancel_queued(struct jobs *jobs);
-void jobs_drain_step(struct jobs *jobs); /* jobs.c: is the drain over? */
-
-/* submit.c: makes the row of a job from its JSON. 0, or a negative errno, a sentence and a field. */
-struct submission {
-    const json_t *json;
-    struct peer peer;
-    uint64_t retry_of;
-    bool run;             /* by `run`: the member of that name is ours */
-    const char *schedule; /* of which it is a run, or NULL */
-};
-int submission_row(struct jobs *jobs, const struct submission *s, struct store_job **ret_row,
-                   struct spec **ret_spec, struct error *err, const char **ret_field);
-/* The store has it: it may run. Takes row and spec over. */
-void submission_queue(struct jobs *jobs, struct store_job *row, struct spec *spec);
+void jobs_drain_step(struct jobs *jobs); /* is the drain over? */
 
 #endif

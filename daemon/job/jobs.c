@@ -3,8 +3,15 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "job/admission.h"
+#include "job/bulk.h"
+#include "job/claim.h"
+#include "job/follow.h"
 #include "job/job.h"
+#include "job/recover.h"
+#include "job/run.h"
 #include "job/schedule.h"
+#include "job/wait.h"
 #include "terms/proxy.h"
 
 #include <errno.h>

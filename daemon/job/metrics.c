@@ -4,8 +4,10 @@
 #include "base/self.h"
 #include "fetch/fetch.h"
 #include "flow/body_pipe.h"
+#include "job/calls.h"
 #include "job/job.h"
 #include "job/metrics_text.h"
+#include "job/verdict.h"
 
 #include <stdlib.h>
 #include <string.h>

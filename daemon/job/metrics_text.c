@@ -8,8 +8,10 @@
 #include "base/self.h"
 #include "fetch/fetch.h"
 #include "flow/body_pipe.h"
+#include "job/admission.h"
 #include "job/job.h"
 #include "job/schedule.h"
+#include "job/view.h"
 
 #include <stddef.h>
 #include <stdlib.h>

@@ -1,4 +1,7 @@
 /* pause and resume: of everything, of a host, or of a parser. A restart forgets them. */
+#include "job/pause.h"
+
+#include "job/admission.h"
 #include "job/job.h"
 
 #include <errno.h>

@@ -3,8 +3,12 @@
  * again; its next claim is a new attempt. Rows of the store's that we claim ourselves meanwhile are in
  * memory, and left alone; so that none of them can have ended before its page comes, nothing starts until
  * all is read. */
+#include "job/recover.h"
+
 #include "base/clock.h"
 #include "base/log.h"
+#include "job/admission.h"
+#include "job/finish.h"
 #include "job/job.h"
 
 #include <stdlib.h>

@@ -2,7 +2,13 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "job/admission.h"
+#include "job/calls.h"
+#include "job/finish.h"
+#include "job/follow.h"
 #include "job/job.h"
+#include "job/run.h"
+#include "job/submit.h"
 
 #include <errno.h>
 #include <fcntl.h>

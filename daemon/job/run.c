@@ -1,6 +1,10 @@
 /* A running job: attempt, hops, clocks, cancel. */
+#include "job/run.h"
+
 #include "base/clock.h"
 #include "base/log.h"
+#include "job/admission.h"
+#include "job/finish.h"
 #include "job/job.h"
 #include "job/redirect.h"
 #include "job/schedule.h"

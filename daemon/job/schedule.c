@@ -2,7 +2,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "job/calls.h"
 #include "job/job.h"
+#include "job/submit.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* The methods of schedules: dispatch, and those that change no schedule. */
 #include "base/clock.h"
+#include "job/calls.h"
 #include "job/job.h"
 #include "job/schedule.h"
 

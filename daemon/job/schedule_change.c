@@ -2,9 +2,11 @@
  * as one change, and once it stands there the schedules in memory follow. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "job/calls.h"
 #include "job/job.h"
-#include "terms/access.h"
 #include "job/schedule.h"
+#include "job/submit.h"
+#include "terms/access.h"
 
 #include <errno.h>
 #include <stdio.h>

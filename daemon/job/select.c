@@ -1,4 +1,6 @@
 /* SELECT: the members by which list, cancel, retry and follow choose jobs. */
+#include "job/select.h"
+
 #include "base/clock.h"
 #include "base/config.h"
 #include "job/job.h"

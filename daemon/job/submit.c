@@ -1,7 +1,15 @@
 /* submit: from a job's JSON to a row that the store has acknowledged, to a place in the queue. */
+#include "job/submit.h"
+
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "job/admission.h"
+#include "job/calls.h"
+#include "job/claim.h"
+#include "job/finish.h"
+#include "job/follow.h"
 #include "job/job.h"
+#include "job/recover.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,12 @@
 /* top: what runs at this moment, and where. A page of it: whoever asks once a second for the rest of the day
  * must not be felt, so no row is read, and of very many hosts some are not looked at. */
+#include "job/top.h"
+
 #include "base/clock.h"
+#include "job/admission.h"
+#include "job/calls.h"
 #include "job/job.h"
+#include "job/view.h"
 #include "terms/access.h"
 
 #include <string.h>

@@ -1,4 +1,6 @@
 /* The lines about a job: what its attempt came to, and its verdict. */
+#include "job/verdict.h"
+
 #include "base/clock.h"
 #include "base/json_string.h"
 #include "job/job.h"

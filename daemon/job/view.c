@@ -1,6 +1,9 @@
 /* Jobs, figures and parsers as JSON, for show, list, stats and parsers. */
+#include "job/view.h"
+
 #include "base/clock.h"
 #include "fetch/fetch.h"
+#include "job/admission.h"
 #include "job/job.h"
 #include "job/schedule.h"
 

@@ -1,5 +1,9 @@
 /* wait: answers once all the jobs it names have ended. Who waits for a job is found by its id. */
+#include "job/wait.h"
+
+#include "job/calls.h"
 #include "job/job.h"
+#include "job/view.h"
 
 #include <errno.h>
 #include <stdlib.h>

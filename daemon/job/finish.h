@@ -1,0 +1,21 @@
+/* How jobs leave memory. */
+#ifndef PENSTOCK_JOB_FINISH_H
+#define PENSTOCK_JOB_FINISH_H
+
+#include "job/job.h"
+
+/* THE GATE: ends a job, once; later calls do nothing. The attempt, if there was one, has ended. The
+ * verdict goes to the sink, then to the store, then to whoever waits; then the job is freed. */
+void job_finish(struct job *job, enum job_state state, const struct cause *cause);
+
+/* It was running when another daemon on this store died: its attempt is closed in the log, and it runs
+ * again. */
+void job_torn(struct job *job);
+
+/* It was claimed and has not started: it is queued again, without a line. */
+void job_release(struct job *job);
+
+/* The attempt has ended: decides between verdict, retry and interruption. */
+void job_attempt_ended(struct job *job);
+
+#endif

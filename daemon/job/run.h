@@ -1,0 +1,13 @@
+/* A job from its claim to the end of its attempt. */
+#ifndef PENSTOCK_JOB_RUN_H
+#define PENSTOCK_JOB_RUN_H
+
+#include "job/job.h"
+
+void job_launch(struct job *job);                     /* is claimed */
+void job_continue(struct job *job);                   /* PLACE_HOPPING, and the slot is there */
+bool job_cancel(struct job *job, const char *reason); /* false: its verdict is given already */
+void job_interrupt(struct job *job);                  /* the daemon stops */
+void jobs_check_clocks(struct jobs *jobs, uint64_t now);
+
+#endif
