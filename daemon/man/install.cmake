@@ -1,5 +1,6 @@
 # Included by the top CMakeLists.txt.
-foreach(page penstockctl.1 penstock-parser.3 penstockd.conf.5 penstock-formats.7 penstock-protocol.7 penstockd.8)
+foreach(page penstockctl.1 penstock-parser.3 penstockd.conf.5 penstock.7
+        penstock-formats.7 penstock-operations.7 penstock-protocol.7 penstockd.8)
     string(REGEX MATCH "[0-9]$" section ${page})
     set(component penstock)
     if(page STREQUAL "penstock-parser.3")

@@ -82,7 +82,8 @@ class Content(penstock_test.Case):
                      *(f"{units()}/penstockd.{kind}" for kind in ("service", "socket")), "/usr/lib/sysusers.d/penstock.conf",
                      "/usr/share/bash-completion/completions/penstockctl", "/usr/share/zsh/vendor-completions/_penstockctl",
                      *(f"/usr/share/man/man{page[-1]}/{page}.gz" for page in
-                       ("penstockctl.1", "penstockd.conf.5", "penstock-formats.7", "penstock-protocol.7", "penstockd.8"))):
+                       ("penstockctl.1", "penstockd.conf.5", "penstock.7", "penstock-formats.7", "penstock-operations.7",
+                        "penstock-protocol.7", "penstockd.8"))):
             self.assertIn(path, files)
         dev = self.files("penstock-dev")
         self.assertIn("/usr/include/penstock/parser.h", dev)
