@@ -39,7 +39,7 @@ class Readme(penstock_test.Case):
         (self.dir / "include").symlink_to(penstock_test.ROOT / "include")
         self.env = dict(os.environ, PATH=f"{penstock_test.BIN}:{os.environ['PATH']}",
                         PENSTOCK_SOCKET=str(self.dir / "control.sock"), HOME=str(self.dir), LC_ALL="C.UTF-8",
-                        XDG_RUNTIME_DIR=str(self.dir / "run"), XDG_STATE_HOME=str(self.dir / "state"))
+                        STATE_DIRECTORY=str(self.dir))
         self.before = "true"
 
     def start_daemon(self, command):
