@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "parse/html_entities.h"
-#include "parse/xml_run.h"
+#include "parse/xml_state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -97,7 +97,7 @@ static void fail_unknown(struct xml_run *x, const char *kind, const char *name, 
     struct error why;
     error_set(&why, 0, "undefined entity %s%.*s; (nothing outside the document is read)", kind,
               (int)(len < 100 ? len : 100), name);
-    xml_run_fail(x, KIND_PARSER_FAILED, xml_run_line(x), xml_run_offset(x), why.text);
+    xml_state_fail(x, KIND_PARSER_FAILED, xml_state_line(x), xml_state_offset(x), why.text);
 }
 
 /* Expat's buffer has the whole of the token that a handler is called for. Within a DTD it does not tell how long that
@@ -154,7 +154,7 @@ void xml_entities_check_tag(struct xml_run *x)
 static void XMLCALL on_doctype(void *arg, const XML_Char *name, const XML_Char *system,
                                const XML_Char *public, int has_internal)
 {
-    struct xml_run *x = xml_run_current();
+    struct xml_run *x = xml_state_current();
     (void)arg;
     (void)name;
     (void)has_internal;
@@ -181,7 +181,7 @@ static void XMLCALL on_entity(void *arg, const XML_Char *name, int is_parameter,
                               const XML_Char *system, const XML_Char *public,
                               const XML_Char *notation)
 {
-    struct xml_run *x = xml_run_current();
+    struct xml_run *x = xml_state_current();
     (void)arg;
     (void)base;
     (void)system;
@@ -194,14 +194,14 @@ static void XMLCALL on_entity(void *arg, const XML_Char *name, int is_parameter,
     if (value)
         note_wanted(x, value, (size_t)len);
     if (!add(&x->entities, name) || x->entities.wanted.failed)
-        xml_run_fail(x, KIND_LIMIT_EXCEEDED, xml_run_line(x), PENSTOCK_NO_OFFSET,
-                     "the document declares too many entities");
+        xml_state_fail(x, KIND_LIMIT_EXCEEDED, xml_state_line(x), PENSTOCK_NO_OFFSET,
+                       "the document declares too many entities");
 }
 
 static void XMLCALL on_attlist(void *arg, const XML_Char *element, const XML_Char *name,
                                const XML_Char *type, const XML_Char *value, int required)
 {
-    struct xml_run *x = xml_run_current();
+    struct xml_run *x = xml_state_current();
     (void)arg;
     (void)element;
     (void)name;
@@ -213,7 +213,7 @@ static void XMLCALL on_attlist(void *arg, const XML_Char *element, const XML_Cha
 
 static void XMLCALL on_skipped(void *arg, const XML_Char *name, int is_parameter)
 {
-    struct xml_run *x = xml_run_current();
+    struct xml_run *x = xml_state_current();
     if (x->on_skipped && !is_parameter)
         x->on_skipped(arg, name);
     else
@@ -232,7 +232,7 @@ static void fail_external(struct xml_run *x, const char *context, const char *sy
     error_set(&why, 0,
               "the entity &%.*s; is outside the document (%.200s), and nothing outside is read",
               (int)(len < 100 ? len : 100), context, system ? system : "");
-    xml_run_fail(x, KIND_PARSER_FAILED, xml_run_line(x), xml_run_offset(x), why.text);
+    xml_state_fail(x, KIND_PARSER_FAILED, xml_state_line(x), xml_state_offset(x), why.text);
 }
 
 static int parse_table(XML_Parser outer)
@@ -251,7 +251,7 @@ static int parse_table(XML_Parser outer)
 static int XMLCALL on_external(XML_Parser parser, const XML_Char *context, const XML_Char *base,
                                const XML_Char *system, const XML_Char *public)
 {
-    struct xml_run *x = xml_run_current();
+    struct xml_run *x = xml_state_current();
     (void)base;
     (void)public;
     if (context) {

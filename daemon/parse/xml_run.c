@@ -10,17 +10,10 @@
 
 /* --- memory --------------------------------------------------------------------------------------- */
 
-/* Expat's allocator is told nothing but a size: whose run it is stands here while expat is called. */
-static _Thread_local struct xml_run *current;
-
-struct xml_run *xml_run_current(void)
-{
-    return current;
-}
-
+/* Expat's allocator is told nothing but a size: the run that it works for is the thread's current one. */
 static void *allocate(void *old, size_t size)
 {
-    struct xml_run *x = current;
+    struct xml_run *x = xml_state_current();
     size_t had = malloc_usable_size(old);
     if (size > x->max_memory || x->memory - had > x->max_memory - size) {
         x->memory_full = true;
@@ -44,39 +37,13 @@ static void *allocate_more(void *old, size_t size)
 
 static void release(void *old)
 {
-    current->memory -= malloc_usable_size(old);
+    xml_state_current()->memory -= malloc_usable_size(old);
     free(old);
 }
 
 static const XML_Memory_Handling_Suite memory = {allocate_new, allocate_more, release};
 
 /* --- failing -------------------------------------------------------------------------------------- */
-
-uint64_t xml_run_line(const struct xml_run *x)
-{
-    return XML_GetCurrentLineNumber(x->expat) + x->first_line;
-}
-
-uint64_t xml_run_offset(const struct xml_run *x)
-{
-    int64_t at = XML_GetCurrentByteIndex(x->expat);
-    return at < 0 ? PENSTOCK_NO_OFFSET : (uint64_t)at;
-}
-
-void xml_run_stop(struct xml_run *x)
-{
-    x->failed = true;
-    XML_StopParser(x->expat, XML_FALSE);
-}
-
-void xml_run_fail(struct xml_run *x, enum error_kind kind, uint64_t line, uint64_t offset,
-                  const char *message)
-{
-    if (x->failed)
-        return;
-    parse_task_fail(x->run, kind, line, offset, message);
-    xml_run_stop(x);
-}
 
 static enum error_kind kind_of(enum XML_Error code)
 {
@@ -106,7 +73,7 @@ static void say_error(struct xml_run *x)
     xml_entities_name_error(x, code, name, sizeof name);
     error_set(&text, 0, "%s%s", why, name);
     /* Its idea of the byte depends on how the document came in pieces. */
-    parse_task_fail(x->run, kind, xml_run_line(x), PENSTOCK_NO_OFFSET, text.text);
+    parse_task_fail(x->run, kind, xml_state_line(x), PENSTOCK_NO_OFFSET, text.text);
     x->failed = true;
 }
 
@@ -124,7 +91,7 @@ bool xml_run_enter(struct xml_run *x)
     }
     error_set(&why, 0, "elements are nested deeper than %zu levels (option max_depth)",
               x->max_depth);
-    xml_run_fail(x, KIND_LIMIT_EXCEEDED, xml_run_line(x), xml_run_offset(x), why.text);
+    xml_state_fail(x, KIND_LIMIT_EXCEEDED, xml_state_line(x), xml_state_offset(x), why.text);
     return false;
 }
 
@@ -142,7 +109,7 @@ int xml_run_init(struct xml_run *x, struct penstock_run *run, size_t max_record,
                           .max_token = max_record > XML_TOKEN ? max_record : XML_TOKEN,
                           .max_depth = max_depth};
     x->max_memory = XML_MEMORY + 3 * x->max_token;
-    current = x;
+    xml_state_set_current(x);
     x->expat = XML_ParserCreate_MM("UTF-8", &memory, NULL);
     if (!x->expat)
         return -ENOMEM;
@@ -158,30 +125,30 @@ int xml_run_init(struct xml_run *x, struct penstock_run *run, size_t max_record,
 
 void xml_run_deinit(struct xml_run *x)
 {
-    current = x;
+    xml_state_set_current(x);
     if (x->expat)
         XML_ParserFree(x->expat);
     x->expat = NULL;
     xml_entities_deinit(&x->entities);
-    current = NULL;
+    xml_state_set_current(NULL);
 }
 
 /* Expat keeps a token until it is whole. */
 static bool holds_too_much(struct xml_run *x, uint64_t given)
 {
     struct error why;
-    uint64_t at = xml_run_offset(x);
+    uint64_t at = xml_state_offset(x);
     if (at == PENSTOCK_NO_OFFSET || given < at || given - at <= x->max_token)
         return false;
     error_set(&why, 0, "one tag or comment has more than %zu bytes", x->max_token);
-    parse_task_fail(x->run, KIND_LIMIT_EXCEEDED, xml_run_line(x), at, why.text);
+    parse_task_fail(x->run, KIND_LIMIT_EXCEEDED, xml_state_line(x), at, why.text);
     x->failed = true;
     return true;
 }
 
 int xml_run_take(struct xml_run *x, const char *data, size_t len)
 {
-    current = x;
+    xml_state_set_current(x);
     x->given += len;
     if (XML_Parse(x->expat, data, (int)len, XML_FALSE) != XML_STATUS_OK) {
         say_error(x);
@@ -192,7 +159,7 @@ int xml_run_take(struct xml_run *x, const char *data, size_t len)
 
 int xml_run_end(struct xml_run *x)
 {
-    current = x;
+    xml_state_set_current(x);
     if (XML_Parse(x->expat, "", 0, XML_TRUE) != XML_STATUS_OK)
         say_error(x);
     return x->failed ? -EINVAL : 0;

@@ -1,14 +1,13 @@
 /* A FILE * through expat, for the built-in parsers of XML: blocks as they come, a bound on the memory that a document
- * can make expat hold (declarations, each distinct name, a long tag), and failures with their place. Nothing outside the document is ever read (parse/xml_entities.h); what
- * entities may grow to is bounded by expat (a hundred times the document, beyond 8 MiB) and by the limits here. The FILE
- * gives UTF-8, whatever the document declares (PENSTOCK_PARSER_DECLARES). One thread. */
+ * can make expat hold (declarations, each distinct name, a long tag), and failures with their place. Nothing outside the
+ * document is ever read (parse/xml_entities.h); what entities may grow to is bounded by expat (a hundred times the
+ * document, beyond 8 MiB) and by the limits here. The FILE gives UTF-8, whatever the document declares
+ * (PENSTOCK_PARSER_DECLARES). One thread. */
 #ifndef PENSTOCK_PARSE_XML_RUN_H
 #define PENSTOCK_PARSE_XML_RUN_H
 
-#include "parse/xml_entities.h"
-#include "parse/xml_expat.h"
+#include "parse/xml_state.h"
 #include "penstock/parser.h"
-#include "record/kind.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,26 +20,10 @@
 /* What expat may hold besides three times that. */
 #define XML_MEMORY ((size_t)32 << 20)
 
-struct xml_run {
-    XML_Parser expat;
-    struct penstock_run *run;
-    size_t max_token, max_depth, depth; /* elements that are open */
-    uint64_t given, first_line;         /* bytes so far; lines that were passed over before */
-    size_t memory, max_memory;          /* bytes that expat has allocated */
-    bool memory_full;                   /* it was refused more */
-    struct xml_entities entities;
-    /* An entity that is not declared, where the DTD is not known as a whole. NULL: it ends the run. */
-    void (*on_skipped)(void *user, const char *name);
-    bool failed; /* the failure was said, or is the sink's */
-};
-
 /* `user` is what handlers get. 0 or -ENOMEM. Call xml_run_deinit in any case. */
 int xml_run_init(struct xml_run *x, struct penstock_run *run, size_t max_record, size_t max_depth,
                  void *user);
 void xml_run_deinit(struct xml_run *x);
-
-/* The one that works on this thread: what Expat calls is not always told. */
-struct xml_run *xml_run_current(void);
 
 /* Reads the whole document. 0; or negative, the failure having been said. */
 int xml_run_all(struct xml_run *x, FILE *body);
@@ -52,13 +35,5 @@ int xml_run_end(struct xml_run *x);
 /* For handlers, first thing: counts the elements. False: one too many, and the run ends. */
 bool xml_run_enter(struct xml_run *x);
 void xml_run_leave(struct xml_run *x);
-
-/* For handlers: ends the run with a failure at this place, or (NULL) one that was said. */
-void xml_run_fail(struct xml_run *x, enum error_kind kind, uint64_t line, uint64_t offset,
-                  const char *message);
-void xml_run_stop(struct xml_run *x);
-
-uint64_t xml_run_line(const struct xml_run *x);
-uint64_t xml_run_offset(const struct xml_run *x);
 
 #endif

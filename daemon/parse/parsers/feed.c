@@ -87,7 +87,7 @@ static int check(const char *(*get)(void *arg, const char *name), void *arg, cha
 
 static void fail_memory(struct feed *f)
 {
-    xml_run_fail(&f->xml, KIND_RESOURCES, 0, PENSTOCK_NO_OFFSET, "out of memory");
+    xml_state_fail(&f->xml, KIND_RESOURCES, 0, PENSTOCK_NO_OFFSET, "out of memory");
 }
 
 static void check_size(struct feed *f)
@@ -100,7 +100,7 @@ static void check_size(struct feed *f)
     } else if (size > f->set.max_record) {
         error_set(&why, 0, "the entry has more than %zu bytes (option max_record)",
                   f->set.max_record);
-        xml_run_fail(&f->xml, KIND_LIMIT_EXCEEDED, f->line, f->offset, why.text);
+        xml_state_fail(&f->xml, KIND_LIMIT_EXCEEDED, f->line, f->offset, why.text);
     }
 }
 
@@ -315,8 +315,8 @@ static void begin_entry(struct feed *f, const char *name, const char **pairs)
                     : f->kind == FEED_ATOM                          ? FEED_RSS
                                                                     : f->kind;
     f->entry_depth = f->xml.depth;
-    f->line = xml_run_line(&f->xml);
-    f->offset = xml_run_offset(&f->xml);
+    f->line = xml_state_line(&f->xml);
+    f->offset = xml_state_offset(&f->xml);
     feed_entry_reset(&f->entry);
     buf_reset(&f->text);
     if (f->entry_kind == FEED_CDF) {
@@ -338,7 +338,7 @@ static void end_entry(struct feed *f)
         fail_memory(f);
     feed_entry_reset(&f->entry);
     if (!f->xml.failed && parse_task_emit(f->xml.run, f->record.data, f->record.len) < 0)
-        xml_run_stop(&f->xml);
+        xml_state_stop(&f->xml);
 }
 
 /* Anywhere in the feed, but not within another; with a prefix if that is RSS's or Atom's, and in any namespace without
@@ -380,8 +380,8 @@ static void begin_root(struct feed *f, const char *name, const char **pairs)
     if (f->kind != FEED_UNKNOWN)
         return;
     error_set(&why, 0, "this is no feed: the document's element is <%.64s>", local);
-    xml_run_fail(&f->xml, KIND_PARSER_FAILED, xml_run_line(&f->xml), xml_run_offset(&f->xml),
-                 why.text);
+    xml_state_fail(&f->xml, KIND_PARSER_FAILED, xml_state_line(&f->xml), xml_state_offset(&f->xml),
+                   why.text);
 }
 
 /* Outside of entries. */
@@ -400,8 +400,8 @@ static void check_prefix(struct feed *f, const char *name)
     if (!f->set.strict || f->names.unbound == 0)
         return;
     error_set(&why, 0, "the prefix of <%.64s> is not declared (option strict)", name);
-    xml_run_fail(&f->xml, KIND_PARSER_FAILED, xml_run_line(&f->xml), xml_run_offset(&f->xml),
-                 why.text);
+    xml_state_fail(&f->xml, KIND_PARSER_FAILED, xml_state_line(&f->xml), xml_state_offset(&f->xml),
+                   why.text);
 }
 
 static void begin_element(struct feed *f, const char *name, const char **pairs)

@@ -117,7 +117,7 @@ static int check(const char *(*get)(void *arg, const char *name), void *arg, cha
 
 static void fail_memory(struct doc *d)
 {
-    xml_run_fail(&d->xml, KIND_RESOURCES, 0, PENSTOCK_NO_OFFSET, "out of memory");
+    xml_state_fail(&d->xml, KIND_RESOURCES, 0, PENSTOCK_NO_OFFSET, "out of memory");
 }
 
 /* After something was added. */
@@ -129,7 +129,7 @@ static void check_record(struct doc *d)
     } else if (d->json.len + d->text_bytes > d->set.max_record) {
         error_set(&why, 0, "the element has more than %zu bytes as JSON (option max_record)",
                   d->set.max_record);
-        xml_run_fail(&d->xml, KIND_LIMIT_EXCEEDED, d->line, d->offset, why.text);
+        xml_state_fail(&d->xml, KIND_LIMIT_EXCEEDED, d->line, d->offset, why.text);
     }
 }
 
@@ -213,7 +213,7 @@ static void end_element(struct doc *d)
     if (d->inside > 0 || d->xml.failed)
         return;
     if (parse_task_emit(d->xml.run, d->json.data, d->json.len) < 0)
-        xml_run_stop(&d->xml);
+        xml_state_stop(&d->xml);
 }
 
 /* --- handlers ------------------------------------------------------------------------------------- */
@@ -248,8 +248,8 @@ static void XMLCALL on_start(void *arg, const XML_Char *name, const XML_Char **p
             return;
         buf_reset(&d->json);
         d->text_bytes = 0;
-        d->line = xml_run_line(&d->xml);
-        d->offset = xml_run_offset(&d->xml);
+        d->line = xml_state_line(&d->xml);
+        d->offset = xml_state_offset(&d->xml);
     }
     begin_element(d, name, pairs);
 }
