@@ -7,21 +7,23 @@
 #include <stdio.h>
 #include <string.h>
 
-void options_init(struct options *o, const char *(*get)(void *arg, const char *name), void *arg,
-                  char *message, size_t size)
-{
-    *o = (struct options){.get = get, .arg = arg, .message = message, .size = size};
-}
-
 static const char *get_of_run(void *arg, const char *name)
 {
     struct penstock_run *run = arg;
     return run->option(run, name);
 }
 
-void options_of_run(struct options *o, struct penstock_run *run)
+int options_check(const char *(*get)(void *arg, const char *name), void *arg, char *message,
+                  size_t size, options_reader *read, void *scratch)
 {
-    options_init(o, get_of_run, run, NULL, 0);
+    struct options o = {.get = get, .arg = arg, .message = message, .size = size};
+    read(&o, scratch);
+    return o.wrong;
+}
+
+bool options_of_run(struct penstock_run *run, options_reader *read, void *ret_settings)
+{
+    return options_check(get_of_run, run, NULL, 0, read, ret_settings) != 0;
 }
 
 void option_fault(struct options *o, const char *fmt, ...)

@@ -18,10 +18,16 @@ struct options {
     bool wrong;
 };
 
-void options_init(struct options *o, const char *(*get)(void *arg, const char *name), void *arg,
-                  char *message, size_t size);
-/* For parse: the values have been checked. */
-void options_of_run(struct options *o, struct penstock_run *run);
+/* Reads all options of a parser into its settings. */
+typedef void options_reader(struct options *o, void *ret_settings);
+
+/* All that penstock_parser.check has to do: reads into `scratch`, which has room for the settings.
+ * Nonzero, with a message, if a value is wrong. */
+int options_check(const char *(*get)(void *arg, const char *name), void *arg, char *message,
+                  size_t size, options_reader *read, void *scratch);
+/* For penstock_parser.parse: the values have been checked before. True if one is wrong all the
+ * same, as after a failed allocation. */
+bool options_of_run(struct penstock_run *run, options_reader *read, void *ret_settings);
 
 /* Each returns the value, or something harmless after a fault. */
 size_t option_bytes(struct options *o, const char *name, size_t min, size_t max);

@@ -82,8 +82,9 @@ struct reader {
 
 /* --- options ------------------------------------------------------------------------------------ */
 
-static void read_settings(struct options *o, struct settings *s)
+static void read_settings(struct options *o, void *ret_settings)
 {
+    struct settings *s = ret_settings;
     s->parser = inner_choose(o);
     s->pattern = o->get(o->arg, "member");
     const char *names = o->get(o->arg, "names");
@@ -96,15 +97,18 @@ static void read_settings(struct options *o, struct settings *s)
     s->max_bytes = option_bytes(o, "max_bytes", 1, (size_t)1 << 50);
 }
 
+static void check_settings(struct options *o, void *ret_settings)
+{
+    struct settings *s = ret_settings;
+    read_settings(o, s);
+    inner_check(o, s->parser);
+}
+
 static int check(const char *(*get)(void *arg, const char *name), void *arg, char *message,
                  size_t size)
 {
-    struct options o;
     struct settings s;
-    options_init(&o, get, arg, message, size);
-    read_settings(&o, &s);
-    inner_check(&o, s.parser);
-    return o.wrong;
+    return options_check(get, arg, message, size, check_settings, &s);
 }
 
 /* --- failing ------------------------------------------------------------------------------------ */
@@ -556,9 +560,7 @@ static int parse(FILE *body, struct penstock_run *run)
 {
     struct reader r = {.task = container_of(run, struct parse_task, run)};
     const struct decode_plan *plan = &r.task->decode;
-    struct options o;
-    options_of_run(&o, run);
-    read_settings(&o, &r.set);
+    options_of_run(run, read_settings, &r.set);
     inner_take(&r.inner, r.set.parser, run);
     archive_input_init(&r.input, body, plan->max_ratio, plan->max_decoded);
     zip_directory_init(&r.directory, on_other, &r);

@@ -99,8 +99,9 @@ static int read_comment(struct options *o, const struct settings *s)
     return comment;
 }
 
-static void read_settings(struct options *o, struct settings *s)
+static void read_settings(struct options *o, void *ret_settings)
 {
+    struct settings *s = ret_settings;
     static const char *const ragged[] = {"keep", "fail", NULL}, *const quotes[] = {"lax", "strict",
                                                                                    NULL};
     int delimiter = read_byte(o, "delimiter", false);
@@ -120,11 +121,8 @@ static void read_settings(struct options *o, struct settings *s)
 static int check(const char *(*get)(void *arg, const char *name), void *arg, char *message,
                  size_t size)
 {
-    struct options o;
     struct settings s;
-    options_init(&o, get, arg, message, size);
-    read_settings(&o, &s);
-    return o.wrong;
+    return options_check(get, arg, message, size, read_settings, &s);
 }
 
 /* --- failing ------------------------------------------------------------------------------------ */
@@ -512,9 +510,7 @@ static int take_all(struct csv *c, FILE *body)
 static int parse(FILE *body, struct penstock_run *run)
 {
     struct csv c = {.run = run, .line = 1};
-    struct options o;
-    options_of_run(&o, run);
-    read_settings(&o, &c.set);
+    options_of_run(run, read_settings, &c.set);
     set_stops(&c);
     c.state = c.set.skip_lines > 0 ? PASSED_LINE : ROW_START;
     int r = take_all(&c, body);

@@ -62,8 +62,9 @@ static void choose(struct options *o, struct settings *s, const char *name, size
         s->chosen[s->count++] = algorithm;
 }
 
-static void read_settings(struct options *o, struct settings *s)
+static void read_settings(struct options *o, void *ret_settings)
 {
+    struct settings *s = ret_settings;
     const char *p = o->get(o->arg, "algorithms");
     *s = (struct settings){0};
     for (p = p ? p : ""; *(p += strspn(p, " ,")); p += strcspn(p, " ,"))
@@ -75,11 +76,8 @@ static void read_settings(struct options *o, struct settings *s)
 static int check(const char *(*get)(void *arg, const char *name), void *arg, char *message,
                  size_t size)
 {
-    struct options o;
     struct settings s;
-    options_init(&o, get, arg, message, size);
-    read_settings(&o, &s);
-    return o.wrong;
+    return options_check(get, arg, message, size, read_settings, &s);
 }
 
 struct digests {
@@ -140,9 +138,7 @@ static int emit(struct digests *d, struct penstock_run *run)
 static int parse(FILE *body, struct penstock_run *run)
 {
     struct digests d = {0};
-    struct options o;
-    options_of_run(&o, run);
-    read_settings(&o, &d.set);
+    options_of_run(run, read_settings, &d.set);
     int r = begin(&d);
     if (r == 0)
         r = add_all(&d, body);

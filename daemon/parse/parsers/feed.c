@@ -66,8 +66,9 @@ struct feed {
 
 /* --- options ------------------------------------------------------------------------------------ */
 
-static void read_settings(struct options *o, struct settings *s)
+static void read_settings(struct options *o, void *ret_settings)
 {
+    struct settings *s = ret_settings;
     s->strict = option_yes(o, "strict");
     s->max_record = option_bytes(o, "max_record", 1, MAX_RECORD);
     s->max_depth = option_bytes(o, "max_depth", 4, MAX_DEPTH);
@@ -76,11 +77,8 @@ static void read_settings(struct options *o, struct settings *s)
 static int check(const char *(*get)(void *arg, const char *name), void *arg, char *message,
                  size_t size)
 {
-    struct options o;
     struct settings s;
-    options_init(&o, get, arg, message, size);
-    read_settings(&o, &s);
-    return o.wrong;
+    return options_check(get, arg, message, size, read_settings, &s);
 }
 
 /* --- failing -------------------------------------------------------------------------------------- */
@@ -558,9 +556,7 @@ static void feed_deinit(struct feed *f)
 static int parse(FILE *body, struct penstock_run *run)
 {
     struct feed f = {0};
-    struct options o;
-    options_of_run(&o, run);
-    read_settings(&o, &f.set);
+    options_of_run(run, read_settings, &f.set);
     feed_mend_init(&f.mend, f.set.strict);
     struct feed_json *json = feed_json_new(run, f.set.max_record, f.set.max_depth);
     int r = json ? xml_run_init(&f.xml, run, f.set.max_record, f.set.max_depth, &f) : -ENOMEM;

@@ -112,8 +112,9 @@ static int read_comment(struct options *o)
     return text[0];
 }
 
-static void read_settings(struct options *o, struct settings *s)
+static void read_settings(struct options *o, void *ret_settings)
 {
+    struct settings *s = ret_settings;
     static const char *const ragged[] = {"keep", "fail", NULL};
     s->count = 0;
     read_columns(o, s);
@@ -127,15 +128,12 @@ static void read_settings(struct options *o, struct settings *s)
 static int check(const char *(*get)(void *arg, const char *name), void *arg, char *message,
                  size_t size)
 {
-    struct options o;
     struct settings *s = malloc(sizeof *s);
-    options_init(&o, get, arg, message, size);
-    if (s)
-        read_settings(&o, s);
-    else
-        option_fault(&o, "option \"columns\": out of memory");
+    int r = s ? options_check(get, arg, message, size, read_settings, s) : -ENOMEM;
+    if (!s)
+        snprintf(message, size, "option \"columns\": out of memory");
     free(s);
-    return o.wrong;
+    return r;
 }
 
 /* --- a line ------------------------------------------------------------------------------------- */
@@ -247,13 +245,11 @@ static int name_columns(struct fixed *f)
 
 static int parse(FILE *body, struct penstock_run *run)
 {
-    struct options o;
     struct fixed *f = calloc(1, sizeof *f);
     if (!f)
         return parse_task_fail(run, KIND_RESOURCES, 0, PENSTOCK_NO_OFFSET, "out of memory");
     f->run = run;
-    options_of_run(&o, run);
-    read_settings(&o, &f->set);
+    options_of_run(run, read_settings, &f->set);
     lines_init(&f->lines, body, f->set.max_line);
     int r = name_columns(f);
     if (r == 0)

@@ -62,8 +62,9 @@ struct doc {
 
 /* --- options ------------------------------------------------------------------------------------ */
 
-static void read_settings(struct options *o, struct settings *s)
+static void read_settings(struct options *o, void *ret_settings)
 {
+    struct settings *s = ret_settings;
     static const char *const each[] = {"element", "member", "value", NULL};
     const char *pointer = o->get(o->arg, "pointer");
     struct error err;
@@ -79,12 +80,10 @@ static void read_settings(struct options *o, struct settings *s)
 static int check(const char *(*get)(void *arg, const char *name), void *arg, char *message,
                  size_t size)
 {
-    struct options o;
     struct settings s;
-    options_init(&o, get, arg, message, size);
-    read_settings(&o, &s);
+    int r = options_check(get, arg, message, size, read_settings, &s);
     json_pointer_deinit(&s.pointer);
-    return o.wrong;
+    return r;
 }
 
 /* --- failing ------------------------------------------------------------------------------------ */
@@ -403,10 +402,7 @@ static int take_all(struct doc *d)
 static int parse(FILE *body, struct penstock_run *run)
 {
     struct doc d = {.run = run, .line = 1};
-    struct options o;
-    options_of_run(&o, run);
-    read_settings(&o, &d.set);
-    if (o.wrong) { /* it was checked before */
+    if (options_of_run(run, read_settings, &d.set)) { /* it was right before: memory */
         json_pointer_deinit(&d.set.pointer);
         fail_memory(&d);
         return PENSTOCK_FAILED;

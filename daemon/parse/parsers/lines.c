@@ -38,8 +38,9 @@ static const char *read_pattern(struct options *o, const char *name)
     return pattern ? pattern : "";
 }
 
-static void read_settings(struct options *o, struct settings *s)
+static void read_settings(struct options *o, void *ret_settings)
 {
+    struct settings *s = ret_settings;
     s->match = read_pattern(o, "match");
     s->exclude = read_pattern(o, "exclude");
     s->skip_empty = option_yes(o, "skip_empty");
@@ -49,11 +50,8 @@ static void read_settings(struct options *o, struct settings *s)
 static int check(const char *(*get)(void *arg, const char *name), void *arg, char *message,
                  size_t size)
 {
-    struct options o;
     struct settings s;
-    options_init(&o, get, arg, message, size);
-    read_settings(&o, &s);
-    return o.wrong;
+    return options_check(get, arg, message, size, read_settings, &s);
 }
 
 static int filter_init(struct filter *f, const struct settings *s)
@@ -113,13 +111,11 @@ static int emit_all(struct lines *lines, const struct settings *s, struct filter
 
 static int parse(FILE *body, struct penstock_run *run)
 {
-    struct options o;
     struct settings s;
     struct lines lines;
     struct filter filter;
     struct buf b = BUF_INIT;
-    options_of_run(&o, run);
-    read_settings(&o, &s);
+    options_of_run(run, read_settings, &s);
     lines_init(&lines, body, s.max_line);
     int r = filter_init(&filter, &s);
     if (r == 0)

@@ -35,8 +35,9 @@ struct ndjson {
     struct error why;
 };
 
-static void read_settings(struct options *o, struct settings *s)
+static void read_settings(struct options *o, void *ret_settings)
 {
+    struct settings *s = ret_settings;
     static const char *const choices[] = {"fail", "skip", NULL};
     s->skip = option_choice(o, "on_error", choices) == 1;
     s->max_line = option_bytes(o, "max_line", 1, MAX_LINE);
@@ -46,11 +47,8 @@ static void read_settings(struct options *o, struct settings *s)
 static int check(const char *(*get)(void *arg, const char *name), void *arg, char *message,
                  size_t size)
 {
-    struct options o;
     struct settings s;
-    options_init(&o, get, arg, message, size);
-    read_settings(&o, &s);
-    return o.wrong;
+    return options_check(get, arg, message, size, read_settings, &s);
 }
 
 static bool blank(const char *line, size_t len)
@@ -138,9 +136,7 @@ static int take_all(struct ndjson *n)
 static int parse(FILE *body, struct penstock_run *run)
 {
     struct ndjson n = {.run = run};
-    struct options o;
-    options_of_run(&o, run);
-    read_settings(&o, &n.set);
+    options_of_run(run, read_settings, &n.set);
     n.json = json_new((unsigned)n.set.max_depth);
     lines_init(&n.lines, body, n.set.max_line);
     int r = n.json ? take_all(&n) : -ENOMEM;

@@ -52,8 +52,9 @@ struct reader {
 
 /* --- options ------------------------------------------------------------------------------------ */
 
-static void read_settings(struct options *o, struct settings *s)
+static void read_settings(struct options *o, void *ret_settings)
 {
+    struct settings *s = ret_settings;
     static const char *const decodes[] = {"auto", "none", NULL},
                              *const headers[] = {"few", "all", NULL},
                              *const cuts[] = {"skip", "take", NULL};
@@ -67,15 +68,18 @@ static void read_settings(struct options *o, struct settings *s)
     s->max_bytes = option_bytes(o, "max_bytes", 1, (size_t)1 << 50);
 }
 
+static void check_settings(struct options *o, void *ret_settings)
+{
+    struct settings *s = ret_settings;
+    read_settings(o, s);
+    inner_check(o, s->parser);
+}
+
 static int check(const char *(*get)(void *arg, const char *name), void *arg, char *message,
                  size_t size)
 {
-    struct options o;
     struct settings s;
-    options_init(&o, get, arg, message, size);
-    read_settings(&o, &s);
-    inner_check(&o, s.parser);
-    return o.wrong;
+    return options_check(get, arg, message, size, check_settings, &s);
 }
 
 /* --- failing ------------------------------------------------------------------------------------ */
@@ -431,12 +435,10 @@ static int take_all(struct reader *r)
 static int parse(FILE *body, struct penstock_run *run)
 {
     struct reader *r = calloc(1, sizeof *r);
-    struct options o;
     int result = -ENOMEM;
     if (r) {
         r->task = container_of(run, struct parse_task, run);
-        options_of_run(&o, run);
-        read_settings(&o, &r->set);
+        options_of_run(run, read_settings, &r->set);
         inner_take(&r->inner, r->set.parser, run);
         warc_input_init(&r->input, body);
         result = take_all(r);

@@ -94,8 +94,9 @@ static void read_path(struct options *o, struct settings *s)
     }
 }
 
-static void read_settings(struct options *o, struct settings *s)
+static void read_settings(struct options *o, void *ret_settings)
 {
+    struct settings *s = ret_settings;
     *s = (struct settings){0};
     read_path(o, s);
     s->trim = option_yes(o, "trim");
@@ -106,11 +107,8 @@ static void read_settings(struct options *o, struct settings *s)
 static int check(const char *(*get)(void *arg, const char *name), void *arg, char *message,
                  size_t size)
 {
-    struct options o;
     struct settings s;
-    options_init(&o, get, arg, message, size);
-    read_settings(&o, &s);
-    return o.wrong;
+    return options_check(get, arg, message, size, read_settings, &s);
 }
 
 /* --- a record ------------------------------------------------------------------------------------ */
@@ -282,9 +280,7 @@ static void XMLCALL on_text(void *arg, const XML_Char *text, int len)
 static int parse(FILE *body, struct penstock_run *run)
 {
     struct doc d = {0};
-    struct options o;
-    options_of_run(&o, run);
-    read_settings(&o, &d.set);
+    options_of_run(run, read_settings, &d.set);
     int r = xml_run_init(&d.xml, run, d.set.max_record, d.set.max_depth, &d);
     if (r == 0) {
         XML_SetElementHandler(d.xml.expat, on_start, on_end);
