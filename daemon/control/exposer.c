@@ -14,13 +14,20 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#define CONNECTIONS   16
+/* A newcomer beyond GUESTS has the oldest connection closed that asks for nothing just then; beyond
+ * GUESTS_BUSY also one that does. MHD itself accepts nobody beyond CONNECTIONS: it must never come to that, or
+ * idle clients would shut a scrape out. */
+#define GUESTS        16
+#define GUESTS_BUSY   32
+#define CONNECTIONS   64
 #define IDLE_SECONDS  10
+#define HEADER_NS     (10 * NS_PER_SEC) /* for a whole header, however lively its bytes trickle in */
 #define REQUEST_BYTES ((size_t)16 << 10)
 #define FRESH_NS      (200 * NS_PER_MS)
-#define BACKLOG       16
+#define BACKLOG       64
 
 /* One format's text. */
 struct page {
@@ -35,6 +42,14 @@ struct page {
     char *text;          /* NULL: there is none yet */
     size_t len;
     uint64_t made_at;
+};
+
+/* One connection. The HTTP thread's. */
+struct guest {
+    struct list link; /* in `idle` or `busy` */
+    int fd;           /* MHD's */
+    bool shut;        /* it was told to go */
+    uint64_t since;   /* it came, or its last request ended, or began */
 };
 
 /* One request. The HTTP thread's, and under the lock while it waits. */
@@ -54,6 +69,10 @@ struct exposer {
     pthread_mutex_t lock;
     bool stopped; /* under the lock */
     struct page pages[2];
+
+    /* The HTTP thread's: struct guest, the oldest first. */
+    struct list idle, busy;
+    unsigned guests; /* in both */
 };
 
 /* --- the control loop ------------------------------------------------------------------------- */
@@ -103,7 +122,82 @@ static void on_visit(struct mail *mail)
     }
 }
 
-/* --- the HTTP thread -------------------------------------------------------------------------- */
+/* --- the HTTP thread: who is there ------------------------------------------------------------ */
+
+/* MHD notices the end in the same turn and closes it. */
+static void guest_shut(struct exposer *exposer, struct guest *guest)
+{
+    list_del(&guest->link);
+    exposer->guests--;
+    guest->shut = true;
+    shutdown(guest->fd, SHUT_RDWR);
+}
+
+static void guest_move(struct guest *guest, struct list *where)
+{
+    if (guest->shut)
+        return;
+    list_del(&guest->link);
+    guest->since = clock_now();
+    list_add_tail(where, &guest->link);
+}
+
+static void make_room(struct exposer *exposer)
+{
+    uint64_t now = clock_now();
+    list_for_each(e, &exposer->idle)
+    {
+        struct guest *guest = container_of(e, struct guest, link);
+        if (exposer->guests < GUESTS && now - guest->since < HEADER_NS)
+            break;
+        guest_shut(exposer, guest);
+    }
+    if (exposer->guests >= GUESTS_BUSY)
+        guest_shut(exposer, container_of(exposer->busy.next, struct guest, link));
+}
+
+static void guest_come(struct exposer *exposer, struct MHD_Connection *connection, void **context)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct guest *guest = info ? calloc(1, sizeof *guest) : NULL;
+    make_room(exposer);
+    *context = guest;
+    if (!guest)
+        return; /* for want of memory it cannot be shut; MHD's own clock ends it */
+    guest->fd = info->connect_fd;
+    list_init(&guest->link);
+    guest_move(guest, &exposer->idle);
+    exposer->guests++;
+}
+
+static void guest_go(struct exposer *exposer, struct guest *guest)
+{
+    if (guest && !guest->shut) {
+        list_del(&guest->link);
+        exposer->guests--;
+    }
+    free(guest);
+}
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        guest_come(arg, connection, context);
+    else
+        guest_go(arg, *context);
+}
+
+static void guest_is(struct MHD_Connection *connection, struct list *where)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    if (info && info->socket_context)
+        guest_move(info->socket_context, where);
+}
+
+/* --- the HTTP thread: requests ---------------------------------------------------------------- */
 
 static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *type,
                                const char *text, size_t len)
@@ -168,6 +262,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         visit->connection = connection;
         visit->page = page_for(exposer, connection);
         *state = visit;
+        guest_is(connection, &exposer->busy);
         return MHD_YES;
     }
     if (*upload_len > 0) {
@@ -186,9 +281,10 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 {
     struct exposer *exposer = arg;
     struct visit *visit = *state;
-    (void)connection, (void)code;
+    (void)code;
     if (!visit)
         return;
+    guest_is(connection, &exposer->idle);
     pthread_mutex_lock(&exposer->lock);
     list_del(&visit->link);
     pthread_mutex_unlock(&exposer->lock);
@@ -264,7 +360,8 @@ static int start_http(struct exposer *exposer, struct error *err)
         on_request, exposer, MHD_OPTION_EXTERNAL_LOGGER, on_http_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, exposer->fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        REQUEST_BYTES, MHD_OPTION_NOTIFY_COMPLETED, on_completed, exposer, MHD_OPTION_END);
+        REQUEST_BYTES, MHD_OPTION_NOTIFY_COMPLETED, on_completed, exposer,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, exposer, MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!exposer->http)
         return error_set(err, -ENOMEM, "metrics.listen: the HTTP server does not start");
@@ -293,6 +390,8 @@ int exposer_new(const struct exposer_config *config, struct exposer **ret_expose
     exposer->fd = exposer->listener.fd = exposer->listener.lock_fd = -1;
     pthread_mutex_init(&exposer->lock, NULL);
     mail_init(&exposer->mail, on_visit);
+    list_init(&exposer->idle);
+    list_init(&exposer->busy);
     int r = init_page(exposer, 0, "openmetrics", METRIC_OPENMETRICS_TYPE);
     if (init_page(exposer, 1, "prometheus", METRIC_PROMETHEUS_TYPE) < 0 || r < 0)
         r = error_set(err, -ENOMEM, "out of memory");

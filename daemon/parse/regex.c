@@ -13,6 +13,11 @@
 #define MATCH_KIB    8192
 #define PARENS_DEPTH 50
 
+/* PCRE2 looks up the other cases of each character of a range, one by one, whenever letters' case does not count:
+ * some 4 ms for a range up to the last character, and 3 s for a pattern that is full of them. */
+#define CASELESS_REACH 0x40000
+#define LAST_CHARACTER 0x10ffff
+
 struct regex {
     pcre2_code *code;
     pcre2_match_data *match;
@@ -32,19 +37,95 @@ static int explain(int code, size_t offset, struct error *err)
                      (const char *)why, offset + 1);
 }
 
-static int compile(const char *pattern, pcre2_code **ret_code, struct error *err)
+/* --- what it costs to compile ------------------------------------------------------------------ */
+
+/* Does it say anywhere that case does not count, as "(?i)" or "(?s-xi:" do? */
+static bool may_be_caseless(const char *pattern)
 {
-    int code;
-    size_t offset, len = strlen(pattern);
-    if (len > REGEX_LENGTH)
+    for (const char *p = pattern; (p = strstr(p, "(?")); p += 2) {
+        const char *flags = p + 2;
+        size_t n = strspn(flags, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ^-");
+        if (memchr(flags, 'i', n))
+            return true;
+    }
+    return false;
+}
+
+static uint32_t number_at(const char *text, int base)
+{
+    unsigned long n = strtoul(text, NULL, base);
+    return n < LAST_CHARACTER ? (uint32_t)n : LAST_CHARACTER;
+}
+
+/* The character that an escape names; 0 of one that names none; the last one of all where that would need more
+ * understanding. */
+static uint32_t escaped(const char *p)
+{
+    switch (*p) {
+    case 'x':
+        return number_at(p[1] == '{' ? p + 2 : p + 1, 16);
+    case 'o':
+        return p[1] == '{' ? number_at(p + 2, 8) : 0;
+    case 'N':
+        return strncmp(p + 1, "{U+", 3) == 0 ? number_at(p + 4, 16) : 0;
+    case 'Q':
+    case 'E':
+        return LAST_CHARACTER;
+    default:
+        return *p >= '0' && *p <= '9' ? number_at(p, 8) : (unsigned char)*p;
+    }
+}
+
+/* The character at `p`, in UTF-8 or as an escape; at least that, and for broken UTF-8 anything. */
+static uint32_t character_at(const char *p)
+{
+    const unsigned char *u = (const unsigned char *)p;
+    if (*p == '\\')
+        return escaped(p + 1);
+    if (u[0] < 0x80)
+        return u[0];
+    uint32_t c = u[0] >= 0xf0 ? u[0] & 0x07 : u[0] >= 0xe0 ? u[0] & 0x0f : u[0] & 0x1f;
+    for (int i = 1; (u[i] & 0xc0) == 0x80 && i < 4; i++)
+        c = c << 6 | (u[i] & 0x3f);
+    return c;
+}
+
+/* How far what may be ranges reach, all together: at least as far as they do. */
+static uint64_t ranges_reach(const char *pattern)
+{
+    uint64_t reach = 0;
+    for (const char *p = pattern; (p = strchr(p, '-')); p++)
+        reach += character_at(p + 1 + strspn(p + 1, " \t"));
+    return reach;
+}
+
+static int check_cost(const char *pattern, struct error *err)
+{
+    if (strlen(pattern) > REGEX_LENGTH)
         return error_set(err, -EINVAL, "it has more than %d bytes", REGEX_LENGTH);
+    if (may_be_caseless(pattern) && ranges_reach(pattern) > CASELESS_REACH)
+        return error_set(err, -EINVAL,
+                         "its ranges of characters are too wide for one where case does not count: "
+                         "leave (?i) out, or exclude the others, as [^\\x00-\\x7f] does");
+    return 0;
+}
+
+/* --- compiled ------------------------------------------------------------------------------------ */
+
+static int compile(const char *pattern, uint32_t options, pcre2_code **ret_code, struct error *err)
+{
+    int code, r = check_cost(pattern, err);
+    size_t offset, len = strlen(pattern);
+    if (r < 0)
+        return r;
     pcre2_compile_context *context = pcre2_compile_context_create(NULL);
     if (!context)
         return error_set(err, -ENOMEM, "out of memory");
     pcre2_set_parens_nest_limit(context, PARENS_DEPTH);
-    *ret_code = pcre2_compile((PCRE2_SPTR)pattern, len,
-                              PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C, &code,
-                              &offset, context);
+    *ret_code =
+        pcre2_compile((PCRE2_SPTR)pattern, len,
+                      options | PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C,
+                      &code, &offset, context);
     pcre2_compile_context_free(context);
     return *ret_code ? 0 : explain(code, offset, err);
 }
@@ -52,7 +133,8 @@ static int compile(const char *pattern, pcre2_code **ret_code, struct error *err
 int regex_check(const char *pattern, struct error *err)
 {
     pcre2_code *code;
-    int r = compile(pattern, &code, err);
+    uint32_t as_it_is = PCRE2_NO_AUTO_POSSESS | PCRE2_NO_START_OPTIMIZE | PCRE2_NO_DOTSTAR_ANCHOR;
+    int r = compile(pattern, as_it_is, &code, err);
     if (r == 0)
         pcre2_code_free(code);
     return r;
@@ -61,7 +143,8 @@ int regex_check(const char *pattern, struct error *err)
 int regex_new(const char *pattern, struct regex **ret_regex, struct error *err)
 {
     struct regex *regex = calloc(1, sizeof *regex);
-    int r = regex ? compile(pattern, &regex->code, err) : error_set(err, -ENOMEM, "out of memory");
+    int r =
+        regex ? compile(pattern, 0, &regex->code, err) : error_set(err, -ENOMEM, "out of memory");
     if (r < 0) {
         free(regex);
         return r;

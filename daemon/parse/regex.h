@@ -1,5 +1,6 @@
 /* A regular expression of a job, in PCRE2's syntax (pcre2pattern(3)), with bounds on what it may cost: the
- * pattern's length, and for each text the steps and the memory of the search. Text that is not UTF-8 matches
+ * pattern's length, how wide its ranges are where case does not count (PCRE2 compiles these slowly), and for each
+ * text the steps and the memory of the search. Text that is not UTF-8 matches
  * where it is. Compiled once a run; one owner. */
 #ifndef PENSTOCK_PARSE_REGEX_H
 #define PENSTOCK_PARSE_REGEX_H

@@ -291,16 +291,58 @@ class Http(penstock_test.Case):
         daemon.call("ping")
         self.assertLess(openmetrics.read(daemon.call("metrics"))["penstock_process_open_fds"].value(), 60)
         self.assertEqual(daemon.ctl("metrics", check=0).returncode, 0)
+        self.scrape_in_time()  # while all of them hold on
         for one in idle:
             one.close()
 
-        def served():
-            try:
-                return self.get(OverUnix(self.path))[0] == 200
-            except (OSError, http.client.HTTPException):
-                return False
+    def scrape_in_time(self):
+        """Well before idle connections are ended for their idleness alone, after ten seconds."""
+        connection = OverUnix(self.path)
+        connection.timeout = 5
+        self.assertEqual(self.get(connection)[0], 200)
+        connection.close()
 
-        until(served, "there is room again")
+    def test_answers_that_nobody_reads_shut_nobody_out(self):
+        daemon = self.daemon({"metrics.listen": self.path})
+        for _ in range(40):
+            one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.addCleanup(one.close)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            one.settimeout(5)
+            one.connect(str(self.path))
+            try:
+                one.send(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 100)
+            except OSError:
+                pass  # it had to make room meanwhile
+        self.scrape_in_time()
+        daemon.call("ping")
+
+    def test_a_header_that_trickles_in_shuts_nobody_out(self):
+        self.daemon({"metrics.listen": self.path})
+        stop, slow = threading.Event(), []
+        for _ in range(20):
+            one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.addCleanup(one.close)
+            one.settimeout(5)
+            one.connect(str(self.path))
+            slow.append(one)
+
+        def trickle():
+            while not stop.wait(0.05):
+                for one in slow:
+                    try:
+                        one.send(b"G")
+                    except OSError:
+                        pass
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        try:
+            for _ in range(3):
+                self.scrape_in_time()
+        finally:
+            stop.set()
+            thread.join()
 
     def test_the_end_with_requests_under_way(self):
         daemon = self.daemon({"metrics.listen": self.path})
