@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
-#include "fetch/transfer.h"
+#include "fetch/loop.h"
 #include "notify.h"
 
 #include <errno.h>

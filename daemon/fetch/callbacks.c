@@ -9,7 +9,7 @@
 #include "fetch/location.h"
 #include "fetch/clocks.h"
 #include "fetch/delivery.h"
-#include "fetch/loop.h"
+#include "fetch/loop_impl.h"
 #include "fetch/proxied.h"
 
 #include <arpa/inet.h>

@@ -7,7 +7,7 @@
 #include "fetch/clocks.h"
 
 #include "base/clock.h"
-#include "fetch/loop.h"
+#include "fetch/loop_impl.h"
 
 /* While it connects, curl is called this often: else 7.88 stays with an address that does not
  * answer. */

@@ -19,7 +19,7 @@
 
 #include "base/clock.h"
 #include "fetch/clocks.h"
-#include "fetch/loop.h"
+#include "fetch/loop_impl.h"
 #include "fetch/splice.h"
 
 #include <string.h>

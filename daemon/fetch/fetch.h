@@ -3,11 +3,13 @@
 #define PENSTOCK_FETCH_FETCH_H
 
 #include "base/error.h"
-#include "fetch/transfer.h"
+#include "fetch/loop.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct fetch;
 
 struct fetch_config {
     unsigned threads;      /* 0 for 1 */
@@ -38,6 +40,12 @@ struct fetch_loop_stats {
     unsigned running;
     uint64_t ticks_ns; /* clock_now of its last sign of life, at least two a second */
 };
+
+/* The loop that serves this host: by a hash of its name, so that connections are reused. Any
+ * thread. */
+struct fetch_loop *fetch_loop_for(struct fetch *fetch, const char *host);
+struct fetch_loop *fetch_loop_at(struct fetch *fetch, size_t i); /* below fetch_loop_count */
+
 size_t fetch_loop_count(const struct fetch *fetch);
 void fetch_loop_stats(const struct fetch *fetch, size_t i, struct fetch_loop_stats *ret_stats);
 

@@ -1,49 +1,24 @@
-/* One fetch loop, for the files of this layer. */
+/* A fetch loop, as those see it who put handles of their own beside its transfers. */
 #ifndef PENSTOCK_FETCH_LOOP_H
 #define PENSTOCK_FETCH_LOOP_H
 
-#include "base/list.h"
 #include "base/mailbox.h"
-#include "fetch/connection.h"
-#include "fetch/lookup.h"
-#include "fetch/multi.h"
-#include "fetch/rate.h"
-#include "fetch/trust.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <stdbool.h>
 #include <uv.h>
 
-struct fetch_loop {
-    unsigned index;
-    uv_loop_t uv;
-    struct mailbox mailbox;
-    struct multi multi;
-    uv_timer_t tick;
-    pthread_t thread;
-    struct mail stop_mail;
-    struct list spares; /* struct transfer_impl without a transfer */
-    size_t spare_count;
-    struct list turns; /* struct transfer_impl that got data in curl's turn */
-    struct connections sockets;
-    struct lookups lookups;
-    int dead; /* a socket without a connection: splice.c gives it to curl for a living one */
-    struct rates rates;
-    size_t receive_buffer;
-    unsigned idle_connects; /* kept at most */
-    uint64_t splice_min;    /* 0: never */
-    struct trust trust;
-    struct mail trust_mail; /* the bundle may have changed */
-    /* Written by the loop's thread, read by any. */
-    _Atomic uint64_t transfers, connections, bytes, spliced, ticks_ns;
-    atomic_uint running;
-};
+struct fetch_loop;
 
-/* Reads the CA bundle into the multi's cache, which takes some 30 ms of CPU, so that the first TLS
- * connection doesn't stop the loop for it. Without any network. What goes wrong shows when a
- * connection is made. */
-void warm_ca(CURLM *multi, const char *ca_file);
+/* Its uv loop, for handles that live beside a transfer (body pipes). The loop's thread. */
+uv_loop_t *fetch_loop_uv(struct fetch_loop *loop);
+
+/* Posts a mail to the loop's thread. Any thread. */
+void fetch_loop_post(struct fetch_loop *loop, struct mail *mail);
+
+/* Is this the loop's own thread? For assertions. */
+bool fetch_loop_is_current(const struct fetch_loop *loop);
+
+/* The calling thread is the loop's from now on. Once, before anything runs on it. */
+void fetch_loop_adopt(const struct fetch_loop *loop);
 
 #endif

@@ -198,10 +198,9 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
 
 /* --- life --- */
 
-int multi_init(struct multi *multi, uv_loop_t *loop,
-               void (*done)(struct multi *multi, CURL *easy, CURLcode code))
+int multi_init(struct multi *multi, uv_loop_t *loop)
 {
-    *multi = (struct multi){.loop = loop, .done = done};
+    *multi = (struct multi){.loop = loop};
     list_init(&multi->reports);
     multi->handle = curl_multi_init();
     if (!multi->handle)

@@ -37,18 +37,18 @@ struct multi {
     struct multi_watcher **watchers; /* by descriptor */
     size_t watcher_room;
     struct list reports;
+    /* Set after multi_init, before the loop runs. `done`: a handle has ended; never from within curl; it removes the
+     * handle. `unwatched`: a handle waits for no socket any more; from within curl. `turned`: curl has done what it
+     * could, and what ended is told next. */
     void (*done)(struct multi *multi, CURL *easy, CURLcode code);
-    void (*unwatched)(CURL *easy); /* waits for no socket any more; called from within curl */
-    void (*turned)(
-        struct multi *multi); /* curl has done what it could, and what ended is told next */
+    void (*unwatched)(CURL *easy);
+    void (*turned)(struct multi *multi);
     void (*closed)(struct multi *multi);
     size_t closing; /* handles on their way */
 };
 
-/* `done` is called for each handle that ended, never from within curl; it removes the handle. 0 or
- * a negative errno, and then nothing is left but handles that the loop has yet to close. */
-int multi_init(struct multi *multi, uv_loop_t *loop,
-               void (*done)(struct multi *multi, CURL *easy, CURLcode code));
+/* 0 or a negative errno, and then nothing is left but handles that the loop has yet to close. */
+int multi_init(struct multi *multi, uv_loop_t *loop);
 
 /* All handles are removed. The memory is free to use again from `closed` on. */
 void multi_close(struct multi *multi, void (*closed)(struct multi *multi));

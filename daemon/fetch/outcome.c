@@ -13,7 +13,7 @@
  * Messages say host, port and address, never path or query. */
 #include "fetch/outcome.h"
 
-#include "fetch/loop.h"
+#include "fetch/loop_impl.h"
 #include "fetch/proxied.h"
 
 #include <errno.h>

@@ -6,7 +6,7 @@
 #include "fetch/cookies.h"
 #include "fetch/callbacks.h"
 #include "fetch/libcurl.h"
-#include "fetch/loop.h"
+#include "fetch/loop_impl.h"
 #include "fetch/proxied.h"
 
 #include <arpa/inet.h>

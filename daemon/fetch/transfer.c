@@ -13,19 +13,16 @@
 #include "fetch/clocks.h"
 #include "fetch/delivery.h"
 #include "fetch/libcurl.h"
-#include "fetch/loop.h"
+#include "fetch/loop_impl.h"
 #include "fetch/outcome.h"
 #include "fetch/setup.h"
+#include "fetch/spares.h"
 #include "fetch/splice.h"
 #include "fetch/transfer_impl.h"
-#include "fetch/transfer_loop.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <assert.h>
 
 enum transfer_phase { PHASE_IDLE, PHASE_QUEUED, PHASE_RUNNING, PHASE_CANCELLING, PHASE_CANCELLED };
-
-#define SPARES_MAX 64 /* handles kept for reuse by one loop */
 
 static bool phase_move(struct transfer *t, enum transfer_phase from, enum transfer_phase to)
 {
@@ -34,85 +31,9 @@ static bool phase_move(struct transfer *t, enum transfer_phase from, enum transf
                                                    memory_order_acq_rel, memory_order_acquire);
 }
 
-/* --- the pool --- */
-
-static void on_timer_closed(uv_handle_t *h)
-{
-    free(container_of(h, struct transfer_impl, timer));
-}
-
-static void impl_free(struct transfer_impl *impl)
-{
-    curl_easy_cleanup(impl->easy);
-    curl_url_cleanup(impl->url);
-    uv_close((uv_handle_t *)&impl->timer, on_timer_closed);
-}
-
-static struct transfer_impl *impl_new(struct fetch_loop *loop)
-{
-    struct transfer_impl *impl = calloc(1, sizeof *impl);
-    if (!impl)
-        return NULL;
-    list_init(&impl->link);
-    list_init(&impl->report.link);
-    list_init(&impl->rate_link);
-    list_init(&impl->turn_link);
-    impl->loop = loop;
-    impl->socket = -1;
-    impl->easy = curl_easy_init();
-    impl->url = curl_url();
-    if (!impl->easy || !impl->url) {
-        curl_easy_cleanup(impl->easy);
-        curl_url_cleanup(impl->url);
-        free(impl);
-        return NULL;
-    }
-    uv_timer_init(&loop->uv, &impl->timer);
-    return impl;
-}
-
-static struct transfer_impl *impl_get(struct fetch_loop *loop)
-{
-    struct list *e = list_pop(&loop->spares);
-    if (!e)
-        return impl_new(loop);
-    loop->spare_count--;
-    return container_of(e, struct transfer_impl, link);
-}
-
-static bool renew(struct transfer_impl *impl)
-{
-    CURL *easy = curl_easy_init();
-    if (!easy)
-        return false;
-    curl_easy_cleanup(impl->easy);
-    impl->easy = easy;
-    return true;
-}
-
-static void impl_put(struct transfer_impl *impl)
-{
-    struct fetch_loop *loop = impl->loop;
-    setup_reset(impl);
-    if (loop->spare_count >= SPARES_MAX || (!libcurl_handles_last() && !renew(impl))) {
-        impl_free(impl);
-        return;
-    }
-    list_add_head(&loop->spares, &impl->link);
-    loop->spare_count++;
-}
-
-void transfer_free_spares(struct fetch_loop *loop)
-{
-    struct list *e;
-    while ((e = list_pop(&loop->spares)))
-        impl_free(container_of(e, struct transfer_impl, link));
-    loop->spare_count = 0;
-}
-
 /* Curl's limit is on all connections, those in use as well: with as many stalled transfers as it allows, each one that
  * ends would lose its connection. */
-void transfer_count(struct fetch_loop *loop, int change)
+static void count_running(struct fetch_loop *loop, int change)
 {
     unsigned running =
         atomic_fetch_add_explicit(&loop->running, (unsigned)change, memory_order_relaxed);
@@ -129,7 +50,7 @@ static void tell_end(struct transfer *t)
         .kind = KIND_INTERNAL, .stopped = true, .message = "stopped before it began"};
     if (t->impl) {
         result = t->impl->result;
-        impl_put(t->impl);
+        spares_put(t->impl);
         t->impl = NULL;
     }
     t->ops->on_end(t, &result);
@@ -150,7 +71,7 @@ static void detach(struct transfer_impl *impl, CURLcode code)
     rate_put(impl->rate);
     impl->rate = NULL;
     impl_leave_curl(impl);
-    transfer_count(impl->loop, -1);
+    count_running(impl->loop, -1);
 }
 
 static void impl_end(struct transfer_impl *impl, CURLcode code)
@@ -171,7 +92,7 @@ static struct transfer_impl *impl_of(CURL *easy)
     return (struct transfer_impl *)(void *)impl;
 }
 
-void transfer_unwatched(CURL *easy)
+static void on_unwatched(CURL *easy)
 {
     struct transfer_impl *impl = impl_of(easy);
     if (impl && impl->t && !impl->ended && impl->stage == STAGE_CONNECT)
@@ -207,7 +128,7 @@ static void impl_begin(struct transfer_impl *impl)
 {
     struct fetch_loop *loop = impl->loop;
     atomic_fetch_add_explicit(&loop->transfers, 1, memory_order_relaxed);
-    transfer_count(loop, 1);
+    count_running(loop, 1);
     impl->started = clock_now();
     if (setup_handle(impl) < 0) {
         impl_end(impl, CURLE_FAILED_INIT);
@@ -252,7 +173,7 @@ static void go_afresh(struct transfer_impl *impl)
     impl_add(impl);
 }
 
-void transfer_done(struct multi *multi, CURL *easy, CURLcode code)
+static void on_done(struct multi *multi, CURL *easy, CURLcode code)
 {
     struct transfer_impl *impl = impl_of(easy);
     if (impl->added && may_go_afresh(impl, code)) {
@@ -280,7 +201,7 @@ static void on_start(struct mail *mail)
         tell_end(t);
         return;
     }
-    struct transfer_impl *impl = impl_get(t->loop);
+    struct transfer_impl *impl = spares_take(t->loop);
     if (impl) {
         t->impl = impl;
         impl->t = t;
@@ -320,6 +241,7 @@ void transfer_cancel(struct transfer *t)
 void transfer_resume(struct transfer *t)
 {
     struct transfer_impl *impl = t->impl;
+    assert(fetch_loop_is_current(t->loop));
     if (!impl || impl->ended || !impl->paused)
         return;
     impl->paused = false;
@@ -329,10 +251,19 @@ void transfer_resume(struct transfer *t)
         delivery_go_on(impl);
 }
 
-void transfer_go_on(struct list *waiting)
+static void on_rate_allows(struct list *waiting)
 {
     struct transfer_impl *impl = container_of(waiting, struct transfer_impl, rate_link);
     impl->throttled = false;
     atomic_store_explicit(&impl->t->throttled, false, memory_order_relaxed);
     delivery_go_on(impl);
+}
+
+void transfer_serve(struct fetch_loop *loop)
+{
+    loop->multi.done = on_done;
+    loop->multi.turned = impl_tell_turns;
+    loop->multi.unwatched = on_unwatched;
+    count_running(loop, 0);
+    rates_init(&loop->rates, &loop->uv, on_rate_allows);
 }

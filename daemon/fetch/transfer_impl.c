@@ -1,6 +1,6 @@
 #include "fetch/transfer_impl.h"
 
-#include "fetch/loop.h"
+#include "fetch/loop_impl.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "fetch/loop.h"
+#include "fetch/warm.h"
 
 #include "base/fd.h"
 

@@ -6,6 +6,7 @@
 #include "base/json_string.h"
 #include "base/list.h"
 #include "fetch/cookies.h"
+#include "fetch/fetch.h"
 #include "job/redirect.h"
 #include "terms/proxy.h"
 

@@ -8,7 +8,7 @@
 #define PENSTOCK_JOB_CHECKSUM_H
 
 #include "base/error.h"
-#include "fetch/transfer.h"
+#include "fetch/request.h"
 #include "flow/digest.h"
 
 #include <stdbool.h>

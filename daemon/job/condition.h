@@ -9,7 +9,7 @@
 #ifndef PENSTOCK_JOB_CONDITION_H
 #define PENSTOCK_JOB_CONDITION_H
 
-#include "fetch/transfer.h"
+#include "fetch/request.h"
 
 #include <stdbool.h>
 #include <stddef.h>

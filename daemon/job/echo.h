@@ -4,7 +4,7 @@
 #ifndef PENSTOCK_JOB_ECHO_H
 #define PENSTOCK_JOB_ECHO_H
 
-#include "fetch/transfer.h"
+#include "fetch/request.h"
 #include "terms/credential.h"
 
 /* The fields of the response, with asterisks for the credential's secrets: one newly allocated block, NULL without

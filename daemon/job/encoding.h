@@ -4,7 +4,7 @@
 #ifndef PENSTOCK_JOB_ENCODING_H
 #define PENSTOCK_JOB_ENCODING_H
 
-#include "fetch/transfer.h"
+#include "fetch/request.h"
 #include "flow/decode.h"
 
 #include <stdbool.h>

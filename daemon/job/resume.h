@@ -41,7 +41,7 @@
 #define PENSTOCK_JOB_RESUME_H
 
 #include "base/error.h"
-#include "fetch/transfer.h"
+#include "fetch/request.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
 #ifndef PENSTOCK_JOB_VALIDATOR_H
 #define PENSTOCK_JOB_VALIDATOR_H
 
-#include "fetch/transfer.h"
+#include "fetch/request.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "fetch/fetch.h"
 #include "fetch/policy.h"
+#include "fetch/transfer.h"
 #include "support/origin.h"
 #include "support/testlib.h"
 

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "fetch/fetch.h"
+#include "fetch/transfer.h"
 #include "flow/body_pipe.h"
 #include "parse/pool.h"
 #include "parse/task.h"
