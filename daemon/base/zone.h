@@ -1,5 +1,5 @@
 /* Time zones by their names: the offset of local time at any moment. libc has only one zone a process, and setting
- * TZ is nothing for a program with threads, so GLib reads the system's zone files.
+ * TZ is nothing for a program with threads, so the system's zone files are read here.
  *
  * Any thread, the control loop included: a zone's file has a few KiB (the name cannot lead elsewhere), and opening one
  * that nobody holds open takes 0.05 to 2 ms; one that is open is shared. */
@@ -10,8 +10,8 @@
 
 struct zone;
 
-/* "Europe/Berlin", "UTC"; NULL: the process's own (TZ, else /etc/localtime). 0, or -ENOENT: there is none of that
- * name. */
+/* "Europe/Berlin", "UTC"; NULL: the process's own (TZ, else /etc/localtime). 0; -ENOENT: there is none of that
+ * name; or -ENOMEM. */
 int zone_open(const char *name, struct zone **ret_zone);
 void zone_free(struct zone *zone); /* takes NULL */
 

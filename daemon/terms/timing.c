@@ -56,8 +56,11 @@ static int read_cron(const json_t *value, struct timing *t, struct error *err)
 static int read_zone(const json_t *value, struct timing *t, struct error *err)
 {
     const char *text = json_string_value(value);
-    if (text && strlen(text) == json_string_length(value) && zone_open(text, &t->zone) == 0)
+    int r = text && strlen(text) == json_string_length(value) ? zone_open(text, &t->zone) : -ENOENT;
+    if (r == 0)
         return 0;
+    if (r == -ENOMEM)
+        return error_set(err, r, "out of memory");
     return error_set(err, -EINVAL,
                      "there is no zone '%.64s'; write one as \"Europe/Berlin\" or \"UTC\"",
                      text ? text : "");
