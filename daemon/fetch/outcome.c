@@ -15,6 +15,7 @@
 
 #include "fetch/loop_impl.h"
 #include "fetch/proxied.h"
+#include "fetch/tls.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -160,6 +161,11 @@ static void map_connecting(struct transfer_impl *impl, CURLcode code, const char
 
 static void map_code(struct transfer_impl *impl, CURLcode code, const char *at)
 {
+    const char *limit = tls_reason(impl->curl_error);
+    if (limit) {
+        impl_fail(impl, KIND_TLS, "%s sent %s", at, limit);
+        return;
+    }
     switch ((int)code) {
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:

@@ -8,6 +8,7 @@
 #include "fetch/libcurl.h"
 #include "fetch/loop_impl.h"
 #include "fetch/proxied.h"
+#include "fetch/tls.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -362,7 +363,7 @@ int setup_handle(struct transfer_impl *impl)
     if (request->cookies && cookies_lend(request->cookies, impl->easy) < 0)
         return no_memory(impl);
     if (!set_texts(impl) || !set_method(impl) || !set_identity(impl) || !set_lookup(impl) ||
-        !set_rate(impl))
+        !set_rate(impl) || !tls_limit(impl->easy))
         return no_memory(impl);
     /* Curl's own limit as well, as it gives each of several addresses its share of it. */
     if (request->connect_ms)

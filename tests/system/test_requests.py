@@ -33,11 +33,11 @@ class Certificates:
     def openssl(self, *args):
         penstock_test.run("openssl", *args, check=0)
 
-    def sign(self, name, extension):
+    def sign(self, name, extension, kind="ec"):
         key, request, cert = (self.test.dir / f"{name}.{s}" for s in ("key", "csr", "pem"))
         extensions = self.test.wrote(f"{name}.ext", extension + "\n")
-        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", request,
-                     "-subj", f"/CN={name}")
+        curve = ("-pkeyopt", "ec_paramgen_curve:P-256") if kind == "ec" else ()
+        self.openssl("req", "-newkey", kind, *curve, "-nodes", "-keyout", key, "-out", request, "-subj", f"/CN={name}")
         self.openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-CAcreateserial", "-days", "2",
                      "-out", cert, "-extfile", extensions)
         for path in (key, cert):
