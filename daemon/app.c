@@ -145,6 +145,7 @@ static int make_store(struct app *app, struct error *err)
     const struct settings *s = app->settings;
     struct store_config config = {.path = s->store_path,
                                   .max_jobs = s->max_jobs,
+                                  .max_bytes = s->max_bytes,
                                   .keep_finished_us = (int64_t)(s->keep_finished / 1000),
                                   .keep_finished_count = s->keep_finished_count,
                                   .make_dir = default_place(s),

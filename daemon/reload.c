@@ -53,6 +53,7 @@ static json_t *name_restarts(const struct settings *a, const struct settings *b)
         {"store.keep_finished", a->keep_finished != b->keep_finished},
         {"store.keep_finished_count", a->keep_finished_count != b->keep_finished_count},
         {"queue.max_jobs", a->max_jobs != b->max_jobs},
+        {"queue.max_bytes", a->max_bytes != b->max_bytes},
         {"fetch.threads", a->fetch_threads != b->fetch_threads},
         {"fetch.proxy", differ(a->proxy, b->proxy)},
         {"fetch.ca_file", differ(a->ca_file, b->ca_file)},

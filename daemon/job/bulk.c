@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define PAGE       256
+#define PAGE_BYTES ((size_t)1 << 20)
 #define ANSWER_MAX 10000 /* ids in one answer; `more` says that there were others */
 #define ENDING_LOW 512
 #define PAGING_MAX 8 /* calls that have a page in memory */
@@ -307,7 +308,8 @@ static void next_page(struct bulk *b)
 {
     struct store *store = b->jobs->config.store;
     struct store_select select = b->list.select;
-    b->list = (struct store_list){.select = select, .before = b->before, .limit = PAGE};
+    b->list = (struct store_list){
+        .select = select, .before = b->before, .limit = PAGE, .max_bytes = PAGE_BYTES};
     b->jobs->paging++;
     mail_init(&b->list.call.mail, on_page);
     store->engine->list(store, &b->list);

@@ -23,6 +23,7 @@
 
 #define LIST_DEFAULT 50
 #define LIST_MAX     1000
+#define LIST_BYTES   ((size_t)1 << 20) /* of the jobs' texts in one answer, and a job more */
 
 /* --- answers ------------------------------------------------------------------------------------- */
 
@@ -275,6 +276,7 @@ static void call_list(struct jobs_call *call)
     call_limit(call, &l->list.select);
     l->call = call;
     l->list.limit = (size_t)limit;
+    l->list.max_bytes = LIST_BYTES;
     l->list.before = before;
     mail_init(&l->list.call.mail, on_listed);
     store->engine->list(store, &l->list);

@@ -74,7 +74,7 @@ static struct row *row_current(struct memory *m, struct store_call *call, uint64
 /* --- submit ---------------------------------------------------------------------------------- */
 
 /* 0, also for a key that is known; or why nothing of the call may stay. */
-static int submit_item(struct memory *m, struct store_submit_item *item)
+static int submit_item(struct memory *m, struct store_submit_item *item, struct error *err)
 {
     const struct store_job *job = item->job;
     const struct row *known = job->key ? rows_get_key(&m->rows, job->uid, job->key) : NULL;
@@ -86,9 +86,10 @@ static int submit_item(struct memory *m, struct store_submit_item *item)
         item->job->id = known->job.id;
         return 0;
     }
-    if (m->config.max_jobs && rows_pending(&m->rows) >= m->config.max_jobs)
-        return -EDQUOT;
-    int r = rows_add(&m->rows, item->job);
+    int r = store_check_room(&m->config, &m->rows.counts, job, err);
+    if (r < 0)
+        return r;
+    r = rows_add(&m->rows, item->job);
     item->job->id = r < 0 ? 0 : m->rows.counts.last_id;
     item->job->rank = store_rank(item->job);
     if (r == 0 && item->claim) {
@@ -119,16 +120,11 @@ static void memory_submit(struct store *s, struct store_submit *call)
 
     forget(m);
     for (size_t i = 0; i < call->count && r == 0; i++)
-        r = submit_item(m, &call->items[i]);
+        r = submit_item(m, &call->items[i], &call->call.error);
     if (r < 0)
         undo_submit(m, call, last_id);
     else if (call->run)
         schedule_rows_run(&m->schedules, call->run, call->items[0].job->id);
-    if (r == -EDQUOT)
-        error_set(&call->call.error, r,
-                  "the queue is full: %llu jobs wait or run, and queue.max_jobs is %llu",
-                  (unsigned long long)rows_pending(&m->rows),
-                  (unsigned long long)m->config.max_jobs);
     done(m, &call->call, r);
 }
 
@@ -249,17 +245,20 @@ static bool scan(struct memory *m, struct store_list *call)
     for (int i = 0; i < SCAN_ROWS; i++) {
         uint64_t id;
         const struct row *row = idmap_below(&m->rows.by_id, call->next, &id);
-        if (!row || call->count == call->limit) {
+        if (!row || store_list_full(call)) {
             call->next = row ? call->next : 0;
             done_jobs(m, &call->call, 0, &call->jobs, &call->count);
             return true;
         }
-        if (store_select_match(&call->select, &row->job))
+        bool wanted = store_select_match(&call->select, &row->job);
+        if (wanted)
             r = store_jobs_add(&call->jobs, &call->count, &row->job);
         if (r < 0) {
             done_jobs(m, &call->call, r, &call->jobs, &call->count);
             return true;
         }
+        if (wanted)
+            store_list_count(call);
         call->next = id;
     }
     return false;
@@ -279,7 +278,7 @@ static void memory_list(struct store *s, struct store_list *call)
 {
     struct memory *m = memory_of(s);
     call->jobs = NULL;
-    call->count = 0;
+    call->count = call->bytes = 0;
     call->next = call->before ? call->before : m->rows.counts.last_id + 1;
     if (scan(m, call))
         return;

@@ -105,8 +105,10 @@ void row_set_state(struct rows *rows, struct row *row, enum job_state state, int
     row->job.due = due;
     if (state == JOB_QUEUED || state == JOB_WAITING)
         row_place(row, due ? PLACE_DUE : PLACE_READY);
-    if (was_pending && job_state_final(state))
+    if (was_pending && job_state_final(state)) {
         row->host->pending--;
+        rows->counts.pending_bytes -= strlen(row->job.spec);
+    }
 }
 
 static char *put_string(char **at, const char *s)
@@ -174,6 +176,7 @@ int rows_add(struct rows *rows, const struct store_job *job)
     if (row->job.key)
         tree_insert(&rows->keys, &row->keyed->entry);
     rows->counts.by_state[JOB_QUEUED]++;
+    rows->counts.pending_bytes += strlen(row->job.spec);
     row_place(row, row->job.due ? PLACE_DUE : PLACE_READY);
     return 0;
 }
@@ -182,8 +185,10 @@ void rows_remove(struct rows *rows, struct row *row)
 {
     row_unplace(row);
     rows->counts.by_state[row->job.state]--;
-    if (!job_state_final(row->job.state))
+    if (!job_state_final(row->job.state)) {
         row->host->pending--;
+        rows->counts.pending_bytes -= strlen(row->job.spec);
+    }
     if (row->job.key)
         tree_remove(&rows->keys, &row->keyed->entry);
     idmap_clear(&rows->by_id, row->job.id);

@@ -54,7 +54,7 @@ static void sqlite_get(struct store *s, struct store_get *call)
 static void sqlite_list(struct store *s, struct store_list *call)
 {
     call->jobs = NULL;
-    call->count = 0;
+    call->count = call->bytes = 0;
     call->next = call->before ? call->before : INT64_MAX; /* the cursor, until it is done */
     queue(s, &call->call, OP_LIST);
 }

@@ -123,6 +123,9 @@ static int read_figures(struct sqlite *s, struct error *err)
         s->counts.by_state[i] = (uint64_t)n;
     }
     if (r == 0)
+        r = read_number(s, "SELECT jobs FROM counts WHERE state=6", &n, err);
+    s->counts.pending_bytes = (uint64_t)n;
+    if (r == 0)
         r = read_number(s, "SELECT seq FROM sqlite_sequence WHERE name='jobs'", &n, err);
     s->counts.last_id = (uint64_t)n;
     if (r == 0)

@@ -46,6 +46,7 @@ enum stmt {
     STMT_INSERT,
     STMT_UNDO,
     STMT_STATE,
+    STMT_BYTES,
     STMT_CLAIM,
     STMT_POSTPONE,
     STMT_FINISH,
@@ -163,6 +164,8 @@ int sqlite_fault(struct sqlite *s, int rc);
 
 /* The columns that each row statement begins with, and the row in them; strings are SQLite's, until the
  * statement is stepped or reset. The verdict is not among them. */
+#define SQLITE_PENDING_BYTES 6 /* the row of `counts` that has them, behind those of the states */
+
 #define ROW_COLUMNS                                                                     \
     "j.id,j.attempt,j.state,j.priority,j.rank,j.uid,j.gid,j.created,j.due,j.finished,"  \
     "j.retry_of,j.finish_seq,j.error,j.host,j.parser,j.key,j.labels,j.spec,j.schedule," \

@@ -77,7 +77,7 @@ int read_get(struct sqlite *s, struct store_get *call)
 void read_list_begin(struct sqlite *s, struct store_list *call)
 {
     call->jobs = NULL;
-    call->count = 0;
+    call->count = call->bytes = 0;
     call->next = call->before ? call->before : s->counts.last_id + 1;
 }
 
@@ -104,13 +104,16 @@ static int scan(struct sqlite *s, struct store_list *call, enum stmt which)
             call->next = 0;
             return r;
         }
-        if (call->count == call->limit)
+        if (store_list_full(call))
             return 0;
         stmt_row(s->stmts[which], &row);
-        if (store_select_match(&call->select, &row))
+        bool wanted = store_select_match(&call->select, &row);
+        if (wanted)
             r = add_row(s, &row, &call->jobs, &call->count);
         if (r < 0)
             return r;
+        if (wanted)
+            store_list_count(call);
         call->next = row.id;
     }
     return 1;

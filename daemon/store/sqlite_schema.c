@@ -54,11 +54,13 @@ static const char version_4[] =
     "ALTER TABLE jobs ADD COLUMN interrupted INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE jobs ADD COLUMN torn INTEGER NOT NULL DEFAULT 0;";
 
+/* counts, state 6 (none of a job's): how many bytes the specs of jobs have that have not ended. */
+static const char version_5[] =
+    "INSERT INTO counts SELECT 6,ifnull(sum(length(CAST(spec AS BLOB))),0) FROM jobs "
+    "WHERE state<3;";
+
 const struct schema_step schema_steps[] = {
-    {1, version_1},
-    {2, version_2},
-    {3, version_3},
-    {4, version_4},
+    {1, version_1}, {2, version_2}, {3, version_3}, {4, version_4}, {5, version_5},
 };
 const size_t schema_step_count = sizeof schema_steps / sizeof schema_steps[0];
 

@@ -17,6 +17,7 @@ static const char *const sql[STMT_COUNT_] = {
         "VALUES(?1,?2,?2,?3,?4,?5,?6,?7,?8,?9,0,?10,0,0,?11,?12,?13,?14,?15,?16)",
     [STMT_UNDO] = "DELETE FROM jobs WHERE id>?1",
     [STMT_STATE] = "SELECT state,attempt FROM jobs WHERE id=?1",
+    [STMT_BYTES] = "SELECT length(CAST(spec AS BLOB)) FROM jobs WHERE id=?1",
     [STMT_CLAIM] = "UPDATE jobs SET state=1,place=0,due=0,attempt=?2 WHERE id=?1",
     [STMT_POSTPONE] = "UPDATE jobs SET state=?2,place=?3,due=?4,"
                       "history=CASE WHEN ?5 IS NULL OR length(history)+length(?5)>=?6 THEN history "

@@ -8,12 +8,6 @@
 
 enum { PLACE_NONE, PLACE_READY, PLACE_DUE };
 
-static uint64_t pending(const struct sqlite *s)
-{
-    const uint64_t *n = s->counts.by_state;
-    return n[JOB_QUEUED] + n[JOB_RUNNING] + n[JOB_WAITING];
-}
-
 static uint64_t ended(const struct sqlite *s)
 {
     const uint64_t *n = s->counts.by_state;
@@ -76,6 +70,7 @@ static int insert(struct sqlite *s, const struct store_submit_item *item)
         job->attempt = 1;
     }
     s->counts.by_state[item->claim ? JOB_RUNNING : JOB_QUEUED]++;
+    s->counts.pending_bytes += strlen(job->spec);
     return 0;
 }
 
@@ -91,7 +86,7 @@ void write_undo_submit(struct store_submit *call)
 
 /* The rows after last_id, whose ids nobody has seen, go again. */
 static int refuse_full(struct sqlite *s, struct store_submit *call,
-                       const struct store_counts *before)
+                       const struct store_counts *before, const struct error *why)
 {
     sqlite3_bind_int64(s->stmts[STMT_UNDO], 1, (sqlite3_int64)before->last_id);
     int r = stmt_run(s, STMT_UNDO);
@@ -99,24 +94,23 @@ static int refuse_full(struct sqlite *s, struct store_submit *call,
         return r;
     s->counts = *before;
     write_undo_submit(call);
-    call->call.result =
-        error_set(&call->call.error, -EDQUOT,
-                  "the queue is full: %llu jobs wait or run, and queue.max_jobs is %llu",
-                  (unsigned long long)pending(s), (unsigned long long)s->config.max_jobs);
+    call->call.result = -EDQUOT;
+    call->call.error = *why;
     return 0;
 }
 
 int write_submit(struct sqlite *s, struct store_submit *call)
 {
     const struct store_counts before = s->counts;
+    struct error why;
     call->call.result = 0;
     for (size_t i = 0; i < call->count; i++) {
         struct store_submit_item *item = &call->items[i];
         item->result = 0;
         item->existing = false;
         int r = item->job->key ? find_key(s, item) : 0;
-        if (r == 0 && s->config.max_jobs && pending(s) >= s->config.max_jobs)
-            return refuse_full(s, call, &before);
+        if (r == 0 && store_check_room(&s->config, &s->counts, item->job, &why) < 0)
+            return refuse_full(s, call, &before, &why);
         if (r == 0)
             r = insert(s, item);
         if (r < 0)
@@ -217,16 +211,31 @@ int write_postpone(struct sqlite *s, struct store_postpone *call)
     return r;
 }
 
+static int spec_bytes(struct sqlite *s, uint64_t id, uint64_t *ret_bytes)
+{
+    sqlite3_stmt *stmt = s->stmts[STMT_BYTES];
+    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)id);
+    int r = stmt_step(s, STMT_BYTES);
+    *ret_bytes = r == 1 ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
+    if (r == 1)
+        stmt_reset(s, STMT_BYTES);
+    return r < 0 ? r : 0;
+}
+
 static int write_end(struct sqlite *s, const struct store_finish *call, enum job_state from)
 {
     sqlite3_stmt *stmt = s->stmts[STMT_FINISH];
     sqlite3_int64 seq = (sqlite3_int64)s->counts.last_finish_seq + 1;
+    uint64_t bytes;
+    int r = spec_bytes(s, call->id, &bytes);
+    if (r < 0)
+        return r;
     sqlite3_bind_int64(stmt, 1, (sqlite3_int64)call->id);
     sqlite3_bind_int(stmt, 2, call->state);
     sqlite3_bind_int64(stmt, 3, call->finished);
     sqlite3_bind_int64(stmt, 4, seq);
     sqlite3_bind_int(stmt, 5, call->error);
-    int r = stmt_run(s, STMT_FINISH);
+    r = stmt_run(s, STMT_FINISH);
     if (r < 0)
         return r;
     stmt = s->stmts[STMT_VERDICT];
@@ -238,6 +247,7 @@ static int write_end(struct sqlite *s, const struct store_finish *call, enum job
     if (r < 0)
         return r;
     s->counts.last_finish_seq++;
+    s->counts.pending_bytes -= bytes;
     moved(s, from, call->state);
     return call->end ? write_schedule_end(s, call) : 0;
 }
@@ -257,16 +267,22 @@ int write_finish(struct sqlite *s, struct store_finish *call)
 
 /* --- figures, and forgetting ------------------------------------------------------------------ */
 
+static int write_count(struct sqlite *s, int state, uint64_t count)
+{
+    sqlite3_bind_int(s->stmts[STMT_SET_COUNT], 1, state);
+    sqlite3_bind_int64(s->stmts[STMT_SET_COUNT], 2, (sqlite3_int64)count);
+    return stmt_run(s, STMT_SET_COUNT);
+}
+
 int write_counts(struct sqlite *s, bool always)
 {
+    const struct store_counts *now = &s->counts, *before = &s->visible;
     int r = 0;
-    for (int i = 0; i < JOB_STATE_COUNT_ && r == 0; i++) {
-        if (s->counts.by_state[i] == s->visible.by_state[i] && !always)
-            continue;
-        sqlite3_bind_int(s->stmts[STMT_SET_COUNT], 1, i);
-        sqlite3_bind_int64(s->stmts[STMT_SET_COUNT], 2, (sqlite3_int64)s->counts.by_state[i]);
-        r = stmt_run(s, STMT_SET_COUNT);
-    }
+    for (int i = 0; i < JOB_STATE_COUNT_ && r == 0; i++)
+        if (now->by_state[i] != before->by_state[i] || always)
+            r = write_count(s, i, now->by_state[i]);
+    if (r == 0 && (now->pending_bytes != before->pending_bytes || always))
+        r = write_count(s, SQLITE_PENDING_BYTES, now->pending_bytes);
     return r;
 }
 

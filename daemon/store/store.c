@@ -12,6 +12,42 @@ int64_t store_rank(const struct store_job *job)
     return from - job->priority * STORE_AGE_US;
 }
 
+int store_check_room(const struct store_config *config, const struct store_counts *counts,
+                     const struct store_job *job, struct error *err)
+{
+    const uint64_t *n = counts->by_state;
+    uint64_t pending = n[JOB_QUEUED] + n[JOB_RUNNING] + n[JOB_WAITING];
+    uint64_t bytes = strlen(job->spec);
+    if (config->max_jobs && pending >= config->max_jobs)
+        return error_set(err, -EDQUOT,
+                         "the queue is full: %llu jobs wait or run, and queue.max_jobs is %llu",
+                         (unsigned long long)pending, (unsigned long long)config->max_jobs);
+    if (config->max_bytes && counts->pending_bytes + bytes > config->max_bytes)
+        return error_set(
+            err, -EDQUOT,
+            "the queue is full: jobs of %llu bytes wait or run, this one has %llu, and "
+            "queue.max_bytes is %llu; submit it again when some have ended, or raise that",
+            (unsigned long long)counts->pending_bytes, (unsigned long long)bytes,
+            (unsigned long long)config->max_bytes);
+    return 0;
+}
+
+static size_t text_bytes(const char *text)
+{
+    return text ? strlen(text) : 0;
+}
+
+bool store_list_full(const struct store_list *list)
+{
+    return list->count == list->limit || (list->max_bytes && list->bytes >= list->max_bytes);
+}
+
+void store_list_count(struct store_list *list)
+{
+    const struct store_job *job = list->jobs[list->count - 1];
+    list->bytes += text_bytes(job->spec) + text_bytes(job->labels) + text_bytes(job->verdict);
+}
+
 void store_job_free(struct store_job *job)
 {
     if (!job)

@@ -101,7 +101,7 @@ struct store_call {
 
 /* Adds jobs, all or none but for keys: a job whose (uid, key) is known and whose spec is the same becomes
  * that one (existing = true, id filled in); another spec: its own result is -EEXIST. -EDQUOT: the queue
- * is full (max_jobs counts what has not ended). */
+ * is full (max_jobs and max_bytes count what has not ended). */
 struct store_submit {
     struct store_call call;
     struct store_submit_item {
@@ -188,10 +188,14 @@ struct store_list {
     struct store_select select; /* strings borrowed until the mail comes */
     uint64_t before;
     size_t limit;
+    size_t max_bytes; /* of texts, beyond which a page has no further job; 0: no such limit */
     struct store_job **jobs; /* result: copies; the array and they are the caller's */
-    size_t count;
+    size_t count, bytes;
     uint64_t next; /* `before` for the next page; 0: that was the last */
 };
+/* For engines: has the page all that it may? Counts the last job that was added to it. */
+bool store_list_full(const struct store_list *list);
+void store_list_count(struct store_list *list);
 
 /* Of one host, the runnable rows (queued, or waiting and due by `now`) in the order they should run:
  * rank, then id. Rows in `skip` (ids being run or claimed) are left out. */
@@ -248,6 +252,7 @@ struct store_schedule_put {
 struct store_counts {
     uint64_t by_state[JOB_STATE_COUNT_];
     uint64_t last_id, last_finish_seq;
+    uint64_t pending_bytes; /* of the specs of jobs that have not ended, with their bodies */
 };
 
 struct store;
@@ -288,8 +293,9 @@ static inline bool store_failing(struct store *s)
 }
 
 struct store_config {
-    const char *path;  /* engines that keep */
-    uint64_t max_jobs; /* not ended; 0: no limit */
+    const char *path;   /* engines that keep */
+    uint64_t max_jobs;  /* not ended; 0: no limit */
+    uint64_t max_bytes; /* of their specs; 0: no limit */
     /* Ended rows are forgotten after that time, and beyond that many, oldest first, soon after a later call;
      * their keys with them. */
     int64_t keep_finished_us;     /* 0: 7 d ("at once" is never meant) */
@@ -303,6 +309,10 @@ struct store_config {
     void (*trouble)(void *arg, const char *why);
     void *arg;
 };
+
+/* For engines: is there room in the queue for this job as well? 0; or -EDQUOT and a sentence. */
+int store_check_room(const struct store_config *config, const struct store_counts *counts,
+                     const struct store_job *job, struct error *err);
 
 /* 0, or a negative errno and a sentence. */
 int store_memory_new(const struct store_config *config, struct mailbox *mailbox,

@@ -169,6 +169,7 @@ struct settings {
     uint64_t keep_finished_count;
     /* [queue] */
     uint64_t max_jobs;
+    uint64_t max_bytes;
     /* [fetch] */
     uint64_t fetch_threads;
     char *proxy;               /* NULL: none; "env": from the environment; else a URL */

@@ -185,6 +185,8 @@ static const struct field store_fields[] = {
 static const struct field queue_fields[] = {
     {"max_jobs", FIELD_U64, AT(max_jobs), "1000000", .min = 1, .max = 1000000000,
      .help = "Jobs that have not ended; further ones are refused."},
+    {"max_bytes", FIELD_SIZE, AT(max_bytes), "1G", .min = MIB,
+     .help = "Bytes of what they ask for, with the bodies that they send, as they are stored."},
 };
 
 static const struct field fetch_fields[] = {

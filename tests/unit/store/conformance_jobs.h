@@ -131,6 +131,49 @@ static void a_thousand_at_once(void **state)
     assert_string_equal(window_ids(f, &window), "4 14 24");
 }
 
+static uint64_t pending_bytes(struct fixture *f)
+{
+    struct store_counts counts;
+    f->store->engine->counts(f->store, &counts);
+    return counts.pending_bytes;
+}
+
+static void a_queue_can_be_full_of_bytes(void **state)
+{
+    struct fixture *f = *state;
+    struct store_submit_item item;
+    fixture_close(f);
+    fixture_open(f, &(struct store_config){.max_bytes = 40});
+    uint64_t a = submit_keyed(f, 1, "a", "{\"n\":10}", &item);   /* 8 bytes */
+    uint64_t b = submit_keyed(f, 1, "b", "{\"n\":1234}", &item); /* 10 */
+    submit_keyed(f, 1, "c", "{\"n\":1234567890123}", &item);     /* 19 */
+    assert_int_equal(pending_bytes(f), 37);
+
+    struct store_job job = job_for("h");
+    job.spec = (char *)(uintptr_t) "{\"n\":10}";
+    item = (struct store_submit_item){.job = &job};
+    struct store_submit call = {.items = &item, .count = 1};
+    assert_int_equal(CALL(f, submit, &call), -EDQUOT);
+    assert_non_null(strstr(call.call.error.text, "queue.max_bytes is 40"));
+    assert_non_null(strstr(call.call.error.text, "this one has 8"));
+    assert_int_equal(pending_bytes(f), 37);
+    submit_keyed(f, 1, "a", "{\"n\":10}", &item); /* is there already */
+    assert_true(item.existing);
+
+    /* Only an end gives room, and just as much as there was taken. */
+    claim(f, a);
+    assert_int_equal(postpone(f, a, 1, 5000), 0);
+    claim(f, a);
+    item = (struct store_submit_item){.job = &job};
+    assert_int_equal(CALL(f, submit, &call), -EDQUOT);
+    assert_int_equal(finish(f, a, 2, JOB_FAILED), 0);
+    assert_int_equal(pending_bytes(f), 29);
+    assert_int_equal(finish(f, b, 0, JOB_CANCELLED), 0);
+    assert_int_equal(pending_bytes(f), 19);
+    assert_int_equal(CALL(f, submit, &call), 0);
+    assert_int_equal(pending_bytes(f), 27);
+}
+
 static void a_full_queue_takes_all_or_nothing(void **state)
 {
     struct fixture *f = *state;

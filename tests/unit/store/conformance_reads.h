@@ -152,6 +152,24 @@ static void expect_selected(struct fixture *f, struct store_select select, const
     assert_string_equal(list_ids(f, &list), ids);
 }
 
+static void a_page_ends_when_it_has_bytes_enough(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job job = job_for("h");
+    for (int i = 0; i < 5; i++)
+        submit_job(f, &job);
+    size_t each = strlen(job.spec) + strlen(job.labels);
+    struct store_list list = {.select = any, .limit = 10, .max_bytes = 2 * each};
+    assert_string_equal(list_ids(f, &list), "5 4");
+    list.before = list.next;
+    list.max_bytes = 1; /* one comes always, or a list would never end */
+    assert_string_equal(list_ids(f, &list), "3");
+    list.before = list.next;
+    list.max_bytes = 3 * each;
+    assert_string_equal(list_ids(f, &list), "2 1");
+    assert_int_equal(list.next, 0);
+}
+
 static void selection_takes_each_condition(void **state)
 {
     struct fixture *f = *state;

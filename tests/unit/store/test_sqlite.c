@@ -148,6 +148,36 @@ static void a_migration_copies_the_file_first(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
+/* What waited before there was a count of its bytes is in it. */
+static void bytes_are_counted_of_what_was_there_before(void **state)
+{
+    struct fixture *f = *state;
+    struct store_config config = {.path = f->path};
+    struct error err = {""};
+    struct store_counts counts;
+    f->store->engine->free(f->store);
+    assert_int_equal(remove(f->path), 0);
+    sqlite3 *db = open_db(f->path);
+    assert_int_equal(schema_bring(db, f->path, schema_steps, 4, &err), 0);
+    assert_int_equal(
+        sqlite3_exec(db,
+                     "INSERT INTO jobs(attempt,state,place,priority,rank,uid,gid,created,due,"
+                     "finished,retry_of,finish_seq,error,host,parser,spec) VALUES"
+                     "(0,0,1,0,0,0,0,0,0,0,0,0,0,'h','p','{\"u\":\"\u00e9\"}'),"
+                     "(1,2,2,0,0,0,0,0,0,0,0,0,0,'h','p','{}'),"
+                     "(1,3,0,0,0,0,0,0,0,0,0,1,0,'h','p','{\"ended\":1}')",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+    if (store_sqlite_new(&config, &f->mailbox, &f->store, &err) < 0)
+        fail_msg("%s", err.text);
+    f->store->engine->counts(f->store, &counts);
+    assert_int_equal(counts.pending_bytes, strlen("{\"u\":\"\u00e9\"}") + strlen("{}"));
+    char copy[96];
+    snprintf(copy, sizeof copy, "%s.v4", f->path);
+    assert_int_equal(remove(copy), 0);
+}
+
 static void a_copy_that_fails_stops_the_migration(void **state)
 {
     char dir[] = "/tmp/schema-XXXXXX", path[40], copy[48];
@@ -176,6 +206,7 @@ int main(void)
     const struct CMUnitTest own[] = {
         CONFORMANCE_TEST(everything_is_there_after_a_restart),
         CONFORMANCE_TEST(an_id_is_never_given_twice),
+        CONFORMANCE_TEST(bytes_are_counted_of_what_was_there_before),
         cmocka_unit_test(a_migration_copies_the_file_first),
         cmocka_unit_test(a_copy_that_fails_stops_the_migration),
     };
