@@ -42,9 +42,9 @@ int buf_reserve(struct buf *b, size_t extra)
 
 int buf_put_growing(struct buf *b, const void *data, size_t len)
 {
-    int r = buf_reserve(b, len);
-    if (r < 0)
-        return r;
+    /* Nothing comes behind a gap, even if there is memory again. */
+    if (b->failed || buf_reserve(b, len) < 0)
+        return -ENOMEM;
     if (len > 0)
         memcpy(b->data + b->len, data, len);
     b->len += len;
@@ -55,6 +55,8 @@ int buf_put_growing(struct buf *b, const void *data, size_t len)
 int buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
     va_list again;
+    if (b->failed)
+        return -ENOMEM;
     va_copy(again, ap);
     int n = vsnprintf(b->data ? b->data + b->len : NULL, b->data ? b->size - b->len : 0, fmt, ap);
     int r = 0;

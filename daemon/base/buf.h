@@ -1,6 +1,7 @@
 /* A growable byte buffer. Always NUL-terminated behind its length once something was put in.
  * Not for use by two threads at once. Running out of memory is kept in the buffer (`failed`), so
- * that a chain of puts needs one check at its end. */
+ * that a chain of puts needs one check at its end: what follows the put that failed is not appended
+ * either, as a text with a gap in it could pass for another one. */
 #ifndef PENSTOCK_BASE_BUF_H
 #define PENSTOCK_BASE_BUF_H
 

@@ -28,8 +28,7 @@ void archive_input_init(struct archive_input *in, FILE *file, uint64_t max_ratio
 
 void archive_input_deinit(struct archive_input *in)
 {
-    if (in->filter)
-        archive_read_free(in->filter);
+    archive_safe_free(&in->filter);
     lzop_free(in->lzop);
     free(in->filtered);
     buf_deinit(&in->head);
@@ -107,9 +106,7 @@ static uint32_t lzma_dictionary(const struct buf *head)
     return le32toh(size);
 }
 
-typedef int (*supporter)(struct archive *);
-
-static supporter filter_of(const struct buf *head)
+static archive_support filter_of(const struct buf *head)
 {
     if (begins(head, "\x04\x22\x4d\x18", 4) || begins(head, "\x02\x21\x4c\x18", 4))
         return archive_read_support_filter_lz4;
@@ -118,24 +115,28 @@ static supporter filter_of(const struct buf *head)
     return is_lzma(head) ? archive_read_support_filter_lzma : NULL;
 }
 
-static bool open_filter(struct archive_input *in, supporter support)
+static bool fail_filter(struct archive_input *in)
 {
-    struct archive_entry *entry;
+    if (in->filter.no_memory)
+        return fail(in, KIND_RESOURCES, "out of memory");
+    const char *why = archive_error_string(in->filter.archive);
+    return fail(in, KIND_DECODE_ERROR, why ? why : "the compressed data is damaged");
+}
+
+static bool open_filter(struct archive_input *in, archive_support support)
+{
+    const archive_support supports[] = {support, archive_read_support_format_raw,
+                                        archive_read_support_format_empty, NULL};
     if (support == archive_read_support_filter_lzma && lzma_dictionary(&in->head) > MAX_DICTIONARY)
         return fail(in, KIND_LIMIT_EXCEEDED,
                     "the lzma data asks for a dictionary of more than 128 MiB");
     in->filtered = malloc(FILTERED);
-    in->filter = archive_read_new();
-    if (!in->filtered || !in->filter)
+    if (!in->filtered)
         return fail(in, KIND_RESOURCES, "out of memory");
-    /* ARCHIVE_WARN is a program that it would run. */
-    if (support(in->filter) != ARCHIVE_OK)
-        return fail(in, KIND_DECODE_ERROR, archive_error_string(in->filter));
-    archive_read_support_format_raw(in->filter);
-    archive_read_support_format_empty(in->filter);
-    if (archive_read_open(in->filter, in, NULL, read_body, NULL) != ARCHIVE_OK ||
-        archive_read_next_header(in->filter, &entry) != ARCHIVE_OK)
-        return fail(in, KIND_DECODE_ERROR, archive_error_string(in->filter));
+    /* A filter that is ARCHIVE_WARN is a program that it would run. */
+    if (archive_safe_open(&in->filter, supports, read_body, in) != ARCHIVE_OK ||
+        archive_safe_next(&in->filter) != ARCHIVE_OK)
+        return fail_filter(in);
     return true;
 }
 
@@ -144,6 +145,12 @@ static bool open_lzop(struct archive_input *in)
     in->block_at = in->body.len; /* all of it is in the head */
     in->lzop = lzop_new(read_lzop, in);
     return in->lzop || fail(in, KIND_RESOURCES, "out of memory");
+}
+
+static bool fail_lzop(struct archive_input *in)
+{
+    return fail(in, lzop_no_memory(in->lzop) ? KIND_RESOURCES : KIND_DECODE_ERROR,
+                lzop_message(in->lzop));
 }
 
 static bool over_limit(struct archive_input *in)
@@ -157,7 +164,7 @@ static bool over_limit(struct archive_input *in)
 /* libarchive takes an .lzma to end with its first stream, and an .lz4 where no other frame begins, whatever is there. */
 static bool is_filter_whole(struct archive_input *in)
 {
-    uint64_t taken = (uint64_t)archive_filter_bytes(in->filter, -1);
+    uint64_t taken = (uint64_t)archive_filter_bytes(in->filter.archive, -1);
     return taken == in->body.offset + in->body.len && !block_next(&in->body);
 }
 
@@ -165,14 +172,13 @@ static bool next_filtered(struct archive_input *in)
 {
     const char *data = in->filtered;
     ssize_t n = in->lzop ? lzop_next(in->lzop, &data)
-                         : archive_read_data(in->filter, in->filtered, FILTERED);
-    if (n == 0 && in->filter && !is_filter_whole(in) && !ferror(in->body.file))
+                         : archive_safe_read(&in->filter, in->filtered, FILTERED);
+    if (n == 0 && in->filter.archive && !is_filter_whole(in) && !ferror(in->body.file))
         return fail(in, KIND_DECODE_ERROR, "something else follows the end of the compressed data");
     if (n == 0 || ferror(in->body.file))
         return false;
     if (n < 0)
-        return fail(in, KIND_DECODE_ERROR,
-                    in->lzop ? lzop_message(in->lzop) : archive_error_string(in->filter));
+        return in->lzop ? fail_lzop(in) : fail_filter(in);
     in->data = data;
     in->len = (size_t)n;
     return over_limit(in) ? fail(in, KIND_LIMIT_EXCEEDED,
@@ -199,7 +205,7 @@ static bool begin(struct archive_input *in)
     while (in->head.len < LZMA_HEADER && block_next(&in->body))
         if (buf_put(&in->head, in->body.data, in->body.len) < 0)
             return fail(in, KIND_RESOURCES, "out of memory");
-    supporter support = filter_of(&in->head);
+    archive_support support = filter_of(&in->head);
     if (support)
         return open_filter(in, support) && next_filtered(in);
     if (begins(&in->head, LZOP_MAGIC, sizeof LZOP_MAGIC - 1))
@@ -245,9 +251,9 @@ bool archive_input_next(struct archive_input *in)
         return fail(in, KIND_RESOURCES, "out of memory");
     in->offset += in->len;
     in->len = 0;
-    bool more = !in->started             ? begin(in)
-                : in->filter || in->lzop ? next_filtered(in)
-                                         : next_plain(in);
+    bool more = !in->started                     ? begin(in)
+                : in->filter.archive || in->lzop ? next_filtered(in)
+                                                 : next_plain(in);
     if (!more) {
         in->ended = true;
         in->len = 0;

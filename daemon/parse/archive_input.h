@@ -6,11 +6,11 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "parse/archive_safe.h"
 #include "parse/block.h"
 #include "parse/lzop.h"
 #include "record/kind.h"
 
-#include <archive.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,7 +18,7 @@
 struct archive_input {
     struct block body;
     struct buf head;               /* the first block: enough of it to know a filter by */
-    struct archive *filter;        /* or NULL */
+    struct archive_safe filter;    /* or zeroed */
     struct lzop *lzop;             /* in its place, or NULL */
     size_t head_at, block_at;      /* of head and block, what lzop has taken */
     char *filtered;                /* its output */

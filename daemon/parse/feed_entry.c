@@ -224,6 +224,7 @@ void feed_entry_put(struct feed_entry *e, const struct feed_about *about, struct
     } rest[] = {{"duration", FEED_DURATION}, {"image", FEED_IMAGE},
                 {"explicit", FEED_EXPLICIT}, {"season", FEED_SEASON},
                 {"episode", FEED_EPISODE},   {"episode_type", FEED_EPISODE_TYPE}};
+    bool failed;
     fill_in(e);
     buf_reset(b);
     buf_putc(b, '{');
@@ -250,4 +251,7 @@ void feed_entry_put(struct feed_entry *e, const struct feed_about *about, struct
     put_list(b, e, "chapters", FEED_CHAPTERS);
     put_about(b, about);
     buf_putc(b, '}');
+    /* A field that could not be kept, or filled in above, is none that the feed does not have. */
+    feed_entry_size(e, &failed);
+    b->failed |= failed || about->title.failed || about->link.failed;
 }

@@ -85,6 +85,7 @@ bool feed_markup_decode(struct buf *text)
         buf_reset(text);
         buf_put(text, out.data, out.len);
     }
+    text->failed |= copy.failed || out.failed; /* then it may well be base64 */
     buf_deinit(&copy);
     buf_deinit(&out);
     return good;

@@ -57,6 +57,11 @@ const char *lzop_message(const struct lzop *z)
     return z->message;
 }
 
+bool lzop_no_memory(const struct lzop *z)
+{
+    return z->coded.failed || z->data.failed;
+}
+
 static bool fail(struct lzop *z, const char *why)
 {
     if (!z->failed)

@@ -22,5 +22,6 @@ ssize_t lzop_next(struct lzop *z, const char **ret_data);
 
 /* After -1: one sentence; NULL: the source has failed. */
 const char *lzop_message(const struct lzop *z);
+bool lzop_no_memory(const struct lzop *z); /* and that is why */
 
 #endif

@@ -186,9 +186,11 @@ static int begin(struct run *run)
     if (!task->drain_after_enough || run->def->stage_count == 0 || run->decode.running)
         fd_close(&run->read_fd);
     r = send_order(run);
-    if (r == -ENOMEM)
-        fail(run, KIND_RESOURCES, "no memory for a process's order");
-    return r == -ENOMEM ? r : 0; /* a host that is gone is found by the loop */
+    if (r == 0 || r == -EPIPE)
+        return 0;                    /* a host that is gone is found by the loop */
+    shutdown(run->control, SHUT_WR); /* else it waits for the rest, and we for its end */
+    fail(run, KIND_RESOURCES, "a process's order was not sent: %s", strerrordesc_np(-r));
+    return r;
 }
 
 /* --- the clock ------------------------------------------------------------------------------------ */
@@ -389,10 +391,9 @@ static const char *said(struct run *run, size_t room)
 static void who(const struct run *run, char *text, size_t size)
 {
     size_t i = run->report.stage;
-    if (i >= run->def->stage_count) {
-        snprintf(text, size, "the parser's process");
+    snprintf(text, size, "the parser's process");
+    if (i >= run->def->stage_count)
         return;
-    }
     const char *name = run->def->stages[i][0], *slash = strrchr(name, '/');
     snprintf(text, size, "stage %zu (%.60s)", i + 1, slash && slash[1] ? slash + 1 : name);
 }

@@ -22,6 +22,7 @@
 #include "base/list.h"
 #include "base/utf8.h"
 #include "parse/archive_input.h"
+#include "parse/archive_safe.h"
 #include "parse/held.h"
 #include "parse/inner.h"
 #include "parse/member.h"
@@ -61,7 +62,7 @@ struct reader {
     struct inner inner;
     struct parse_task *task;
     struct archive_input input;
-    struct archive *archive;
+    struct archive_safe safe;
     uint64_t members, bytes;
     bool in_header;        /* libarchive looks for the next member … */
     uint64_t header_start; /* … since this place in the body */
@@ -127,12 +128,12 @@ static int fail_memory(struct reader *r)
 /* What libarchive says. It may be the body that was cut, or the filter in front. */
 static int fail_archive(struct reader *r)
 {
-    const char *why = archive_error_string(r->archive);
     struct error text;
     if (r->input.kind != KIND_NONE)
         return fail(r, r->input.kind, r->input.why.text);
-    if (archive_errno(r->archive) == ENOMEM)
+    if (r->safe.no_memory)
         return fail_memory(r);
+    const char *why = archive_error_string(r->safe.archive);
     if (!why) /* as when it ends between two members, or in a header */
         why = r->input.ended ? "it is cut: its end is missing" : "it is damaged";
     error_set(&text, 0, "the archive cannot be read: %s", why);
@@ -207,7 +208,7 @@ static int check_bytes(struct reader *r, uint64_t bytes)
 
 static ssize_t read_data(struct reader *r, char *data, size_t size)
 {
-    la_ssize_t n = archive_read_data(r->archive, data, size);
+    la_ssize_t n = archive_safe_read(&r->safe, data, size);
     if (n < 0) {
         fail_archive(r);
         return -1;
@@ -316,11 +317,11 @@ static int put_names(struct reader *r, const char *name, size_t len, bool said)
 }
 
 /* The name that libarchive has must be the archive's. */
-static int take_name(struct reader *r, struct archive_entry *entry, int status)
+static int take_name(struct reader *r, int status)
 {
-    const char *name = archive_entry_pathname(entry), *why = archive_error_string(r->archive);
-    if (!name)
-        name = archive_entry_pathname_utf8(entry);
+    const char *name = archive_safe_name(&r->safe), *why = archive_error_string(r->safe.archive);
+    if (r->safe.no_memory)
+        return fail_memory(r);
     size_t len = name ? strlen(name) : 0;
     /* A pax header's names are said to be UTF-8, others are it by chance if they are it at all. */
     int result = put_names(r, name ? name : "", len, utf8_valid(name, len) == len);
@@ -334,7 +335,7 @@ static int take_name(struct reader *r, struct archive_entry *entry, int status)
  * begins. */
 static int take_zip_entry(struct reader *r)
 {
-    uint64_t end = (uint64_t)archive_filter_bytes(r->archive, 0);
+    uint64_t end = (uint64_t)archive_filter_bytes(r->safe.archive, 0);
     struct zip_entry *e = &r->zip_entry;
     size_t len;
     const char *text = archive_input_since(&r->input, r->header_start, &len);
@@ -355,7 +356,7 @@ static int take_zip_entry(struct reader *r)
 
 static int format_of(const struct reader *r)
 {
-    return archive_format(r->archive) & ARCHIVE_FORMAT_BASE_MASK;
+    return archive_format(r->safe.archive) & ARCHIVE_FORMAT_BASE_MASK;
 }
 
 /* Is it a file with content of its own? A cpio has the content of a file that has several names under the last of them. */
@@ -411,7 +412,7 @@ static int pass_over(struct reader *r)
         n = read_data(r, data, sizeof data);
     if (n < 0)
         return -EINVAL;
-    return archive_read_data_skip(r->archive) < ARCHIVE_WARN ? fail_archive(r) : 0;
+    return archive_safe_skip(&r->safe) < ARCHIVE_WARN ? fail_archive(r) : 0;
 }
 
 static int take_member(struct reader *r, struct archive_entry *entry, int status)
@@ -420,7 +421,7 @@ static int take_member(struct reader *r, struct archive_entry *entry, int status
     r->size = r->start_len = r->start_at = 0;
     if (r->members++ == r->set.max_members)
         return fail_limit(r, "members", r->set.max_members, "max_members");
-    int result = r->zip ? take_zip_entry(r) : take_name(r, entry, status);
+    int result = r->zip ? take_zip_entry(r) : take_name(r, status);
     archive_input_unmark(&r->input);
     if (result < 0)
         return result;
@@ -450,7 +451,9 @@ static int end_zip(struct reader *r, uint64_t from)
 {
     struct error why;
     int result = zip_directory_read(&r->directory, &r->input, from, &why);
-    if (result == -ENOMEM || (result == -EIO && r->input.kind != KIND_NONE))
+    if (result == -ENOMEM)
+        return fail_memory(r);
+    if (result == -EIO && r->input.kind != KIND_NONE)
         return fail_archive(r);
     if (result == -EINVAL)
         return fail(r, KIND_DECODE_ERROR, why.text);
@@ -462,7 +465,7 @@ static int end_tape(struct reader *r)
 {
     struct archive_input *in = &r->input;
     bool tar = format_of(r) == ARCHIVE_FORMAT_TAR;
-    uint64_t from = tar ? r->header_start : (uint64_t)archive_filter_bytes(r->archive, 0);
+    uint64_t from = tar ? r->header_start : (uint64_t)archive_filter_bytes(r->safe.archive, 0);
     while (archive_input_next(in))
         ;
     if (ferror(in->body.file) || in->kind != KIND_NONE)
@@ -477,12 +480,12 @@ static int end_tape(struct reader *r)
 
 /* --- the archive ---------------------------------------------------------------------------------- */
 
-static int next_header(struct reader *r, struct archive_entry **ret_entry)
+static int next_header(struct reader *r)
 {
     r->in_header = true;
-    r->header_start = (uint64_t)archive_filter_bytes(r->archive, 0);
+    r->header_start = (uint64_t)archive_filter_bytes(r->safe.archive, 0);
     archive_input_mark(&r->input, r->header_start);
-    int status = archive_read_next_header(r->archive, ret_entry);
+    int status = archive_safe_next(&r->safe);
     r->in_header = false;
     return status;
 }
@@ -499,14 +502,13 @@ static bool is_end(struct reader *r, int status)
 
 static int take_all(struct reader *r)
 {
-    struct archive_entry *entry;
     for (;;) {
-        int status = next_header(r, &entry);
+        int status = next_header(r);
         if (is_end(r, status))
             break;
         if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
             return fail_archive(r);
-        int result = take_member(r, entry, status);
+        int result = take_member(r, r->safe.entry, status);
         if (result < 0)
             return result;
     }
@@ -515,28 +517,19 @@ static int take_all(struct reader *r)
     return end_tape(r);
 }
 
-static int open_archive(struct reader *r)
+static int read_concatenated(struct archive *archive)
 {
-    r->archive = archive_read_new();
-    if (!r->archive)
-        return fail_memory(r);
-    if (archive_read_support_format_tar(r->archive) != ARCHIVE_OK ||
-        archive_read_support_format_cpio(r->archive) != ARCHIVE_OK ||
-        archive_read_support_format_zip_streamable(r->archive) != ARCHIVE_OK ||
-        archive_read_set_format_option(r->archive, "tar", "read_concatenated_archives", "1") !=
-            ARCHIVE_OK ||
-        archive_read_open(r->archive, r, NULL, read_body, NULL) != ARCHIVE_OK)
-        return fail_archive(r);
-    return 0;
+    return archive_read_set_format_option(archive, "tar", "read_concatenated_archives", "1");
 }
 
 static int run_all(struct reader *r)
 {
-    int result = open_archive(r);
-    if (result == 0)
-        result = take_all(r);
-    if (r->archive)
-        archive_read_free(r->archive);
+    static const archive_support supports[] = {
+        archive_read_support_format_tar, archive_read_support_format_cpio,
+        archive_read_support_format_zip_streamable, read_concatenated, NULL};
+    int result = archive_safe_open(&r->safe, supports, read_body, r);
+    result = result < 0 ? fail_archive(r) : take_all(r);
+    archive_safe_free(&r->safe);
     return result;
 }
 

@@ -109,7 +109,7 @@ static void put_member(struct buf *b, const char *name, const char *value)
 {
     if (!value)
         return;
-    buf_puts(b, b->data[b->len - 1] == '{' ? "" : ",");
+    buf_puts(b, b->len > 0 && b->data[b->len - 1] == '{' ? "" : ",");
     json_put_string(b, name, strlen(name));
     buf_putc(b, ':');
     json_put_string(b, value, strlen(value));

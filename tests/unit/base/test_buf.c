@@ -78,8 +78,13 @@ static void test_failure_is_kept(void **state)
     assert_int_equal(buf_reserve(&b, SIZE_MAX), -ENOMEM);
     assert_true(b.failed);
     assert_string_equal(b.data, "begun");
-    assert_int_equal(buf_puts(&b, " more"), 0);
-    assert_true(b.failed); /* one check at the end of a chain is enough */
+    /* One check at the end of a chain is enough, and what is there is a beginning of it. */
+    assert_int_equal(buf_puts(&b, " more"), -ENOMEM);
+    assert_int_equal(buf_printf(&b, "%d", 1), -ENOMEM);
+    assert_int_equal(buf_putc(&b, 'x'), -ENOMEM);
+    assert_string_equal(b.data, "begun");
+    assert_int_equal(b.len, 5);
+    assert_true(b.failed);
     assert_null(buf_steal(&b));
     assert_false(b.failed);
     buf_deinit(&b);

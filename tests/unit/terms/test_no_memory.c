@@ -1,69 +1,13 @@
 /* Config, settings and specification without memory: allocation 1, 2, 3 … fails until all goes well. Nothing crashes,
- * nothing leaks, the answer is -ENOMEM. The sanitizers have allocators of their own, so this runs in the
- * plain build. */
-#include "terms/spec.h"
+ * nothing leaks, the answer is -ENOMEM. */
+#include "support/exhaust.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+#include "terms/spec.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
-static long fail_at; /* the allocation that fails, counted down; 0: none */
-static long live;    /* blocks */
-
-#ifndef SANITIZED
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *block, size_t size);
-void __libc_free(void *block);
-
-static int refused(void)
-{
-    if (fail_at == 0 || --fail_at > 0)
-        return 0;
-    errno = ENOMEM;
-    return 1;
-}
-
-void *malloc(size_t size)
-{
-    void *block = refused() ? NULL : __libc_malloc(size);
-    live += block != NULL;
-    return block;
-}
-
-void *calloc(size_t count, size_t size)
-{
-    void *block = refused() ? NULL : __libc_calloc(count, size);
-    live += block != NULL;
-    return block;
-}
-
-void *realloc(void *block, size_t size)
-{
-    void *moved = refused() ? NULL : __libc_realloc(block, size);
-    live += moved && !block;
-    return moved;
-}
-
-void free(void *block)
-{
-    live -= block != NULL;
-    __libc_free(block);
-}
-#endif
 
 static const char config_text[] =
     "[control]\nsocket = /s\n[store]\npath = /p\n[policy]\nallow = 10.0.0.0/8 ::1\n"
@@ -106,20 +50,19 @@ static int end(void **state)
 /* `once` returns 0 or -ENOMEM, and leaves nothing behind. */
 static void exhaust(int (*once)(void))
 {
-#ifdef SANITIZED
-    skip();
-#endif
+    if (!exhaust_possible)
+        skip();
     bool all = false;
     long n = 0;
     assert_int_equal(once(), 0); /* what libraries keep for good is made now */
     while (!all) {
-        long before = live;
-        fail_at = ++n;
+        long before = atomic_load(&exhaust_live);
+        atomic_store(&exhaust_at, ++n);
         int r = once();
-        all = fail_at > 0; /* it makes fewer than n */
-        fail_at = 0;
-        if (live != before)
-            fail_msg("allocation %ld failed: %ld blocks were left", n, live - before);
+        all = atomic_exchange(&exhaust_at, 0) > 0; /* it makes fewer than n */
+        if (atomic_load(&exhaust_live) != before)
+            fail_msg("allocation %ld failed: %ld blocks were left", n,
+                     atomic_load(&exhaust_live) - before);
         if (r != (all ? 0 : -ENOMEM))
             fail_msg("allocation %ld failed: the result was %d", n, r);
         assert_true(n < 10000);
