@@ -9,13 +9,12 @@
 #include "job/job.h"
 #include "job/run.h"
 #include "job/submit.h"
+#include "parse/given.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 void remote_init(struct remote *remote)
 {
@@ -169,19 +168,6 @@ static void run_free(struct run *run)
     free(run);
 }
 
-/* The client's pipe must be one, and we must have the end that is written to: anything else could block a
- * loop, or be no end at all. */
-static int check_pipe(int fd, struct error *err)
-{
-    struct stat st;
-    int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
-    if (fd < 0)
-        return error_set(err, -EINVAL, "run: no descriptor came with the request");
-    if (flags < 0 || fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || (flags & O_ACCMODE) != O_WRONLY)
-        return error_set(err, -EINVAL, "run: the descriptor is not the write end of a pipe");
-    return 0;
-}
-
 static void start(struct run *run, struct store_job *row)
 {
     struct jobs_call *call = run->call;
@@ -241,7 +227,7 @@ static int make_row(struct run *run, json_t *job, struct error *err, const char 
 {
     struct jobs_call *call = run->call;
     struct submission s = {.json = job, .peer = call->peer, .run = true};
-    int r = check_pipe(run->fd, err);
+    int r = given_check(run->fd, call->peer.uid, err);
     if (r < 0)
         return r;
     if (json_object_set_new(job, "run", json_true()) < 0)

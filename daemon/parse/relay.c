@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "parse/given.h"
 #include "parse/task.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define CHUNK 32768
@@ -18,6 +20,7 @@ struct run {
     struct parse_task *task;
     struct relay *relay;
     struct decode *decode; /* NULL: the body goes as it is */
+    bool socket;           /* the client gave a socket, not a pipe */
     int stage[2];          /* of decoded bytes: between our write and the client's pipe */
     bool begun;            /* the client was told */
     bool left;             /* nobody reads the client's pipe any more */
@@ -83,7 +86,7 @@ static bool wait_for(struct run *run, int fd, short events)
             continue;
         if (fds[0].revents && !look(run))
             return false;
-        if (fds[2].revents & POLLERR) {
+        if (fds[2].revents & (POLLERR | (run->socket ? POLLHUP : 0))) {
             leave(run);
             fds[2].fd = -1;
             if (!run->task->drain_after_enough || fd < 0)
@@ -177,8 +180,62 @@ static void end_plain(struct run *run)
     run->whole = body_state(body) == BODY_COMPLETE;
 }
 
+/* Into a socket bytes are copied: whether splice(2) waits there is up to a flag that the client can clear. */
+static void send_all(struct run *run, const char *data, size_t len)
+{
+    atomic_store_explicit(&run->relay->touched, true, memory_order_release);
+    while (len > 0 && !run->left && !run->stopped) {
+        ssize_t n = send(run->relay->out, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n > 0) {
+            begin(run);
+            data += n;
+            len -= (size_t)n;
+        } else if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+            leave(run);
+        } else if (n < 0 && errno == EAGAIN) {
+            wait_for_room(run);
+        } else if (n < 0 && errno != EINTR) {
+            fail_move(run, -errno);
+        }
+    }
+}
+
+/* As decode_source: the body's pipe. */
+static ssize_t read_source(void *arg, char *data, size_t size)
+{
+    struct run *run = arg;
+    struct body *body = run->task->body;
+    ssize_t n;
+    do {
+        if (run->stopped || !wait_for_data(run))
+            return -1;
+        n = read(run->task->read_fd, data, size);
+    } while (n < 0 && errno == EINTR);
+    if (n > 0)
+        count(run, (size_t)n);
+    if (n == 0) {
+        enum body_state state = body_state(body);
+        return state == BODY_COMPLETE || state == BODY_ENDED ? 0 : -1;
+    }
+    return n;
+}
+
+static void copy_plain(struct run *run)
+{
+    char data[CHUNK];
+    ssize_t n = 1;
+    while (!run->stopped && !run->left && (n = read_source(run, data, sizeof data)) > 0)
+        send_all(run, data, (size_t)n);
+    if (n == 0)
+        end_plain(run);
+}
+
 static void move_plain(struct run *run)
 {
+    if (run->socket) {
+        copy_plain(run);
+        return;
+    }
     int in = run->task->read_fd;
     ssize_t n = 1;
     while (n != 0 && !run->stopped && !run->left) {
@@ -200,29 +257,13 @@ static void move_plain(struct run *run)
 
 /* --- decoding ----------------------------------------------------------------------------------------- */
 
-/* As decode_source. */
-static ssize_t read_source(void *arg, char *data, size_t size)
-{
-    struct run *run = arg;
-    struct body *body = run->task->body;
-    ssize_t n;
-    do {
-        if (run->stopped || !wait_for_data(run))
-            return -1;
-        n = read(run->task->read_fd, data, size);
-    } while (n < 0 && errno == EINTR);
-    if (n > 0)
-        count(run, (size_t)n);
-    if (n == 0) {
-        enum body_state state = body_state(body);
-        return state == BODY_COMPLETE || state == BODY_ENDED ? 0 : -1;
-    }
-    return n;
-}
-
 /* The stage is empty before and after, unless it is not worth while any more. */
 static void put(struct run *run, const char *data, size_t len)
 {
+    if (run->socket) {
+        send_all(run, data, len);
+        return;
+    }
     while (len > 0 && !run->left && !run->stopped) {
         ssize_t n = write(run->stage[1], data, len);
         if (n < 0) {
@@ -384,7 +425,10 @@ static enum penstock_result judge(struct run *run)
 /* Sets `result` and what belongs to it. */
 static void relay_run(struct parse_task *task)
 {
-    struct run run = {.task = task, .relay = task->relay, .stage = {-1, -1}};
+    struct run run = {.task = task,
+                      .relay = task->relay,
+                      .socket = given_is_socket(task->relay->out),
+                      .stage = {-1, -1}};
     if (prepare(&run) && look(&run)) {
         if (run.decode)
             move_decoded(&run);
@@ -393,6 +437,7 @@ static void relay_run(struct parse_task *task)
     }
     if (run.whole && !run.left && !run.stopped) {
         begin(&run); /* an empty one */
+        given_end(run.relay->out);
         fd_close(&run.relay->out);
         run.relay->delivered(run.relay);
     } else if (!task->drain_after_enough) {

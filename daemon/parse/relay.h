@@ -1,5 +1,5 @@
 /* The body of a `run`: to the worker a task like any other, but what reads the body is a command of a client's, at
- * the other end of a pipe that the client made.
+ * the other end of a pipe that the client made, or of a socket (parse/given.h).
  *
  * Who owns which end, and on which thread
  *
@@ -13,7 +13,8 @@
  * time, so nothing here may write(2) to it, or call anything that heeds that flag; nor can one of our own be opened in
  * its place, as a service may not open a pipe of another user (and has no /proc in a sandbox). splice(2) with
  * SPLICE_F_NONBLOCK goes from pipe to pipe by pages and heeds no flag of a description. Decoded bytes are written to a
- * pipe of the worker's own (`stage`) first. Whoever holds an end of a pipe can also hold the kernel's lock on it, by a
+ * pipe of the worker's own (`stage`) first. Into a socket bytes are sent with MSG_DONTWAIT, which heeds no flag either.
+ * Whoever holds an end of a pipe can also hold the kernel's lock on it, by a
  * read or write whose memory is slow to come: then this worker is stuck, and nobody else. That is why a worker does
  * this and no loop.
  *

@@ -1,0 +1,62 @@
+#include "parse/given.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#define DROP_MAX \
+    4096 /* bytes that a client may have written; with more of them the end stays an error */
+
+static int socket_option(int fd, int option)
+{
+    int value = -1;
+    socklen_t len = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, option, &value, &len) < 0 ? -1 : value;
+}
+
+static int check_socket(int fd, uid_t uid, struct error *err)
+{
+    struct ucred cred;
+    socklen_t len = sizeof cred;
+    int unread = 0;
+    if (socket_option(fd, SO_DOMAIN) != AF_UNIX || socket_option(fd, SO_TYPE) != SOCK_STREAM ||
+        socket_option(fd, SO_ACCEPTCONN) != 0)
+        return error_set(err, -EINVAL,
+                         "run: the socket is not one of a pair of unix stream sockets");
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 || cred.uid != uid)
+        return error_set(err, -EINVAL, "run: the socket's peer is another user's");
+    if (ioctl(fd, FIONREAD, &unread) < 0 || unread < 1)
+        return error_set(
+            err, -EINVAL,
+            "run: write a byte into the other end of the socket before it is given away: "
+            "without one its reader could take a cut for an end");
+    return 0;
+}
+
+int given_check(int fd, uid_t uid, struct error *err)
+{
+    struct stat st;
+    int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+    if (fd < 0)
+        return error_set(err, -EINVAL, "run: no descriptor came with the request");
+    if (flags >= 0 && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
+        return check_socket(fd, uid, err);
+    if (flags < 0 || fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || (flags & O_ACCMODE) != O_WRONLY)
+        return error_set(err, -EINVAL,
+                         "run: the descriptor is neither the write end of a pipe nor a socket");
+    return 0;
+}
+
+bool given_is_socket(int fd)
+{
+    return socket_option(fd, SO_TYPE) >= 0;
+}
+
+void given_end(int fd)
+{
+    char drop[DROP_MAX];
+    if (given_is_socket(fd))
+        (void)recv(fd, drop, sizeof drop, MSG_DONTWAIT);
+}
