@@ -15,6 +15,7 @@
 
 #include "fetch/loop_impl.h"
 #include "fetch/proxied.h"
+#include "fetch/resolver.h"
 #include "fetch/tls.h"
 
 #include <errno.h>
@@ -72,6 +73,14 @@ static void no_connection(struct transfer_impl *impl, CURLcode code, const char 
 static void no_address(struct transfer_impl *impl, CURLcode code)
 {
     bool no_thread = strstr(impl->curl_error, "thread failed to start") != NULL;
+    if (resolver_is_full()) {
+        impl_fail(impl, KIND_RESOURCES,
+                  "%s was not looked up: the resolver does not answer, and %d look-ups that nobody "
+                  "waits for "
+                  "are under way",
+                  impl->host, RESOLVER_LEFT_MAX);
+        return;
+    }
     impl_fail(impl, no_thread ? KIND_RESOURCES : KIND_DNS, "%s", detail(impl, code));
 }
 

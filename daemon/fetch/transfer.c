@@ -15,6 +15,7 @@
 #include "fetch/libcurl.h"
 #include "fetch/loop_impl.h"
 #include "fetch/outcome.h"
+#include "fetch/resolver.h"
 #include "fetch/setup.h"
 #include "fetch/spares.h"
 #include "fetch/splice.h"
@@ -37,6 +38,7 @@ static void count_running(struct fetch_loop *loop, int change)
 {
     unsigned running =
         atomic_fetch_add_explicit(&loop->running, (unsigned)change, memory_order_relaxed);
+    resolver_count_transfers(change);
     long connects = (long)(running + (unsigned)change) + (long)loop->idle_connects;
     curl_multi_setopt(loop->multi.handle, CURLMOPT_MAXCONNECTS, connects);
 }
