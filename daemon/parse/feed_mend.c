@@ -84,13 +84,23 @@ static enum mend_state home(const struct feed_mend *m)
     return m->root ? MEND_EPILOG : MEND_PROLOG;
 }
 
+/* Something of the document was given to the parser, in this piece or before it. */
+static bool is_begun(const struct feed_mend *m)
+{
+    return m->begun || m->out.len > 0;
+}
+
+static bool pass_space(struct feed_mend *m, struct cursor *c)
+{
+    m->space = true;
+    m->lines += *c->p++ == '\n';
+    return true;
+}
+
 static bool take_start(struct feed_mend *m, struct cursor *c)
 {
-    if (isspace((unsigned char)*c->p)) {
-        m->space = true;
-        m->lines += *c->p++ == '\n';
-        return true;
-    }
+    if (isspace((unsigned char)*c->p))
+        return pass_space(m, c);
     if (!has(c, 5))
         return false;
     if (is_next(c, "\xef\xbb\xbf") && !m->strict) {
@@ -227,7 +237,7 @@ static bool take_declaration(struct feed_mend *m, struct cursor *c)
     if (m->strict || c->end - c->p < 6 || strncasecmp(c->p, "<?xml", 5) != 0 ||
         !(isspace((unsigned char)c->p[5]) || strchr("?>", c->p[5])))
         return enter(m, c, 2, MEND_PI);
-    if (m->begun || m->out.len > 0)
+    if (is_begun(m))
         return drop_tag(m);
     size_t left = (size_t)(c->end - c->p);
     const char *close = memchr(c->p, '>', left < MAX_DECLARED ? left : MAX_DECLARED);
@@ -243,7 +253,7 @@ static bool take_dropped(struct feed_mend *m, struct cursor *c)
 {
     if (*c->p == '>')
         m->state = home(m);
-    else if (!m->begun && m->out.len == 0)
+    else if (!is_begun(m))
         m->lines++;
     else if (m->depth == 0)
         buf_putc(&m->out, '\n');
@@ -433,8 +443,9 @@ static bool is_root(const char *name, size_t len)
 /* Text or elements where the document's is to be are no XML, and are left out up to a feed's, if one comes. */
 static bool take_prolog(struct feed_mend *m, struct cursor *c)
 {
+    /* White space behind a declaration that was left out still stands at the start. */
     if (isspace((unsigned char)*c->p))
-        return put(m, c, 1);
+        return is_begun(m) ? put(m, c, 1) : pass_space(m, c);
     if (*c->p == '<') {
         int len = name_len(c);
         if (len < 0)
@@ -477,7 +488,7 @@ static bool take_front(struct feed_mend *m, struct cursor *c)
     if (len < 0)
         return false;
     if (len > 0 && is_one_of(feeds, c->p + 1, (size_t)len)) {
-        bool begun = m->begun || m->out.len > 0;
+        bool begun = is_begun(m);
         for (size_t i = 0; begun && i < m->front_lines; i++)
             buf_putc(&m->out, '\n');
         m->lines += begun ? 0 : m->front_lines;

@@ -264,7 +264,8 @@ static void test_declarations(void **state)
         MENDED(NULL, "<?xml version='1.0' encoding='utf-8' more='x'?>" ITEM("<title>t</title>"),
                TITLE("t"), 1),
         MENDED(NULL, " <?xml\nversion=1.0\n?>\n<?xml version='1.0'?>" ITEM("<title>t</title>"),
-               TITLE("t"), 3),
+               TITLE("t"), 2),
+        MENDED(NULL, "<?xml 1?><?xml version='1.0'?>" ITEM("<title>t</title>"), TITLE("t"), 1),
         WELL("strict=yes",
              "<?xml  version = \"1.0\"\n encoding='UTF-8' standalone='no' ?>" ITEM(
                  "<title>t</title>"),
