@@ -123,3 +123,13 @@ void utf8_copy(char *ret_text, size_t size, const char *s)
     memcpy(ret_text, s, len);
     ret_text[len] = '\0';
 }
+
+size_t utf8_encode(char *ret_text, unsigned c)
+{
+    static const unsigned char leads[] = {0, 0xc0, 0xe0, 0xf0};
+    size_t more = (c >= 0x80) + (c >= 0x800) + (c >= 0x10000);
+    for (size_t i = more; i > 0; i--, c >>= 6)
+        ret_text[i] = (char)(0x80 | (c & 0x3f));
+    ret_text[0] = (char)(leads[more] | c);
+    return more + 1;
+}

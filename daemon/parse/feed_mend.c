@@ -1,5 +1,6 @@
 #include "parse/feed_mend.h"
 
+#include "base/utf8.h"
 #include "parse/feed_declaration.h"
 #include "parse/html_entities.h"
 
@@ -120,21 +121,6 @@ static bool take_start(struct feed_mend *m, struct cursor *c)
 
 /* --- references ----------------------------------------------------------------------------------- */
 
-static void put_utf8(struct buf *b, unsigned c)
-{
-    char text[3] = {(char)c};
-    size_t len = c < 0x80 ? 1 : c < 0x800 ? 2 : 3; /* HTML has none above U+FFFF */
-    if (len == 2) {
-        text[0] = (char)(0xc0 | c >> 6);
-        text[1] = (char)(0x80 | (c & 0x3f));
-    } else if (len == 3) {
-        text[0] = (char)(0xe0 | c >> 12);
-        text[1] = (char)(0x80 | (c >> 6 & 0x3f));
-        text[2] = (char)(0x80 | (c & 0x3f));
-    }
-    buf_put(b, text, len);
-}
-
 /* "#160", "#xA0": a character that XML has? */
 static bool is_character(const char *text, size_t len)
 {
@@ -181,7 +167,8 @@ static bool take_reference(struct feed_mend *m, struct cursor *c)
             return put(m, c, (size_t)len + 2);
         unsigned character = html_entity(name, (size_t)len);
         if (character) {
-            put_utf8(&m->out, character);
+            char text[4];
+            buf_put(&m->out, text, utf8_encode(text, character));
             c->p += len + 2;
             return true;
         }

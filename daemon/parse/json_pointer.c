@@ -1,5 +1,7 @@
 #include "parse/json_pointer.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,21 +79,8 @@ static unsigned hex4(const char *p)
 
 static void put_utf8(struct buf *b, unsigned c)
 {
-    if (c < 0x80) {
-        buf_putc(b, (char)c);
-    } else if (c < 0x800) {
-        buf_putc(b, (char)(0xc0 | c >> 6));
-        buf_putc(b, (char)(0x80 | (c & 0x3f)));
-    } else if (c < 0x10000) {
-        buf_putc(b, (char)(0xe0 | c >> 12));
-        buf_putc(b, (char)(0x80 | (c >> 6 & 0x3f)));
-        buf_putc(b, (char)(0x80 | (c & 0x3f)));
-    } else {
-        buf_putc(b, (char)(0xf0 | c >> 18));
-        buf_putc(b, (char)(0x80 | (c >> 12 & 0x3f)));
-        buf_putc(b, (char)(0x80 | (c >> 6 & 0x3f)));
-        buf_putc(b, (char)(0x80 | (c & 0x3f)));
-    }
+    char text[4];
+    buf_put(b, text, utf8_encode(text, c));
 }
 
 /* \uXXXX, perhaps two of them, at text[at]; the scanner has seen that the digits are there. Returns how many bytes

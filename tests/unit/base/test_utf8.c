@@ -27,6 +27,9 @@ static void test_every_code_point(void **state)
     for (uint32_t c = 1; c <= 0x10ffff; c++) {
         char s[4];
         size_t n = encode(c, s);
+        char ours[4];
+        if (utf8_encode(ours, c) != n || memcmp(ours, s, n) != 0)
+            fail_msg("U+%04X written", c);
         size_t expected = c >= 0xd800 && c <= 0xdfff ? 0 : n;
         if (utf8_valid(s, n) != expected)
             fail_msg("U+%04X", c);
