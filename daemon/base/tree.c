@@ -4,7 +4,7 @@
 #include "base/tree.h"
 
 #include <stddef.h>
-#include <stdint.h>
+#include <string.h>
 
 static uint64_t node_rank(const struct tree_node *node)
 {
@@ -117,4 +117,27 @@ struct tree_node *tree_next(const struct tree_node *node)
     while (node->parent && node->parent->right == node)
         node = node->parent;
     return node->parent;
+}
+
+int tree_by_id(const struct tree_node *a, const struct tree_node *b)
+{
+    uint64_t x = ((const struct tree_id *)a)->id, y = ((const struct tree_id *)b)->id;
+    return x < y ? -1 : x > y;
+}
+
+int tree_by_name(const struct tree_node *a, const struct tree_node *b)
+{
+    return strcmp(((const struct tree_name *)a)->name, ((const struct tree_name *)b)->name);
+}
+
+struct tree_node *tree_find_id(const struct tree *tree, uint64_t id)
+{
+    struct tree_id key = {.id = id};
+    return tree_find(tree, &key.node);
+}
+
+struct tree_node *tree_find_name(const struct tree *tree, const char *name)
+{
+    struct tree_name key = {.name = name};
+    return tree_find(tree, &key.node);
 }

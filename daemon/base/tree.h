@@ -4,6 +4,10 @@
 #ifndef PENSTOCK_BASE_TREE_H
 #define PENSTOCK_BASE_TREE_H
 
+#include "base/list.h"
+
+#include <stdint.h>
+
 struct tree_node {
     struct tree_node *parent, *left, *right;
 };
@@ -34,5 +38,36 @@ struct tree_node *tree_after(const struct tree *tree, const struct tree_node *ke
 /* In order, for (n = tree_first(t); n; n = tree_next(n)). To take `n` out, find the next one before that. */
 struct tree_node *tree_first(const struct tree *tree);
 struct tree_node *tree_next(const struct tree_node *node);
+
+/* What embeds the node as `member`; NULL if there is none. */
+#define tree_entry(node, type, member)                    \
+    ({                                                    \
+        struct tree_node *node_ = (node);                 \
+        node_ ? container_of(node_, type, member) : NULL; \
+    })
+
+/* Walks the tree in order; the current node may be taken out in the body. */
+#define tree_for_each(n, tree)                                                           \
+    for (struct tree_node *n = tree_first(tree), *n##_next = n ? tree_next(n) : NULL; n; \
+         n = n##_next, n##_next = n ? tree_next(n) : NULL)
+
+/* --- trees by a number, and by a text, which has to outlive its node ---------------------------------- */
+
+struct tree_id {
+    struct tree_node node;
+    uint64_t id;
+};
+
+struct tree_name {
+    struct tree_node node;
+    const char *name;
+};
+
+/* For tree_init. */
+tree_compare tree_by_id, tree_by_name;
+
+/* NULL: there is none. */
+struct tree_node *tree_find_id(const struct tree *tree, uint64_t id);
+struct tree_node *tree_find_name(const struct tree *tree, const char *name);
 
 #endif

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #define BURST_PART 16 /* of a second, that an idle bucket saves up */
 #define WAIT_MIN   NS_PER_MS
@@ -12,7 +11,7 @@
     (100 * NS_PER_MS) /* a look too many costs nothing; the rate may have been raised */
 
 struct rate {
-    UT_hash_handle hh;
+    struct tree_name entry; /* rates->by_host */
     struct rates *rates;
     unsigned uses;
     uint64_t per_second;
@@ -80,17 +79,17 @@ static void let_on(struct rate *rate)
 
 static void rate_free(struct rate *rate)
 {
-    HASH_DELETE(hh, rate->rates->by_host, rate);
+    tree_remove(&rate->rates->by_host, &rate->entry.node);
     free(rate);
 }
 
 static void on_time(uv_timer_t *timer)
 {
     struct rates *rates = container_of(timer, struct rates, timer);
-    struct rate *rate, *tmp;
     uint64_t now = clock_now(), wait = 0;
-    HASH_ITER(hh, rates->by_host, rate, tmp)
+    tree_for_each(n, &rates->by_host)
     {
+        struct rate *rate = container_of(n, struct rate, entry.node);
         refill(rate, now);
         let_on(rate);
         uint64_t mine = list_empty(&rate->waiting) ? WAIT_MAX : until_some(rate);
@@ -106,14 +105,13 @@ static void on_time(uv_timer_t *timer)
 void rates_init(struct rates *rates, uv_loop_t *loop, void (*go)(struct list *waiting))
 {
     rates->go = go;
+    tree_init(&rates->by_host, tree_by_name);
     uv_timer_init(loop, &rates->timer);
 }
 
 void rates_close(struct rates *rates)
 {
-    struct rate *rate, *tmp;
-    HASH_ITER(hh, rates->by_host, rate, tmp)
-    rate_free(rate);
+    tree_for_each(n, &rates->by_host) rate_free(container_of(n, struct rate, entry.node));
     uv_close((uv_handle_t *)&rates->timer, NULL);
 }
 
@@ -128,14 +126,14 @@ static struct rate *rate_new(struct rates *rates, const char *host, uint64_t per
     rate->tokens = burst(rate);
     rate->counted_at = clock_now();
     list_init(&rate->waiting);
-    HASH_ADD_STR(rates->by_host, host, rate);
+    rate->entry.name = rate->host;
+    tree_insert(&rates->by_host, &rate->entry.node);
     return rate;
 }
 
 struct rate *rate_get(struct rates *rates, const char *host, uint64_t bytes_per_second)
 {
-    struct rate *rate = NULL;
-    HASH_FIND_STR(rates->by_host, host, rate);
+    struct rate *rate = tree_entry(tree_find_name(&rates->by_host, host), struct rate, entry.node);
     if (!rate)
         rate = rate_new(rates, host, bytes_per_second);
     if (!rate)

@@ -7,7 +7,7 @@
 #ifndef PENSTOCK_FETCH_RATE_H
 #define PENSTOCK_FETCH_RATE_H
 
-#include "base/list.h"
+#include "base/tree.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@ struct rate;
 
 /* What a loop has of them; zeroed, then rates_init. */
 struct rates {
-    struct rate *by_host; /* uthash */
+    struct tree by_host;
     uv_timer_t timer;
     /* One that waited may go on. It may take, and leave others. */
     void (*go)(struct list *waiting);

@@ -54,10 +54,14 @@ static void set_limits(const struct jobs *jobs, struct host *host)
     limits->cooldown = limits->cooldown ? limits->cooldown : s->breaker_cooldown;
 }
 
+struct host *host_find(const struct jobs *jobs, const char *name)
+{
+    return tree_entry(tree_find_name(&jobs->hosts, name), struct host, entry.node);
+}
+
 struct host *host_get(struct jobs *jobs, const char *name)
 {
-    struct host *host = NULL;
-    HASH_FIND_STR(jobs->hosts, name, host);
+    struct host *host = host_find(jobs, name);
     if (host)
         return host;
     host = calloc(1, sizeof *host);
@@ -70,8 +74,19 @@ struct host *host_get(struct jobs *jobs, const char *name)
     list_init(&host->ready_link);
     list_init(&host->window);
     list_init(&host->hops);
-    HASH_ADD_KEYPTR(hh, jobs->hosts, host->name, strlen(host->name), host);
+    host->entry.name = host->name;
+    tree_insert(&jobs->hosts, &host->entry.node);
+    jobs->host_count++;
     return host;
+}
+
+static void host_free(struct host *host)
+{
+    tree_remove(&host->jobs->hosts, &host->entry.node);
+    host->jobs->host_count--;
+    list_del(&host->ready_link);
+    free(host->name);
+    free(host);
 }
 
 void host_put_if_idle(struct host *host)
@@ -81,10 +96,7 @@ void host_put_if_idle(struct host *host)
         host->folding > 0 || host->wake_at || host->pace.failed > 0 || host->limits.rate > 0 ||
         !list_empty(&host->window) || !list_empty(&host->hops))
         return;
-    HASH_DELETE(hh, host->jobs->hosts, host);
-    list_del(&host->ready_link);
-    free(host->name);
-    free(host);
+    host_free(host);
 }
 
 static void make_ready(struct host *host)
@@ -95,9 +107,7 @@ static void make_ready(struct host *host)
 
 void admission_wake_all(struct jobs *jobs)
 {
-    struct host *host, *tmp;
-    HASH_ITER(hh, jobs->hosts, host, tmp)
-    make_ready(host);
+    tree_for_each(n, &jobs->hosts) make_ready(container_of(n, struct host, entry.node));
     admission_poke(jobs);
 }
 
@@ -192,16 +202,18 @@ static void on_loaded(struct mail *mail)
 static size_t collect_skip(struct host *host)
 {
     size_t n = 0;
-    struct job *job, *tmp;
-    HASH_ITER(hh, host->jobs->active, job, tmp)
-    n += job->place != PLACE_RUNNING;
+    tree_for_each(e, &host->jobs->active) n +=
+        container_of(e, struct job, active.node)->place != PLACE_RUNNING;
     host->skip = n > 0 ? calloc(n, sizeof *host->skip) : NULL;
     if (!host->skip)
         return 0;
     n = 0;
-    HASH_ITER(hh, host->jobs->active, job, tmp)
-    if (job->place != PLACE_RUNNING && strcmp(job->row->host, host->name) == 0)
-        host->skip[n++] = job->id;
+    tree_for_each(e, &host->jobs->active)
+    {
+        const struct job *job = container_of(e, struct job, active.node);
+        if (job->place != PLACE_RUNNING && strcmp(job->row->host, host->name) == 0)
+            host->skip[n++] = job->id;
+    }
     return n;
 }
 
@@ -294,9 +306,9 @@ void admission_check_due(struct jobs *jobs)
 {
     uint64_t now = clock_now(), first = 0;
     int64_t now_us = clock_real_us();
-    struct host *host, *tmp;
-    HASH_ITER(hh, jobs->hosts, host, tmp)
+    tree_for_each(n, &jobs->hosts)
     {
+        struct host *host = container_of(n, struct host, entry.node);
         uint64_t next = check_host(host, now, now_us);
         if (next && (first == 0 || next < first))
             first = next;
@@ -312,24 +324,20 @@ void admission_check_due(struct jobs *jobs)
 
 void admission_free(struct jobs *jobs)
 {
-    struct host *host, *next;
-    HASH_ITER(hh, jobs->hosts, host, next)
+    tree_for_each(n, &jobs->hosts)
     {
+        struct host *host = container_of(n, struct host, entry.node);
         struct list *e;
         while ((e = list_pop(&host->window)))
             job_free(container_of(e, struct job, link));
-        HASH_DELETE(hh, jobs->hosts, host);
-        list_del(&host->ready_link);
-        free(host->name);
-        free(host);
+        host_free(host);
     }
     pause_free(jobs);
 }
 
 const char *admission_obstacle(const struct jobs *jobs, const char *host_name, const char *parser)
 {
-    struct host *host = NULL;
-    HASH_FIND_STR(jobs->hosts, host_name, host);
+    const struct host *host = host_find(jobs, host_name);
     if (jobs->paused || (host && host->paused) || admission_paused(jobs, parser))
         return "paused";
     if (sink_failing(jobs->config.sink))

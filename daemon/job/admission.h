@@ -7,7 +7,7 @@
 #include "store/store.h"
 
 struct host {
-    UT_hash_handle hh;
+    struct tree_name entry; /* jobs->hosts */
     char *name;
     struct jobs *jobs;
     struct list ready_link;
@@ -30,6 +30,8 @@ struct host {
     uint64_t *skip;
     struct store_window load;
 };
+/* NULL: it has no jobs at hand, nor anything to be remembered. */
+struct host *host_find(const struct jobs *jobs, const char *name);
 struct host *host_get(struct jobs *jobs, const char *name); /* NULL: out of memory */
 void host_put_if_idle(struct host *host);
 void admission_queue(struct job *job); /* a new job that may run now: window or store */

@@ -230,10 +230,12 @@ void claim_unfold(struct jobs *jobs, const struct store_job *row)
 
 void claim_drain(struct jobs *jobs)
 {
-    struct job *job, *next;
-    HASH_ITER(hh, jobs->active, job, next)
-    if (job->place == PLACE_WINDOW && job->claimed)
-        job_release(job);
+    tree_for_each(n, &jobs->active)
+    {
+        struct job *job = container_of(n, struct job, active.node);
+        if (job->place == PLACE_WINDOW && job->claimed)
+            job_release(job);
+    }
 }
 
 /* --- back to the queue --------------------------------------------------------------------------- */

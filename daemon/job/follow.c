@@ -26,15 +26,14 @@ struct follow_tap {
 };
 
 struct followed {
-    uint64_t id;
-    bool told; /* its verdict was given */
-    bool seen; /* the follower may see it: that is known */
-    UT_hash_handle hh;
+    struct tree_id entry; /* filter->ids */
+    bool told;            /* its verdict was given */
+    bool seen;            /* the follower may see it: that is known */
 };
 
 struct follow_filter {
     bool by_id;
-    struct followed *ids;
+    struct tree ids;
     json_t *params; /* holds the strings of `select` */
     struct store_select select;
 };
@@ -85,11 +84,15 @@ static bool may_see_all(const struct follower *f)
     return access_may_administer(f->jobs->settings->access, &f->peer);
 }
 
+static struct followed *followed_find(const struct follower *f, uint64_t id)
+{
+    return tree_entry(tree_find_id(&f->filter->ids, id), struct followed, entry.node);
+}
+
 /* `row`: of the job, if it is at hand; until one was, lines are for those who may see all jobs. */
 static bool wants_id(struct follower *f, uint64_t id, const struct store_job *row, bool verdict)
 {
-    struct followed *followed = NULL;
-    HASH_FIND(hh, f->filter->ids, &id, sizeof id, followed);
+    struct followed *followed = followed_find(f, id);
     if (!followed || followed->told)
         return false;
     if (!followed->seen)
@@ -177,9 +180,7 @@ struct late {
 /* To those who may not see it a job is as good as not there. */
 static void tell_unknown(struct follower *f, uint64_t id, const struct store_job *row)
 {
-    struct followed *followed = NULL;
-    if (f->filter->by_id)
-        HASH_FIND(hh, f->filter->ids, &id, sizeof id, followed);
+    struct followed *followed = followed_find(f, id);
     if (!followed || followed->told || followed->seen)
         return;
     followed->seen = row && may_see(f, row);
@@ -226,6 +227,7 @@ static int subscribe(struct jobs *jobs, struct follower *f)
     f->filter = calloc(1, sizeof *f->filter);
     if (!f->filter)
         return -ENOMEM;
+    tree_init(&f->filter->ids, tree_by_id);
     f->jobs = jobs;
     list_add_tail(&jobs->followers, &f->link);
     sink_tap(jobs->config.sink, true);
@@ -234,17 +236,16 @@ static int subscribe(struct jobs *jobs, struct follower *f)
 
 static int add_id(struct follower *f, uint64_t id, bool own)
 {
-    struct followed *followed = NULL;
-    HASH_FIND(hh, f->filter->ids, &id, sizeof id, followed);
+    struct followed *followed = followed_find(f, id);
     if (followed)
         return 0;
     followed = calloc(1, sizeof *followed);
     if (!followed)
         return -ENOMEM;
-    followed->id = id;
+    followed->entry.id = id;
     followed->seen = own;
     f->filter->by_id = true;
-    HASH_ADD(hh, f->filter->ids, id, sizeof followed->id, followed);
+    tree_insert(&f->filter->ids, &followed->entry.node);
     return 0;
 }
 
@@ -323,13 +324,12 @@ int jobs_follow(struct jobs *jobs, struct follower *f, const json_t *params, str
 
 void jobs_unfollow(struct follower *f)
 {
-    struct followed *followed, *tmp;
     if (!f->filter)
         return;
-    HASH_ITER(hh, f->filter->ids, followed, tmp)
+    tree_for_each(n, &f->filter->ids)
     {
-        HASH_DELETE(hh, f->filter->ids, followed);
-        free(followed);
+        tree_remove(&f->filter->ids, n);
+        free(container_of(n, struct followed, entry.node));
     }
     json_decref(f->filter->params);
     free(f->filter);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +59,10 @@ struct job *job_new(struct jobs *jobs, struct store_job *row, struct spec *spec,
         job_free(job);
         return NULL;
     }
-    HASH_ADD(hh, jobs->active, id, sizeof job->id, job);
+    job->active.id = job->id;
+    struct tree_node *twin = tree_insert(&jobs->active, &job->active.node);
+    assert(!twin);
+    (void)twin;
     return job;
 }
 
@@ -66,8 +70,8 @@ void job_free(struct job *job)
 {
     if (!job)
         return;
-    if (job->hh.tbl)
-        HASH_DELETE(hh, job->jobs->active, job);
+    if (job->active.id)
+        tree_remove(&job->jobs->active, &job->active.node);
     list_del(&job->link);
     list_del(&job->hop_link);
     remote_deinit(&job->remote);
@@ -85,9 +89,7 @@ void job_free(struct job *job)
 
 struct job *job_find(struct jobs *jobs, uint64_t id)
 {
-    struct job *job = NULL;
-    HASH_FIND(hh, jobs->active, &id, sizeof id, job);
-    return job;
+    return tree_entry(tree_find_id(&jobs->active, id), struct job, active.node);
 }
 
 void job_set_state(struct job *job, enum job_state state)

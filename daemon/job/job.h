@@ -28,6 +28,7 @@
 #ifndef PENSTOCK_JOB_JOB_H
 #define PENSTOCK_JOB_JOB_H
 
+#include "base/tree.h"
 #include "job/attempt.h"
 #include "job/jobs.h"
 #include "job/metrics.h"
@@ -37,7 +38,6 @@
 #include "terms/spec.h"
 #include "store/store.h"
 
-#include <uthash.h>
 #include <uv.h>
 
 struct host;
@@ -59,9 +59,9 @@ enum job_ending { ENDING_NONE, ENDING_FINAL, ENDING_RETRY, ENDING_INTERRUPTED };
 struct job {
     struct jobs *jobs;
     uint64_t id;
-    UT_hash_handle hh;    /* jobs->active */
-    struct list link;     /* the list of its place: a window, jobs->running or jobs->ending */
-    struct list hop_link; /* PLACE_HOPPING: host->hops */
+    struct tree_id active; /* jobs->active */
+    struct list link;      /* the list of its place: a window, jobs->running or jobs->ending */
+    struct list hop_link;  /* PLACE_HOPPING: host->hops */
     enum job_place place;
     enum job_ending ending;
     struct store_job *row; /* its own copy; row->state is changed by job_set_state alone */
@@ -109,8 +109,9 @@ struct jobs {
     struct registry *registry;
     struct policy *policy;
 
-    struct job *active;  /* uthash by id */
-    struct host *hosts;  /* uthash by name */
+    struct tree active; /* jobs by id */
+    struct tree hosts;  /* by name */
+    unsigned host_count;
     struct list ready;   /* hosts that may have something to start, in turn */
     struct list running; /* jobs: claiming, running, hopping */
     struct list ending;
@@ -126,7 +127,7 @@ struct jobs {
     bool loading;        /* admission_load: the list of hosts is */
     uint64_t recover_at; /* clock_now: the queue is to be read again then; 0: no */
 
-    struct awaited *awaited;              /* wait.c: uthash by id */
+    struct tree awaited;                  /* wait.c: by id */
     struct list followers, waits, parked; /* parked: bulk calls that wait for `ending` to shrink */
     struct mail tap_mail;
     struct follow_tap *tap; /* follow.c */
@@ -134,7 +135,7 @@ struct jobs {
     struct schedules *schedules;
     bool paused; /* by an operator: nothing starts */
     unsigned hosts_paused;
-    struct paused_parser *parsers; /* uthash: those that are paused */
+    struct tree parsers; /* pause.c: those that are paused, by name */
     bool draining, stopped, drained_told;
     unsigned cancelling; /* drain: pages of queued rows being cancelled */
     unsigned calls_out;  /* calls that wait for the store */

@@ -100,6 +100,10 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct er
     jobs->registry = registry_ref(config->registry);
     jobs->policy = policy_ref(config->policy);
     jobs->started_us = jobs->reloaded_us = clock_real_us();
+    tree_init(&jobs->active, tree_by_id);
+    tree_init(&jobs->hosts, tree_by_name);
+    tree_init(&jobs->awaited, tree_by_id);
+    tree_init(&jobs->parsers, tree_by_name);
     list_init(&jobs->ready);
     list_init(&jobs->running);
     list_init(&jobs->ending);
@@ -137,15 +141,14 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct er
 void jobs_reconfigure(struct jobs *jobs, const struct settings *settings, struct registry *registry,
                       struct policy *policy)
 {
-    struct host *host, *tmp;
     jobs->settings = settings;
     registry_unref(jobs->registry);
     jobs->registry = registry_ref(registry);
     policy_unref(jobs->policy);
     jobs->policy = policy_ref(policy);
     pool_set_workers(jobs->config.pool, (unsigned)settings->workers);
-    HASH_ITER(hh, jobs->hosts, host, tmp)
-    admission_limit_changed(host);
+    tree_for_each(n, &jobs->hosts)
+        admission_limit_changed(container_of(n, struct host, entry.node));
     admission_poke(jobs);
 }
 
@@ -220,10 +223,8 @@ void jobs_stop(struct jobs *jobs)
 
 static bool loading(const struct jobs *jobs)
 {
-    struct host *host, *tmp;
-    HASH_ITER(hh, jobs->hosts, host, tmp)
-    if (host->loading)
-        return true;
+    tree_for_each(n,
+                  &jobs->hosts) if (container_of(n, struct host, entry.node)->loading) return true;
     return false;
 }
 

@@ -113,9 +113,9 @@ static void put_states(struct metric *m, struct jobs *jobs)
 static uint64_t oldest_age(const struct jobs *jobs)
 {
     int64_t now = clock_real_us(), oldest = now;
-    struct host *host, *next;
-    HASH_ITER(hh, jobs->hosts, host, next)
+    tree_for_each(n, &jobs->hosts)
     {
+        struct host *host = container_of(n, struct host, entry.node);
         list_for_each(e, &host->window)
         {
             const struct store_job *row = container_of(e, struct job, link)->row;
@@ -225,13 +225,13 @@ static void put_hosts(struct metric *m, const struct jobs *jobs)
 {
     const struct settings *s = jobs->settings;
     struct section_sum *sums = calloc(s->host_count + 1, sizeof *sums);
-    struct host *host, *next;
     if (!sums) {
         m->text->failed = true;
         return;
     }
-    HASH_ITER(hh, jobs->hosts, host, next)
+    tree_for_each(n, &jobs->hosts)
     {
+        const struct host *host = container_of(n, struct host, entry.node);
         struct section_sum *sum = &sums[host->section];
         sum->hosts++;
         sum->running += host->running;

@@ -9,29 +9,28 @@
 #include <string.h>
 
 struct paused_parser {
-    UT_hash_handle hh;
+    struct tree_name entry; /* jobs->parsers */
     char name[];
 };
 
 static struct paused_parser *find_paused(const struct jobs *jobs, const char *name)
 {
-    struct paused_parser *parser = NULL;
-    HASH_FIND_STR(jobs->parsers, name, parser);
-    return parser;
+    return tree_entry(tree_find_name(&jobs->parsers, name), struct paused_parser, entry.node);
 }
 
 static int pause_parser(struct jobs *jobs, const char *name, bool paused)
 {
     struct paused_parser *parser = find_paused(jobs, name);
     if (parser && !paused) {
-        HASH_DELETE(hh, jobs->parsers, parser);
+        tree_remove(&jobs->parsers, &parser->entry.node);
         free(parser);
     } else if (!parser && paused) {
         parser = calloc(1, sizeof *parser + strlen(name) + 1);
         if (!parser)
             return -ENOMEM;
         strcpy(parser->name, name);
-        HASH_ADD_STR(jobs->parsers, name, parser);
+        parser->entry.name = parser->name;
+        tree_insert(&jobs->parsers, &parser->entry.node);
     }
     return 0;
 }
@@ -39,8 +38,7 @@ static int pause_parser(struct jobs *jobs, const char *name, bool paused)
 /* It need not be known: its jobs may come yet. Whoever makes names up is stopped at some number. */
 static int pause_host(struct jobs *jobs, const char *name, bool paused)
 {
-    struct host *host = NULL;
-    HASH_FIND_STR(jobs->hosts, name, host);
+    struct host *host = host_find(jobs, name);
     if (paused == (host && host->paused))
         return 0;
     if (paused && jobs->hosts_paused >= HOSTS_PAUSED_MAX)
@@ -69,15 +67,14 @@ int admission_pause(struct jobs *jobs, const char *host_name, const char *parser
 
 bool admission_paused(const struct jobs *jobs, const char *parser)
 {
-    return jobs->parsers && find_paused(jobs, parser);
+    return find_paused(jobs, parser);
 }
 
 void pause_free(struct jobs *jobs)
 {
-    struct paused_parser *parser, *tmp;
-    HASH_ITER(hh, jobs->parsers, parser, tmp)
+    tree_for_each(n, &jobs->parsers)
     {
-        HASH_DELETE(hh, jobs->parsers, parser);
-        free(parser);
+        tree_remove(&jobs->parsers, n);
+        free(container_of(n, struct paused_parser, entry.node));
     }
 }

@@ -145,10 +145,13 @@ void remote_check_due(struct jobs *jobs)
 
 void remote_drain(struct jobs *jobs)
 {
-    struct job *job, *next;
-    HASH_ITER(hh, jobs->active, job, next)
-    if (job->spec && job->spec->run && (job->place == PLACE_WINDOW || job->place == PLACE_CLAIMING))
-        job_cancel(job, REMOTE_STOPPED);
+    tree_for_each(n, &jobs->active)
+    {
+        struct job *job = container_of(n, struct job, active.node);
+        bool waits = job->place == PLACE_WINDOW || job->place == PLACE_CLAIMING;
+        if (waits && job->spec && job->spec->run)
+            job_cancel(job, REMOTE_STOPPED);
+    }
 }
 
 /* --- run ----------------------------------------------------------------------------------------- */

@@ -116,8 +116,9 @@ static json_t *view_hosts(const struct jobs_call *call, size_t limit)
     json_t *list = json_array();
     if (!access_may_administer(call->jobs->settings->access, &call->peer))
         return list; /* whose they are is nobody else's business */
-    for (const struct host *h = call->jobs->hosts; h && seen < HOSTS_SEEN; seen++, h = h->hh.next)
-        consider(best, &count, max, h);
+    const struct tree_node *n = tree_first(&call->jobs->hosts);
+    for (; n && seen < HOSTS_SEEN; seen++, n = tree_next(n))
+        consider(best, &count, max, container_of(n, struct host, entry.node));
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list, view_host(best[i], clock_now()));
     return list;
@@ -164,7 +165,7 @@ static json_t *view_top(const struct jobs_call *call, size_t limit)
         json_object_set_new(view, "store_failing", json_true());
     if (view) {
         set(view, "active", jobs->permits_used);
-        set(view, "known_hosts", HASH_COUNT(jobs->hosts));
+        set(view, "known_hosts", jobs->host_count);
         json_object_set_new(view, "running", view_jobs(call, limit));
         json_object_set_new(view, "hosts", view_hosts(call, limit));
     }

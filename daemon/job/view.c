@@ -130,11 +130,14 @@ void jobs_counts(struct jobs *jobs, struct store_counts *ret_counts)
 {
     struct store *store = jobs->config.store;
     store->engine->counts(store, ret_counts);
-    struct job *job, *next; /* claimed, and not started */
-    HASH_ITER(hh, jobs->active, job, next)
-    if (job->place == PLACE_WINDOW && job->claimed && ret_counts->by_state[JOB_RUNNING] > 0) {
-        ret_counts->by_state[JOB_RUNNING]--;
-        ret_counts->by_state[JOB_QUEUED]++;
+    tree_for_each(n, &jobs->active)
+    {
+        const struct job *job = container_of(n, struct job, active.node);
+        bool waits = job->place == PLACE_WINDOW && job->claimed; /* claimed, and not started */
+        if (waits && ret_counts->by_state[JOB_RUNNING] > 0) {
+            ret_counts->by_state[JOB_RUNNING]--;
+            ret_counts->by_state[JOB_QUEUED]++;
+        }
     }
 }
 

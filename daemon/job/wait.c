@@ -12,8 +12,7 @@ struct wait;
 
 /* A job that somebody waits for. */
 struct awaited {
-    UT_hash_handle hh; /* jobs->awaited */
-    uint64_t id;
+    struct tree_id entry; /* jobs->awaited */
     struct list items;
 };
 
@@ -38,19 +37,23 @@ struct wait {
 
 static void ask(struct wait_item *item);
 
+static struct awaited *awaited_find(const struct jobs *jobs, uint64_t id)
+{
+    return tree_entry(tree_find_id(&jobs->awaited, id), struct awaited, entry.node);
+}
+
 /* 0 or -ENOMEM. */
 static int await(struct wait_item *item)
 {
     struct jobs *jobs = item->wait->call->jobs;
-    struct awaited *awaited = NULL;
-    HASH_FIND(hh, jobs->awaited, &item->get.id, sizeof item->get.id, awaited);
+    struct awaited *awaited = awaited_find(jobs, item->get.id);
     if (!awaited) {
         awaited = calloc(1, sizeof *awaited);
         if (!awaited)
             return -ENOMEM;
-        awaited->id = item->get.id;
+        awaited->entry.id = item->get.id;
         list_init(&awaited->items);
-        HASH_ADD(hh, jobs->awaited, id, sizeof awaited->id, awaited);
+        tree_insert(&jobs->awaited, &awaited->entry.node);
     }
     item->awaited = awaited;
     list_add_tail(&awaited->items, &item->link);
@@ -64,7 +67,7 @@ static void unawait(struct jobs *jobs, struct wait_item *item)
     list_del(&item->link);
     if (!awaited || !list_empty(&awaited->items))
         return;
-    HASH_DELETE(hh, jobs->awaited, awaited);
+    tree_remove(&jobs->awaited, &awaited->entry.node);
     free(awaited);
 }
 
@@ -148,8 +151,7 @@ static void ask(struct wait_item *item)
 
 void calls_job_ended(struct jobs *jobs, uint64_t id)
 {
-    struct awaited *awaited = NULL;
-    HASH_FIND(hh, jobs->awaited, &id, sizeof id, awaited);
+    struct awaited *awaited = awaited_find(jobs, id);
     if (!awaited)
         return;
     list_for_each(e, &awaited->items)

@@ -4,23 +4,13 @@
 #include "base/json_string.h"
 
 #include <errno.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int compare(const void *a, const void *b)
+/* A key is JSON: it has no NUL inside. */
+static struct column *find(const struct columns *columns, const char *key)
 {
-    const struct column *x = a, *y = b;
-    if (x->len != y->len)
-        return x->len < y->len ? -1 : 1;
-    return memcmp(x->key, y->key, x->len);
-}
-
-static struct column *find(const struct columns *columns, char *key, size_t len)
-{
-    struct column wanted = {.key = key, .len = len};
-    struct column **found = tfind(&wanted, &columns->tree, compare);
-    return found ? *found : NULL;
+    return tree_entry(tree_find_name(&columns->by_key, key), struct column, entry.node);
 }
 
 /* `,"name":`, or with n > 1 `,"name_n":`. */
@@ -45,10 +35,10 @@ static int put_key(struct buf *b, const char *name, size_t len, unsigned n)
 static int unique_key(const struct columns *columns, struct buf *b, const char *name, size_t len)
 {
     int r = put_key(b, name, len, 1);
-    struct column *first = r == 0 ? find(columns, b->data, b->len) : NULL;
+    struct column *first = r == 0 ? find(columns, b->data) : NULL;
     while (r == 0 && first) {
         r = put_key(b, name, len, first->next++);
-        if (r == 0 && !find(columns, b->data, b->len))
+        if (r == 0 && !find(columns, b->data))
             break;
     }
     return r;
@@ -80,10 +70,12 @@ static int insert(struct columns *columns, struct buf *key)
         return -ENOMEM;
     *column = (struct column){.len = key->len, .next = 2};
     column->key = buf_steal(key);
-    if (!column->key || !tsearch(column, &columns->tree, compare)) {
+    if (!column->key) {
         column_free(column);
         return -ENOMEM;
     }
+    column->entry.name = column->key;
+    tree_insert(&columns->by_key, &column->entry.node);
     columns->items[columns->count++] = column;
     return 0;
 }
@@ -92,6 +84,8 @@ int columns_add(struct columns *columns, const char *name, size_t len)
 {
     struct buf key = BUF_INIT;
     int r = reserve(columns);
+    if (columns->count == 0)
+        tree_init(&columns->by_key, tree_by_name);
     if (r == 0)
         r = unique_key(columns, &key, name, len);
     if (r == 0)
@@ -100,14 +94,8 @@ int columns_add(struct columns *columns, const char *name, size_t len)
     return r;
 }
 
-static void keep(void *node)
-{
-    (void)node;
-}
-
 void columns_deinit(struct columns *columns)
 {
-    tdestroy(columns->tree, keep);
     for (size_t i = 0; i < columns->count; i++)
         column_free(columns->items[i]);
     free(columns->items);

@@ -3,10 +3,13 @@
 #ifndef PENSTOCK_PARSE_COLUMNS_H
 #define PENSTOCK_PARSE_COLUMNS_H
 
+#include "base/tree.h"
+
 #include <stddef.h>
 
 struct column {
-    char *key; /* `,"name":` */
+    struct tree_name entry; /* columns->by_key */
+    char *key;              /* `,"name":` */
     size_t len;
     unsigned next; /* the number that the next column of this name tries first */
 };
@@ -14,7 +17,7 @@ struct column {
 struct columns {
     struct column **items;
     size_t count, size;
-    void *tree; /* the same by key, for tsearch(3) */
+    struct tree by_key; /* the same */
 };
 
 /* Adds a column; not UTF-8 becomes U+FFFD. 0 or -ENOMEM. */

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 struct item {
@@ -128,6 +129,46 @@ static void test_it_is_not_deep(void **state)
     free(items);
 }
 
+static void test_by_number_and_by_name(void **state)
+{
+    struct numbered {
+        int other;
+        struct tree_id entry;
+    } numbered[] = {{.entry.id = UINT64_MAX}, {.entry.id = 1}, {.entry.id = UINT64_C(1) << 32}};
+    struct named {
+        int other;
+        struct tree_name entry;
+    } named[] = {{.entry.name = "b"}, {.entry.name = ""}, {.entry.name = "bb"}};
+    struct tree by_id, by_name;
+    tree_init(&by_id, tree_by_id);
+    tree_init(&by_name, tree_by_name);
+    assert_null(tree_entry(tree_find_id(&by_id, 1), struct numbered, entry.node));
+    for (int i = 0; i < 3; i++) {
+        assert_null(tree_insert(&by_id, &numbered[i].entry.node));
+        assert_null(tree_insert(&by_name, &named[i].entry.node));
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_ptr_equal(tree_find_id(&by_id, numbered[i].entry.id), &numbered[i].entry.node);
+        char name[4];
+        strcpy(name, named[i].entry.name); /* the same text elsewhere */
+        assert_ptr_equal(tree_entry(tree_find_name(&by_name, name), struct named, entry.node),
+                         &named[i]);
+    }
+    assert_null(tree_find_id(&by_id, 2));
+    assert_null(tree_find_name(&by_name, "c"));
+    assert_ptr_equal(tree_insert(&by_name, &(struct tree_name){.name = "b"}.node),
+                     &named[0].entry.node);
+    const int order[] = {1, 2, 0};
+    int i = 0;
+    tree_for_each(n, &by_id)
+    {
+        assert_ptr_equal(n, &numbered[order[i++]].entry.node);
+        tree_remove(&by_id, n);
+    }
+    assert_int_equal(i, 3);
+    assert_null(by_id.root);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +176,7 @@ int main(void)
         cmocka_unit_test(test_a_place_is_taken_once),
         cmocka_unit_test(test_against_a_list),
         cmocka_unit_test(test_it_is_not_deep),
+        cmocka_unit_test(test_by_number_and_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
