@@ -470,11 +470,16 @@ void admission_report(struct job *job, const struct cause *cause)
     struct host *host = job->host;
     if (!host || !job->has_slot)
         return;
-    if (!job->attempt || (cause && (cause->kind == KIND_NONE || cause->kind == KIND_PROXY)))
-        pace_withdraw(
-            &host->pace); /* no attempt, cancelled, a proxy: it says nothing about the host */
-    else if (pace_report(&host->pace, &host->limits, cause ? cause->kind : KIND_NONE,
-                         job->attempt->status, clock_now()))
+    if (!job->attempt || (cause && (cause->kind == KIND_NONE || cause->kind == KIND_PROXY))) {
+        /* No attempt, cancelled, a proxy: it says nothing about the host. */
+        pace_withdraw(&host->pace);
+        return;
+    }
+    struct attempt_report report;
+    uint64_t now = clock_now();
+    attempt_report(job->attempt, now, &report);
+    if (pace_report(&host->pace, &host->limits, cause ? cause->kind : KIND_NONE, report.status,
+                    now))
         log_warning("host %s: %llu failures in a row; nothing starts there for %llu s", host->name,
                     (unsigned long long)host->pace.failed,
                     (unsigned long long)(host->limits.cooldown / NS_PER_SEC));

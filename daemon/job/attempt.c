@@ -414,3 +414,137 @@ int attempt_name_schedule(struct attempt *a, const char *name)
     buf_deinit(&b);
     return a->extra ? 0 : -ENOMEM;
 }
+
+int attempt_remember(struct attempt *a, const char *etag, const char *modified, const char *page)
+{
+    return condition_init(&a->condition, etag, modified, page);
+}
+
+void attempt_lend(struct attempt *a, int fd)
+{
+    a->run_fd = fd;
+}
+
+/* --- what came of it --------------------------------------------------------------------------- */
+
+static bool has_returned(const struct attempt *a)
+{
+    return atomic_load_explicit(&a->parser, memory_order_acquire) == PARSER_RETURNED;
+}
+
+/* Those of the body's data. A process says how many are none, and may say anything. */
+static uint64_t data_records(const struct parse_task *task)
+{
+    return task->notes < task->source.seq ? task->source.seq - task->notes : 0;
+}
+
+const struct cause *attempt_conclude(struct attempt *a)
+{
+    uint64_t min = a->spec->effective.min_records;
+    bool enough = a->task.result == PENSTOCK_ENOUGH;
+    if (attempt_engaged(a))
+        sink_shut(a->env->sink, &a->task.source);
+    if (attempt_cause(a) || a->condition.unchanged)
+        return attempt_cause(a);
+    if (!attempt_engaged(a) || (a->task.result != PENSTOCK_OK && !enough) ||
+        (!enough && !a->task.body_ended))
+        attempt_fail(a, KIND_INTERNAL, "the parser ended without a result");
+    else if (!a->spec->run && data_records(&a->task) < min) /* a command has none */
+        attempt_fail(a, KIND_UNEXPECTED, "min_records: %llu records, at least %llu were expected",
+                     (unsigned long long)data_records(&a->task), (unsigned long long)min);
+    return attempt_cause(a);
+}
+
+void attempt_put_text(struct buf *line, const struct attempt *a)
+{
+    if (has_returned(a))
+        parse_task_text_members(line, &a->task);
+}
+
+struct spool *attempt_spool(struct attempt *a)
+{
+    return a->spool.lines > 0 ? &a->spool : NULL;
+}
+
+bool attempt_keeps_body(const struct attempt *a)
+{
+    const struct cause *cause = attempt_cause(a);
+    return cause && keep_worth(cause->kind) && attempt_engaged(a) && a->keep.max > 0;
+}
+
+int attempt_store_body(struct attempt *a, char **ret_path)
+{
+    return keep_store(&a->keep, a->env->spool_dir, a->env->spool_max, a->job, a->number, ret_path);
+}
+
+static enum attempt_wait wait_of(const struct attempt *a)
+{
+    if (!attempt_engaged(a))
+        return WAITS_ORIGIN;
+    if (atomic_load_explicit(&a->task.source.wait_since, memory_order_relaxed))
+        return WAITS_SINK;
+    if (atomic_load_explicit(&a->paused, memory_order_relaxed))
+        return WAITS_PARSER;
+    return atomic_load_explicit(&a->transfer.throttled, memory_order_relaxed) ? WAITS_HOST
+                                                                              : WAITS_ORIGIN;
+}
+
+/* No transfer is under way: what the fetch loop found out is to be read. */
+static void report_download(const struct attempt *a, struct attempt_report *r)
+{
+    const struct condition *c = &a->condition;
+    bool noted = c->noting && (!c->unchanged || c->renewed);
+    uint64_t sink = r->wait_sink;
+    r->status = a->status;
+    r->address = a->end.address[0] ? a->end.address : NULL;
+    r->retry_after = a->retry_after;
+    r->proxy_refuses = a->end.proxy_refuses;
+    r->connect = a->end.connect_ns;
+    r->first_byte = a->end.first_byte_ns;
+    r->wait_origin += r->first_byte;
+    /* While the parser waits for the sink the pipe is full as well: that time is the sink's. */
+    r->wait_parser = a->pipe_full_ns > sink ? a->pipe_full_ns - sink : 0;
+    r->unchanged = c->unchanged;
+    r->digest_name = checksum_asked(&a->checksum, &r->digest);
+    r->validators = noted ? &c->seen : NULL;
+    r->skipped_codings = a->task.decode.skipped;
+    r->verified = a->verified;
+}
+
+static void report_reading(const struct attempt *a, struct attempt_report *r)
+{
+    if (r->verified == VERIFIED_NONE && a->task.vouched)
+        r->verified = VERIFIED_ENCODING;
+    else if (r->verified == VERIFIED_NONE && a->task.result == PENSTOCK_ENOUGH)
+        r->verified = VERIFIED_ENOUGH;
+}
+
+void attempt_report(const struct attempt *a, uint64_t now, struct attempt_report *ret_report)
+{
+    bool engaged = attempt_engaged(a);
+    struct attempt_report r = {
+        .started = a->started,
+        .hops = a->hops,
+        .url = a->url,
+        .host = a->host,
+        .final_url = a->shown_url,
+        .bytes = atomic_load_explicit(&a->bytes, memory_order_relaxed),
+        .length = atomic_load_explicit(&a->length, memory_order_relaxed),
+        .records = engaged ? sink_source_seq(a->env->sink, &a->task.source) : 0,
+        .held = engaged && a->hold_max > 0,
+        .resumes = atomic_load_explicit(&a->resume.count, memory_order_relaxed),
+        .engaged = engaged,
+        .parser_busy = engaged ? parse_task_busy(&a->task, now) : 0,
+        .decoded = engaged && atomic_load_explicit(&a->body->decoding, memory_order_relaxed),
+        .decoded_bytes =
+            engaged ? atomic_load_explicit(&a->body->bytes_decoded, memory_order_relaxed) : 0,
+        .waits = wait_of(a),
+        .wait_origin = engaged ? body_read_wait(a->body, now) : 0,
+        .wait_sink = engaged ? sink_waited(&a->task.source, now) : 0,
+    };
+    if (!a->loop)
+        report_download(a, &r);
+    if (!a->loop && has_returned(a))
+        report_reading(a, &r);
+    *ret_report = r;
+}

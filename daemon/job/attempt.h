@@ -22,6 +22,7 @@
 #include "job/condition.h"
 #include "job/encoding.h"
 #include "job/keep.h"
+#include "job/report.h"
 #include "job/resume.h"
 #include "parse/pool.h"
 #include "parse/relay.h"
@@ -184,8 +185,13 @@ int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, vo
                 const struct spec *spec, struct registry *registry, struct policy *policy,
                 struct credential *credential, uint64_t job, uint32_t number,
                 struct attempt **ret_attempt);
-/* Its records' lines name the schedule. Before the first hop, as condition_init. 0 or -ENOMEM. */
+/* Its records' lines name the schedule. Before the first hop. 0 or -ENOMEM. */
 int attempt_name_schedule(struct attempt *a, const char *name);
+/* Its request is conditional, by these validators of an earlier body, if they are of the same page; each may be NULL. What
+ * the response has of them is reported. Before the first hop. 0 or -ENOMEM. */
+int attempt_remember(struct attempt *a, const char *etag, const char *modified, const char *page);
+/* The body goes to a command of a client's, by this pipe; takes ownership of the descriptor. Before the first hop. */
+void attempt_lend(struct attempt *a, int fd);
 struct attempt *attempt_ref(struct attempt *a);
 void attempt_unref(struct attempt *a); /* any thread; takes NULL */
 
@@ -216,6 +222,21 @@ bool attempt_fail(struct attempt *a, enum error_kind kind, const char *fmt, ...)
  * tell. Control loop; no-ops unless the body has begun, and after the first. */
 void attempt_command_ended(struct attempt *a, int status);
 void attempt_returned(struct attempt *a);
+
+/* At any time; `now` as of clock_now. */
+void attempt_report(const struct attempt *a, uint64_t now, struct attempt_report *ret_report);
+
+/* After `ended`: makes the checks that need both sides. NULL if it succeeded; or why it did not. Its records are complete
+ * now. */
+const struct cause *attempt_conclude(struct attempt *a);
+/* After attempt_conclude: the members of the verdict that tell what the body's text was like. */
+void attempt_put_text(struct buf *line, const struct attempt *a);
+/* After attempt_conclude: the records that were held back, for the log if the job is done. NULL: there are none. */
+struct spool *attempt_spool(struct attempt *a);
+/* After attempt_conclude: is there a body that is worth being kept? Then attempt_store_body gives it a place: on a thread
+ * that may block, once. 0 and the path, newly allocated; -ENODATA; or another negative errno. */
+bool attempt_keeps_body(const struct attempt *a);
+int attempt_store_body(struct attempt *a, char **ret_path);
 
 /* After `ended`: no byte of the body has come to the command. */
 bool attempt_untouched(const struct attempt *a);

@@ -143,7 +143,11 @@ static void on_claimed(struct mail *mail)
 
 void claim_learn(struct host *host, const struct job *job)
 {
-    host->brisk = job->attempt && clock_now() - job->attempt->started < BRISK_NS;
+    struct attempt_report report = {0};
+    uint64_t now = clock_now();
+    if (job->attempt)
+        attempt_report(job->attempt, now, &report);
+    host->brisk = report.started > 0 && now - report.started < BRISK_NS;
 }
 
 /* How far ahead claiming is worth it, from how this job found itself. */

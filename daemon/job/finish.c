@@ -220,10 +220,10 @@ void job_finish(struct job *job, enum job_state state, const struct cause *cause
         remote_abort(job);
     job->final = state;
     job->error = state == JOB_FAILED && cause ? cause->kind : KIND_NONE;
-    if (state == JOB_DONE && job->attempt->spool.lines > 0)
-        job->held_line.spool = &job->attempt->spool;
+    if (state == JOB_DONE)
+        job->held_line.spool = attempt_spool(job->attempt);
     if (job->held_line.spool)
-        jobs->records += job->attempt->spool.lines;
+        jobs->records += job->held_line.spool->lines;
     if (job->attempt) {
         metrics_attempt_ended(job, outcome_of(state), job->error);
         attempt_line(&job->attempt_line.text, job, outcome_name(state), cause, -1);
@@ -240,36 +240,13 @@ void job_finish(struct job *job, enum job_state state, const struct cause *cause
 
 static void count_attempt(struct job *job)
 {
-    struct attempt *a = job->attempt;
+    struct attempt_report report;
+    attempt_report(job->attempt, clock_now(), &report);
     job->counted = true;
     job->jobs->attempts++;
-    job->jobs->bytes += atomic_load_explicit(&a->bytes, memory_order_relaxed);
-    if (!a->hold_max)
-        job->jobs->records += a->task.source.seq;
-}
-
-/* Those of the body's data. A process says how many are none, and may say anything. */
-static uint64_t data_records(const struct parse_task *task)
-{
-    return task->notes < task->source.seq ? task->source.seq - task->notes : 0;
-}
-
-/* The checks that need both sides. NULL, or why the attempt failed after all. */
-static const struct cause *last_checks(struct job *job)
-{
-    struct attempt *a = job->attempt;
-    const struct job_params *p = &job->spec->effective;
-    bool enough = a->task.result == PENSTOCK_ENOUGH;
-    if (attempt_cause(a) || a->condition.unchanged)
-        return attempt_cause(a);
-    if (!attempt_engaged(a) || (a->task.result != PENSTOCK_OK && !enough) ||
-        (!enough && !a->task.body_ended))
-        attempt_fail(a, KIND_INTERNAL, "the parser ended without a result");
-    else if (!job->spec->run && data_records(&a->task) < p->min_records) /* a command has none */
-        attempt_fail(a, KIND_UNEXPECTED, "min_records: %llu records, at least %llu were expected",
-                     (unsigned long long)data_records(&a->task),
-                     (unsigned long long)p->min_records);
-    return attempt_cause(a);
+    job->jobs->bytes += report.bytes;
+    if (!report.held)
+        job->jobs->records += report.records;
 }
 
 /* Attempts that count: it is not the job's fault that the daemon ended. */
@@ -281,7 +258,9 @@ static uint32_t tries(const struct job *job)
 static void retry(struct job *job, const struct cause *cause)
 {
     int64_t now = clock_real_us();
-    int64_t wait = retry_delay(job->jobs->settings, tries(job), job->attempt->retry_after, now);
+    struct attempt_report report;
+    attempt_report(job->attempt, clock_now(), &report);
+    int64_t wait = retry_delay(job->jobs->settings, tries(job), report.retry_after, now);
     job->row->due = now + wait;
     job->jobs->retries++;
     metrics_attempt_ended(job, OUTCOME_RETRY, cause->kind);
@@ -323,10 +302,12 @@ void job_torn(struct job *job)
  * ours), which an answer in one piece does not repeat. */
 static bool worth_retrying(const struct attempt *a, const struct cause *cause)
 {
-    if (cause->kind == KIND_PROXY && a->end.proxy_refuses)
+    struct attempt_report report;
+    attempt_report(a, clock_now(), &report);
+    if (cause->kind == KIND_PROXY && report.proxy_refuses)
         return false;
-    return retry_wanted(cause->kind, a->status) ||
-           (cause->kind == KIND_DECODE_ERROR && a->resume.count > 0);
+    return retry_wanted(cause->kind, report.status) ||
+           (cause->kind == KIND_DECODE_ERROR && report.resumes > 0);
 }
 
 static void conclude(struct job *job)
@@ -356,12 +337,10 @@ static void conclude(struct job *job)
 static void store_body(uv_work_t *work)
 {
     struct job *job = container_of(work, struct job, keep_work);
-    struct attempt *a = job->attempt;
-    int r =
-        keep_store(&a->keep, a->env->spool_dir, a->env->spool_max, job->id, a->number, &job->kept);
+    int r = attempt_store_body(job->attempt, &job->kept);
     if (r < 0 && r != -ENODATA)
         log_warning("job %llu: its body could not be kept in %s: %s", (unsigned long long)job->id,
-                    a->env->spool_dir, strerror(-r));
+                    job->jobs->env.spool_dir, strerror(-r));
 }
 
 static void on_body_stored(uv_work_t *work, int status)
@@ -370,20 +349,17 @@ static void on_body_stored(uv_work_t *work, int status)
     conclude(container_of(work, struct job, keep_work));
 }
 
-static bool keep_body(struct job *job, const struct cause *cause)
+static bool keep_body(struct job *job)
 {
-    return cause && keep_worth(cause->kind) && attempt_engaged(job->attempt) &&
-           job->attempt->keep.max > 0 &&
+    return attempt_keeps_body(job->attempt) &&
            uv_queue_work(job->jobs->config.loop, &job->keep_work, store_body, on_body_stored) == 0;
 }
 
 void job_attempt_ended(struct job *job)
 {
-    if (attempt_engaged(job->attempt))
-        sink_shut(job->jobs->config.sink, &job->attempt->task.source);
+    const struct cause *cause = attempt_conclude(job->attempt);
     count_attempt(job);
-    const struct cause *cause = last_checks(job);
     admission_report(job, cause);
-    if (!keep_body(job, cause))
+    if (!keep_body(job))
         conclude(job);
 }

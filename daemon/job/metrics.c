@@ -17,14 +17,13 @@
 void metrics_attempt_ended(struct job *job, enum outcome outcome, enum error_kind kind)
 {
     struct metrics *m = &job->jobs->metrics;
-    const struct attempt *a = job->attempt;
-    struct job_seconds s;
+    struct attempt_report s;
     m->outcomes[outcome][kind]++;
-    if (!a)
+    if (!job->attempt)
         return;
     uint64_t now = clock_now();
-    job_seconds(job, now, &s);
-    histogram_add(&m->attempt, now - a->started);
+    attempt_report(job->attempt, now, &s);
+    histogram_add(&m->attempt, now - s.started);
     if (s.connect > 0) /* else an idle connection was used, or none came about */
         histogram_add(&m->connect, s.connect);
     if (s.first_byte > 0)
@@ -32,8 +31,8 @@ void metrics_attempt_ended(struct job *job, enum outcome outcome, enum error_kin
     m->wait_origin += s.wait_origin;
     m->wait_parser += s.wait_parser;
     m->wait_sink += s.wait_sink;
-    m->resumes += a->resume.count;
-    m->redirects += a->hops > 1 ? a->hops - 1 : 0;
+    m->resumes += s.resumes;
+    m->redirects += s.hops > 1 ? s.hops - 1 : 0;
 }
 
 void metrics_job_ended(struct job *job)

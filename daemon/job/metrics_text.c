@@ -159,12 +159,15 @@ static void put_ends(struct metric *m, const struct jobs *jobs)
 /* What has come of bodies: attempts that have ended, and those under way. */
 static uint64_t body_bytes(const struct jobs *jobs)
 {
-    uint64_t bytes = jobs->bytes;
+    uint64_t bytes = jobs->bytes, now = clock_now();
     list_for_each(e, &jobs->running)
     {
         const struct job *job = container_of(e, struct job, link);
-        if (job->attempt && !job->counted)
-            bytes += atomic_load_explicit(&job->attempt->bytes, memory_order_relaxed);
+        if (!job->attempt || job->counted)
+            continue;
+        struct attempt_report report;
+        attempt_report(job->attempt, now, &report);
+        bytes += report.bytes;
     }
     return bytes;
 }

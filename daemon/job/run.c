@@ -131,7 +131,9 @@ void job_launch(struct job *job)
         r = attempt_new(&jobs->env, &attempt_ops, job, job->spec, job->spec->registry, jobs->policy,
                         credential, job->id, job->row->attempt, &job->attempt);
     if (r == 0) {
-        r = remote_lend(job, &job->attempt->run_fd);
+        int fd = -1;
+        r = remote_lend(job, &fd);
+        attempt_lend(job->attempt, fd);
     }
     if (r == 0)
         r = schedule_prepare(job);
@@ -142,13 +144,15 @@ void job_launch(struct job *job)
         return;
     }
     job->place = PLACE_RUNNING;
+    struct attempt_report report;
+    attempt_report(job->attempt, clock_now(), &report);
     job->started_at = job->started_at ? job->started_at : clock_now();
     if (p->timeout > 0) {
-        job->deadline = job->attempt->started + p->timeout;
+        job->deadline = report.started + p->timeout;
         jobs_set_timer(jobs, job->deadline);
     }
     if (parse_limit(job) > 0)
-        jobs_set_timer(jobs, job->attempt->started + parse_limit(job));
+        jobs_set_timer(jobs, report.started + parse_limit(job));
 }
 
 /* --- redirects ----------------------------------------------------------------------------------- */
@@ -177,7 +181,9 @@ static int judge_redirect(struct attempt *a, const char *url, char **ret_host)
     const struct job_params *p = &job->spec->effective;
     struct error err;
     char text[128];
-    if (a->hops > p->max_redirects) {
+    struct attempt_report report;
+    attempt_report(a, clock_now(), &report);
+    if (report.hops > p->max_redirects) {
         snprintf(text, sizeof text, "max_redirects: more than %llu redirects",
                  (unsigned long long)p->max_redirects);
         attempt_abort(a, KIND_REDIRECTS, text);
@@ -188,7 +194,7 @@ static int judge_redirect(struct attempt *a, const char *url, char **ret_host)
         fail_redirect(a, redirect_is_forbidden(url) ? KIND_POLICY : KIND_REDIRECTS, url, err.text);
         return r;
     }
-    if (r == 0 && redirect_downgrades(a->url, url) && !p->allow_downgrade) {
+    if (r == 0 && redirect_downgrades(report.url, url) && !p->allow_downgrade) {
         free(*ret_host);
         fail_redirect(
             a, KIND_POLICY, url,
@@ -224,7 +230,9 @@ static void on_redirected(struct attempt *a, const char *url)
         attempt_abort(a, KIND_RESOURCES, "no memory for a redirect");
     if (r < 0)
         return;
-    if (strcmp(host, a->host) == 0) {
+    struct attempt_report report;
+    attempt_report(a, clock_now(), &report);
+    if (strcmp(host, report.host) == 0) {
         hop(job, url, host);
     } else {
         free(job->hop_url);
@@ -311,10 +319,11 @@ static void check_parser(struct job *job, uint64_t now, uint64_t *next)
     uint64_t limit = parse_limit(job);
     if (limit == 0)
         return;
-    uint64_t busy = attempt_engaged(job->attempt) ? parse_task_busy(&job->attempt->task, now) : 0;
-    if (busy < limit) {
+    struct attempt_report report;
+    attempt_report(job->attempt, now, &report);
+    if (report.parser_busy < limit) {
         /* Its clock cannot run faster than ours. */
-        sooner(next, now + limit - busy);
+        sooner(next, now + limit - report.parser_busy);
         return;
     }
     if (attempt_abort(job->attempt, KIND_PARSER_TIMEOUT,

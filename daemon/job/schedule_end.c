@@ -84,7 +84,7 @@ int schedule_prepare(struct job *job)
         return r;
     job->parser_mark = parser_mark(job->spec);
     char *page = s->forced ? NULL : valid_page(s->row, job->parser_mark);
-    r = condition_init(&a->condition, s->row->etag, s->row->modified, page);
+    r = attempt_remember(a, s->row->etag, s->row->modified, page);
     free(page);
     return r;
 }
@@ -92,20 +92,21 @@ int schedule_prepare(struct job *job)
 const struct store_schedule_end *schedule_ending(struct job *job)
 {
     const struct schedule *s = schedule_of(job);
-    const struct attempt *a = job->attempt;
+    struct attempt_report report = {0};
     struct store_schedule_end *end = &job->schedule_end;
     if (!job->row->schedule)
         return NULL;
     *end = (struct store_schedule_end){.name = job->row->schedule};
-    if (job->final == JOB_DONE && is_current(job, s) && a->condition.noting &&
-        (!a->condition.unchanged || a->condition.renewed)) {
+    if (job->final == JOB_DONE)
+        attempt_report(job->attempt, clock_now(), &report);
+    const struct validators *seen = report.validators;
+    if (seen && is_current(job, s)) {
         end->whole = true;
         end->revision = s->row->revision;
-        end->etag = a->condition.seen.etag;
-        end->modified = a->condition.seen.modified;
+        end->etag = seen->etag;
+        end->modified = seen->modified;
         free(job->validated);
-        job->validated =
-            a->condition.seen.page ? with_mark(a->condition.seen.page, job->parser_mark) : NULL;
+        job->validated = seen->page ? with_mark(seen->page, job->parser_mark) : NULL;
         end->validated = job->validated;
     }
     return end;

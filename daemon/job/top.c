@@ -33,7 +33,9 @@ static json_t *view_one(const struct jobs *jobs, const struct job *job)
     if (view && job->attempt) {
         json_t *running = view_running(job);
         json_object_update(view, running);
-        json_object_set_new(view, "resumes", json_integer((json_int_t)job->attempt->resume.count));
+        struct attempt_report report;
+        attempt_report(job->attempt, clock_now(), &report);
+        json_object_set_new(view, "resumes", json_integer((json_int_t)report.resumes));
         json_decref(running);
     }
     return view;
@@ -135,12 +137,15 @@ static void set(json_t *view, const char *name, uint64_t value)
 static json_t *view_totals(struct jobs *jobs)
 {
     json_t *totals = json_object();
-    uint64_t records = jobs->records;
+    uint64_t records = jobs->records, now = clock_now();
     list_for_each(e, &jobs->running)
     {
         const struct job *job = container_of(e, struct job, link);
-        if (job->attempt && !job->attempt->hold_max)
-            records += sink_source_seq(jobs->config.sink, &job->attempt->task.source);
+        if (!job->attempt)
+            continue;
+        struct attempt_report report;
+        attempt_report(job->attempt, now, &report);
+        records += report.held ? 0 : report.records;
     }
     set(totals, "submitted", jobs->submitted);
     set(totals, "attempts", jobs->attempts);

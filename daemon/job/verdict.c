@@ -33,10 +33,9 @@ static void put_error(struct buf *b, const struct job *job, const struct cause *
 }
 
 /* Those that stand in the log, or will. */
-static uint64_t records(const struct job *job)
+static uint64_t records(const struct job *job, const struct attempt_report *report)
 {
-    const struct attempt *a = job->attempt;
-    return a->hold_max && !job->held_line.spool ? 0 : a->task.source.seq;
+    return report->held && !job->held_line.spool ? 0 : report->records;
 }
 
 void attempt_line(struct buf *b, const struct job *job, const char *outcome,
@@ -51,45 +50,30 @@ void attempt_line(struct buf *b, const struct job *job, const char *outcome,
     if (retry_in_us >= 0)
         line_seconds(b, "retry_in", (uint64_t)retry_in_us * 1000);
     if (job->attempt) {
-        const struct attempt *a = job->attempt;
-        if (a->status > 0)
-            line_u64(b, "status", (uint64_t)a->status);
-        line_u64(b, "bytes", atomic_load_explicit(&a->bytes, memory_order_relaxed));
-        line_u64(b, "records", records(job));
-        line_str(b, "address", a->end.address[0] ? a->end.address : NULL);
+        struct attempt_report report;
+        attempt_report(job->attempt, clock_now(), &report);
+        if (report.status > 0)
+            line_u64(b, "status", (uint64_t)report.status);
+        line_u64(b, "bytes", report.bytes);
+        line_u64(b, "records", records(job, &report));
+        line_str(b, "address", report.address);
     }
     line_end(b);
 }
 
-void job_seconds(const struct job *job, uint64_t now, struct job_seconds *ret)
+static void put_seconds(struct buf *b, const struct job *job, const struct attempt_report *report,
+                        uint64_t now)
 {
-    const struct attempt *a = job->attempt;
-    uint64_t sink = atomic_load_explicit(&a->task.source.wait, memory_order_relaxed);
-    *ret = (struct job_seconds){
-        .total = now - job->queued_at,
-        .queued = (job->started_at ? job->started_at : now) - job->queued_at,
-        .connect = a->end.connect_ns,
-        .first_byte = a->end.first_byte_ns,
-        .wait_origin = a->end.first_byte_ns + (a->body ? body_read_wait(a->body, now) : 0),
-        /* While the parser waits for the sink the pipe is full as well: that time is the sink's. */
-        .wait_parser = a->pipe_full_ns > sink ? a->pipe_full_ns - sink : 0,
-        .wait_sink = sink,
-    };
-}
-
-static void put_seconds(struct buf *b, const struct job *job, uint64_t now)
-{
-    struct job_seconds s;
-    job_seconds(job, now, &s);
+    uint64_t started = job->started_at ? job->started_at : now;
     buf_puts(b, ",\"seconds\":{");
     size_t start = b->len;
-    line_seconds(b, "total", s.total);
-    line_seconds(b, "queued", s.queued);
-    line_seconds(b, "connect", s.connect);
-    line_seconds(b, "first_byte", s.first_byte);
-    line_seconds(b, "wait_origin", s.wait_origin);
-    line_seconds(b, "wait_parser", s.wait_parser);
-    line_seconds(b, "wait_sink", s.wait_sink);
+    line_seconds(b, "total", now - job->queued_at);
+    line_seconds(b, "queued", started - job->queued_at);
+    line_seconds(b, "connect", report->connect);
+    line_seconds(b, "first_byte", report->first_byte);
+    line_seconds(b, "wait_origin", report->wait_origin);
+    line_seconds(b, "wait_parser", report->wait_parser);
+    line_seconds(b, "wait_sink", report->wait_sink);
     if (!b->failed) { /* the first member's comma */
         memmove(b->data + start, b->data + start + 1, b->len - start);
         b->len--;
@@ -97,41 +81,31 @@ static void put_seconds(struct buf *b, const struct job *job, uint64_t now)
     buf_putc(b, '}');
 }
 
-static enum verified_by verified(const struct attempt *a)
-{
-    if (a->verified == VERIFIED_NONE && a->task.vouched)
-        return VERIFIED_ENCODING;
-    if (a->task.result == PENSTOCK_ENOUGH && a->verified == VERIFIED_NONE)
-        return VERIFIED_ENOUGH;
-    return a->verified;
-}
-
 static void put_attempt(struct buf *b, const struct job *job, uint64_t now)
 {
-    const struct attempt *a = job->attempt;
-    if (a->status > 0)
-        line_u64(b, "status", (uint64_t)a->status);
-    line_u64(b, "bytes", atomic_load_explicit(&a->bytes, memory_order_relaxed));
-    if (a->body && atomic_load_explicit(&a->body->decoding, memory_order_relaxed))
-        line_u64(b, "decoded_bytes",
-                 atomic_load_explicit(&a->body->bytes_decoded, memory_order_relaxed));
-    if (a->task.decode.skipped > 0)
-        line_u64(b, "skipped_codings", a->task.decode.skipped);
-    line_u64(b, "records", records(job));
-    parse_task_text_members(b, &a->task);
-    if (a->condition.unchanged)
+    struct attempt_report report;
+    attempt_report(job->attempt, now, &report);
+    if (report.status > 0)
+        line_u64(b, "status", (uint64_t)report.status);
+    line_u64(b, "bytes", report.bytes);
+    if (report.decoded)
+        line_u64(b, "decoded_bytes", report.decoded_bytes);
+    if (report.skipped_codings > 0)
+        line_u64(b, "skipped_codings", report.skipped_codings);
+    line_u64(b, "records", records(job, &report));
+    attempt_put_text(b, job->attempt);
+    if (report.unchanged)
         line_bool(b, "unchanged", 1);
     else if (job->final == JOB_DONE)
-        line_str(b, "verified_by", verified_name(verified(a)));
-    const char *hex, *algorithm = checksum_asked(&a->checksum, &hex);
-    if (algorithm)
-        line_str(b, algorithm, hex);
-    if (a->hops > 1) {
-        line_u64(b, "redirects", a->hops - 1);
-        line_str(b, "final_url", a->shown_url);
+        line_str(b, "verified_by", verified_name(report.verified));
+    if (report.digest_name)
+        line_str(b, report.digest_name, report.digest);
+    if (report.hops > 1) {
+        line_u64(b, "redirects", report.hops - 1);
+        line_str(b, "final_url", report.final_url);
     }
-    line_u64(b, "resumes", a->resume.count);
-    put_seconds(b, job, now);
+    line_u64(b, "resumes", report.resumes);
+    put_seconds(b, job, &report, now);
 }
 
 void verdict_line(struct buf *b, const struct job *job, const struct cause *cause)

@@ -39,25 +39,24 @@ const char *view_waiting_for(const struct jobs *jobs, const struct store_job *ro
         return NULL;
     if (job->place == PLACE_HOPPING)
         return "host";
-    struct attempt *a = job->attempt;
-    if (!attempt_engaged(a))
-        return "origin";
-    if (atomic_load_explicit(&a->task.source.wait_since, memory_order_relaxed))
-        return "sink";
-    if (atomic_load_explicit(&a->paused, memory_order_relaxed))
-        return "parser";
-    return atomic_load_explicit(&a->transfer.throttled, memory_order_relaxed) ? "host" : "origin";
+    static const char *const words[] = {[WAITS_ORIGIN] = "origin",
+                                        [WAITS_HOST] = "host",
+                                        [WAITS_PARSER] = "parser",
+                                        [WAITS_SINK] = "sink"};
+    struct attempt_report report;
+    attempt_report(job->attempt, clock_now(), &report);
+    return words[report.waits];
 }
 
 json_t *view_running(const struct job *job)
 {
-    const struct attempt *a = job->attempt;
-    int64_t length = atomic_load_explicit(&a->length, memory_order_relaxed);
-    double seconds = (double)(clock_now() - job->started_at) / 1e9;
-    return json_pack("{s:I, s:I, s:o, s:f}", "bytes",
-                     (json_int_t)atomic_load_explicit(&a->bytes, memory_order_relaxed), "records",
-                     (json_int_t)sink_source_seq(job->jobs->config.sink, &a->task.source), "length",
-                     length >= 0 ? json_integer(length) : json_null(), "seconds", seconds);
+    struct attempt_report r;
+    uint64_t now = clock_now();
+    attempt_report(job->attempt, now, &r);
+    return json_pack("{s:I, s:I, s:o, s:f}", "bytes", (json_int_t)r.bytes, "records",
+                     (json_int_t)r.records, "length",
+                     r.length >= 0 ? json_integer(r.length) : json_null(), "seconds",
+                     (double)(now - job->started_at) / 1e9);
 }
 
 static char *shown_url(const struct jobs *jobs, const struct store_job *row)
