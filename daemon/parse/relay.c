@@ -443,6 +443,8 @@ static void relay_run(struct parse_task *task)
     } else if (!task->drain_after_enough) {
         fd_close(&task->read_fd); /* the writer sees that no more is wanted */
     }
+    if (run.socket) /* its reader waits to be told, by the end or by an error */
+        fd_close(&run.relay->out);
     wait_for_exit(&run);
     fd_close(&run.relay->out);
     task->result = judge(&run);

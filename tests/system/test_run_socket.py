@@ -15,20 +15,28 @@ from penstock_test import DEADLINE, until
 class RunSocket(penstock_test.Case):
     def setUp(self):
         super().setUp()
+        self.used = ()
         self.web = self.origin()
         self.penstock = self.daemon({"fetch.resume_delay": "5ms", "fetch.retry_delay": "5ms"})
 
     def give(self, url, token=b"-", daemon=None, **params):
-        """The reader's end, and the connection, with the job's id."""
+        """The reader's end, and the connection. That of the job before is closed: a job whose client says nothing of
+        its end keeps its place."""
+        for used in self.used:
+            used.close()
         reader, given = socket.socketpair()
         reader.settimeout(DEADLINE)
         reader.send(token) if token else None
         rpc = (daemon or self.penstock).rpc()
-        self.addCleanup(reader.close)
-        self.addCleanup(rpc.close)
+        self.used = (reader, rpc)
         with given:
             rpc.pass_fd(given.fileno(), {"jsonrpc": "2.0", "id": 1, "method": "run", "params": {"url": url, **params}})
         return reader, rpc
+
+    def tearDown(self):
+        for used in self.used:
+            used.close()
+        super().tearDown()
 
     def read_all(self, reader):
         """(the bytes, whether they ended well)"""
