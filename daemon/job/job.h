@@ -28,13 +28,13 @@
 #ifndef PENSTOCK_JOB_JOB_H
 #define PENSTOCK_JOB_JOB_H
 
+#include "attempt/attempt.h"
 #include "base/tree.h"
-#include "job/attempt.h"
 #include "job/jobs.h"
 #include "job/metrics.h"
 #include "job/pace.h"
 #include "job/remote.h"
-#include "job/retry.h"
+#include "attempt/retry.h"
 #include "terms/spec.h"
 #include "store/store.h"
 

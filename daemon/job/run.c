@@ -6,7 +6,7 @@
 #include "job/admission.h"
 #include "job/finish.h"
 #include "job/job.h"
-#include "job/redirect.h"
+#include "attempt/redirect.h"
 #include "job/schedule.h"
 
 #include <errno.h>

@@ -1,23 +1,23 @@
 #!/usr/bin/env python3
 """Includes name the layer and point down only:
 
-    main -> app -> control -> job -> terms -> {fetch, parse, store} -> record -> flow -> base
+    main -> app -> control -> job -> attempt -> terms -> {fetch, parse, store} -> record -> flow -> base
     host -> {parse, flow, base}    ctl -> {flow's pipeline, base}
 
-so fetch, parse and store never include each other, and only job (and spec, for what a job may ask of them)
-knows fetch and parse.
+so fetch, parse and store never include each other, and only attempt and job (and terms, for what a job may ask of them)
+know fetch and parse.
 """
 import pathlib
 import re
 import sys
 
-ORDER = ["base", "flow", "record", ("fetch", "parse", "store"), "terms", "job", "control", "app", "main"]
+ORDER = ["base", "flow", "record", ("fetch", "parse", "store"), "terms", "attempt", "job", "control", "app", "main"]
 RANK = {}
 for rank, entry in enumerate(ORDER):
     for layer in (entry,) if isinstance(entry, str) else entry:
         RANK[layer] = rank
 ALLOWED = {layer: {low for low in RANK if RANK[low] < RANK[layer]} | {layer} for layer in RANK}
-ALLOWED["control"] -= {"fetch", "parse"}
+ALLOWED["control"] -= {"attempt", "fetch", "parse"}
 ALLOWED["host"] = {"host", "parse", "flow", "base"}
 ALLOWED["ctl"] = {"ctl", "base"}
 PIPELINE = "flow/pipeline.h"

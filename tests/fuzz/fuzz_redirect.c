@@ -3,7 +3,7 @@
  * takes is the one that libcurl means. */
 #include "base/utf8.h"
 #include "fetch/location.h"
-#include "job/redirect.h"
+#include "attempt/redirect.h"
 #include "terms/credential.h"
 #include "terms/spec.h"
 
