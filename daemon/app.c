@@ -1,16 +1,23 @@
-/* Read this first. The daemon is built bottom up, each part knowing only those below it:
- *
- *   settings, registry, policy     what the config says; immutable, replaced as a whole by a reload
- *   sink                           a thread: lines to stdout and files
- *   store                          where jobs live
- *   pool                           the workers: threads, one blocking parser each
- *   fetch                          the fetch loops: threads, a uv loop and a curl multi each
- *   jobs                           admission, attempts, the gate: on the control loop, which is
- * main's thread control                        the socket and its clients, on the control loop
- *
- * and torn down in the opposite order once the last attempt has ended. */
+/* Read this first. The daemon is built bottom up, each part knowing only those below it: */
+/* clang-format off */
+/*
+ *   control                      the socket and its clients
+ *   api                          the operations: JSON in, JSON out
+ *   schedules                    which jobs come again
+ *   jobs                         admission, attempts, the gate
+ *   ------------------------------------------------------------------ all of these on the control loop, in main's thread
+ *   fetch                        the fetch loops: threads, a uv loop and a curl multi each
+ *   pool                         the workers: threads, one blocking parser each
+ *   store                        where jobs live; the engine has a thread of its own
+ *   sink                         a thread: lines to stdout and files
+ *   settings, registry, policy   what the config says; immutable, replaced as a whole by a reload
+ */
+/* clang-format on */
+/* and torn down in the opposite order once the last attempt has ended. */
 #include "app.h"
 
+#include "api/api.h"
+#include "api/follower.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/list.h"
@@ -19,12 +26,14 @@
 #include "control/control.h"
 #include "control/exposer.h"
 #include "fetch/fetch.h"
+#include "job/drain.h"
 #include "job/jobs.h"
 #include "parse/pool.h"
 #include "record/line.h"
 #include "record/sink.h"
 #include "outlet.h"
 #include "reload.h"
+#include "schedule/schedules.h"
 #include "service.h"
 #include "store/store.h"
 
@@ -54,6 +63,8 @@ struct app {
     struct pool *pool;
     struct fetch *fetch;
     struct jobs *jobs;
+    struct schedules *schedules;
+    struct api *api;
     struct control *control;
     struct reload *reload;
     struct exposer *exposer; /* NULL without metrics.listen */
@@ -88,7 +99,7 @@ static void on_sink_trouble(void *arg, const char *target, int error)
 static void on_lines_written(void *arg, struct sink_chunk *chunk)
 {
     struct app *app = arg;
-    jobs_lines_written(app->jobs, chunk);
+    followers_take_chunk(app->api, chunk);
 }
 
 /* Which of them fail may have changed. */
@@ -115,7 +126,7 @@ static void on_trouble(struct mail *mail)
 {
     struct app *app = container_of(mail, struct app, trouble_mail);
     if (app->jobs)
-        jobs_sink_changed(app->jobs); /* what may start is to be looked at again */
+        jobs_trouble_changed(app->jobs); /* what may start is to be looked at again */
     service_changed(&app->service);
 }
 
@@ -167,7 +178,7 @@ static int make_workers(struct app *app, struct error *err)
     return fetch_new(&config, &app->fetch, err);
 }
 
-static void on_reload_request(void *arg, struct jobs_reload *request);
+static void on_reload_request(void *arg, struct api_reload *request);
 
 static int make_jobs(struct app *app, struct error *err)
 {
@@ -179,11 +190,20 @@ static int make_jobs(struct app *app, struct error *err)
                                  .store = app->store,
                                  .sink = app->sink,
                                  .registry = app->first.registry,
-                                 .policy = app->first.policy,
-                                 .instance = app->instance,
-                                 .reload = on_reload_request,
-                                 .arg = app};
-    return jobs_new(&config, &app->jobs, err);
+                                 .policy = app->first.policy};
+    int r = jobs_new(&config, &app->jobs, err);
+    return r < 0 ? r : schedules_new(app->jobs, &app->schedules, err);
+}
+
+static int make_api(struct app *app, struct error *err)
+{
+    struct api_config config = {.mailbox = &app->mailbox,
+                                .jobs = app->jobs,
+                                .schedules = app->schedules,
+                                .instance = app->instance,
+                                .reload = on_reload_request,
+                                .arg = app};
+    return api_new(&config, &app->api, err);
 }
 
 static int make_control(struct app *app, struct error *err)
@@ -194,7 +214,7 @@ static int make_control(struct app *app, struct error *err)
     if (r < 0)
         return r;
     struct control_config config = {.loop = &app->loop,
-                                    .jobs = app->jobs,
+                                    .api = app->api,
                                     .path = s->socket,
                                     .mode = s->socket_mode,
                                     .group = s->socket_group,
@@ -257,11 +277,25 @@ static void on_jobs_closed(void *arg)
     mailbox_close(&app->mailbox, NULL, NULL);
 }
 
+static void on_schedules_closed(void *arg)
+{
+    struct app *app = arg;
+    app->schedules = NULL;
+    jobs_close(app->jobs, on_jobs_closed, app);
+}
+
+static void on_api_closed(void *arg)
+{
+    struct app *app = arg;
+    app->api = NULL;
+    schedules_close(app->schedules, on_schedules_closed, app);
+}
+
 static void on_control_closed(void *arg)
 {
     struct app *app = arg;
     app->control = NULL;
-    jobs_close(app->jobs, on_jobs_closed, app);
+    api_close(app->api, on_api_closed, app);
 }
 
 static void on_drained(void *arg)
@@ -278,6 +312,12 @@ static void on_drained(void *arg)
     control_free(app->control, on_control_closed, app);
 }
 
+static void on_jobs_drained(void *arg)
+{
+    struct app *app = arg;
+    api_drain(app->api, on_drained, app);
+}
+
 /* Stopped jobs end within parse.abort_grace; what is left after that waits for a sink (or a store) that
  * takes nothing. Their verdicts are not given, so with a store that keeps they run again. */
 static void on_patience_over(uv_timer_t *timer)
@@ -291,7 +331,7 @@ static void on_patience_over(uv_timer_t *timer)
 
 static void stop_jobs(struct app *app, uint64_t patience)
 {
-    jobs_stop(app->jobs);
+    drain_stop(app->jobs);
     uv_timer_start(&app->drain_timer, on_patience_over,
                    (app->current.settings->abort_grace + patience) / NS_PER_MS, 0);
 }
@@ -321,7 +361,7 @@ static void stop(struct app *app, const char *why)
     service_stopping(&app->service);
     reload_stop(app->reload);
     uv_timer_start(&app->drain_timer, on_drain_over, app->current.settings->drain / NS_PER_MS, 0);
-    jobs_drain(app->jobs, on_drained, app);
+    drain_begin(app->jobs, on_jobs_drained, app);
 }
 
 static void on_stdout_mail(struct mail *mail)
@@ -343,7 +383,7 @@ static void on_reload_begin(void *arg)
 static void on_reload_end(void *arg, bool good)
 {
     struct app *app = arg;
-    jobs_reloaded(app->jobs, good);
+    api_reloaded(app->api, good);
     service_reloaded(&app->service);
 }
 
@@ -359,7 +399,7 @@ static void on_reload_apply(void *arg, const struct loaded *fresh, struct sink_t
     app->current = *fresh;
 }
 
-static void on_reload_request(void *arg, struct jobs_reload *request)
+static void on_reload_request(void *arg, struct api_reload *request)
 {
     struct app *app = arg;
     reload_request(app->reload, request);
@@ -369,7 +409,7 @@ static int make_exposer(struct app *app, struct error *err)
 {
     const struct settings *s = app->settings;
     struct exposer_config config = {.mailbox = &app->mailbox,
-                                    .jobs = app->jobs,
+                                    .api = app->api,
                                     .listen = s->metrics_listen,
                                     .mode = s->socket_mode,
                                     .group = s->socket_group,
@@ -494,6 +534,8 @@ static int start(struct app *app, struct error *err)
         r = make_reload(app, err);
     if (r == 0)
         r = make_jobs(app, err);
+    if (r == 0)
+        r = make_api(app, err);
     if (r == 0)
         r = make_control(app, err);
     if (r == 0)

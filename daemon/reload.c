@@ -12,7 +12,7 @@
 
 struct reload {
     struct reload_config config;
-    struct list waiting; /* struct jobs_reload: for the reading under way */
+    struct list waiting; /* struct api_reload: for the reading under way */
     struct list next;    /* for the one after it */
     bool again;          /* a signal wants that one, too */
     bool reading, stopped;
@@ -134,7 +134,7 @@ static void answer(struct list *list, int result, const json_t *restart, const s
     for (struct list *e; (e = list_pop(list));)
         list_add_tail(&mine, e);
     for (struct list *e; (e = list_pop(&mine));) {
-        struct jobs_reload *request = container_of(e, struct jobs_reload, link);
+        struct api_reload *request = container_of(e, struct api_reload, link);
         request->done(request, result, restart, err);
     }
 }
@@ -197,7 +197,7 @@ static void tell_stopping(struct list *list)
     answer(list, -ESHUTDOWN, NULL, &err);
 }
 
-void reload_request(struct reload *reload, struct jobs_reload *request)
+void reload_request(struct reload *reload, struct api_reload *request)
 {
     if (request)
         list_add_tail(&reload->next, &request->link);

@@ -7,7 +7,7 @@
 #ifndef PENSTOCK_RELOAD_H
 #define PENSTOCK_RELOAD_H
 
-#include "job/jobs.h"
+#include "api/api.h"
 #include "load.h"
 #include "outlet.h"
 
@@ -31,7 +31,7 @@ struct reload_config {
 struct reload *reload_new(const struct reload_config *config);
 
 /* Reads it, and answers `request` (jobs.h; never from within; NULL: by a signal, the log tells). */
-void reload_request(struct reload *reload, struct jobs_reload *request);
+void reload_request(struct reload *reload, struct api_reload *request);
 
 /* The daemon stops: who waits is refused, and what a reading finds is dropped. Idempotent. */
 void reload_stop(struct reload *reload);

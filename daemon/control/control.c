@@ -160,7 +160,7 @@ static void refuse(struct control *c, int fd)
     c->told_full = true;
     snprintf(message, sizeof message, "%u clients are connected: control.max_clients",
              c->max_clients);
-    reply_error(&b, "null", JOBS_UNAVAILABLE, message, NULL);
+    reply_error(&b, "null", API_UNAVAILABLE, message, NULL);
     buf_putc(&b, '\n');
     if (!b.failed && send(fd, b.data, b.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         (void)0; /* it has gone already */
@@ -232,7 +232,7 @@ static struct control *control_alloc(const struct control_config *config)
     c->max_clients = config->max_clients ? config->max_clients : MAX_CLIENTS;
     c->host = (struct session_host){
         .loop = config->loop,
-        .rpc = {.jobs = config->jobs,
+        .rpc = {.api = config->api,
                 .version = config->version,
                 .instance = config->instance,
                 .stats = add_stats,

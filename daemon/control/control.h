@@ -6,8 +6,8 @@
 #ifndef PENSTOCK_CONTROL_CONTROL_H
 #define PENSTOCK_CONTROL_CONTROL_H
 
+#include "api/api.h"
 #include "base/error.h"
-#include "job/jobs.h"
 
 #include <sys/types.h>
 #include <uv.h>
@@ -18,7 +18,7 @@ struct control;
  * life. */
 struct control_config {
     uv_loop_t *loop;
-    struct jobs *jobs;
+    struct api *api;
     const char *path;  /* control.socket */
     mode_t mode;       /* control.mode */
     const char *group; /* control.group, a name or a number; NULL: leave it */

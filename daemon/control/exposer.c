@@ -33,7 +33,7 @@
 struct page {
     struct exposer *exposer;
     const char *format, *type;
-    struct jobs_call call; /* control loop's */
+    struct api_call call; /* control loop's */
     json_t *params;
     bool asking; /* control loop's: the call is under way */
 
@@ -87,7 +87,7 @@ static void wake(struct page *page)
     }
 }
 
-static void on_text(struct jobs_call *call, json_t *result, int code, const struct error *error,
+static void on_text(struct api_call *call, json_t *result, int code, const struct error *error,
                     const char *field)
 {
     struct page *page = container_of(call, struct page, call);
@@ -116,9 +116,9 @@ static void on_visit(struct mail *mail)
         if (!wanted || page->asking)
             continue;
         page->asking = true;
-        page->call = (struct jobs_call){
-            .method = JOBS_METRICS, .params = page->params, .fd = -1, .answer = on_text};
-        jobs_call(exposer->config.jobs, &page->call);
+        page->call = (struct api_call){
+            .method = API_METRICS, .params = page->params, .fd = -1, .answer = on_text};
+        api_call(exposer->config.api, &page->call);
     }
 }
 

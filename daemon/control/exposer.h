@@ -8,8 +8,8 @@
 #ifndef PENSTOCK_CONTROL_EXPOSER_H
 #define PENSTOCK_CONTROL_EXPOSER_H
 
+#include "api/api.h"
 #include "base/error.h"
-#include "job/jobs.h"
 
 #include <sys/types.h>
 
@@ -17,7 +17,7 @@ struct exposer;
 
 struct exposer_config {
     struct mailbox *mailbox; /* the control loop's */
-    struct jobs *jobs;
+    struct api *api;
     const char *listen; /* as [metrics] listen */
     mode_t mode;        /* of a unix socket, … */
     const char *group;  /* … and its group; NULL */

@@ -8,28 +8,28 @@
 #include <string.h>
 
 static const struct message_method methods[] = {
-    {"submit", MESSAGE_CALL, JOBS_SUBMIT, false},
-    {"show", MESSAGE_CALL, JOBS_SHOW, false},
-    {"list", MESSAGE_CALL, JOBS_LIST, false},
-    {"cancel", MESSAGE_CALL, JOBS_CANCEL, false},
-    {"retry", MESSAGE_CALL, JOBS_RETRY, false},
-    {"wait", MESSAGE_CALL, JOBS_WAIT, false},
-    {"follow", MESSAGE_FOLLOW, JOBS_SHOW, false},
-    {"stats", MESSAGE_CALL, JOBS_STATS, true},
-    {"top", MESSAGE_CALL, JOBS_TOP, false},
-    {"metrics", MESSAGE_CALL, JOBS_METRICS, false},
-    {"parsers", MESSAGE_CALL, JOBS_PARSERS, true},
-    {"ping", MESSAGE_PING, JOBS_SHOW, true},
-    {"pause", MESSAGE_CALL, JOBS_PAUSE, false},
-    {"resume", MESSAGE_CALL, JOBS_RESUME, false},
-    {"reload", MESSAGE_CALL, JOBS_RELOAD, true},
-    {"run", MESSAGE_CALL, JOBS_RUN, false},
-    {"exited", MESSAGE_CALL, JOBS_EXITED, false},
-    {"schedule_apply", MESSAGE_CALL, JOBS_SCHEDULE_APPLY, false},
-    {"schedule_add", MESSAGE_CALL, JOBS_SCHEDULE_ADD, false},
-    {"schedule_list", MESSAGE_CALL, JOBS_SCHEDULE_LIST, false},
-    {"schedule_run", MESSAGE_CALL, JOBS_SCHEDULE_RUN, false},
-    {"schedule_remove", MESSAGE_CALL, JOBS_SCHEDULE_REMOVE, false},
+    {"submit", MESSAGE_CALL, API_SUBMIT, false},
+    {"show", MESSAGE_CALL, API_SHOW, false},
+    {"list", MESSAGE_CALL, API_LIST, false},
+    {"cancel", MESSAGE_CALL, API_CANCEL, false},
+    {"retry", MESSAGE_CALL, API_RETRY, false},
+    {"wait", MESSAGE_CALL, API_WAIT, false},
+    {"follow", MESSAGE_FOLLOW, API_SHOW, false},
+    {"stats", MESSAGE_CALL, API_STATS, true},
+    {"top", MESSAGE_CALL, API_TOP, false},
+    {"metrics", MESSAGE_CALL, API_METRICS, false},
+    {"parsers", MESSAGE_CALL, API_PARSERS, true},
+    {"ping", MESSAGE_PING, API_SHOW, true},
+    {"pause", MESSAGE_CALL, API_PAUSE, false},
+    {"resume", MESSAGE_CALL, API_RESUME, false},
+    {"reload", MESSAGE_CALL, API_RELOAD, true},
+    {"run", MESSAGE_CALL, API_RUN, false},
+    {"exited", MESSAGE_CALL, API_EXITED, false},
+    {"schedule_apply", MESSAGE_CALL, API_SCHEDULE_APPLY, false},
+    {"schedule_add", MESSAGE_CALL, API_SCHEDULE_ADD, false},
+    {"schedule_list", MESSAGE_CALL, API_SCHEDULE_LIST, false},
+    {"schedule_run", MESSAGE_CALL, API_SCHEDULE_RUN, false},
+    {"schedule_remove", MESSAGE_CALL, API_SCHEDULE_REMOVE, false},
 };
 
 #define METHOD_NAMES                                                                               \
@@ -171,7 +171,7 @@ static int take_follow(struct message *m)
     if (!follow)
         return 0;
     if (!json_is_boolean(follow))
-        return refuse(m, JOBS_INVALID_PARAMS, "follow", "follow: true or false");
+        return refuse(m, API_INVALID_PARAMS, "follow", "follow: true or false");
     m->follow = json_is_true(follow);
     json_object_del(m->params, "follow");
     return 0;
@@ -181,7 +181,7 @@ static int take_follow(struct message *m)
 static int read_run(struct message *m)
 {
     if (!json_is_object(m->params))
-        return refuse(m, JOBS_INVALID_PARAMS, "params", "params: give a job as {\"url\":\"…\"}");
+        return refuse(m, API_INVALID_PARAMS, "params", "params: give a job as {\"url\":\"…\"}");
     m->follow = true;
     return 0;
 }
@@ -190,16 +190,16 @@ static int read_run(struct message *m)
 static int read_submit(struct message *m)
 {
     if (!m->params)
-        return refuse(m, JOBS_INVALID_PARAMS, "params",
+        return refuse(m, API_INVALID_PARAMS, "params",
                       "params: give a job as {\"url\":\"…\"}, or an array of jobs");
     take_follow(m);
     json_t *jobs = json_object_get(m->params, "jobs");
     if (jobs && m->code == 0) {
         if (!json_is_array(jobs))
-            return refuse(m, JOBS_INVALID_PARAMS, "jobs", "jobs: must be an array of jobs");
+            return refuse(m, API_INVALID_PARAMS, "jobs", "jobs: must be an array of jobs");
         if (json_object_size(m->params) > 1)
             return refuse(
-                m, JOBS_INVALID_PARAMS, "params",
+                m, API_INVALID_PARAMS, "params",
                 "beside `jobs` there may be `follow` only: other members go into each job");
         json_incref(jobs);
         json_decref(m->params);
@@ -207,27 +207,27 @@ static int read_submit(struct message *m)
     }
     size_t n = json_array_size(m->params);
     if (json_is_array(m->params) && n == 0)
-        return refuse(m, JOBS_INVALID_PARAMS, "jobs", "jobs: an empty array submits nothing");
+        return refuse(m, API_INVALID_PARAMS, "jobs", "jobs: an empty array submits nothing");
     if (n > MESSAGE_MAX_JOBS)
-        return refuse(m, JOBS_INVALID_PARAMS, "jobs", "jobs: %zu, and at most %d in a request", n,
+        return refuse(m, API_INVALID_PARAMS, "jobs", "jobs: %zu, and at most %d in a request", n,
                       MESSAGE_MAX_JOBS);
     return 0;
 }
 
 static int read_params(struct message *m)
 {
-    if (m->method->kind == MESSAGE_CALL && m->method->call == JOBS_SUBMIT)
+    if (m->method->kind == MESSAGE_CALL && m->method->call == API_SUBMIT)
         return read_submit(m);
-    if (m->method->kind == MESSAGE_CALL && m->method->call == JOBS_RUN)
+    if (m->method->kind == MESSAGE_CALL && m->method->call == API_RUN)
         return read_run(m);
     if (json_is_array(m->params))
-        return refuse(m, JOBS_INVALID_PARAMS, "params",
+        return refuse(m, API_INVALID_PARAMS, "params",
                       "params: %s takes an object, as {\"id\":42}, not an array", m->method->name);
     if (m->method->no_params && json_object_size(m->params) > 0)
-        return refuse(m, JOBS_INVALID_PARAMS, "params", "params: %s takes none", m->method->name);
+        return refuse(m, API_INVALID_PARAMS, "params", "params: %s takes none", m->method->name);
     size_t ids = json_array_size(json_object_get(m->params, "ids"));
     if (ids > MESSAGE_MAX_IDS)
-        return refuse(m, JOBS_INVALID_PARAMS, "ids", "ids: %zu, and at most %d in a request", ids,
+        return refuse(m, API_INVALID_PARAMS, "ids", "ids: %zu, and at most %d in a request", ids,
                       MESSAGE_MAX_IDS);
     return 0;
 }
@@ -273,10 +273,10 @@ size_t message_reserve(const struct message *message)
     size_t reserve = MESSAGE_RESERVE;
     if (message->code != 0 || message->method->kind != MESSAGE_CALL)
         return reserve;
-    if (message->method->call == JOBS_LIST || message->method->call == JOBS_SCHEDULE_LIST) {
+    if (message->method->call == API_LIST || message->method->call == API_SCHEDULE_LIST) {
         json_int_t limit = json_integer_value(json_object_get(message->params, "limit"));
         if (limit <= 0 || limit > MESSAGE_MAX_IDS)
-            limit = limit <= 0 && message->method->call == JOBS_LIST ? 50 : MESSAGE_MAX_IDS;
+            limit = limit <= 0 && message->method->call == API_LIST ? 50 : MESSAGE_MAX_IDS;
         reserve += (size_t)limit * 1024;
     }
     reserve += json_array_size(json_object_get(message->params, "ids")) * 1024;

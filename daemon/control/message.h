@@ -4,8 +4,8 @@
 #ifndef PENSTOCK_CONTROL_MESSAGE_H
 #define PENSTOCK_CONTROL_MESSAGE_H
 
+#include "api/api.h"
 #include "base/error.h"
-#include "job/jobs.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -23,7 +23,7 @@ enum message_kind { MESSAGE_CALL, MESSAGE_FOLLOW, MESSAGE_PING };
 struct message_method {
     const char *name;
     enum message_kind kind;
-    enum jobs_method call; /* MESSAGE_CALL */
+    enum api_method call; /* MESSAGE_CALL */
     bool no_params;
 };
 

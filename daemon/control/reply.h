@@ -4,13 +4,13 @@
 #ifndef PENSTOCK_CONTROL_REPLY_H
 #define PENSTOCK_CONTROL_REPLY_H
 
+#include "api/api.h"
 #include "base/buf.h"
-#include "job/jobs.h"
 
 #include <jansson.h>
 #include <stdint.h>
 
-/* JSON-RPC 2.0's own codes; the others are enum jobs_error. */
+/* JSON-RPC 2.0's own codes; the others are enum api_error. */
 enum {
     REPLY_PARSE_ERROR = -32700,
     REPLY_INVALID_REQUEST = -32600,

@@ -31,10 +31,10 @@ struct request {
     json_t *check_params;
     size_t bytes; /* its share of rpc->bytes */
     struct buf text;
-    struct jobs_call call;
+    struct api_call call;
 };
 
-static void tell(struct jobs_runner *runner, const char *what, uint64_t id)
+static void tell(struct runner *runner, const char *what, uint64_t id)
 {
     struct rpc *rpc = container_of(runner, struct rpc, runner);
     stream_tell(rpc->stream, what, id);
@@ -48,7 +48,7 @@ void rpc_init(struct rpc *rpc, const struct rpc_host *host, const struct peer *p
     list_init(&rpc->queue);
     list_init(&rpc->unbegun);
     rpc->fd = -1;
-    jobs_runner_init(&rpc->runner, tell);
+    runner_init(&rpc->runner, tell);
 }
 
 void rpc_passed(struct rpc *rpc, int fd)
@@ -133,7 +133,7 @@ static void answer_follow(struct request *r, int code, const struct error *error
     struct stream *stream = r->rpc->stream;
     struct error err = {""};
     /* not_found is what the stream says better: which id */
-    if (code != 0 && code != JOBS_NOT_FOUND) {
+    if (code != 0 && code != API_NOT_FOUND) {
         stream_reset(stream);
         answer_error(r, code, error ? error->text : "", field);
         return;
@@ -151,14 +151,14 @@ static void answer_follow(struct request *r, int code, const struct error *error
 static void answer_call(struct request *r, json_t *result)
 {
     const struct rpc_host *host = r->rpc->host;
-    if (r->call.method == JOBS_SUBMIT)
+    if (r->call.method == API_SUBMIT)
         reply_complete_errors(result);
-    if (r->call.method == JOBS_STATS && host->stats)
+    if (r->call.method == API_STATS && host->stats)
         host->stats(host->arg, result);
     answer_result(r, result);
 }
 
-static void on_answer(struct jobs_call *call, json_t *result, int code, const struct error *error,
+static void on_answer(struct api_call *call, json_t *result, int code, const struct error *error,
                       const char *field)
 {
     struct request *r = container_of(call, struct request, call);
@@ -189,7 +189,7 @@ static void begin_ping(struct request *r)
                                host->instance, "pid", (int)getpid()));
 }
 
-static void call_jobs(struct request *r, enum jobs_method method, const json_t *params)
+static void call_jobs(struct request *r, enum api_method method, const json_t *params)
 {
     struct rpc *rpc = r->rpc;
     r->call.method = method;
@@ -198,12 +198,12 @@ static void call_jobs(struct request *r, enum jobs_method method, const json_t *
     r->call.answer = on_answer;
     r->call.runner = &rpc->runner;
     r->call.fd = -1;
-    if (method == JOBS_RUN) {
+    if (method == API_RUN) {
         r->call.fd = rpc->fd;
         rpc->fd = -1;
     }
     rpc->calls++;
-    jobs_call(rpc->host->jobs, &r->call);
+    api_call(rpc->host->api, &r->call);
 }
 
 static void begin_check(struct request *r)
@@ -211,11 +211,11 @@ static void begin_check(struct request *r)
     const json_t *first = json_array_get(json_object_get(r->message.params, "ids"), 0);
     r->check_params = json_pack("{s:O}", "id", first);
     if (r->check_params) {
-        call_jobs(r, JOBS_SHOW, r->check_params);
+        call_jobs(r, API_SHOW, r->check_params);
         return;
     }
     stream_reset(r->rpc->stream);
-    answer_error(r, JOBS_INTERNAL, "out of memory", NULL);
+    answer_error(r, API_INTERNAL, "out of memory", NULL);
 }
 
 static void begin_follow(struct request *r)
@@ -415,7 +415,7 @@ void rpc_abandon(struct rpc *rpc)
 {
     rpc->abandoned = true;
     fd_close(&rpc->fd);
-    jobs_runner_gone(&rpc->runner);
+    api_runner_gone(&rpc->runner);
     list_for_each(e, &rpc->unbegun) request_free(container_of(e, struct request, link));
     list_for_each(e, &rpc->queue)
     {
@@ -423,6 +423,6 @@ void rpc_abandon(struct rpc *rpc)
         if (r->answered)
             request_free(r);
         else
-            jobs_call_abandon(rpc->host->jobs, &r->call);
+            api_call_abandon(&r->call);
     }
 }

@@ -9,10 +9,10 @@
 #ifndef PENSTOCK_CONTROL_RPC_H
 #define PENSTOCK_CONTROL_RPC_H
 
+#include "api/api.h"
 #include "base/buf.h"
 #include "base/list.h"
 #include "control/stream.h"
-#include "job/jobs.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -25,7 +25,7 @@
 
 /* What all conversations of a daemon share. */
 struct rpc_host {
-    struct jobs *jobs;
+    struct api *api;
     const char *version, *instance;
     void (*stats)(void *arg, json_t *result); /* adds to the answer of `stats`; may be NULL */
     void *arg;
@@ -34,8 +34,8 @@ struct rpc_host {
 struct rpc {
     const struct rpc_host *host;
     struct peer peer;
-    struct stream *stream;     /* where `follow` leads; the owner's */
-    struct jobs_runner runner; /* the client as the one that runs commands */
+    struct stream *stream; /* where `follow` leads; the owner's */
+    struct runner runner;  /* the client as the one that runs commands */
     int fd; /* came with what the client sent, and waits for the `run` that it belongs to; -1 */
     /* A call has been answered: rpc_take may give more, rpc_wants and rpc_idle may have changed.
      * Never from within a function of this header. The rpc must outlive it. */

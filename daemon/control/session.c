@@ -292,7 +292,7 @@ int session_new(const struct session_host *host, int fd, struct session **ret_se
     list_init(&s->link);
     list_init(&s->wake_link);
     jsonl_init(&s->in, SESSION_MAX_LINE);
-    stream_init(&s->stream, host->rpc.jobs, on_stream_ready);
+    stream_init(&s->stream, host->rpc.api, on_stream_ready);
     struct peer peer = peer_of(fd);
     read_groups(s, &peer);
     rpc_init(&s->rpc, &host->rpc, &peer, &s->stream, on_answered);

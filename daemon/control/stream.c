@@ -181,9 +181,9 @@ static void on_unknown(struct follower *f, uint64_t id)
         check_end(s);
 }
 
-void stream_init(struct stream *stream, struct jobs *jobs, void (*ready)(struct stream *stream))
+void stream_init(struct stream *stream, struct api *api, void (*ready)(struct stream *stream))
 {
-    *stream = (struct stream){.jobs = jobs,
+    *stream = (struct stream){.api = api,
                               .ready = ready,
                               .max_lines = STREAM_LINES,
                               .max_verdicts = STREAM_VERDICTS,
@@ -200,7 +200,7 @@ void stream_init(struct stream *stream, struct jobs *jobs, void (*ready)(struct 
 static void unfollow(struct stream *s)
 {
     if (s->mode != STREAM_IDLE)
-        jobs_unfollow(&s->follower);
+        follower_end(&s->follower);
     s->mode = STREAM_IDLE;
     s->events = s->follower.events = EVENT_ALL;
     s->checking = s->ending = s->ended = false;
@@ -232,7 +232,7 @@ void stream_deinit(struct stream *stream)
     unfollow(stream);
 }
 
-/* The events that the client wants, as a mask; what is no list of names is left to jobs_follow to
+/* The events that the client wants, as a mask; what is no list of names is left to follower_begin to
  * refuse. */
 static unsigned wanted_events(const json_t *params)
 {
@@ -282,16 +282,16 @@ static int check_follow(const struct stream *s, const json_t *ids, struct error 
                         const char **ret_field)
 {
     if (s->mode != STREAM_IDLE)
-        return error_set(err, JOBS_CONFLICT,
+        return error_set(err, API_CONFLICT,
                          "this connection follows already: open another one for it");
     if (!ids)
         return 0;
     *ret_field = "ids";
     if (!json_is_array(ids) || json_array_size(ids) == 0)
-        return error_set(err, JOBS_INVALID_PARAMS, "ids: an array of at least one job id");
+        return error_set(err, API_INVALID_PARAMS, "ids: an array of at least one job id");
     for (size_t i = 0; i < json_array_size(ids); i++)
         if (json_integer_value(json_array_get(ids, i)) <= 0)
-            return error_set(err, JOBS_INVALID_PARAMS, "ids[%zu]: must be a positive integer", i);
+            return error_set(err, API_INVALID_PARAMS, "ids[%zu]: must be a positive integer", i);
     *ret_field = NULL;
     return 0;
 }
@@ -299,12 +299,12 @@ static int check_follow(const struct stream *s, const json_t *ids, struct error 
 static int follow_code(int r, struct error *err)
 {
     if (r == -ENOENT)
-        return JOBS_NOT_FOUND;
+        return API_NOT_FOUND;
     if (r == -EINVAL)
-        return JOBS_INVALID_PARAMS;
+        return API_INVALID_PARAMS;
     if (err->text[0] == '\0')
         error_set(err, r, "follow: %s", strerror(-r));
-    return JOBS_INTERNAL;
+    return API_INTERNAL;
 }
 
 int stream_follow(struct stream *stream, const json_t *params, json_t **ret_result,
@@ -319,7 +319,7 @@ int stream_follow(struct stream *stream, const json_t *params, json_t **ret_resu
     json_t *result = json_pack("{s:b}", "following", 1);
     int r = !result || !asked ? -ENOMEM : open_ids(stream, ids);
     if (r == 0)
-        r = jobs_follow(stream->jobs, &stream->follower, asked, err);
+        r = follower_begin(stream->api, &stream->follower, asked, err);
     json_decref(asked);
     if (r < 0) {
         json_decref(result);
@@ -348,13 +348,13 @@ int stream_checked(struct stream *stream, struct error *err, const char **ret_fi
     }
     stream_reset(stream);
     *ret_field = "ids";
-    return error_set(err, JOBS_NOT_FOUND, "ids: there is no job %llu", (unsigned long long)unknown);
+    return error_set(err, API_NOT_FOUND, "ids: there is no job %llu", (unsigned long long)unknown);
 }
 
 int stream_submit(struct stream *stream, struct error *err)
 {
     if (stream->mode != STREAM_IDLE && stream->mode != STREAM_SUBMITS)
-        return error_set(err, JOBS_CONFLICT,
+        return error_set(err, API_CONFLICT,
                          "follow: this connection follows others already: submit on another one");
     stream->mode = STREAM_SUBMITS;
     stream->ended = false;

@@ -13,11 +13,12 @@
 #ifndef PENSTOCK_CONTROL_STREAM_H
 #define PENSTOCK_CONTROL_STREAM_H
 
+#include "api/api.h"
+#include "api/follower.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/list.h"
 #include "control/idset.h"
-#include "job/jobs.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -36,7 +37,7 @@ enum stream_mode {
 
 struct stream {
     struct follower follower;
-    struct jobs *jobs;
+    struct api *api;
     void (*ready)(struct stream *stream); /* stream_take has something; may be called often */
     size_t max_lines, max_verdicts;       /* STREAM_…; tests set less */
     enum stream_mode mode;
@@ -57,7 +58,7 @@ struct stream {
     struct idset told; /* ids whose verdicts have come, for submits: known keys name them again */
 };
 
-void stream_init(struct stream *stream, struct jobs *jobs, void (*ready)(struct stream *stream));
+void stream_init(struct stream *stream, struct api *api, void (*ready)(struct stream *stream));
 
 /* Unsubscribes and frees what is left. No submit that follows is under way. */
 void stream_deinit(struct stream *stream);
@@ -72,7 +73,7 @@ int stream_follow(struct stream *stream, const json_t *params, json_t **ret_resu
 
 /* Whether all ids of a `follow` are known is told only after a look into the store (follower.unknown). The
  * store answers in order: any call made after stream_follow comes back later than that, and then
- * stream_checked says 0, or JOBS_NOT_FOUND, a sentence and a field; the stream is idle again then. */
+ * stream_checked says 0, or API_NOT_FOUND, a sentence and a field; the stream is idle again then. */
 bool stream_needs_check(const struct stream *stream);
 int stream_checked(struct stream *stream, struct error *err, const char **ret_field);
 

@@ -108,12 +108,7 @@ static void make_ready(struct host *host)
 void admission_wake_all(struct jobs *jobs)
 {
     tree_for_each(n, &jobs->hosts) make_ready(container_of(n, struct host, entry.node));
-    admission_poke(jobs);
-}
-
-void admission_poke(struct jobs *jobs)
-{
-    mailbox_post(jobs->config.mailbox, &jobs->admit_mail);
+    wake_admit(&jobs->wake);
 }
 
 /* --- windows ------------------------------------------------------------------------------------- */
@@ -181,7 +176,7 @@ static void on_loaded(struct mail *mail)
     if (load->call.result < 0) {
         log_error("the queue of host %s could not be read: %s", host->name, load->call.error.text);
         admission_due(jobs, host->name, clock_real_us() + 1000000);
-        jobs_drain_step(jobs);
+        wake_drained(&jobs->wake);
         return;
     }
     host->more = load->count == load->limit || host->stale;
@@ -194,8 +189,8 @@ static void on_loaded(struct mail *mail)
         host_put_if_idle(host);
     else
         make_ready(host);
-    admission_poke(jobs);
-    jobs_drain_step(jobs);
+    wake_admit(&jobs->wake);
+    wake_drained(&jobs->wake);
 }
 
 /* Rows of this host that are in memory although the store still calls them runnable. */
@@ -253,7 +248,7 @@ void admission_queue(struct job *job)
         make_ready(host);
         job_free(job);
     }
-    admission_poke(host->jobs);
+    wake_admit(&host->jobs->wake);
 }
 
 void admission_due(struct jobs *jobs, const char *name, int64_t due)
@@ -264,7 +259,7 @@ void admission_due(struct jobs *jobs, const char *name, int64_t due)
     if (!host->next_due || due < host->next_due)
         host->next_due = due;
     int64_t wait = due - clock_real_us();
-    jobs_set_timer(jobs, clock_now() + (wait > 0 ? (uint64_t)wait * 1000 : 0));
+    wake_at(&jobs->wake, clock_now() + (wait > 0 ? (uint64_t)wait * 1000 : 0));
 }
 
 /* What a host owes its rate, or has failed, is forgotten a minute after its last request. */
@@ -316,8 +311,8 @@ void admission_check_due(struct jobs *jobs)
             forget_pace(host, now);
     }
     if (first)
-        jobs_set_timer(jobs, first);
-    admission_poke(jobs);
+        wake_at(&jobs->wake, first);
+    wake_admit(&jobs->wake);
 }
 
 /* --- the end, and what hinders -------------------------------------------------------------------- */
@@ -381,7 +376,7 @@ void admission_slot_free(struct host *host)
     continue_hops(host);
     make_ready(host);
     host_put_if_idle(host);
-    admission_poke(jobs);
+    wake_admit(&jobs->wake);
 }
 
 bool admission_take_hop(struct job *job, const char *host_name)
@@ -443,7 +438,7 @@ static bool in_pace(struct host *host)
         return true;
     if (wait != UINT64_MAX) { /* else the probe's end makes the host ready again */
         host->wake_at = now + wait;
-        jobs_set_timer(host->jobs, host->wake_at);
+        wake_at(&host->jobs->wake, host->wake_at);
     }
     return false;
 }
@@ -519,7 +514,7 @@ static void on_hosts(struct mail *mail)
     if (initial->call.call.result < 0) {
         log_error("the queue could not be read, and is tried again: %s",
                   initial->call.call.error.text);
-        recover_again(jobs);
+        wake_recover(&jobs->wake);
     }
     for (size_t i = 0; i < initial->call.count; i++) {
         struct host *host = host_get(jobs, initial->call.hosts[i].host);
@@ -531,8 +526,8 @@ static void on_hosts(struct mail *mail)
     }
     free(initial->call.hosts);
     free(initial);
-    admission_poke(jobs);
-    jobs_drain_step(jobs);
+    wake_admit(&jobs->wake);
+    wake_drained(&jobs->wake);
 }
 
 void admission_load(struct jobs *jobs)
@@ -540,7 +535,7 @@ void admission_load(struct jobs *jobs)
     struct initial *initial = calloc(1, sizeof *initial);
     if (!initial) {
         log_error("no memory to read the queue; it is tried again");
-        recover_again(jobs);
+        wake_recover(&jobs->wake);
         return;
     }
     initial->jobs = jobs;

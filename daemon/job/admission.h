@@ -44,7 +44,6 @@ bool admission_take_hop(struct job *job, const char *host_name); /* a slot now, 
 bool admission_open(const struct jobs *jobs);                    /* may anything start at all? */
 void admission_drop(struct job *job); /* from the window; frees it: its row is the store's */
 void admission_run(struct jobs *jobs);
-void admission_poke(struct jobs *jobs);     /* run soon, from the loop */
 void admission_wake_all(struct jobs *jobs); /* and look at every host */
 void admission_limit_changed(struct host *host);
 void admission_load(struct jobs *jobs);      /* at start: what the store holds */

@@ -76,7 +76,7 @@ static void unclaim(struct job *job, int64_t again)
     admission_report(job, NULL);
     job_free(job);
     admission_slot_free(host);
-    admission_poke(jobs);
+    wake_admit(&jobs->wake);
 }
 
 static void refused(struct job *job, const struct store_call *call)
@@ -138,7 +138,7 @@ static void on_claimed(struct mail *mail)
         go(job);
     else
         refused(job, &job->call.claim.call);
-    jobs_drain_step(jobs);
+    wake_drained(&jobs->wake);
 }
 
 void claim_learn(struct host *host, const struct job *job)
@@ -250,7 +250,7 @@ void claim_watch(struct job *job)
     if (host->back_at)
         return;
     host->back_at = clock_now() + BACK_NS;
-    jobs_set_timer(host->jobs, host->back_at);
+    wake_at(&host->jobs->wake, host->back_at);
 }
 
 /* A command's job stays: only this process has its pipe. */

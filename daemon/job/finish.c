@@ -9,13 +9,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/admission.h"
-#include "job/bulk.h"
 #include "job/claim.h"
-#include "job/follow.h"
+#include "job/drain.h"
 #include "job/job.h"
-#include "job/schedule.h"
 #include "job/verdict.h"
-#include "job/wait.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,9 +25,9 @@ static void forget(struct job *job)
     struct jobs *jobs = job->jobs;
     jobs->ending_count--;
     job_free(job);
-    calls_unpark(jobs);
-    admission_poke(jobs);
-    jobs_drain_step(jobs);
+    walks_room(jobs);
+    wake_admit(&jobs->wake);
+    wake_drained(&jobs->wake);
 }
 
 /* It stays in memory between two attempts, in no list. The one that was has its line. */
@@ -54,7 +51,7 @@ static void cancel_after_all(struct job *job)
     bool remote = job->spec && job->spec->run;
     const char *reason = job->cancel_reason ? job->cancel_reason
                          : remote           ? REMOTE_STOPPED
-                                            : JOBS_NOT_KEPT;
+                                            : DRAIN_NOT_KEPT;
     snprintf(cause.message, sizeof cause.message, "%s", reason);
     stay(job);
     job_finish(job, JOB_CANCELLED, &cause);
@@ -66,9 +63,9 @@ static void wait_here(struct job *job)
     struct jobs *jobs = job->jobs;
     stay(job);
     remote_wait(job);
-    calls_unpark(jobs);
-    admission_poke(jobs);
-    jobs_drain_step(jobs);
+    walks_room(jobs);
+    wake_admit(&jobs->wake);
+    wake_drained(&jobs->wake);
 }
 
 /* The daemon ends, and its store does not outlive it. */
@@ -83,11 +80,10 @@ static void on_committed(struct mail *mail)
     struct job *job = container_of(mail, struct job, call.finish.call.mail);
     struct jobs *jobs = job->jobs;
     struct store_call *call = &job->call.finish.call;
-    uint64_t id = job->id;
 
     bool stored = call->result == 0;
     if (!stored) /* the store was given up: the row runs again after the next start */
-        log_error("job %llu: its end could not be stored: %s", (unsigned long long)id,
+        log_error("job %llu: its end could not be stored: %s", (unsigned long long)job->id,
                   call->error.text);
     if (stored && job->ending != ENDING_FINAL && (job->cancel_reason || is_lost(job))) {
         cancel_after_all(job);
@@ -101,11 +97,8 @@ static void on_committed(struct mail *mail)
         admission_due(jobs, job->row->host, job->row->due);
     if (job->ending == ENDING_INTERRUPTED && !jobs->draining)
         admission_due(jobs, job->row->host, job->row->due ? job->row->due : clock_real_us());
-    if (job->ending == ENDING_FINAL && stored) {
-        schedule_ended(job);
-        follow_ended(jobs, job->row, job->verdict_line.text.data, job->verdict_line.text.len);
-        calls_job_ended(jobs, id);
-    }
+    if (job->ending == ENDING_FINAL && stored)
+        watch_tell_ended(job);
     forget(job);
 }
 
@@ -115,6 +108,12 @@ static const char *bare(struct buf *line)
     if (line->len > 0 && line->data[line->len - 1] == '\n')
         line->data[--line->len] = '\0';
     return line->len > 0 ? line->data : NULL;
+}
+
+static const struct store_schedule_end *owned_end(struct job *job)
+{
+    struct job_hooks *hooks = job->jobs->hooks;
+    return hooks ? hooks->ending(hooks, job) : NULL;
 }
 
 static void commit(struct job *job)
@@ -127,7 +126,7 @@ static void commit(struct job *job)
                                                  .error = job->error,
                                                  .verdict = bare(&job->verdict_line.text),
                                                  .finished = clock_real_us(),
-                                                 .end = schedule_ending(job)};
+                                                 .end = owned_end(job)};
         mail_init(&job->call.finish.call.mail, on_committed);
         store->engine->finish(store, &job->call.finish);
     } else {
@@ -196,7 +195,7 @@ static void send_off(struct job *job, enum job_ending ending)
     }
     mail_init(&job->taken_mail, on_lines_taken);
     post_lines(job);
-    admission_poke(jobs);
+    wake_admit(&jobs->wake);
 }
 
 static const char *outcome_name(enum job_state state)

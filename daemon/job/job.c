@@ -75,6 +75,8 @@ void job_free(struct job *job)
     list_del(&job->link);
     list_del(&job->hop_link);
     remote_deinit(&job->remote);
+    if (job->owned)
+        job->jobs->hooks->forget(job);
     attempt_unref(job->attempt);
     spec_free(job->spec);
     store_job_free(job->row);
@@ -82,7 +84,6 @@ void job_free(struct job *job)
     buf_deinit(&job->verdict_line.text);
     free(job->hop_url);
     free(job->kept);
-    free(job->validated);
     free(job->cancel_reason);
     free(job);
 }

@@ -1,5 +1,5 @@
 /* The inside of the job layer: what a job is while it is in memory, and the object that holds them
- * all. Everything here belongs to the control loop. Other layers see job/jobs.h.
+ * all. Everything here belongs to the control loop.
  *
  * A job is in memory only while it is active: in its host's window (about to run), running, or
  * ending. All others are rows of the store. */
@@ -29,20 +29,24 @@
 #define PENSTOCK_JOB_JOB_H
 
 #include "attempt/attempt.h"
+#include "attempt/retry.h"
 #include "base/tree.h"
 #include "job/jobs.h"
 #include "job/metrics.h"
 #include "job/pace.h"
 #include "job/remote.h"
-#include "attempt/retry.h"
-#include "terms/spec.h"
+#include "job/wake.h"
+#include "job/walk.h"
+#include "job/watch.h"
+#include "record/sink.h"
 #include "store/store.h"
+#include "terms/settings.h"
+#include "terms/spec.h"
 
 #include <uv.h>
 
 struct host;
 struct paused_parser;
-struct schedules;
 
 /* Where an active job stands; `state` of its row is what the outside sees. */
 enum job_place {
@@ -79,9 +83,8 @@ struct job {
     char *hop_url;                  /* PLACE_HOPPING */
     struct remote remote;           /* of `run` */
     char *cancel_reason;            /* cancelled while the store was asked: claim, postpone */
-    struct store_schedule_end schedule_end; /* what its end changes in its schedule */
-    char *validated; /* schedule_end.c: of this run, with its parser's mark */
-    uint64_t parser_mark;
+    void *owned;                    /* by whoever has set jobs->hooks */
+    struct store_schedule_end end;  /* filled in by hooks->ending */
 
     /* The verdict. */
     enum job_state final;
@@ -109,6 +112,10 @@ struct jobs {
     struct registry *registry;
     struct policy *policy;
 
+    struct wake wake;
+    struct list watches;     /* struct job_watch */
+    struct job_hooks *hooks; /* or NULL */
+
     struct tree active; /* jobs by id */
     struct tree hosts;  /* by name */
     unsigned host_count;
@@ -119,27 +126,19 @@ struct jobs {
     unsigned permits_used, ending_count;
     unsigned folding, claims_out; /* submissions that claim; claims on their way */
 
-    uv_timer_t timer;  /* deadlines of running jobs and the next due row */
-    uint64_t timer_at; /* clock_now; 0: not set */
-    struct mail admit_mail, trouble_mail, last_mail;
-
     bool recovering;     /* recover.c: a page is under way */
     bool loading;        /* admission_load: the list of hosts is */
     uint64_t recover_at; /* clock_now: the queue is to be read again then; 0: no */
 
-    struct tree awaited;                  /* wait.c: by id */
-    struct list followers, waits, parked; /* parked: bulk calls that wait for `ending` to shrink */
-    struct mail tap_mail;
-    struct follow_tap *tap; /* follow.c */
-
-    struct schedules *schedules;
+    struct walks walks;
     bool paused; /* by an operator: nothing starts */
     unsigned hosts_paused;
     struct tree parsers; /* pause.c: those that are paused, by name */
+
     bool draining, stopped, drained_told;
-    unsigned cancelling; /* drain: pages of queued rows being cancelled */
-    unsigned calls_out;  /* calls that wait for the store */
-    unsigned paging;     /* bulk calls with a page under way */
+    struct walk lost;  /* drain.c: over the queue that ends with the daemon */
+    bool cancelling;   /* that walk is under way */
+    unsigned deferred; /* drain_defer */
     void (*drained)(void *arg);
     void *drained_arg;
     void (*closed)(void *arg);
@@ -147,10 +146,8 @@ struct jobs {
 
     uint64_t submitted, attempts, retries, verdicts[JOB_STATE_COUNT_], kinds[KIND_COUNT_], bytes,
         records;
-    uint64_t reloads, reloads_refused;
     struct metrics metrics;
-    uint64_t max_jobs;               /* as the store was told at the start */
-    int64_t started_us, reloaded_us; /* CLOCK_REALTIME; of the last config that took effect */
+    uint64_t max_jobs; /* as the store was told at the start */
 };
 
 /* A row becomes an active job, in no list yet. Takes row and spec over, whatever comes of it.
@@ -160,12 +157,5 @@ struct job *job_new(struct jobs *jobs, struct store_job *row, struct spec *spec,
 void job_free(struct job *job);
 struct job *job_find(struct jobs *jobs, uint64_t id);
 void job_set_state(struct job *job, enum job_state state);
-
-/* Why what is left is cancelled when the daemon ends and its store with it. */
-#define JOBS_NOT_KEPT "the daemon stopped, and its store does not outlive it"
-
-/* --- jobs.c --- */
-void jobs_set_timer(struct jobs *jobs, uint64_t at);
-void jobs_drain_step(struct jobs *jobs); /* is the drain over? */
 
 #endif

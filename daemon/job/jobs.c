@@ -1,65 +1,53 @@
-/* The object that holds all jobs: its making, its clock, its end. */
+/* The object that holds all jobs: its making, and who is woken for what. */
 #include "job/jobs.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "job/admission.h"
-#include "job/bulk.h"
-#include "job/claim.h"
-#include "job/follow.h"
+#include "job/drain.h"
 #include "job/job.h"
 #include "job/recover.h"
+#include "job/remote.h"
 #include "job/run.h"
-#include "job/schedule.h"
-#include "job/wait.h"
+#include "job/submission.h"
 #include "terms/proxy.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* --- the timer: deadlines of running jobs, rows that fall due --------------------------------- */
+/* --- what is woken ---------------------------------------------------------------------------- */
 
-static void on_timer(uv_timer_t *timer)
+static void on_due(void *arg)
 {
-    struct jobs *jobs = timer->data;
-    jobs->timer_at = 0;
+    struct jobs *jobs = arg;
+    struct job *job;
     jobs_check_clocks(jobs, clock_now());
     admission_check_due(jobs);
-    remote_check_due(jobs);
+    while ((job = remote_take_due(jobs)))
+        admission_queue(job);
     recover_check(jobs);
-    schedules_check(jobs);
 }
 
-void jobs_set_timer(struct jobs *jobs, uint64_t at)
+static void on_admit(void *arg)
 {
-    uint64_t now = clock_now();
-    if ((jobs->timer_at && jobs->timer_at <= at) || uv_is_closing((uv_handle_t *)&jobs->timer))
-        return;
-    jobs->timer_at = at;
-    uv_update_time(jobs->config.loop);
-    /* Rounded up, and never 0: libuv 1.44 runs a 0 ms timer that is set in its own callback at
-     * once. */
-    uint64_t ms = at > now ? (at - now + NS_PER_MS - 1) / NS_PER_MS : 1;
-    uv_timer_start(&jobs->timer, on_timer, ms > 0 ? ms : 1, 0);
+    admission_run(arg);
 }
 
-/* --- mails ------------------------------------------------------------------------------------ */
-
-static void on_admit(struct mail *mail)
+static void on_drained(void *arg)
 {
-    admission_run(container_of(mail, struct jobs, admit_mail));
+    drain_look(arg);
 }
 
-void jobs_sink_changed(struct jobs *jobs)
+static void on_recover(void *arg)
 {
-    mailbox_post(jobs->config.mailbox, &jobs->trouble_mail);
+    recover_again(arg);
 }
 
-static void on_trouble(struct mail *mail)
+static const struct wake_calls wake_calls = {
+    .due = on_due, .admit = on_admit, .drained = on_drained, .recover = on_recover};
+
+void jobs_trouble_changed(struct jobs *jobs)
 {
-    struct jobs *jobs = container_of(mail, struct jobs, trouble_mail);
-    admission_run(jobs); /* it asks the sink itself whether it may */
+    wake_admit(&jobs->wake); /* admission asks the sink and the store itself whether it may */
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -99,41 +87,28 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct er
     jobs->max_jobs = config->settings->max_jobs;
     jobs->registry = registry_ref(config->registry);
     jobs->policy = policy_ref(config->policy);
-    jobs->started_us = jobs->reloaded_us = clock_real_us();
     tree_init(&jobs->active, tree_by_id);
     tree_init(&jobs->hosts, tree_by_name);
-    tree_init(&jobs->awaited, tree_by_id);
     tree_init(&jobs->parsers, tree_by_name);
     list_init(&jobs->ready);
     list_init(&jobs->running);
     list_init(&jobs->ending);
-    list_init(&jobs->followers);
-    list_init(&jobs->waits);
     list_init(&jobs->remotes);
-    list_init(&jobs->parked);
-    mail_init(&jobs->admit_mail, on_admit);
-    mail_init(&jobs->trouble_mail, on_trouble);
+    list_init(&jobs->watches);
+    walks_init(&jobs->walks);
     int r = proxy_new(jobs->settings->proxy, &jobs->proxy);
     set_env(jobs);
     if (r == 0)
-        r = follow_init(jobs);
-    if (r == 0)
-        r = schedules_new(jobs, &jobs->schedules);
-    if (r == 0)
-        r = uv_timer_init(config->loop, &jobs->timer);
+        r = wake_init(&jobs->wake, config->loop, config->mailbox, &wake_calls, jobs);
     if (r < 0) {
         proxy_free(jobs->proxy);
-        schedules_free(jobs->schedules);
-        follow_deinit(jobs);
         registry_unref(jobs->registry);
         policy_unref(jobs->policy);
         free(jobs);
         return error_set(err, r, "the jobs cannot be set up: %s", strerror(-r));
     }
-    jobs->timer.data = jobs;
     recover_start(jobs);
     admission_load(jobs);
-    schedules_load(jobs->schedules);
     *ret_jobs = jobs;
     return 0;
 }
@@ -149,96 +124,50 @@ void jobs_reconfigure(struct jobs *jobs, const struct settings *settings, struct
     pool_set_workers(jobs->config.pool, (unsigned)settings->workers);
     tree_for_each(n, &jobs->hosts)
         admission_limit_changed(container_of(n, struct host, entry.node));
-    admission_poke(jobs);
+    wake_admit(&jobs->wake);
 }
 
-void jobs_reloaded(struct jobs *jobs, bool good)
+void jobs_figures(const struct jobs *jobs, unsigned *ret_running, uint64_t *ret_pending)
 {
-    if (good) {
-        jobs->reloads++;
-        jobs->reloaded_us = clock_real_us();
-    } else {
-        jobs->reloads_refused++;
+    struct store *store = jobs->config.store;
+    struct store_counts counts;
+    store->engine->counts(store, &counts);
+    *ret_running = jobs->permits_used;
+    *ret_pending = counts.by_state[JOB_QUEUED] + counts.by_state[JOB_WAITING];
+}
+
+void jobs_counts(struct jobs *jobs, struct store_counts *ret_counts)
+{
+    struct store *store = jobs->config.store;
+    store->engine->counts(store, ret_counts);
+    tree_for_each(n, &jobs->active)
+    {
+        const struct job *job = container_of(n, struct job, active.node);
+        bool waits = job->place == PLACE_WINDOW && job->claimed; /* claimed, and not started */
+        if (waits && ret_counts->by_state[JOB_RUNNING] > 0) {
+            ret_counts->by_state[JOB_RUNNING]--;
+            ret_counts->by_state[JOB_QUEUED]++;
+        }
     }
 }
 
-static void on_last_mail(struct mail *mail)
+static void on_closed(void *arg)
 {
-    struct jobs *jobs = container_of(mail, struct jobs, last_mail);
+    struct jobs *jobs = arg;
     void (*closed)(void *) = jobs->closed;
-    void *arg = jobs->closed_arg;
-    follow_deinit(jobs);
-    schedules_free(jobs->schedules);
+    void *closed_arg = jobs->closed_arg;
     admission_free(jobs);
     proxy_free(jobs->proxy);
     registry_unref(jobs->registry);
     policy_unref(jobs->policy);
     free(jobs);
     if (closed)
-        closed(arg);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    struct jobs *jobs = handle->data;
-    /* Behind the mails of ours that are still on their way. */
-    mail_init(&jobs->last_mail, on_last_mail);
-    mailbox_post(jobs->config.mailbox, &jobs->last_mail);
+        closed(closed_arg);
 }
 
 void jobs_close(struct jobs *jobs, void (*closed)(void *arg), void *arg)
 {
     jobs->closed = closed;
     jobs->closed_arg = arg;
-    uv_close((uv_handle_t *)&jobs->timer, on_closed);
-}
-
-/* --- drain ------------------------------------------------------------------------------------ */
-
-void jobs_drain(struct jobs *jobs, void (*drained)(void *arg), void *arg)
-{
-    if (jobs->draining)
-        return;
-    jobs->draining = true;
-    jobs->drained = drained;
-    jobs->drained_arg = arg;
-    schedules_drain(jobs->schedules);
-    remote_drain(jobs);
-    if (!jobs->config.store->engine->keeps)
-        drain_cancel_queued(jobs); /* they would be lost: each gets its verdict */
-    else
-        claim_drain(jobs);
-    admission_poke(jobs);
-    jobs_drain_step(jobs);
-}
-
-void jobs_stop(struct jobs *jobs)
-{
-    struct store *store = jobs->config.store;
-    jobs->stopped = true;
-    if (store->engine->give_up)
-        store->engine->give_up(store);
-    list_for_each(e, &jobs->running) job_interrupt(container_of(e, struct job, link));
-}
-
-static bool loading(const struct jobs *jobs)
-{
-    tree_for_each(n,
-                  &jobs->hosts) if (container_of(n, struct host, entry.node)->loading) return true;
-    return false;
-}
-
-void jobs_drain_step(struct jobs *jobs)
-{
-    if (!jobs->draining || jobs->drained_told)
-        return;
-    if (!list_empty(&jobs->running) || !list_empty(&jobs->ending) || jobs->cancelling > 0 ||
-        jobs->recovering || jobs->loading || jobs->claims_out > 0 || loading(jobs) ||
-        schedules_busy(jobs->schedules))
-        return;
-    waits_fail(jobs);
-    if (jobs->calls_out > 0)
-        return;
-    jobs->drained_told = true;
-    jobs->drained(jobs->drained_arg);
+    wake_close(&jobs->wake, on_closed);
 }

@@ -1,4 +1,4 @@
-/* What is counted for the figures, and their text (the `metrics` operation).
+/* What is counted for the figures (the `metrics` operation).
  *
  * Who owns what:
  *   control loop   all of struct metrics and the other counters of struct jobs: added to when an attempt or a job
@@ -16,7 +16,6 @@
 #include "record/kind.h"
 
 struct job;
-struct jobs_call;
 
 enum outcome {
     OUTCOME_DONE,
@@ -40,7 +39,5 @@ struct metrics {
 void metrics_attempt_ended(struct job *job, enum outcome outcome, enum error_kind kind);
 /* The job's verdict is. */
 void metrics_job_ended(struct job *job);
-
-void call_metrics(struct jobs_call *call);
 
 #endif

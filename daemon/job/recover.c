@@ -27,7 +27,7 @@ static void next_page(struct recovery *r, uint64_t before);
 void recover_again(struct jobs *jobs)
 {
     jobs->recover_at = clock_now() + AGAIN_NS;
-    jobs_set_timer(jobs, jobs->recover_at);
+    wake_at(&jobs->wake, jobs->recover_at);
 }
 
 void recover_check(struct jobs *jobs)
@@ -35,7 +35,7 @@ void recover_check(struct jobs *jobs)
     if (!jobs->recover_at)
         return;
     if (clock_now() < jobs->recover_at || jobs->recovering || jobs->loading) {
-        jobs_set_timer(jobs, jobs->recover_at);
+        wake_at(&jobs->wake, jobs->recover_at);
         return;
     }
     jobs->recover_at = 0;
@@ -68,8 +68,8 @@ static void end(struct recovery *r)
         log_info("%zu jobs were running when the daemon ended; they run again", r->torn);
     jobs->recovering = false;
     free(r);
-    admission_poke(jobs);
-    jobs_drain_step(jobs);
+    wake_admit(&jobs->wake);
+    wake_drained(&jobs->wake);
 }
 
 static void on_page(struct mail *mail)

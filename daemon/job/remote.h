@@ -2,7 +2,7 @@
  * end; it starts the command, watches it, and says how it ended. A worker moves the body into its pipe
  * (parse/relay.h). Control loop.
  *
- * The client is told (jobs_runner.tell)
+ * The client is told (runner.tell)
  *   begin     the body's first byte is in the pipe: start the command
  *   complete  every byte is in the pipe, and the end was verified: close your write end
  *   abort     the body will not arrive whole: kill the command before you close it
@@ -15,26 +15,36 @@
 #define PENSTOCK_JOB_REMOTE_H
 
 #include "base/list.h"
-#include "job/jobs.h"
+
+#include <stdint.h>
 
 struct job;
+struct jobs;
 struct attempt;
+
+/* A connection that runs commands. Embedded in its owner. */
+struct runner {
+    /* `what` is begin, complete or abort. Must not block, nor call back. */
+    void (*tell)(struct runner *runner, const char *what, uint64_t id);
+    struct list jobs; /* private */
+};
+void runner_init(struct runner *runner,
+                 void (*tell)(struct runner *runner, const char *what, uint64_t id));
+/* The connection has gone: the next of its jobs whose command has not ended, which the runner forgets; or NULL. */
+struct job *runner_drop(struct runner *runner);
 
 struct remote {
     int fd; /* the write end, until an attempt's body has begun; -1. An attempt has a duplicate. */
-    bool begun, over, aborted;  /* begin was told; complete or abort; abort */
-    bool ended;                 /* the client has said how its command ended */
-    struct jobs_runner *runner; /* NULL: an ordinary job, or its client has gone */
-    struct list link;           /* runner->jobs */
+    bool begun, over, aborted; /* begin was told; complete or abort; abort */
+    bool ended;                /* the client has said how its command ended */
+    struct runner *runner;     /* NULL: an ordinary job, or its client has gone */
+    struct list link;          /* runner->jobs */
 };
 
+/* The job is a command's: its body goes to `fd`, of which it takes ownership. */
+void remote_attach(struct job *job, int fd, struct runner *runner);
 void remote_init(struct remote *remote);
 void remote_deinit(struct remote *remote);
-
-/* The method `run`: submits one job with call->fd and call->runner. */
-void call_run(struct jobs_call *call);
-/* The method `exited`. */
-void call_exited(struct jobs_call *call);
 
 /* An attempt of a `run` gets its write end. 0 (also of an ordinary job, which gets none), or a negative errno. */
 int remote_lend(struct job *job, int *ret_fd);
@@ -49,11 +59,12 @@ void remote_ended(struct job *job);
 
 /* After an attempt: nothing has begun, and the client is there, so it can be tried again. */
 bool remote_waits(const struct job *job);
-/* The job, which is in no list, waits until it is due, and is queued then. */
+/* The job, which is in no list, waits until it is due, and is to be queued then. */
 void remote_wait(struct job *job);
-void remote_check_due(struct jobs *jobs); /* the timer */
-/* The daemon stops: those that do not run yet have nobody to come back to, and end while there is a log to say so. */
-void remote_drain(struct jobs *jobs);
+/* The timer: the first of them that is due, out of the list; NULL: none is due now. */
+struct job *remote_take_due(struct jobs *jobs);
+
+/* Why such a job is cancelled when the daemon stops. */
 #define REMOTE_STOPPED "the daemon stops, and the command's pipe goes with it"
 
 #endif

@@ -1,13 +1,12 @@
 /* A running job: attempt, hops, clocks, cancel. */
 #include "job/run.h"
 
+#include "attempt/redirect.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/admission.h"
 #include "job/finish.h"
 #include "job/job.h"
-#include "attempt/redirect.h"
-#include "job/schedule.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +23,7 @@ static void expect_return(struct job *job)
     if (job->abandon_at)
         return;
     job->abandon_at = clock_now() + job->jobs->settings->abort_grace;
-    jobs_set_timer(job->jobs, job->abandon_at);
+    wake_at(&job->jobs->wake, job->abandon_at);
 }
 
 static void on_begun(struct attempt *a)
@@ -109,6 +108,12 @@ static uint64_t parse_limit(const struct job *job)
     return job->spec->run && !asked ? 0 : job->spec->effective.parse_timeout;
 }
 
+static int prepare_owned(struct job *job)
+{
+    struct job_hooks *hooks = job->jobs->hooks;
+    return hooks ? hooks->prepare(hooks, job) : 0;
+}
+
 void job_launch(struct job *job)
 {
     struct jobs *jobs = job->jobs;
@@ -136,7 +141,7 @@ void job_launch(struct job *job)
         attempt_lend(job->attempt, fd);
     }
     if (r == 0)
-        r = schedule_prepare(job);
+        r = prepare_owned(job);
     if (r == 0)
         r = take_hop(job, job->spec->url, job->spec->host);
     if (r < 0) {
@@ -149,10 +154,10 @@ void job_launch(struct job *job)
     job->started_at = job->started_at ? job->started_at : clock_now();
     if (p->timeout > 0) {
         job->deadline = report.started + p->timeout;
-        jobs_set_timer(jobs, job->deadline);
+        wake_at(&jobs->wake, job->deadline);
     }
     if (parse_limit(job) > 0)
-        jobs_set_timer(jobs, report.started + parse_limit(job));
+        wake_at(&jobs->wake, report.started + parse_limit(job));
 }
 
 /* --- redirects ----------------------------------------------------------------------------------- */
@@ -285,6 +290,23 @@ bool job_cancel(struct job *job, const char *reason)
     return false;
 }
 
+int job_cancel_row(struct jobs *jobs, struct store_job *row, const char *reason)
+{
+    struct cause cause = {.cancelled = true};
+    struct job *job = job_find(jobs, row->id);
+    bool ended = !job && job_state_final(row->state);
+    if (job || ended) {
+        store_job_free(row);
+        return job && job_cancel(job, reason) ? 0 : -EALREADY;
+    }
+    snprintf(cause.message, sizeof cause.message, "%s", reason);
+    job = job_new(jobs, row, NULL, NULL);
+    if (!job)
+        return -ENOMEM;
+    job_finish(job, JOB_CANCELLED, &cause);
+    return 0;
+}
+
 void job_interrupt(struct job *job)
 {
     if (job->place == PLACE_CLAIMING && !job->jobs->config.store->engine->keeps)
@@ -360,5 +382,5 @@ void jobs_check_clocks(struct jobs *jobs, uint64_t now)
     uint64_t next = 0;
     list_for_each(e, &jobs->running) check_job(container_of(e, struct job, link), now, &next);
     if (next)
-        jobs_set_timer(jobs, next);
+        wake_at(&jobs->wake, next);
 }

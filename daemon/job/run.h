@@ -7,7 +7,10 @@
 void job_launch(struct job *job);                     /* is claimed */
 void job_continue(struct job *job);                   /* PLACE_HOPPING, and the slot is there */
 bool job_cancel(struct job *job, const char *reason); /* false: its verdict is given already */
-void job_interrupt(struct job *job);                  /* the daemon stops */
+/* Cancels the job of this row, whose ownership it takes, be it in memory or not. 0; -EALREADY: it has ended; or
+ * -ENOMEM. */
+int job_cancel_row(struct jobs *jobs, struct store_job *row, const char *reason);
+void job_interrupt(struct job *job); /* the daemon stops */
 void jobs_check_clocks(struct jobs *jobs, uint64_t now);
 
 #endif

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Includes name the layer and point down only:
 
-    main -> app -> control -> job -> attempt -> terms -> {fetch, parse, store} -> record -> flow -> base
+    main -> app -> control -> api -> schedule -> job -> attempt -> terms -> {fetch, parse, store} -> record -> flow -> base
     host -> {parse, flow, base}    ctl -> {flow's pipeline, base}
 
 so fetch, parse and store never include each other, and only attempt and job (and terms, for what a job may ask of them)
@@ -11,7 +11,8 @@ import pathlib
 import re
 import sys
 
-ORDER = ["base", "flow", "record", ("fetch", "parse", "store"), "terms", "attempt", "job", "control", "app", "main"]
+ORDER = ["base", "flow", "record", ("fetch", "parse", "store"), "terms", "attempt", "job", "schedule", "api", "control",
+         "app", "main"]
 RANK = {}
 for rank, entry in enumerate(ORDER):
     for layer in (entry,) if isinstance(entry, str) else entry:

@@ -191,8 +191,8 @@ static void test_last_lines_are_delivered(void **state)
     client_ask(&c, 1, "follow", "{}");
     expect_id(&c, 1);
     for (int i = 0; i < 30000; i++)
-        fake_line(&w.jobs, EVENT_RECORD, 1, "{\"event\":\"record\",\"data\":\"0123456789\"}\n");
-    fake_line(&w.jobs, EVENT_VERDICT, 1, "{\"the\":\"verdict\"}\n");
+        fake_line(&w.api, EVENT_RECORD, 1, "{\"event\":\"record\",\"data\":\"0123456789\"}\n");
+    fake_line(&w.api, EVENT_VERDICT, 1, "{\"the\":\"verdict\"}\n");
     control_free(w.control, on_closed, &w);
     w.control = NULL;
     int lines = 0;
@@ -217,7 +217,7 @@ static void test_one_who_reads_slowly_is_not_left(void **state)
     client_ask(&c, 1, "follow", "{}");
     expect_id(&c, 1);
     for (int i = 0; i < 30000; i++)
-        fake_line(&w.jobs, EVENT_RECORD, 1, "{\"event\":\"record\",\"data\":\"0123456789\"}\n");
+        fake_line(&w.api, EVENT_RECORD, 1, "{\"event\":\"record\",\"data\":\"0123456789\"}\n");
     control_free(w.control, on_closed, &w);
     w.control = NULL;
     int lines = 0;
@@ -242,7 +242,7 @@ static void test_one_who_never_reads_is_left(void **state)
     client_ask(&c, 1, "follow", "{}");
     expect_id(&c, 1);
     for (int i = 0; i < 30000; i++)
-        fake_line(&w.jobs, EVENT_RECORD, 1, "{\"event\":\"record\",\"data\":\"0123456789\"}\n");
+        fake_line(&w.api, EVENT_RECORD, 1, "{\"event\":\"record\",\"data\":\"0123456789\"}\n");
     uint64_t before = clock_now();
     control_free(w.control, on_closed, &w);
     w.control = NULL;
@@ -260,10 +260,10 @@ static void test_ends_after_the_last_call(void **state)
     struct client c;
     world_init(&w, 0);
     client_init(&w, &c);
-    w.jobs.hold = true;
+    w.api.hold = true;
     client_ask(&c, 1, "wait", "{\"ids\":[1]}");
     client_ask(&c, 2, "submit", "{\"url\":\"u\",\"follow\":true}");
-    while (w.jobs.count < 2)
+    while (w.api.count < 2)
         turn(&w);
     control_free(w.control, on_closed, &w);
     w.control = NULL;
@@ -271,9 +271,9 @@ static void test_ends_after_the_last_call(void **state)
     for (int i = 0; i < 20; i++)
         turn(&w);
     assert_false(w.closed);
-    assert_int_equal(w.jobs.abandoned, 2);
-    fake_default(&w.jobs, 1);
-    fake_default(&w.jobs, 0);
+    assert_int_equal(w.api.abandoned, 2);
+    fake_default(&w.api, 1);
+    fake_default(&w.api, 0);
     while (!w.closed)
         turn(&w);
     client_deinit(&c);

@@ -1,7 +1,7 @@
 #include "control/rpc.h"
 
 #include "control/message.h"
-#include "fake_jobs.h"
+#include "fake_api.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 /* A conversation with its owner's part. */
 struct talk {
-    struct jobs jobs;
+    struct api api;
     struct rpc_host host;
     struct stream stream;
     struct rpc rpc;
@@ -30,22 +30,22 @@ static void setup(struct talk *t)
 {
     static const struct peer peer = {.uid = 1000, .gid = 1000, .pid = 7};
     memset(t, 0, sizeof *t);
-    t->host = (struct rpc_host){.jobs = &t->jobs, .version = "1.2.3", .instance = "abc"};
-    stream_init(&t->stream, &t->jobs, ignore_stream);
+    t->host = (struct rpc_host){.api = &t->api, .version = "1.2.3", .instance = "abc"};
+    stream_init(&t->stream, &t->api, ignore_stream);
     rpc_init(&t->rpc, &t->host, &peer, &t->stream, ignore_rpc);
 }
 
 static void teardown(struct talk *t)
 {
     rpc_abandon(&t->rpc);
-    while (t->jobs.count > 0)
-        fake_default(&t->jobs, 0);
+    while (t->api.count > 0)
+        fake_default(&t->api, 0);
     assert_true(rpc_idle(&t->rpc));
     assert_int_equal(t->rpc.bytes, 0);
     assert_int_equal(t->rpc.calls, 0);
     stream_deinit(&t->stream);
     buf_deinit(&t->out);
-    fake_deinit(&t->jobs);
+    fake_deinit(&t->api);
 }
 
 static void say(struct talk *t, const char *line)
@@ -161,7 +161,7 @@ static void test_table(void **state)
         struct talk t;
         setup(&t);
         say(&t, table[i].line);
-        fake_run(&t.jobs);
+        fake_run(&t.api);
         const char *answer = hear(&t);
         if (table[i].answer[0] == '\0')
             assert_string_equal(answer, "");
@@ -192,14 +192,14 @@ static void test_errors_of_calls(void **state)
     struct talk t;
     setup(&t);
     say(&t, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"show\",\"params\":{\"id\":9}}");
-    assert_int_equal(t.jobs.pending[0]->peer.uid, 1000);
-    fake_refuse(&t.jobs, 0, JOBS_NOT_FOUND, "no job 9", "id");
+    assert_int_equal(t.api.pending[0]->peer.uid, 1000);
+    fake_refuse(&t.api, 0, API_NOT_FOUND, "no job 9", "id");
     assert_string_equal(hear(&t), "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32001,"
                                   "\"message\":\"no job 9\",\"data\":{\"kind\":\"not_found\","
                                   "\"field\":\"id\"}}}\n");
     /* one of an array of jobs gets its kind here */
     say(&t, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"submit\",\"params\":[{\"url\":\"u\"},{}]}");
-    fake_default(&t.jobs, 0);
+    fake_default(&t.api, 0);
     assert_string_equal(hear(&t),
                         "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":[{\"id\":1},{\"error\":{\"code\":"
                         "-32602,\"message\":\"url: missing\",\"data\":{\"kind\":\"invalid_params\"}"
@@ -214,11 +214,11 @@ static void test_order(void **state)
     for (int i = 0; i < 4; i++)
         say(&t, i == 2 ? "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"nosuch\"}"
                        : "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"list\"}");
-    assert_int_equal(t.jobs.count, 3);
-    fake_answer(&t.jobs, 2, json_integer(33));
-    fake_answer(&t.jobs, 1, json_integer(22));
+    assert_int_equal(t.api.count, 3);
+    fake_answer(&t.api, 2, json_integer(33));
+    fake_answer(&t.api, 1, json_integer(22));
     assert_string_equal(hear(&t), "");
-    fake_answer(&t.jobs, 0, json_integer(11));
+    fake_answer(&t.api, 0, json_integer(11));
     char *text = strdup(hear(&t));
     char *first = strstr(text, "11"), *second = strstr(text, "22"), *third = strstr(text, "33");
     assert_true(first && second && third && first < second && second < third);
@@ -233,9 +233,9 @@ static void test_batch_waits_for_all(void **state)
     setup(&t);
     say(&t, "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"list\"},{\"jsonrpc\":\"2.0\",\"id\":2,"
             "\"method\":\"list\"}]");
-    fake_answer(&t.jobs, 0, json_true());
+    fake_answer(&t.api, 0, json_true());
     assert_string_equal(hear(&t), "");
-    fake_answer(&t.jobs, 0, json_false());
+    fake_answer(&t.api, 0, json_false());
     assert_string_equal(hear(&t), "[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":true},"
                                   "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":false}]\n");
     teardown(&t);
@@ -257,7 +257,7 @@ static void test_batch_bounds(void **state)
     setup(&t);
     char *line = many("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"parsers\"}", MESSAGE_MAX_BATCH);
     say(&t, line);
-    fake_run(&t.jobs);
+    fake_run(&t.api);
     json_t *answers = json_loads(hear(&t), 0, NULL);
     assert_int_equal(json_array_size(answers), MESSAGE_MAX_BATCH);
     json_decref(answers);
@@ -266,7 +266,7 @@ static void test_batch_bounds(void **state)
     line = many("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"parsers\"}", MESSAGE_MAX_BATCH + 1);
     say(&t, line);
     assert_non_null(strstr(hear(&t), "-32600"));
-    assert_int_equal(t.jobs.made, MESSAGE_MAX_BATCH);
+    assert_int_equal(t.api.made, MESSAGE_MAX_BATCH);
     free(line);
     teardown(&t);
 }
@@ -285,9 +285,9 @@ static void test_batch_beyond_budget(void **state)
     say(&t, line);
     assert_false(rpc_wants(&t.rpc));
     size_t most = 0;
-    while (t.jobs.made < 50 || t.jobs.count > 0) {
-        assert_true(t.jobs.count > 0);
-        fake_answer(&t.jobs, t.jobs.count - 1, json_string(big));
+    while (t.api.made < 50 || t.api.count > 0) {
+        assert_true(t.api.count > 0);
+        fake_answer(&t.api, t.api.count - 1, json_string(big));
         if (t.rpc.bytes > most)
             most = t.rpc.bytes;
         buf_puts(&all, hear(&t));
@@ -314,13 +314,13 @@ static void test_pipeline_bound(void **state)
         assert_true(lines <= RPC_CALLS + 1);
     }
     assert_true(lines >= 800);
-    assert_true(t.jobs.count <= RPC_CALLS);
+    assert_true(t.api.count <= RPC_CALLS);
     /* one answer makes room for one request: not before it has left */
-    fake_answer(&t.jobs, 0, json_object());
+    fake_answer(&t.api, 0, json_object());
     hear(&t);
     assert_true(rpc_wants(&t.rpc));
     teardown(&t);
-    assert_int_equal(t.jobs.abandoned, lines - 1);
+    assert_int_equal(t.api.abandoned, lines - 1);
 }
 
 static void test_values_and_depth(void **state)
@@ -349,7 +349,7 @@ static void test_values_and_depth(void **state)
     /* brackets in strings are none */
     say(&t, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"list\",\"params\":{\"label\":"
             "\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[[\"}}");
-    fake_run(&t.jobs);
+    fake_run(&t.api);
     assert_non_null(strstr(hear(&t), "\"result\""));
     buf_deinit(&b);
     teardown(&t);
@@ -362,14 +362,14 @@ static void test_submit_unwraps(void **state)
     say(&t,
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"submit\",\"params\":{\"jobs\":[{\"url\":\"u\"}"
         "],\"follow\":true}}");
-    assert_true(json_is_array(t.jobs.pending[0]->params));
-    assert_ptr_equal(t.jobs.pending[0]->follower, &t.stream.follower);
+    assert_true(json_is_array(t.api.pending[0]->params));
+    assert_ptr_equal(t.api.pending[0]->follower, &t.stream.follower);
     assert_int_equal(t.stream.follower.events, EVENT_ALL);
-    fake_default(&t.jobs, 0);
+    fake_default(&t.api, 0);
     say(&t, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"submit\",\"params\":{\"url\":\"u\","
             "\"follow\":false}}");
-    assert_int_equal(json_object_size(t.jobs.pending[0]->params), 1);
-    assert_null(t.jobs.pending[0]->follower);
+    assert_int_equal(json_object_size(t.api.pending[0]->params), 1);
+    assert_null(t.api.pending[0]->follower);
     teardown(&t);
 }
 
@@ -381,12 +381,12 @@ static void test_events_after_the_answer(void **state)
     say(&t, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"wait\",\"params\":{\"ids\":[7]}}");
     say(&t, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"submit\",\"params\":{\"url\":\"u\","
             "\"follow\":true}}");
-    fake_line(&t.jobs, EVENT_VERDICT, 1, "{\"event\":\"verdict\",\"job\":1}\n");
+    fake_line(&t.api, EVENT_VERDICT, 1, "{\"event\":\"verdict\",\"job\":1}\n");
     assert_false(stream_pending(&t.stream));
-    fake_default(&t.jobs, 1);
+    fake_default(&t.api, 1);
     hear(&t);
     assert_false(stream_pending(&t.stream));
-    fake_answer(&t.jobs, 0, json_object());
+    fake_answer(&t.api, 0, json_object());
     assert_non_null(strstr(hear(&t), "{\"id\":1}"));
     assert_true(stream_pending(&t.stream));
     struct buf out = BUF_INIT;
@@ -404,24 +404,24 @@ static void test_follow_is_checked(void **state)
     struct talk t;
     setup(&t);
     say(&t, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"follow\",\"params\":{\"ids\":[5,6]}}");
-    assert_int_equal(t.jobs.count, 1);
+    assert_int_equal(t.api.count, 1);
     assert_string_equal(hear(&t), "");
-    fake_unknown(&t.jobs, 6);
-    fake_default(&t.jobs, 0);
+    fake_unknown(&t.api, 6);
+    fake_default(&t.api, 0);
     assert_string_equal(hear(&t), "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32001,"
                                   "\"message\":\"ids: there is no job 6\",\"data\":{\"kind\":"
                                   "\"not_found\",\"field\":\"ids\"}}}\n");
     say(&t, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"follow\",\"params\":{\"ids\":[5]}}");
-    fake_default(&t.jobs, 0);
+    fake_default(&t.api, 0);
     assert_string_equal(hear(&t),
                         "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"following\":true}}\n");
     /* a store that fails is no answer to it */
-    fake_line(&t.jobs, EVENT_VERDICT, 5, "{}\n");
+    fake_line(&t.api, EVENT_VERDICT, 5, "{}\n");
     struct buf out = BUF_INIT;
     stream_take(&t.stream, &out);
     buf_deinit(&out);
     say(&t, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"follow\",\"params\":{\"ids\":[5]}}");
-    fake_refuse(&t.jobs, 0, JOBS_UNAVAILABLE, "the store says no", NULL);
+    fake_refuse(&t.api, 0, API_UNAVAILABLE, "the store says no", NULL);
     assert_non_null(strstr(hear(&t), "\"code\":-32006"));
     assert_int_equal(t.stream.mode, STREAM_IDLE);
     teardown(&t);
@@ -434,9 +434,9 @@ static void test_abandon(void **state)
     say(&t, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"wait\",\"params\":{\"ids\":[7]}}");
     say(&t, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}");
     rpc_abandon(&t.rpc);
-    assert_int_equal(t.jobs.abandoned, 1);
+    assert_int_equal(t.api.abandoned, 1);
     assert_false(rpc_idle(&t.rpc));
-    fake_answer(&t.jobs, 0, json_object());
+    fake_answer(&t.api, 0, json_object());
     assert_true(rpc_idle(&t.rpc));
     teardown(&t);
 }

@@ -48,7 +48,7 @@ static void test_longest_line(void **state)
     assert_non_null(strstr(line, "\"id\":null,\"error\":{\"code\":-32600"));
     assert_non_null(strstr(line, "1 MiB"));
     expect_id(&c, 3);
-    assert_int_equal(w.jobs.made, 1);
+    assert_int_equal(w.api.made, 1);
     free(fits);
     free(over);
     client_deinit(&c);
@@ -80,21 +80,21 @@ static void test_half_closed(void **state)
     struct client c;
     world_init(&w, 0);
     client_init(&w, &c);
-    w.jobs.hold = true;
+    w.api.hold = true;
     client_ask(&c, 1, "show", "{\"id\":1}");
     client_ask(&c, 2, "show", "{\"id\":2}");
     client_say(&c, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"list\"}"); /* no newline */
     shutdown(c.fd, SHUT_WR);
-    while (w.jobs.count < 3)
+    while (w.api.count < 3)
         turn(&w);
     for (int i = 0; i < 20; i++)
         turn(&w);
     assert_int_equal(control_clients(w.control), 1);
-    w.jobs.hold = false;
+    w.api.hold = false;
     for (int i = 1; i <= 3; i++)
         expect_id(&c, i);
     assert_null(client_line(&c));
-    assert_int_equal(w.jobs.abandoned, 0);
+    assert_int_equal(w.api.abandoned, 0);
     client_deinit(&c);
     world_deinit(&w);
 }
@@ -106,14 +106,14 @@ static void test_vanishes_in_a_call(void **state)
     world_init(&w, 0);
     client_init(&w, &c);
     client_ask(&c, 1, "wait", "{\"ids\":[1]}");
-    while (w.jobs.count < 1)
+    while (w.api.count < 1)
         turn(&w);
     client_deinit(&c);
     while (control_clients(w.control) > 0)
         turn(&w);
-    assert_int_equal(w.jobs.abandoned, 1);
+    assert_int_equal(w.api.abandoned, 1);
     /* the session waits for the call, and is freed by its answer: ASan watches */
-    fake_default(&w.jobs, 0);
+    fake_default(&w.api, 0);
     turn(&w);
     world_deinit(&w);
 }
@@ -134,12 +134,12 @@ static void test_vanishes_unread(void **state)
             idle = 0;
         }
     }
-    assert_true(sent > w.jobs.made);
-    assert_true(w.jobs.made <= RPC_CALLS);
+    assert_true(sent > w.api.made);
+    assert_true(w.api.made <= RPC_CALLS);
     client_deinit(&c);
     while (control_clients(w.control) > 0)
         turn(&w);
-    assert_int_equal(w.jobs.abandoned, w.jobs.made);
+    assert_int_equal(w.api.abandoned, w.api.made);
     world_deinit(&w);
 }
 
@@ -162,7 +162,7 @@ static void test_slow_reader(void **state)
         assert_true(asked < 1000);
     }
     /* answers are as long as requests: 4 MiB of them and what the sockets hold */
-    assert_true(w.jobs.made >= 40 && w.jobs.made < 70);
+    assert_true(w.api.made >= 40 && w.api.made < 70);
     client_ask(&other, 1, "ping", "{}");
     expect_id(&other, 1);
     for (size_t i = 0; i < asked; i++)
@@ -181,18 +181,18 @@ static void test_follows(void **state)
     client_init(&w, &c);
     client_ask(&c, 1, "follow", "{\"ids\":[1,2]}");
     shutdown(c.fd, SHUT_WR);
-    while (!w.jobs.follower)
+    while (!w.api.follower)
         turn(&w);
-    fake_line(&w.jobs, EVENT_RECORD, 1, "{\"data\":1}\n");
+    fake_line(&w.api, EVENT_RECORD, 1, "{\"data\":1}\n");
     expect_id(&c, 1);
     assert_string_equal(client_line(&c),
                         "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"data\":1}}");
-    fake_line(&w.jobs, EVENT_VERDICT, 1, "{\"v\":1}\n");
+    fake_line(&w.api, EVENT_VERDICT, 1, "{\"v\":1}\n");
     assert_non_null(client_line(&c));
     for (int i = 0; i < 20; i++)
         turn(&w);
     assert_int_equal(control_clients(w.control), 1); /* it sends no more, and still listens */
-    fake_line(&w.jobs, EVENT_VERDICT, 2, "{\"v\":2}\n");
+    fake_line(&w.api, EVENT_VERDICT, 2, "{\"v\":2}\n");
     assert_non_null(strstr(client_line(&c), "{\"v\":2}"));
     assert_non_null(strstr(client_line(&c), "\"method\":\"end\""));
     assert_null(client_line(&c));
@@ -208,12 +208,12 @@ static void test_follower_stays_after_the_end(void **state)
     client_init(&w, &c);
     client_ask(&c, 1, "submit", "{\"jobs\":[{\"url\":\"u\"},{}],\"follow\":true}");
     expect_id(&c, 1);
-    fake_line(&w.jobs, EVENT_VERDICT, 1, "{\"v\":1}\n");
+    fake_line(&w.api, EVENT_VERDICT, 1, "{\"v\":1}\n");
     assert_non_null(strstr(client_line(&c), "{\"v\":1}"));
     assert_non_null(strstr(client_line(&c), "\"method\":\"end\""));
     client_ask(&c, 2, "submit", "{\"url\":\"u\",\"follow\":true}");
     expect_id(&c, 2);
-    fake_line(&w.jobs, EVENT_VERDICT, 2, "{\"v\":2}\n");
+    fake_line(&w.api, EVENT_VERDICT, 2, "{\"v\":2}\n");
     assert_non_null(strstr(client_line(&c), "{\"v\":2}"));
     assert_non_null(strstr(client_line(&c), "\"method\":\"end\""));
     client_ask(&c, 3, "ping", "{}");
@@ -235,11 +235,11 @@ static void test_slow_follower(void **state)
     char *line = request_of(100000, 5);
     size_t emitted = 0;
     for (; emitted < 800; emitted++) {
-        fake_line(&w.jobs, EVENT_RECORD, 1, line);
+        fake_line(&w.api, EVENT_RECORD, 1, line);
         if (emitted % 50 == 0)
             turn(&w);
     }
-    fake_line(&w.jobs, EVENT_VERDICT, 1, "{\"the\":\"verdict\"}\n");
+    fake_line(&w.api, EVENT_VERDICT, 1, "{\"the\":\"verdict\"}\n");
     client_ask(&other, 1, "ping", "{}");
     expect_id(&other, 1);
     size_t records = 0, missed = 0;
@@ -313,13 +313,13 @@ static void test_peer(void **state)
     struct client c;
     world_init(&w, 0);
     client_init(&w, &c);
-    w.jobs.hold = true;
+    w.api.hold = true;
     client_ask(&c, 1, "list", "{}");
-    while (w.jobs.count < 1)
+    while (w.api.count < 1)
         turn(&w);
-    assert_int_equal(w.jobs.pending[0]->peer.uid, getuid());
-    assert_int_equal(w.jobs.pending[0]->peer.gid, getgid());
-    assert_int_equal(w.jobs.pending[0]->peer.pid, getpid());
+    assert_int_equal(w.api.pending[0]->peer.uid, getuid());
+    assert_int_equal(w.api.pending[0]->peer.gid, getgid());
+    assert_int_equal(w.api.pending[0]->peer.pid, getpid());
     client_deinit(&c);
     world_deinit(&w);
 }

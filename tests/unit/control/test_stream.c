@@ -1,6 +1,6 @@
 #include "control/stream.h"
 
-#include "fake_jobs.h"
+#include "fake_api.h"
 
 #include <stdio.h>
 
@@ -14,7 +14,7 @@
 #define END              "{\"jsonrpc\":\"2.0\",\"method\":\"end\",\"params\":{}}\n"
 
 struct fixture {
-    struct jobs jobs;
+    struct api api;
     struct stream stream;
     struct buf out;
 };
@@ -26,14 +26,14 @@ static void ignore(struct stream *stream)
 static void setup(struct fixture *f)
 {
     memset(f, 0, sizeof *f);
-    stream_init(&f->stream, &f->jobs, ignore);
+    stream_init(&f->stream, &f->api, ignore);
 }
 
 static void teardown(struct fixture *f)
 {
     stream_deinit(&f->stream);
     buf_deinit(&f->out);
-    fake_deinit(&f->jobs);
+    fake_deinit(&f->api);
 }
 
 static int follow(struct fixture *f, const char *params)
@@ -65,9 +65,9 @@ static void test_splices(void **state)
     struct fixture f;
     setup(&f);
     assert_int_equal(follow(&f, NULL), 0);
-    assert_true(json_is_object(f.jobs.follow_params));
-    fake_line(&f.jobs, EVENT_RECORD, 1, "{\"data\":1.00}\n");
-    fake_line(&f.jobs, EVENT_VERDICT, 1, "{\"v\":1}\n");
+    assert_true(json_is_object(f.api.follow_params));
+    fake_line(&f.api, EVENT_RECORD, 1, "{\"data\":1.00}\n");
+    fake_line(&f.api, EVENT_VERDICT, 1, "{\"v\":1}\n");
     assert_string_equal(taken(&f), EVENT_OF("{\"data\":1.00}") EVENT_OF("{\"v\":1}"));
     assert_string_equal(taken(&f), "");
     assert_true(stream_following(&f.stream));
@@ -79,11 +79,11 @@ static void test_end_of_ids(void **state)
     struct fixture f;
     setup(&f);
     assert_int_equal(follow(&f, "{\"ids\":[3,4,3]}"), 0);
-    fake_line(&f.jobs, EVENT_VERDICT, 4, "{\"v\":4}\n");
-    fake_line(&f.jobs, EVENT_VERDICT, 4, "{\"v\":4}\n");
+    fake_line(&f.api, EVENT_VERDICT, 4, "{\"v\":4}\n");
+    fake_line(&f.api, EVENT_VERDICT, 4, "{\"v\":4}\n");
     assert_string_equal(taken(&f), EVENT_OF("{\"v\":4}") EVENT_OF("{\"v\":4}"));
     assert_true(stream_following(&f.stream));
-    fake_line(&f.jobs, EVENT_VERDICT, 3, "{\"v\":3}\n");
+    fake_line(&f.api, EVENT_VERDICT, 3, "{\"v\":3}\n");
     assert_string_equal(taken(&f), EVENT_OF("{\"v\":3}") END);
     assert_false(stream_following(&f.stream));
     teardown(&f);
@@ -95,11 +95,11 @@ static void test_end_without_verdicts(void **state)
     struct fixture f;
     setup(&f);
     assert_int_equal(follow(&f, "{\"ids\":[3],\"events\":[\"record\"]}"), 0);
-    json_t *events = json_object_get(f.jobs.follow_params, "events");
+    json_t *events = json_object_get(f.api.follow_params, "events");
     assert_int_equal(json_array_size(events), 2);
     assert_string_equal(json_string_value(json_array_get(events, 1)), "verdict");
-    fake_line(&f.jobs, EVENT_RECORD, 3, "{\"r\":1}\n");
-    fake_line(&f.jobs, EVENT_VERDICT, 3, "{\"v\":3}\n");
+    fake_line(&f.api, EVENT_RECORD, 3, "{\"r\":1}\n");
+    fake_line(&f.api, EVENT_VERDICT, 3, "{\"v\":3}\n");
     assert_string_equal(taken(&f), EVENT_OF("{\"r\":1}") END);
     teardown(&f);
 }
@@ -109,7 +109,7 @@ static void test_events_of_a_selection_are_left(void **state)
     struct fixture f;
     setup(&f);
     assert_int_equal(follow(&f, "{\"parser\":\"csv\",\"events\":[\"record\"]}"), 0);
-    assert_int_equal(json_array_size(json_object_get(f.jobs.follow_params, "events")), 1);
+    assert_int_equal(json_array_size(json_object_get(f.api.follow_params, "events")), 1);
     teardown(&f);
 }
 
@@ -117,19 +117,19 @@ static void test_refusals(void **state)
 {
     struct fixture f;
     setup(&f);
-    f.jobs.follow_result = -EINVAL;
-    assert_int_equal(follow(&f, "{\"ids\":[5]}"), JOBS_INVALID_PARAMS);
-    f.jobs.follow_result = -ENOENT;
-    assert_int_equal(follow(&f, "{\"ids\":[5]}"), JOBS_NOT_FOUND);
-    f.jobs.follow_result = -ENOMEM;
-    assert_int_equal(follow(&f, "{}"), JOBS_INTERNAL);
-    f.jobs.follow_result = 0;
-    assert_int_equal(follow(&f, "{\"ids\":7}"), JOBS_INVALID_PARAMS);
+    f.api.follow_result = -EINVAL;
+    assert_int_equal(follow(&f, "{\"ids\":[5]}"), API_INVALID_PARAMS);
+    f.api.follow_result = -ENOENT;
+    assert_int_equal(follow(&f, "{\"ids\":[5]}"), API_NOT_FOUND);
+    f.api.follow_result = -ENOMEM;
+    assert_int_equal(follow(&f, "{}"), API_INTERNAL);
+    f.api.follow_result = 0;
+    assert_int_equal(follow(&f, "{\"ids\":7}"), API_INVALID_PARAMS);
     assert_int_equal(follow(&f, "{\"ids\":[6]}"), 0); /* a refused one has left nothing behind */
-    assert_int_equal(follow(&f, "{}"), JOBS_CONFLICT);
+    assert_int_equal(follow(&f, "{}"), API_CONFLICT);
     struct error err;
-    assert_int_equal(stream_submit(&f.stream, &err), JOBS_CONFLICT);
-    fake_line(&f.jobs, EVENT_VERDICT, 6, "{\"v\":6}\n");
+    assert_int_equal(stream_submit(&f.stream, &err), API_CONFLICT);
+    fake_line(&f.api, EVENT_VERDICT, 6, "{\"v\":6}\n");
     assert_string_equal(taken(&f), EVENT_OF("{\"v\":6}") END);
     teardown(&f);
 }
@@ -140,12 +140,12 @@ static void test_again_after_the_end(void **state)
     setup(&f);
     fake_unfollowed = 0;
     assert_int_equal(follow(&f, "{\"ids\":[3],\"events\":[\"record\"]}"), 0);
-    fake_line(&f.jobs, EVENT_VERDICT, 3, "{\"v\":3}\n");
+    fake_line(&f.api, EVENT_VERDICT, 3, "{\"v\":3}\n");
     assert_int_equal(fake_unfollowed, 0); /* not from within a line */
     assert_string_equal(taken(&f), END);
     assert_int_equal(fake_unfollowed, 1);
     assert_int_equal(follow(&f, "{\"ids\":[4]}"), 0);
-    fake_line(&f.jobs, EVENT_VERDICT, 4, "{\"v\":4}\n");
+    fake_line(&f.api, EVENT_VERDICT, 4, "{\"v\":4}\n");
     assert_string_equal(taken(&f), EVENT_OF("{\"v\":4}") END);
     teardown(&f);
 }
@@ -159,10 +159,10 @@ static void test_unknown_id(void **state)
     json_t *params = json_loads("{\"ids\":[3,4,5]}", 0, NULL), *result = NULL;
     assert_int_equal(stream_follow(&f.stream, params, &result, &err, &field), 0);
     assert_true(stream_needs_check(&f.stream));
-    fake_line(&f.jobs, EVENT_VERDICT, 3, "{\"v\":3}\n");
-    fake_unknown(&f.jobs, 4);
-    fake_unknown(&f.jobs, 5);
-    assert_int_equal(stream_checked(&f.stream, &err, &field), JOBS_NOT_FOUND);
+    fake_line(&f.api, EVENT_VERDICT, 3, "{\"v\":3}\n");
+    fake_unknown(&f.api, 4);
+    fake_unknown(&f.api, 5);
+    assert_int_equal(stream_checked(&f.stream, &err, &field), API_NOT_FOUND);
     assert_non_null(strstr(err.text, "no job 4"));
     assert_string_equal(field, "ids");
     assert_string_equal(taken(&f), ""); /* a request that failed has no effect */
@@ -178,9 +178,9 @@ static void test_missed_before(void **state)
     struct fixture f;
     setup(&f);
     assert_int_equal(follow(&f, "{}"), 0);
-    fake_line(&f.jobs, EVENT_RECORD, 1, "{}\n");
-    f.jobs.follower->missed(f.jobs.follower, 17);
-    fake_line(&f.jobs, EVENT_RECORD, 1, "{}\n");
+    fake_line(&f.api, EVENT_RECORD, 1, "{}\n");
+    f.api.follower->missed(f.api.follower, 17);
+    fake_line(&f.api, EVENT_RECORD, 1, "{}\n");
     assert_string_equal(taken(&f),
                         EVENT_OF("{}") "{\"jsonrpc\":\"2.0\",\"method\":\"missed\",\"params\":{"
                                        "\"lines\":17}}\n" EVENT_OF("{}"));
@@ -193,7 +193,7 @@ static void test_hold(void **state)
     setup(&f);
     assert_int_equal(follow(&f, "{}"), 0);
     stream_hold(&f.stream);
-    fake_line(&f.jobs, EVENT_RECORD, 1, "{}\n");
+    fake_line(&f.api, EVENT_RECORD, 1, "{}\n");
     assert_false(stream_pending(&f.stream));
     assert_string_equal(taken(&f), "");
     stream_release(&f.stream);
@@ -205,7 +205,7 @@ static void submit(struct fixture *f)
 {
     struct error err;
     assert_int_equal(stream_submit(&f->stream, &err), 0);
-    f->jobs.follower = &f->stream.follower;
+    f->api.follower = &f->stream.follower;
 }
 
 static void submitted(struct fixture *f, const char *result)
@@ -221,19 +221,19 @@ static void test_submits(void **state)
     setup(&f);
     submit(&f);
     submit(&f);
-    fake_line(&f.jobs, EVENT_VERDICT, 1, "{\"v\":1}\n"); /* before the submit has answered */
+    fake_line(&f.api, EVENT_VERDICT, 1, "{\"v\":1}\n"); /* before the submit has answered */
     submitted(&f, "{\"id\":1}");
     assert_string_equal(taken(&f), EVENT_OF("{\"v\":1}"));
     submitted(&f, "[{\"id\":2},{\"error\":{}},{\"id\":3}]");
-    fake_line(&f.jobs, EVENT_VERDICT, 2, "{\"v\":2}\n");
+    fake_line(&f.api, EVENT_VERDICT, 2, "{\"v\":2}\n");
     assert_string_equal(taken(&f), EVENT_OF("{\"v\":2}"));
-    fake_line(&f.jobs, EVENT_VERDICT, 3, "{\"v\":3}\n");
+    fake_line(&f.api, EVENT_VERDICT, 3, "{\"v\":3}\n");
     assert_string_equal(taken(&f), EVENT_OF("{\"v\":3}") END);
     /* a known key names a job whose verdict has been told */
     submit(&f);
     submitted(&f, "{\"id\":9}");
     submit(&f);
-    fake_line(&f.jobs, EVENT_VERDICT, 9, "{\"v\":9}\n");
+    fake_line(&f.api, EVENT_VERDICT, 9, "{\"v\":9}\n");
     submitted(&f, "{\"id\":9,\"existing\":true}");
     assert_string_equal(taken(&f), EVENT_OF("{\"v\":9}") END);
     /* a refused one is followed by nothing */
@@ -250,7 +250,7 @@ static void flood(struct fixture *f, enum event event, int from, int to)
     for (int i = from; i < to; i++) {
         char line[128];
         snprintf(line, sizeof line, "{\"n\":%-80d}\n", i);
-        fake_line(&f->jobs, event, (uint64_t)i, line);
+        fake_line(&f->api, event, (uint64_t)i, line);
     }
 }
 
@@ -265,7 +265,7 @@ static void test_missed(void **state)
     assert_true(fit > 3 && fit < 12);
     assert_true(f.stream.lines.len <= 1000);
     /* a verdict finds no room and is kept; a record after it must not pass it */
-    fake_line(&f.jobs, EVENT_VERDICT, 7, "{\"v\":7}\n");
+    fake_line(&f.api, EVENT_VERDICT, 7, "{\"v\":7}\n");
     flood(&f, EVENT_RECORD, 100, 101);
     const char *first = taken(&f);
     assert_null(strstr(first, "missed"));

@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "control/control.h"
-#include "fake_jobs.h"
+#include "fake_api.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -28,7 +28,7 @@
 struct world {
     uv_loop_t loop;
     uv_timer_t tick; /* bounds one turn's wait */
-    struct jobs jobs;
+    struct api api;
     struct control *control;
     char dir[64], path[96];
     bool closed;
@@ -63,7 +63,7 @@ static inline void on_tick(uv_timer_t *timer)
 static inline void turn(struct world *w)
 {
     uv_run(&w->loop, UV_RUN_ONCE);
-    fake_run(&w->jobs);
+    fake_run(&w->api);
     if (clock_now() > w->deadline)
         fail_msg("nothing has happened for long");
 }
@@ -71,7 +71,7 @@ static inline void turn(struct world *w)
 static inline struct control_config world_config(struct world *w)
 {
     return (struct control_config){.loop = &w->loop,
-                                   .jobs = &w->jobs,
+                                   .api = &w->api,
                                    .path = w->path,
                                    .mode = 0600,
                                    .inherited_fd = -1,
@@ -108,19 +108,19 @@ static inline void on_closed(void *arg)
 /* Ends with a loop that closes clean, and nothing left behind. */
 static inline void world_deinit(struct world *w)
 {
-    w->jobs.hold = false;
+    w->api.hold = false;
     if (w->control)
         control_free(w->control, on_closed, w);
     while (w->control && !w->closed) {
         turn(w);
-        while (w->jobs.count > 0)
-            fake_default(&w->jobs, 0); /* `wait` too, now that it is abandoned */
+        while (w->api.count > 0)
+            fake_default(&w->api, 0); /* `wait` too, now that it is abandoned */
     }
     uv_close((uv_handle_t *)&w->tick, NULL);
     uv_run(&w->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&w->loop), 0);
     assert_int_equal(rmdir(w->dir), 0);
-    fake_deinit(&w->jobs);
+    fake_deinit(&w->api);
     assert_int_equal(count_fds(), w->fds_before);
 }
 

@@ -1,0 +1,229 @@
+#include "api/api.h"
+
+#include "api/call.h"
+#include "api/call_bulk.h"
+#include "api/call_look.h"
+#include "api/call_metrics.h"
+#include "api/call_operate.h"
+#include "api/call_run.h"
+#include "api/call_schedule.h"
+#include "api/call_submit.h"
+#include "api/call_top.h"
+#include "api/call_wait.h"
+#include "api/follower.h"
+#include "api/daemon_view.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "job/job.h"
+#include "job/run.h"
+#include "schedule/schedules.h"
+#include "terms/access.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* --- dispatch --------------------------------------------------------------------------------- */
+
+/* What needs no look at a row: NULL, or the keys that would permit it. */
+static const char *missing_permission(const struct api_call *call)
+{
+    const struct access *access = call->api->jobs->settings->access;
+    switch (call->method) {
+    case API_SUBMIT:
+    case API_RUN:
+    case API_RETRY:
+        return access_may_submit(access, &call->peer) ? NULL : "submit_users, submit_groups";
+    case API_PAUSE:
+    case API_RESUME:
+    case API_RELOAD:
+    case API_SCHEDULE_APPLY:
+    case API_SCHEDULE_ADD:
+    case API_SCHEDULE_LIST:
+    case API_SCHEDULE_RUN:
+    case API_SCHEDULE_REMOVE:
+        return access_may_administer(access, &call->peer) ? NULL : "admin_users, admin_groups";
+    default:
+        return NULL;
+    }
+}
+
+static void forbid(struct api_call *call, const char *keys)
+{
+    if (call->method == API_RUN)
+        fd_close(&call->fd);
+    call_fail(call, API_FORBIDDEN, NULL, "uid %u may not do that here ([control] %s)",
+              (unsigned)call->peer.uid, keys);
+}
+
+void api_call(struct api *api, struct api_call *call)
+{
+    call_begin(api, call);
+    const char *missing = missing_permission(call);
+    if (missing) {
+        forbid(call, missing);
+        return;
+    }
+    if (api->draining) {
+        if (call->method == API_RUN)
+            fd_close(&call->fd);
+        call_fail(call, API_DRAINING, NULL, "the daemon is stopping");
+        return;
+    }
+    switch (call->method) {
+    case API_SUBMIT:
+        call_submit(call);
+        return;
+    case API_SHOW:
+        call_show(call);
+        return;
+    case API_LIST:
+        call_list(call);
+        return;
+    case API_CANCEL:
+    case API_RETRY:
+        call_bulk(call);
+        return;
+    case API_WAIT:
+        call_wait(call);
+        return;
+    case API_RUN:
+        call_run(call);
+        return;
+    case API_EXITED:
+        call_exited(call);
+        return;
+    case API_PAUSE:
+    case API_RESUME:
+        call_pause(call, call->method == API_PAUSE);
+        return;
+    case API_SCHEDULE_APPLY:
+    case API_SCHEDULE_ADD:
+    case API_SCHEDULE_LIST:
+    case API_SCHEDULE_RUN:
+    case API_SCHEDULE_REMOVE:
+        call_schedule(call);
+        return;
+    case API_RELOAD:
+        call_reload(call);
+        return;
+    case API_STATS:
+        call_reply(call, view_stats(api));
+        return;
+    case API_TOP:
+        call_top(call);
+        return;
+    case API_METRICS:
+        call_metrics(call);
+        return;
+    case API_PARSERS:
+        call_reply(call, view_parsers(api->jobs->registry));
+        return;
+    }
+    call_fail(call, API_INTERNAL, NULL, "no such operation");
+}
+
+void api_call_abandon(struct api_call *call)
+{
+    call->abandoned = true;
+    if (call->method == API_WAIT)
+        wait_abandon(call);
+}
+
+void api_runner_gone(struct runner *runner)
+{
+    struct job *job;
+    while ((job = runner_drop(runner))) {
+        job_cancel(job, "the client that ran the command has gone");
+        if (job->attempt)
+            attempt_returned(job->attempt); /* nobody is left who could say so */
+    }
+}
+
+/* --- news ------------------------------------------------------------------------------------- */
+
+static void on_job_ended(struct job_watch *watch, const struct job *job)
+{
+    struct api *api = container_of(watch, struct api, watch);
+    followers_job_ended(api, job);
+    waits_ended(api, job->id);
+}
+
+static void on_stopping(struct job_watch *watch)
+{
+    call_schedule_refuse(container_of(watch, struct api, watch));
+}
+
+static void on_schedules_settled(void *arg)
+{
+    call_schedule_go_on(arg);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static void api_free(struct api *api)
+{
+    waits_free(api->waits);
+    followers_free(api->followers);
+    free(api);
+}
+
+int api_new(const struct api_config *config, struct api **ret_api, struct error *err)
+{
+    struct api *api = calloc(1, sizeof *api);
+    if (!api || followers_new(api, &api->followers) < 0 || waits_new(&api->waits) < 0) {
+        if (api)
+            api_free(api);
+        return error_set(err, -ENOMEM, "no memory for the operations");
+    }
+    api->config = *config;
+    api->jobs = config->jobs;
+    api->schedules = config->schedules;
+    api->started_us = api->reloaded_us = clock_real_us();
+    list_init(&api->parked);
+    api->watch = (struct job_watch){.ended = on_job_ended, .stopping = on_stopping};
+    job_watch_add(api->jobs, &api->watch);
+    schedules_tell(api->schedules, on_schedules_settled, api);
+    *ret_api = api;
+    return 0;
+}
+
+void api_reloaded(struct api *api, bool good)
+{
+    if (good) {
+        api->reloads++;
+        api->reloaded_us = clock_real_us();
+    } else {
+        api->reloads_refused++;
+    }
+}
+
+void api_drain(struct api *api, void (*drained)(void *arg), void *arg)
+{
+    api->drained = drained;
+    api->drained_arg = arg;
+    api_owe(api);
+    api->draining = true;
+    waits_fail(api);
+    api_paid(api);
+}
+
+static void on_last_mail(struct mail *mail)
+{
+    struct api *api = container_of(mail, struct api, last_mail);
+    void (*closed)(void *) = api->closed;
+    void *arg = api->closed_arg;
+    job_watch_remove(&api->watch);
+    schedules_tell(api->schedules, NULL, NULL);
+    api_free(api);
+    if (closed)
+        closed(arg);
+}
+
+void api_close(struct api *api, void (*closed)(void *arg), void *arg)
+{
+    api->closed = closed;
+    api->closed_arg = arg;
+    /* Behind the mails of ours that are still on their way. */
+    mail_init(&api->last_mail, on_last_mail);
+    mailbox_post(api->config.mailbox, &api->last_mail);
+}

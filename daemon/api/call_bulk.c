@@ -1,0 +1,268 @@
+/* cancel and retry, of jobs named by id or chosen by SELECT. */
+#include "api/call_bulk.h"
+
+#include "api/call.h"
+#include "job/drain.h"
+#include "job/intake.h"
+#include "job/job.h"
+#include "job/run.h"
+#include "job/submission.h"
+#include "job/walk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define ANSWER_MAX 10000 /* ids in one answer; `more` says that there were others */
+
+struct bulk {
+    struct api *api;
+    struct api_call *call;
+    bool retry;
+    uint64_t *ids; /* by id; NULL: by select */
+    size_t id_count, next;
+    struct store_get get;
+    struct walk walk; /* by select */
+    struct store_submit submit;
+    struct store_submit_item item;
+    struct spec *spec;
+    json_t *done, *ended, *missing, *forbidden;
+    bool more;
+};
+
+static void go_on(struct bulk *b);
+
+static void bulk_free(struct bulk *b)
+{
+    free(b->ids);
+    json_decref(b->done);
+    json_decref(b->ended);
+    json_decref(b->missing);
+    json_decref(b->forbidden);
+    free(b);
+}
+
+static void finish(struct bulk *b)
+{
+    bool none = json_array_size(b->forbidden) > 0 && b->id_count == 1;
+    if (none) {
+        call_fail(b->call, API_FORBIDDEN, "id", "job %llu is another user's",
+                  (unsigned long long)b->ids[0]);
+    } else {
+        json_t *result = b->retry ? json_pack("{s:O, s:O, s:O}", "retried", b->done, "not_ended",
+                                              b->ended, "missing", b->missing)
+                                  : json_pack("{s:O, s:O, s:O}", "cancelled", b->done, "ended",
+                                              b->ended, "missing", b->missing);
+        if (result && b->more)
+            json_object_set_new(result, "more", json_true());
+        if (result && json_array_size(b->forbidden) > 0)
+            json_object_set(result, "forbidden", b->forbidden);
+        call_reply(b->call, result);
+    }
+    bulk_free(b);
+}
+
+static void fail(struct bulk *b, const struct store_call *failed)
+{
+    call_fail_store(b->call, failed);
+    bulk_free(b);
+}
+
+static void note(json_t *list, uint64_t id)
+{
+    json_array_append_new(list, json_integer((json_int_t)id));
+}
+
+/* --- cancel ----------------------------------------------------------------------------------- */
+
+static void cancel_row(struct bulk *b, struct store_job *row)
+{
+    uint64_t id = row->id;
+    int r = job_cancel_row(b->api->jobs, row, "cancelled on request");
+    note(r == 0 ? b->done : r == -EALREADY ? b->ended : b->missing, id);
+}
+
+/* --- retry ------------------------------------------------------------------------------------ */
+
+static void on_copied(struct mail *mail)
+{
+    struct bulk *b = container_of(mail, struct bulk, submit.call.mail);
+    struct store_job *row = b->item.job;
+    struct spec *spec = b->spec;
+    b->spec = NULL;
+    if (b->submit.call.result < 0) {
+        store_job_free(row);
+        spec_free(spec);
+        walk_abandon(&b->walk);
+        fail(b, &b->submit.call);
+        return;
+    }
+    json_array_append_new(b->done, json_pack("{s:I, s:I}", "id", (json_int_t)row->id, "retry_of",
+                                             (json_int_t)row->retry_of));
+    b->api->jobs->submitted++;
+    intake_row(b->api->jobs, row, spec);
+    go_on(b);
+}
+
+/* Submits a copy. True if the store was asked, and on_copied goes on. */
+static bool retry_row(struct bulk *b, struct store_job *row)
+{
+    struct error err;
+    const char *field;
+    struct submission s = {.peer = b->call->peer, .retry_of = row->id, .schedule = row->schedule};
+    struct store_job *copy;
+    int r = -EINVAL;
+
+    if (!job_state_final(row->state)) {
+        note(b->ended, row->id);
+        store_job_free(row);
+        return false;
+    }
+    json_t *json = json_loads(row->spec, 0, NULL);
+    if (json) {
+        json_object_del(json, "key"); /* it would only find the old job again */
+        json_object_del(json, "not_before");
+        s.json = json;
+        r = submission_row(b->api->jobs, &s, &copy, &b->spec, &err, &field);
+        json_decref(json);
+    }
+    if (r < 0) {
+        note(b->missing, row->id);
+        store_job_free(row);
+        return false;
+    }
+    store_job_free(row);
+    b->item = (struct store_submit_item){.job = copy};
+    b->submit = (struct store_submit){.items = &b->item, .count = 1};
+    mail_init(&b->submit.call.mail, on_copied);
+    b->api->jobs->config.store->engine->submit(b->api->jobs->config.store, &b->submit);
+    return true;
+}
+
+/* --- by id, or by SELECT ---------------------------------------------------------------------- */
+
+/* True if the row is dealt with, false if it goes on later. */
+static bool take_row(struct bulk *b, struct store_job *row)
+{
+    if (b->retry)
+        return !retry_row(b, row);
+    cancel_row(b, row);
+    return true;
+}
+
+static bool on_row(struct walk *walk, struct store_job *row)
+{
+    struct bulk *b = container_of(walk, struct bulk, walk);
+    if (!b->retry || job_state_final(row->state))
+        return take_row(b, row);
+    store_job_free(row); /* there is nothing to retry, and nobody has named it */
+    return true;
+}
+
+static bool has_enough(struct walk *walk)
+{
+    struct bulk *b = container_of(walk, struct bulk, walk);
+    b->more = json_array_size(b->done) >= ANSWER_MAX;
+    return b->more;
+}
+
+static void on_walked(struct walk *walk, const struct store_call *failed)
+{
+    struct bulk *b = container_of(walk, struct bulk, walk);
+    if (failed)
+        fail(b, failed);
+    else
+        finish(b);
+}
+
+static void on_got(struct mail *mail)
+{
+    struct bulk *b = container_of(mail, struct bulk, get.call.mail);
+    if (b->get.call.result == -ENOENT)
+        note(b->missing, b->get.id);
+    else if (b->get.call.result < 0) {
+        fail(b, &b->get.call);
+        return;
+    } else if (!call_may_see(b->call, b->get.job)) {
+        note(b->forbidden, b->get.id);
+        store_job_free(b->get.job);
+    } else if (!take_row(b, b->get.job))
+        return;
+    go_on(b);
+}
+
+static void next_id(struct bulk *b)
+{
+    struct store *store = b->api->jobs->config.store;
+    if (b->next == b->id_count) {
+        finish(b);
+        return;
+    }
+    b->get = (struct store_get){.id = b->ids[b->next++]};
+    mail_init(&b->get.call.mail, on_got);
+    store->engine->get(store, &b->get);
+}
+
+static void go_on(struct bulk *b)
+{
+    if (b->ids)
+        next_id(b);
+    else
+        walk_go_on(&b->walk);
+}
+
+static struct bulk *bulk_new(struct api_call *call)
+{
+    struct bulk *b = calloc(1, sizeof *b);
+    if (!b)
+        return NULL;
+    b->api = call->api;
+    b->call = call;
+    b->retry = call->method == API_RETRY;
+    b->walk = (struct walk){.jobs = call->api->jobs,
+                            .fresh = !b->retry,
+                            .row = on_row,
+                            .enough = has_enough,
+                            .end = on_walked};
+    b->done = json_array();
+    b->ended = json_array();
+    b->missing = json_array();
+    b->forbidden = json_array();
+    if (!b->done || !b->ended || !b->missing || !b->forbidden) {
+        bulk_free(b);
+        return NULL;
+    }
+    return b;
+}
+
+void call_bulk(struct api_call *call)
+{
+    struct bulk *b = bulk_new(call);
+    if (!b) {
+        call_reply(call, NULL);
+        return;
+    }
+    if (b->retry && call->api->jobs->draining) {
+        call_fail(call, API_DRAINING, NULL, "the daemon is stopping and accepts no new jobs");
+        bulk_free(b);
+        return;
+    }
+    int r = call_ids(call, &b->ids, &b->id_count);
+    if (r == 0 && json_object_size(call->params) == 0) {
+        /* An empty SELECT would mean all of them, most likely by mistake. */
+        call_fail(call, API_INVALID_PARAMS, NULL,
+                  "id, ids or at least one selecting member is wanted (state: \"queued\" for all "
+                  "that wait)");
+        r = -EINVAL;
+    }
+    if (r == 0)
+        r = call_select(call, NULL, &b->walk.select);
+    if (r < 0) {
+        bulk_free(b);
+        return;
+    }
+    call_limit(call, &b->walk.select);
+    if (b->ids)
+        next_id(b);
+    else
+        walk_start(&b->walk);
+}

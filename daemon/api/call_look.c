@@ -1,0 +1,122 @@
+/* show and list: what the store has of jobs, and what is known of those in memory. */
+#include "api/call_look.h"
+
+#include "api/call.h"
+#include "api/job_view.h"
+#include "job/job.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define LIST_DEFAULT 50
+#define LIST_MAX     1000
+#define LIST_BYTES   ((size_t)1 << 20) /* of the jobs' texts in one answer, and a job more */
+
+struct show {
+    struct store_get get;
+    struct api_call *call;
+};
+
+static void on_shown(struct mail *mail)
+{
+    struct show *show = container_of(mail, struct show, get.call.mail);
+    struct api_call *call = show->call;
+    if (show->get.call.result == -ENOENT)
+        call_fail(call, API_NOT_FOUND, "id", "there is no job %llu",
+                  (unsigned long long)show->get.id);
+    else if (show->get.call.result < 0)
+        call_fail_store(call, &show->get.call);
+    else if (!call_may_see(call, show->get.job))
+        call_fail(call, API_FORBIDDEN, "id", "job %llu is another user's",
+                  (unsigned long long)show->get.id);
+    else
+        call_reply(call, view_life(call->api->jobs, show->get.job));
+    store_job_free(show->get.job);
+    free(show);
+}
+
+void call_show(struct api_call *call)
+{
+    struct store *store = call->api->jobs->config.store;
+    const json_t *id = json_object_get(call->params, "id");
+    if (!call_is_id(id) || json_object_size(call->params) != 1) {
+        call_fail(call, API_INVALID_PARAMS, "id",
+                  "id: one positive integer is wanted, and nothing else");
+        return;
+    }
+    struct show *show = calloc(1, sizeof *show);
+    if (!show) {
+        call_reply(call, NULL);
+        return;
+    }
+    show->call = call;
+    show->get.id = (uint64_t)json_integer_value(id);
+    mail_init(&show->get.call.mail, on_shown);
+    store->engine->get(store, &show->get);
+}
+
+struct listing {
+    struct store_list list;
+    struct api_call *call;
+};
+
+static json_t *listing_view(struct listing *l)
+{
+    json_t *jobs = json_array();
+    for (size_t i = 0; i < l->list.count; i++)
+        json_array_append_new(jobs, view_job(l->call->api->jobs, l->list.jobs[i]));
+    json_t *next = l->list.next ? json_integer((json_int_t)l->list.next) : json_null();
+    return json_pack("{s:o, s:o}", "jobs", jobs, "next", next);
+}
+
+static void on_listed(struct mail *mail)
+{
+    struct listing *l = container_of(mail, struct listing, list.call.mail);
+    if (l->list.call.result < 0)
+        call_fail_store(l->call, &l->list.call);
+    else
+        call_reply(l->call, listing_view(l));
+    for (size_t i = 0; i < l->list.count; i++)
+        store_job_free(l->list.jobs[i]);
+    free(l->list.jobs);
+    free(l);
+}
+
+static int list_number(struct api_call *call, const char *name, uint64_t max, uint64_t *ret)
+{
+    const json_t *value = json_object_get(call->params, name);
+    if (!value || json_is_null(value))
+        return 0;
+    if (!call_is_id(value) || (uint64_t)json_integer_value(value) > max) {
+        call_fail(call, API_INVALID_PARAMS, name, "%s: an integer from 1 to %llu is wanted", name,
+                  (unsigned long long)max);
+        return -EINVAL;
+    }
+    *ret = (uint64_t)json_integer_value(value);
+    return 0;
+}
+
+void call_list(struct api_call *call)
+{
+    static const char *const also[] = {"limit", "before", NULL};
+    struct store *store = call->api->jobs->config.store;
+    uint64_t limit = LIST_DEFAULT, before = 0;
+    struct listing *l = calloc(1, sizeof *l);
+    if (!l) {
+        call_reply(call, NULL);
+        return;
+    }
+    if (call_select(call, also, &l->list.select) < 0 ||
+        list_number(call, "limit", LIST_MAX, &limit) < 0 ||
+        list_number(call, "before", INT64_MAX, &before) < 0) {
+        free(l);
+        return;
+    }
+    call_limit(call, &l->list.select);
+    l->call = call;
+    l->list.limit = (size_t)limit;
+    l->list.max_bytes = LIST_BYTES;
+    l->list.before = before;
+    mail_init(&l->list.call.mail, on_listed);
+    store->engine->list(store, &l->list);
+}

@@ -1,0 +1,116 @@
+#include "job/drain.h"
+
+#include "base/log.h"
+#include "job/admission.h"
+#include "job/claim.h"
+#include "job/finish.h"
+#include "job/job.h"
+#include "job/run.h"
+#include "job/walk.h"
+#include "job/watch.h"
+
+#include <assert.h>
+
+/* --- a queue that would be lost: each of its jobs gets its verdict ------------------------------ */
+
+/* What runs is left to the drain. */
+static bool on_lost_row(struct walk *walk, struct store_job *row)
+{
+    const struct job *job = job_find(walk->jobs, row->id);
+    if (job && job->place != PLACE_WINDOW)
+        store_job_free(row);
+    else
+        job_cancel_row(walk->jobs, row, DRAIN_NOT_KEPT);
+    return true;
+}
+
+static void on_lost_end(struct walk *walk, const struct store_call *failed)
+{
+    if (failed)
+        log_error("the queue that ends with the daemon could not be read: %s", failed->error.text);
+    walk->jobs->cancelling = false;
+    wake_drained(&walk->jobs->wake);
+}
+
+static void cancel_queued(struct jobs *jobs)
+{
+    jobs->cancelling = true;
+    jobs->lost = (struct walk){.jobs = jobs,
+                               .select = {.state = -1, .error = -1},
+                               .fresh = true,
+                               .row = on_lost_row,
+                               .end = on_lost_end};
+    walk_start(&jobs->lost);
+}
+
+/* A command's job that does not run yet has nobody to come back to, and ends while there is a log to say so. */
+static void cancel_commands(struct jobs *jobs)
+{
+    tree_for_each(n, &jobs->active)
+    {
+        struct job *job = container_of(n, struct job, active.node);
+        bool waits = job->place == PLACE_WINDOW || job->place == PLACE_CLAIMING;
+        if (waits && job->spec && job->spec->run)
+            job_cancel(job, REMOTE_STOPPED);
+    }
+}
+
+/* --- the drain -------------------------------------------------------------------------------- */
+
+void drain_begin(struct jobs *jobs, void (*drained)(void *arg), void *arg)
+{
+    if (jobs->draining)
+        return;
+    jobs->draining = jobs->wake.draining = true;
+    jobs->drained = drained;
+    jobs->drained_arg = arg;
+    watch_tell_stopping(jobs);
+    cancel_commands(jobs);
+    if (!jobs->config.store->engine->keeps)
+        cancel_queued(jobs);
+    else
+        claim_drain(jobs);
+    wake_admit(&jobs->wake);
+    wake_drained(&jobs->wake);
+}
+
+void drain_stop(struct jobs *jobs)
+{
+    struct store *store = jobs->config.store;
+    jobs->stopped = true;
+    if (store->engine->give_up)
+        store->engine->give_up(store);
+    list_for_each(e, &jobs->running) job_interrupt(container_of(e, struct job, link));
+}
+
+void drain_defer(struct jobs *jobs)
+{
+    jobs->deferred++;
+}
+
+void drain_allow(struct jobs *jobs)
+{
+    assert(jobs->deferred > 0);
+    jobs->deferred--;
+    wake_drained(&jobs->wake);
+}
+
+static bool loading(const struct jobs *jobs)
+{
+    tree_for_each(n, &jobs->hosts)
+    {
+        if (container_of(n, struct host, entry.node)->loading)
+            return true;
+    }
+    return false;
+}
+
+void drain_look(struct jobs *jobs)
+{
+    if (jobs->drained_told || !list_empty(&jobs->running) || !list_empty(&jobs->ending) ||
+        jobs->cancelling || jobs->recovering || jobs->loading || jobs->claims_out > 0 ||
+        jobs->deferred > 0 || loading(jobs))
+        return;
+    jobs->drained_told = true;
+    jobs->drained(jobs->drained_arg);
+}

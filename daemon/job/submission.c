@@ -1,0 +1,126 @@
+#include "job/submission.h"
+
+#include "base/clock.h"
+#include "job/job.h"
+#include "terms/credential.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *labels_text(const struct spec *spec)
+{
+    json_t *labels = json_object();
+    for (size_t i = 0; labels && i < spec->label_count; i++)
+        json_object_set_new(labels, spec->labels[i].name, json_string(spec->labels[i].value));
+    char *text = json_dumps(labels, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_decref(labels);
+    return text;
+}
+
+static char *copy(const char *s, bool *failed)
+{
+    char *c = s ? strdup(s) : NULL;
+    if (s && !c)
+        *failed = true;
+    return c;
+}
+
+static int fill_row(struct store_job *row, const struct submission *s, const struct spec *spec)
+{
+    bool failed = false;
+    row->state = JOB_QUEUED;
+    row->priority = (int)spec->effective.priority;
+    row->uid = s->peer.uid;
+    row->gid = s->peer.gid;
+    row->created = clock_real_us();
+    row->due = spec->not_before;
+    row->retry_of = s->retry_of;
+    row->host = copy(spec->host, &failed);
+    row->parser = copy(spec->run ? "run" : spec->parser->name, &failed);
+    row->key = copy(spec->key, &failed);
+    row->schedule = copy(s->schedule, &failed);
+    row->labels = labels_text(spec);
+    row->spec = spec_store_text(s->json);
+    return failed || !row->labels || !row->spec ? -ENOMEM : 0;
+}
+
+static int check_credential(const struct jobs *jobs, const struct spec *spec, struct error *err,
+                            const char **ret_field)
+{
+    const struct settings_credential *chosen;
+    if (credential_choose(jobs->settings, spec, &chosen, err) == 0)
+        return 0;
+    *ret_field = "credential";
+    return -EINVAL;
+}
+
+/* Of a job whose body a command of the client's reads. */
+static int check_run(const struct spec *spec, const struct submission *s, struct error *err,
+                     const char **ret_field)
+{
+    static const struct {
+        enum param param;
+        const char *name;
+    } others[] = {{PARAM_PARSER, "parser"},      {PARAM_MIN_RECORDS, "min_records"},
+                  {PARAM_DELIVER, "deliver"},    {PARAM_COMMIT_MAX, "commit_max"},
+                  {PARAM_CHARSET, "charset"},    {PARAM_CHARSET_ERRORS, "charset_errors"},
+                  {PARAM_KEEP_BODY, "keep_body"}};
+    if (spec->run != s->run) {
+        *ret_field = "run";
+        return error_set(err, -EINVAL, "run: `run` is a method, and brings a pipe along");
+    }
+    if (s->run && spec->option_count > 0) {
+        *ret_field = "options";
+        return error_set(err, -EINVAL,
+                         "options: they are for a parser, and a command reads the body");
+    }
+    for (size_t i = 0; s->run && i < sizeof others / sizeof others[0]; i++)
+        if (spec->own.set & (UINT64_C(1) << others[i].param)) {
+            *ret_field = others[i].name;
+            return error_set(err, -EINVAL,
+                             "%s: it does not go with `run`: a command reads the body",
+                             others[i].name);
+        }
+    return 0;
+}
+
+/* Nobody would decode what was asked for. */
+static int check_compress(const struct spec *spec, struct error *err, const char **ret_field)
+{
+    uint64_t both = (UINT64_C(1) << PARAM_COMPRESS) | (UINT64_C(1) << PARAM_DECODE);
+    if ((spec->own.set & both) != both || !spec->own.compress ||
+        spec->own.decode != DECODE_FILE_NONE)
+        return 0;
+    *ret_field = "compress";
+    return error_set(
+        err, -EINVAL,
+        "compress: it does not go with `decode = none`, which leaves the body encoded");
+}
+
+int submission_row(struct jobs *jobs, const struct submission *s, struct store_job **ret_row,
+                   struct spec **ret_spec, struct error *err, const char **ret_field)
+{
+    struct spec *spec = NULL;
+    *ret_field = NULL;
+    if (!json_is_object(s->json))
+        return error_set(err, -EINVAL, "a job is an object with at least the member url");
+    int r = spec_parse(s->json, jobs->settings, jobs->registry, &spec, err, ret_field);
+    if (r == 0)
+        r = check_credential(jobs, spec, err, ret_field);
+    if (r == 0)
+        r = check_run(spec, s, err, ret_field);
+    if (r == 0)
+        r = check_compress(spec, err, ret_field);
+    struct store_job *row = r == 0 ? calloc(1, sizeof *row) : NULL;
+    if (r == 0 && (!row || fill_row(row, s, spec) < 0))
+        r = error_set(err, -ENOMEM, "no memory for the job");
+    if (r < 0) {
+        store_job_free(row);
+        spec_free(spec);
+        return r;
+    }
+    *ret_row = row;
+    *ret_spec = spec;
+    return 0;
+}

@@ -1,0 +1,56 @@
+/* A walk over the rows of the store that a SELECT chooses: page by page, so that any number of them takes bounded
+ * memory. Few walks have a page at a time, and none goes on while so many jobs are ending that the sink or the store
+ * is behind. Control loop. */
+#ifndef PENSTOCK_JOB_WALK_H
+#define PENSTOCK_JOB_WALK_H
+
+#include "base/list.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct jobs;
+struct walk_row;
+
+/* Embedded in its owner, who zeroes it and sets the first group. */
+struct walk {
+    struct jobs *jobs;
+    struct store_select select;
+    /* Each row of a page is asked for once more before it is handed out, and left out if it is not chosen any more or
+     * has ended. A page goes through the store in several turns, and a job that it found queued may have ended before
+     * it came. The answer about one row is never older than the news of an end: both come by the same way, in order. */
+    bool fresh;
+    /* One row, whose ownership it takes. False: the walk goes on with walk_go_on (not with `fresh`). */
+    bool (*row)(struct walk *walk, struct store_job *row);
+    /* After a page that is not the last: have enough rows been seen? May be NULL. */
+    bool (*enough)(struct walk *walk);
+    /* The walk is over: NULL, or the store's call that failed. It may free the walk. */
+    void (*end)(struct walk *walk, const struct store_call *failed);
+
+    /* Private to walk.c. */
+    struct list link;
+    struct store_list list;
+    struct store_job **page;
+    size_t page_count, page_next;
+    struct walk_row *asked;
+    size_t asked_count; /* of them, not answered yet */
+    uint64_t before;
+    bool last_page;
+};
+
+/* What is shared by all walks of a daemon. */
+struct walks {
+    struct list parked; /* walks that wait for room */
+    unsigned paging;    /* walks that have asked for a page and not got all of it */
+};
+
+void walks_init(struct walks *walks);
+void walk_start(struct walk *walk);
+/* It ends here, without a word. While a row is kept. */
+void walk_abandon(struct walk *walk);
+void walk_go_on(struct walk *walk); /* a row that was kept is dealt with */
+/* Fewer jobs are ending than before: one of the walks that wait for that goes on. */
+void walks_room(struct jobs *jobs);
+
+#endif

@@ -1,0 +1,33 @@
+#include "job/watch.h"
+
+#include "job/job.h"
+
+void job_watch_add(struct jobs *jobs, struct job_watch *watch)
+{
+    list_add_tail(&jobs->watches, &watch->link);
+}
+
+void job_watch_remove(struct job_watch *watch)
+{
+    list_del(&watch->link);
+}
+
+void watch_tell_ended(const struct job *job)
+{
+    list_for_each(e, &job->jobs->watches)
+    {
+        struct job_watch *watch = container_of(e, struct job_watch, link);
+        if (watch->ended)
+            watch->ended(watch, job);
+    }
+}
+
+void watch_tell_stopping(struct jobs *jobs)
+{
+    list_for_each(e, &jobs->watches)
+    {
+        struct job_watch *watch = container_of(e, struct job_watch, link);
+        if (watch->stopping)
+            watch->stopping(watch);
+    }
+}
