@@ -2,11 +2,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "flow/pipeline.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEFAULT_CONFIG PENSTOCK_SYSCONFDIR "/penstockd.conf"
 
@@ -152,6 +154,51 @@ void loaded_free(struct loaded *loaded)
     settings_free(loaded->settings);
 }
 
+/* --- what is missing on this machine -------------------------------------------------------------- */
+
+static bool can_run(const char *program)
+{
+    const char *path = getenv("PATH");
+    if (strchr(program, '/'))
+        return access(program, X_OK) == 0;
+    for (const char *p = path ? path : "/usr/bin:/bin"; *p; p += strspn(p, ":")) {
+        char full[4096];
+        int len = (int)strcspn(p, ":");
+        snprintf(full, sizeof full, "%.*s/%s", len, p, program);
+        if (access(full, X_OK) == 0)
+            return true;
+        p += len;
+    }
+    return false;
+}
+
+static void check_stages(const struct settings_parser *parser)
+{
+    for (size_t i = 0; i < parser->stages.count; i++) {
+        char **argv;
+        if (pipeline_split(parser->stages.items[i], &argv, NULL) < 0)
+            continue;
+        if (argv[0] && !can_run(argv[0]))
+            fprintf(stderr,
+                    "penstockd: warning: %s:%u: parser \"%s\": stage: %s: no such program here\n",
+                    parser->file, parser->line, parser->name, argv[0]);
+        pipeline_argv_free(argv);
+    }
+}
+
+/* The configuration may be meant for another machine, or a file may be made later: jobs that need it fail until then. */
+static void check_machine(const struct settings *s)
+{
+    for (size_t i = 0; i < s->parser_count; i++)
+        check_stages(&s->parsers[i]);
+    for (size_t i = 0; i < s->credential_count; i++) {
+        const struct settings_credential *c = &s->credentials[i];
+        if (c->secret_file && access(c->secret_file, R_OK) < 0)
+            fprintf(stderr, "penstockd: warning: credential \"%s\": secret_file: %s: %s\n", c->name,
+                    c->secret_file, strerror(errno));
+    }
+}
+
 int load_check(const struct load_options *options)
 {
     struct error err;
@@ -166,6 +213,7 @@ int load_check(const struct load_options *options)
         fprintf(stderr, "penstockd: plug-in %s: %s\n", file, why);
         faults++;
     }
+    check_machine(l.settings);
     loaded_free(&l);
     return faults > 0;
 }

@@ -281,10 +281,13 @@ static int parse_events(const json_t *events, unsigned *ret_mask, struct error *
     json_array_foreach(events, i, item)
     {
         enum event event;
-        if (!json_is_string(item) || event_parse(json_string_value(item), &event) < 0)
-            return error_set(err, -EINVAL,
-                             "events[%zu]: one of start, record, attempt, verdict, stop is wanted",
-                             i);
+        char near[64];
+        const char *name = json_string_value(item);
+        if (!name || event_parse(name, &event) < 0)
+            return error_set(
+                err, -EINVAL,
+                "events[%zu]: one of start, record, attempt, verdict, stop is wanted%s", i,
+                name ? event_meant(name, near, sizeof near) : "");
         mask |= event;
     }
     *ret_mask = mask;

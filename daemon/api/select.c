@@ -20,11 +20,13 @@ static int text_member(const json_t *value, const char *name, const char **ret, 
 static int parse_state(const json_t *value, struct store_select *s, struct error *err)
 {
     enum job_state state;
+    char near[64];
     const char *text = json_string_value(value);
     if (!text || job_state_parse(text, &state) < 0)
         return error_set(
             err, -EINVAL,
-            "state: one of queued, waiting, running, done, failed, cancelled is wanted");
+            "state: one of queued, waiting, running, done, failed, cancelled is wanted%s",
+            text ? job_state_meant(text, near, sizeof near) : "");
     s->state = (int)state;
     return 0;
 }
@@ -32,9 +34,13 @@ static int parse_state(const json_t *value, struct store_select *s, struct error
 static int parse_error(const json_t *value, struct store_select *s, struct error *err)
 {
     enum error_kind kind;
+    char near[64];
     const char *text = json_string_value(value);
-    if (!text || kind_parse(text, &kind) < 0)
+    if (!text)
         return error_set(err, -EINVAL, "error: an error kind is wanted, as in error.kind");
+    if (kind_parse(text, &kind) < 0)
+        return error_set(err, -EINVAL, "error: there is no kind '%.40s'%s", text,
+                         kind_meant(text, near, sizeof near));
     s->error = (int)kind;
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "attempt/attempt.h"
 
 #include "base/clock.h"
+#include "base/markup.h"
 #include "base/fd.h"
 #include "base/list.h"
 #include "fetch/fetch.h"
@@ -354,6 +355,7 @@ static void fail_status(struct attempt *a)
     for (size_t i = 0; i < a->excerpt_len; i++)
         if ((unsigned char)a->excerpt[i] < 0x20 || a->excerpt[i] == 0x7f)
             a->excerpt[i] = ' ';
+    a->excerpt_len = markup_plain(a->excerpt, a->excerpt_len);
     a->excerpt[a->excerpt_len] = '\0';
     credential_redact(a->identity.credential, a->excerpt); /* an origin may say it back */
     attempt_fail(a, KIND_HTTP_STATUS, "%s port %d answered %d%s%s", a->host, a->end.port, a->status,

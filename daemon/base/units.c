@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct unit {
     const char *name;
@@ -79,6 +81,42 @@ static const struct unit *find_unit(const struct unit *units, const char *name)
     return NULL;
 }
 
+/* What else people write for a unit, and what is meant. */
+static const char *const slips[][2] = {
+    {"m", "min"},     {"mn", "min"},  {"mins", "min"},  {"minute", "min"}, {"minutes", "min"},
+    {"hr", "h"},      {"hrs", "h"},   {"hour", "h"},    {"hours", "h"},    {"day", "d"},
+    {"days", "d"},    {"week", "w"},  {"weeks", "w"},   {"secs", "s"},     {"second", "s"},
+    {"seconds", "s"}, {"msec", "ms"}, {"millis", "ms"}, {"usec", "us"},    {"k", "K"},
+    {"kb", "K"},      {"kib", "KiB"}, {"m", "M"},       {"mb", "M"},       {"mib", "MiB"},
+    {"g", "G"},       {"gb", "G"},    {"gib", "GiB"},   {"t", "T"},        {"tb", "T"},
+    {"tib", "TiB"},
+};
+
+static const char *meant_unit(const struct unit *units, const char *name)
+{
+    for (size_t i = 0; i < sizeof slips / sizeof *slips; i++)
+        for (const struct unit *u = units; u->name; u++)
+            if (strcasecmp(slips[i][0], name) == 0 && strcmp(slips[i][1], u->name) == 0)
+                return u->name;
+    for (const struct unit *u = units; u->name; u++)
+        if (u->name[0] && strcasecmp(u->name, name) == 0)
+            return u->name;
+    return NULL;
+}
+
+/* "did you mean 5min? ", or "" if nothing is near. */
+static const char *meant(const char *text, const struct unit *units, char *buf, size_t size)
+{
+    uint64_t whole, part, scale;
+    const char *end = read_decimal(text, &whole, &part, &scale), *unit = NULL;
+    if (end)
+        unit = meant_unit(units, end + strspn(end, " "));
+    if (!unit || end - text > 24)
+        return "";
+    snprintf(buf, size, "did you mean %.*s%s? ", (int)(end - text), text, unit);
+    return buf;
+}
+
 static int parse_quantity(const char *text, const struct unit *units, uint64_t *ret)
 {
     uint64_t whole, part, scale, value, fraction;
@@ -99,6 +137,7 @@ static int parse_quantity(const char *text, const struct unit *units, uint64_t *
 
 int parse_duration(const char *text, bool none_ok, uint64_t *ret_ns, struct error *err)
 {
+    char hint[64];
     if (none_ok && strcmp(text, "none") == 0) {
         *ret_ns = 0;
         return 0;
@@ -107,14 +146,15 @@ int parse_duration(const char *text, bool none_ok, uint64_t *ret_ns, struct erro
     if (r == -ERANGE)
         return error_set(err, -EINVAL, "'%.40s' is too long a time", text);
     if (r < 0)
-        return error_set(err, -EINVAL,
-                         "'%.40s' is not a duration; write 90 or 90s, 500ms, 5min, 1h, 7d%s", text,
-                         none_ok ? " or none" : "");
+        return error_set(
+            err, -EINVAL, "'%.40s' is not a duration; %swrite 90 or 90s, 500ms, 5min, 1h, 7d%s",
+            text, meant(text, duration_units, hint, sizeof hint), none_ok ? " or none" : "");
     return 0;
 }
 
 int parse_size(const char *text, bool none_ok, uint64_t *ret_bytes, struct error *err)
 {
+    char hint[64];
     if (none_ok && strcmp(text, "none") == 0) {
         *ret_bytes = 0;
         return 0;
@@ -123,8 +163,9 @@ int parse_size(const char *text, bool none_ok, uint64_t *ret_bytes, struct error
     if (r == -ERANGE)
         return error_set(err, -EINVAL, "'%.40s' is too large a size", text);
     if (r < 0)
-        return error_set(err, -EINVAL, "'%.40s' is not a size; write 4096, 64K, 10M, 1G, 1T%s",
-                         text, none_ok ? " or none" : "");
+        return error_set(err, -EINVAL, "'%.40s' is not a size; %swrite 4096, 64K, 10M, 1G, 1T%s",
+                         text, meant(text, size_units, hint, sizeof hint),
+                         none_ok ? " or none" : "");
     return 0;
 }
 
@@ -133,7 +174,7 @@ int parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret, struc
     uint64_t value, part, scale;
     const char *end = strchr(text, '.') ? NULL : read_decimal(text, &value, &part, &scale);
     if (!end || *end || value < min || value > max) {
-        if (max == UINT64_MAX)
+        if (max >= INT64_MAX) /* as good as no bound */
             return error_set(err, -EINVAL, "'%.40s' is not a whole number from %" PRIu64, text,
                              min);
         return error_set(err, -EINVAL, "'%.40s' is not a whole number from %" PRIu64 " to %" PRIu64,

@@ -120,6 +120,8 @@ int address_connect(const char *path, char *ret_path, size_t size, struct error 
     const char *given = path ? path : getenv("PENSTOCK_SOCKET"), *runtime;
     char *own = NULL;
     int fd = -ENOENT;
+    if (path && !path[0])
+        return error_set(err, -EINVAL, "--socket: a path is wanted");
     if (path || (given && given[0]))
         return connect_to(given, ret_path, size, err);
     runtime = getenv("XDG_RUNTIME_DIR");

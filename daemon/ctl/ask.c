@@ -1,11 +1,13 @@
 #include "ctl/ask.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/suggest.h"
 #include "ctl/when.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -271,12 +273,36 @@ int ask_jobs(const struct args *args, bool all, json_t **ret_params, struct erro
     return select_params(args, ret_params, err);
 }
 
+/* The names are checked here, as `submit --follow` asks the daemon for no events. */
+static int check_event(const char *name, size_t len, struct error *err)
+{
+    static const char *const names[] = {"start", "record", "attempt", "verdict", "stop"};
+    char word[32], hint[64];
+    struct suggest near;
+    snprintf(word, sizeof word, "%.*s", (int)(len < 31 ? len : 31), name);
+    suggest_init(&near, word);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i], word) == 0)
+            return 0;
+        suggest_offer(&near, names[i]);
+    }
+    return error_set(err, -EINVAL,
+                     "--events: there is no event '%s'%s (there are start, record, attempt, "
+                     "verdict and stop)",
+                     word, suggest_text(&near, hint, sizeof hint));
+}
+
 int ask_events(const char *list, json_t **ret_events, struct error *err)
 {
     static const char separators[] = ", \t";
     json_t *events = json_array();
     for (const char *p = list + strspn(list, separators); *p; p += strspn(p, separators)) {
         size_t len = strcspn(p, separators);
+        int r = check_event(p, len, err);
+        if (r < 0) {
+            json_decref(events);
+            return r;
+        }
         if (json_array_append_new(events, json_stringn(p, len)) < 0) {
             json_decref(events);
             return error_set(err, -EINVAL, "--events: the list is not UTF-8");

@@ -1,5 +1,6 @@
 /* ping, stats, parsers, and what is one request without a view of its own. */
 #include "base/clock.h"
+#include "base/suggest.h"
 #include "ctl/ctl.h"
 #include "ctl/out.h"
 #include "ctl/table.h"
@@ -129,6 +130,24 @@ int cmd_parsers(struct ctl *ctl)
     return 0;
 }
 
+static int refuse_scope(const struct args *args, const char *const kinds[3], struct error *err)
+{
+    const char *kind = args->operands[0];
+    char hint[64];
+    struct suggest near;
+    suggest_init(&near, kind);
+    suggest_offer(&near, "all");
+    for (size_t i = 0; i < 3; i++) {
+        if (strcmp(kinds[i], kind) == 0)
+            return error_set(err, -EINVAL, "a name is wanted: penstockctl %s %s NAME",
+                             args->command->name, kind);
+        suggest_offer(&near, kinds[i]);
+    }
+    return error_set(
+        err, -EINVAL, "'%.64s' is not all, host, parser or schedule%s (penstockctl %s %s)", kind,
+        suggest_text(&near, hint, sizeof hint), args->command->name, args->command->synopsis);
+}
+
 /* `pause host example.org` -> {"host":"example.org"}; `pause all` -> {"all":true}. */
 static int scope(const struct args *args, json_t **ret_params, struct error *err)
 {
@@ -147,8 +166,7 @@ static int scope(const struct args *args, json_t **ret_params, struct error *err
         *ret_params = json_pack("{s:s}", kind, args->operands[1]);
         return *ret_params ? 0 : error_set(err, -EINVAL, "the name is not UTF-8");
     }
-    return error_set(err, -EINVAL, "usage: penstockctl %s %s", args->command->name,
-                     args->command->synopsis);
+    return refuse_scope(args, kinds, err);
 }
 
 int cmd_reload(struct ctl *ctl)

@@ -52,6 +52,7 @@ struct run {
     bool reported, ended;
     bool cut;                 /* the body did not arrive whole: COMMAND was killed */
     bool forlorn;             /* it wants a terminal that it cannot have */
+    int refused;              /* the exit status, if the daemon did not take the job */
     int signal;               /* that ends us; 0 */
     uint64_t grace;           /* ns */
     uint64_t ask_at, kill_at; /* clock_now: COMMAND gets SIGTERM, and is killed; 0: not */
@@ -232,7 +233,7 @@ static int on_line(struct run *run, const char *line, size_t len)
         return r;
     if (answer.code != 0 && run->id == 0) {
         progress_deinit(&run->progress);
-        out_error("%s", answer.message);
+        run->refused = ctl_refused(run->ctl, answer.code, answer.field, answer.message);
         r = -ECANCELED;
     } else if (run->id == 0) {
         run->id = (uint64_t)json_integer_value(json_object_get(answer.result, "id"));
@@ -405,7 +406,7 @@ static int explain_end(struct run *run, int r)
         return 128 + number;
     }
     if (r == -ECANCELED)
-        return EXIT_REFUSED;
+        return run->refused;
     if (run->forlorn) {
         out_error("the command wants the terminal, but runs in the background of a job that can "
                   "never have it");

@@ -27,8 +27,13 @@ static int add(struct ctl *ctl)
     const struct args *args = &ctl->args;
     struct error err;
     struct answer answer;
-    json_t *params;
-    int r = ask_options(args, GROUP_JOB | GROUP_PARSED | GROUP_TIMING, &params, &err);
+    json_t *params = NULL;
+    int r = 0;
+    if (!args_has(args, OPT_EVERY) && !args_has(args, OPT_CRON))
+        r = error_set(&err, -EINVAL,
+                      "`schedule add` needs to know when: --every 5min, or --cron '0 3 * * *'");
+    if (r == 0)
+        r = ask_options(args, GROUP_JOB | GROUP_PARSED | GROUP_TIMING, &params, &err);
     if (r == 0 && (json_object_set_new(params, "name", json_string(args->operands[1])) < 0 ||
                    json_object_set_new(params, "url", json_string(args->operands[2])) < 0)) {
         json_decref(params);
@@ -239,6 +244,8 @@ static const struct sub *find(const char *name, struct error *err)
             return &subs[i];
         suggest_offer(&near, subs[i].name);
     }
+    if (strcmp(name, "rm") == 0 || strcmp(name, "delete") == 0)
+        near.best = "remove";
     error_set(err, -EINVAL,
               "there is no `schedule %.32s`; there are apply, add, list, run and remove%s", name,
               suggest_text(&near, hint, sizeof hint));

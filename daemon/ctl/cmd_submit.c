@@ -6,6 +6,7 @@
 #include "ctl/intr.h"
 #include "ctl/out.h"
 #include "ctl/progress.h"
+#include "ctl/refusal.h"
 #include "ctl/submit.h"
 #include "ctl/wait.h"
 
@@ -25,6 +26,7 @@ struct submission {
     uint64_t *ids; /* of --wait: to be waited for */
     size_t id_count, id_size;
     uint64_t accepted, last_id;
+    struct error told; /* the last message about an option */
     int status;
 };
 
@@ -58,21 +60,17 @@ static void tell_argument(const char *url, const char *why)
               rest[shown] ? "?***" : "", why);
 }
 
-static void tell_refused(struct submission *s, const struct submit_item *item, const char *why,
-                         const char *raw, size_t raw_len)
+/* The refused job as JSON, for --json. */
+static void put_refused(const struct submit_item *item, const struct submit_reply *reply)
 {
-    s->status = ctl_worse(s->status, EXIT_REFUSED);
-    if (item->name)
-        tell_argument(item->name, why);
-    else
-        out_error("line %" PRIu64 ": %s", item->line, why);
-    if (!s->ctl->json || s->following)
-        return;
     struct buf b = BUF_INIT;
-    json_t *own = raw_len ? NULL : json_pack("{s:s}", "message", why);
+    json_t *own = reply->raw_len ? NULL : json_pack("{s:s}", "message", reply->why);
     char *text = own ? json_dumps(own, JSON_COMPACT) : NULL;
     buf_puts(&b, "{\"error\":");
-    buf_put(&b, text ? text : raw_len ? raw : "{}", text ? strlen(text) : raw_len ? raw_len : 2);
+    if (text)
+        buf_puts(&b, text);
+    else
+        buf_put(&b, reply->raw_len ? reply->raw : "{}", reply->raw_len ? reply->raw_len : 2);
     if (!item->name)
         buf_printf(&b, ",\"line\":%" PRIu64, item->line);
     buf_putc(&b, '}');
@@ -83,23 +81,50 @@ static void tell_refused(struct submission *s, const struct submit_item *item, c
     json_decref(own);
 }
 
-static int answered(struct submit *submit, const struct submit_item *item, uint64_t id,
-                    const char *why, const char *raw, size_t raw_len)
+/* An option that is wrong is wrong for every URL, and is told once. */
+static void tell_option(struct submission *s, const struct error *text)
+{
+    s->status = ctl_worse(s->status, EXIT_USAGE);
+    if (strcmp(s->told.text, text->text) != 0)
+        out_error("%s", text->text);
+    s->told = *text;
+}
+
+static void tell_refused(struct submission *s, const struct submit_item *item,
+                         const struct submit_reply *reply)
+{
+    struct error text;
+    bool usage = refusal_is_usage(&s->ctl->args, reply->code, reply->field, reply->why, &text);
+    if (usage && strcmp(reply->field, "url") != 0) {
+        tell_option(s, &text);
+    } else {
+        s->status = ctl_worse(s->status, usage ? EXIT_USAGE : EXIT_REFUSED);
+        if (item->name)
+            tell_argument(item->name, reply->why);
+        else
+            out_error("line %" PRIu64 ": %s", item->line, reply->why);
+    }
+    if (s->ctl->json && !s->following)
+        put_refused(item, reply);
+}
+
+static int answered(struct submit *submit, const struct submit_item *item,
+                    const struct submit_reply *reply)
 {
     struct submission *s = submit->arg;
-    if (id == 0) {
-        tell_refused(s, item, why, raw, raw_len);
+    if (reply->id == 0) {
+        tell_refused(s, item, reply);
         return 0;
     }
     s->accepted++;
-    s->last_id = id;
+    s->last_id = reply->id;
     if (!s->following) { /* there the lines name their jobs */
         if (s->ctl->json)
-            out_json(raw, raw_len);
+            out_json(reply->raw, reply->raw_len);
         else
-            out_printf("%" PRIu64 "\n", id);
+            out_printf("%" PRIu64 "\n", reply->id);
     }
-    return keep_id(s, id);
+    return keep_id(s, reply->id);
 }
 
 /* --- the loop ----------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 #include "ctl/ctl.h"
 #include "ctl/out.h"
+#include "ctl/refusal.h"
 #include "ctl/slice.h"
 
 #include <errno.h>
@@ -18,8 +19,15 @@ int ctl_connect(struct ctl *ctl)
     int r = conn_open(&ctl->conn, args_value(&ctl->args, OPT_SOCKET), &err);
     if (r == 0)
         return 0;
-    out_error("%s", err.text);
-    return EXIT_REFUSED;
+    return ctl_fail(r, &err);
+}
+
+int ctl_refused(struct ctl *ctl, int code, const char *field, const char *message)
+{
+    struct error text;
+    bool usage = refusal_is_usage(&ctl->args, code, field, message, &text);
+    out_error("%s", usage ? text.text : message);
+    return usage ? EXIT_USAGE : EXIT_REFUSED;
 }
 
 int ctl_ask(struct ctl *ctl, const char *method, json_t *params, struct answer *ret_answer)
@@ -35,9 +43,9 @@ int ctl_ask(struct ctl *ctl, const char *method, json_t *params, struct answer *
     if (r < 0)
         return r == -EINTR ? EXIT_INTERRUPTED : (out_error("%s", err.text), EXIT_REFUSED);
     if (answer.code != 0) {
-        out_error("%s", answer.message);
+        status = ctl_refused(ctl, answer.code, answer.field, answer.message);
         answer_deinit(&answer);
-        return EXIT_REFUSED;
+        return status;
     }
     *ret_answer = answer;
     return 0;

@@ -24,6 +24,9 @@ int ctl_connect(struct ctl *ctl);
  * a result; else an exit status after a message, and nothing to deinit. */
 int ctl_ask(struct ctl *ctl, const char *method, json_t *params, struct answer *ret_answer);
 
+/* Prints why the daemon refused a request. EXIT_USAGE if what was typed is wrong, else EXIT_REFUSED. */
+int ctl_refused(struct ctl *ctl, int code, const char *field, const char *message);
+
 /* Prints the sentence; returns EXIT_USAGE for -EINVAL, else EXIT_REFUSED. */
 int ctl_fail(int code, const struct error *err);
 

@@ -118,7 +118,7 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
     [OPT_SCHEDULE] = {"schedule", "NAME", GROUP_SELECT, FORM_TEXT, NULL, "made by this schedule"},
     [OPT_HOST] = {"host", "NAME", GROUP_SELECT, FORM_TEXT, NULL, "of this host"},
     [OPT_SINCE] = {"since", "TIME", GROUP_SELECT, FORM_EARLIER, NULL,
-                   "submitted since then: a time, or a duration ago"},
+                   "submitted since then: today, '2026-11-21 22:30', 1h (ago)"},
 };
 /* clang-format on */
 

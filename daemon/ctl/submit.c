@@ -178,19 +178,27 @@ int submit_flush(struct submit *s, struct error *err)
 
 static int tell_refused(struct submit *s, const struct submit_item *item)
 {
-    return s->answered(s, item, 0, item->refused, "", 0);
+    return s->answered(s, item, &(struct submit_reply){.why = item->refused, .raw = ""});
 }
 
 /* One element of an answer's array. */
 static int tell_one(struct submit *s, const struct submit_item *item, struct slice raw)
 {
     json_t *one = json_loadb(raw.p, raw.len, JSON_ALLOW_NUL, NULL);
+    const json_t *error = json_object_get(one, "error");
+    const char *why = json_string_value(json_object_get(error, "message"));
     json_int_t id = json_integer_value(json_object_get(one, "id"));
-    const char *why = json_string_value(json_object_get(json_object_get(one, "error"), "message"));
     if (id <= 0 && !slice_member(raw, "error", &raw))
         raw.len = 0;
-    int r = s->answered(s, item, id > 0 ? (uint64_t)id : 0, why ? why : "the daemon gave no reason",
-                        raw.p, raw.len);
+    struct submit_reply reply = {
+        .id = id > 0 ? (uint64_t)id : 0,
+        .why = why ? why : "the daemon gave no reason",
+        .code = (int)json_integer_value(json_object_get(error, "code")),
+        .field = json_string_value(json_object_get(json_object_get(error, "data"), "field")),
+        .raw = raw.p,
+        .raw_len = raw.len,
+    };
+    int r = s->answered(s, item, &reply);
     json_decref(one);
     return r;
 }
@@ -207,7 +215,11 @@ static int tell_batch(struct submit *s, struct submit_batch *b, const struct ans
         if (b->items[i].refused)
             r = tell_refused(s, &b->items[i]);
         else if (answer->code != 0)
-            r = s->answered(s, &b->items[i], 0, answer->message, error.p, error.len);
+            r = s->answered(s, &b->items[i],
+                            &(struct submit_reply){.why = answer->message,
+                                                   .code = answer->code,
+                                                   .raw = error.p,
+                                                   .raw_len = error.len});
         else if (slice_item(result, &pos, &one))
             r = tell_one(s, &b->items[i], one);
         else

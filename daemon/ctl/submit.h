@@ -29,17 +29,25 @@ struct submit_batch {
     uint64_t request; /* 0: not sent */
 };
 
+struct submit_reply {
+    uint64_t id; /* 0: it was refused */
+    const char *why;
+    int code;          /* of the daemon's error; 0: there is none */
+    const char *field; /* that the error is about; or NULL */
+    /* The daemon's own words as JSON text: the result's object, or the error's; empty if the client itself refused. */
+    const char *raw;
+    size_t raw_len;
+};
+
 struct submit {
     struct conn *conn;
     struct source *source;
     const json_t *common; /* what the options say, for every job */
     bool follow;
     size_t batch_size; /* SUBMIT_BATCH at most */
-    /* An item's answer, in the order of the source: the id, or 0 and why not. `raw`: the daemon's own words
-     * as JSON text: the result's object, or the error's (empty if the client itself refused). 0 or a negative
-     * errno. */
-    int (*answered)(struct submit *s, const struct submit_item *item, uint64_t id, const char *why,
-                    const char *raw, size_t raw_len);
+    /* An item's answer, in the order of the source. 0 or a negative errno. */
+    int (*answered)(struct submit *s, const struct submit_item *item,
+                    const struct submit_reply *reply);
     void *arg;
     struct submit_batch *window; /* a ring of SUBMIT_WINDOW */
     size_t first, used;          /* the newest may still be filling */

@@ -123,7 +123,14 @@ static void handshake_failed(struct transfer_impl *impl, CURLcode code, const ch
     bool cut = strstr(impl->curl_error, "SSL_ERROR_SYSCALL") ||
                strstr(impl->curl_error, "unexpected eof") ||
                strstr(impl->curl_error, "reset by peer");
-    if (cut)
+    /* What OpenSSL makes of an answer in clear text. */
+    bool clear = strstr(impl->curl_error, "wrong version number") ||
+                 strstr(impl->curl_error, "packet length too long") ||
+                 strstr(impl->curl_error, "http request");
+    if (clear)
+        impl_fail(impl, KIND_TLS, "%s does not speak TLS; did you mean http://? (%s)", at,
+                  impl->curl_error);
+    else if (cut)
         impl_fail(impl, KIND_CONNECT, "%s closed the connection during the TLS handshake", at);
     else
         impl_fail(impl, KIND_TLS, "%s: %s", at, detail(impl, code));

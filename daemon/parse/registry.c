@@ -329,6 +329,7 @@ static int refuse_type(const struct registry *registry, const char *name, const 
     suggest_init(&suggest, type);
     for (size_t i = 0; i < registry->count; i++)
         suggest_offer(&suggest, registry->entries[i]->def.impl->name);
+    suggest_offer(&suggest, "exec");
     return error_set(err, -EINVAL, "parser \"%s\": there is no parser of the type \"%s\"%s", name,
                      type, suggest_text(&suggest, hint, sizeof hint));
 }

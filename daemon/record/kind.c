@@ -1,5 +1,7 @@
 #include "record/kind.h"
 
+#include "base/suggest.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -107,4 +109,29 @@ int job_state_parse(const char *name, enum job_state *ret)
         return i;
     *ret = (enum job_state)i;
     return 0;
+}
+
+static const char *meant(const char *const *names, int first, int count, const char *name,
+                         char *buf, size_t size)
+{
+    struct suggest near;
+    suggest_init(&near, name);
+    for (int i = first; i < count; i++)
+        suggest_offer(&near, names[i]);
+    return suggest_text(&near, buf, size);
+}
+
+const char *kind_meant(const char *name, char *buf, size_t size)
+{
+    return meant(kinds, KIND_NONE + 1, KIND_COUNT_, name, buf, size);
+}
+
+const char *event_meant(const char *name, char *buf, size_t size)
+{
+    return meant(events, 0, event_count, name, buf, size);
+}
+
+const char *job_state_meant(const char *name, char *buf, size_t size)
+{
+    return meant(states, 0, JOB_STATE_COUNT_, name, buf, size);
 }

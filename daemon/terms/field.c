@@ -1,6 +1,7 @@
 #include "terms/field.h"
 
 #include "base/buf.h"
+#include "base/suggest.h"
 #include "base/clock.h"
 #include "record/kind.h"
 
@@ -113,11 +114,13 @@ static int set_list(const struct field *field, struct strings *target, const cha
 static int check_event(const char *text, struct error *err)
 {
     enum event event;
+    char near[64];
     if (strcmp(text, "all") == 0 || event_parse(text, &event) == 0)
         return 0;
-    return error_set(err, -EINVAL,
-                     "'%.40s' is no event; write start, record, attempt, verdict, stop or all",
-                     text);
+    return error_set(
+        err, -EINVAL,
+        "'%.40s' is no event%s (there are start, record, attempt, verdict, stop and all)", text,
+        event_meant(text, near, sizeof near));
 }
 
 static int set_events(unsigned *target, const char *const *texts, size_t count, size_t *ret_bad,
@@ -186,10 +189,13 @@ static int duration_bound(const struct field *field, uint64_t ns, struct error *
 
 static int size_bound(const struct field *field, uint64_t bytes, struct error *err)
 {
-    if (bytes < field->min || (field->max && bytes > field->max))
+    const char *none = field->none_ok ? ", or none" : "";
+    if (field->max && (bytes < field->min || bytes > field->max))
         return error_set(err, -EINVAL, "%" PRIu64 " bytes; from %" PRIu64 " to %" PRIu64 "%s",
-                         bytes, field->min, field->max ? field->max : UINT64_MAX,
-                         field->none_ok ? ", or none" : "");
+                         bytes, field->min, field->max, none);
+    if (bytes < field->min)
+        return error_set(err, -EINVAL, "%" PRIu64 " bytes; at least %" PRIu64 "%s", bytes,
+                         field->min, none);
     return 0;
 }
 
@@ -228,10 +234,16 @@ static int set_rate(const struct field *field, double *target, const char *text,
 static int unknown_choice(const struct field *field, const char *text, struct error *err)
 {
     struct buf names = BUF_INIT;
-    for (const struct field_choice *c = field->choices; c->name; c++)
+    struct suggest near;
+    char hint[96];
+    suggest_init(&near, text);
+    for (const struct field_choice *c = field->choices; c->name; c++) {
         buf_printf(&names, "%s%s", c == field->choices ? "" : c[1].name ? ", " : " or ", c->name);
+        suggest_offer(&near, c->name);
+    }
     int r = names.failed ? error_set(err, -ENOMEM, "out of memory")
-                         : error_set(err, -EINVAL, "'%.40s' is not %s", text, names.data);
+                         : error_set(err, -EINVAL, "'%.40s' is not %s%s", text, names.data,
+                                     suggest_text(&near, hint, sizeof hint));
     buf_deinit(&names);
     return r;
 }

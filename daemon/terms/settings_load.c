@@ -3,6 +3,7 @@
 #include "terms/settings_table.h"
 
 #include "base/buf.h"
+#include "parse/registry.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -78,6 +79,29 @@ static void list_key(struct buf *names, struct suggest *near, const char *name)
     buf_printf(names, "%s%s", names->len ? ", " : "", name);
 }
 
+/* Is it the option of a built-in parser that somebody wrote without its prefix? Then that is said. */
+static bool put_option(const struct config_key *key, struct buf *why)
+{
+    const struct parser_def *def;
+    struct suggest near;
+    suggest_init(&near, key->name);
+    for (size_t i = 0; i < PARAM_COUNT_; i++) /* which a parser cannot have set */
+        if (strcmp(params_fields[i].name, key->name) == 0)
+            return false;
+    struct registry *registry = registry_new();
+    for (size_t i = 0; registry && (def = registry_at(registry, i)); i++)
+        for (const struct penstock_option *o = def->impl->options; o && o->name; o++)
+            suggest_offer(&near, o->name);
+    if (near.best)
+        buf_printf(why,
+                   "unknown key; a parser's own option is written option.%s (`penstockctl "
+                   "parsers` lists them)",
+                   near.best);
+    bool found = near.best;
+    registry_unref(registry);
+    return found;
+}
+
 static int unknown_key(const struct loading *l, const struct config_key *key, struct error *err)
 {
     struct buf names = BUF_INIT, why = BUF_INIT;
@@ -94,7 +118,7 @@ static int unknown_key(const struct loading *l, const struct config_key *key, st
             list_key(&names, &near, params_fields[i].name);
     if (near.best)
         buf_printf(&why, "unknown key%s", suggest_text(&near, text, sizeof text));
-    else
+    else if (l->section->takes != TAKES_OPTIONS || !put_option(key, &why))
         buf_printf(&why, "unknown key; [%s] has %s", l->section->kind,
                    names.data ? names.data : "none");
     int r = why.failed ? no_memory(err) : fail_key(l->config, key, 0, why.data, err);
@@ -298,6 +322,21 @@ static int load_host(struct settings *s, struct loading *l, struct error *err)
     return r;
 }
 
+/* Whoever writes stages means exec. */
+static int refuse_stages(const struct loading *l, const struct settings_parser *parser,
+                         struct error *err)
+{
+    struct suggest near;
+    char why[128];
+    suggest_init(&near, parser->type ? parser->type : "");
+    suggest_offer(&near, "exec");
+    if (!near.best)
+        return fail_section(l->config, "stage and output are of type exec only", err);
+    snprintf(why, sizeof why, "there is no parser of the type \"%.32s\"; did you mean exec?",
+             parser->type);
+    return fail_section(l->config, why, err);
+}
+
 /* What its type needs, and where it may be sent. */
 static int check_credential(const struct settings_credential *c, const struct loading *l,
                             struct error *err)
@@ -348,7 +387,7 @@ static int check_parser(const struct settings_parser *parser, const struct loadi
     if (exec && parser->option_count > 0)
         return fail_section(l->config, "type exec has no options; write them into its stages", err);
     if (!exec && (parser->stages.count > 0 || has_key(l->config, "output")))
-        return fail_section(l->config, "stage and output are of type exec only", err);
+        return refuse_stages(l, parser, err);
     return 0;
 }
 

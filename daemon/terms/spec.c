@@ -231,6 +231,17 @@ static const char *field_of(const struct error *err)
     return NULL;
 }
 
+static int check_bytes(const struct spec *spec, struct error *err, const char **ret_field)
+{
+    const struct job_params *p = &spec->effective;
+    if (p->max_body == 0 || p->min_bytes <= p->max_body)
+        return 0;
+    *ret_field = spec->own.set & (UINT64_C(1) << PARAM_MIN_BYTES) ? "min_bytes" : "max_body";
+    return error_set(err, -EINVAL,
+                     "%s: min_bytes (%llu) and max_body (%llu) cannot both hold: no body would do",
+                     *ret_field, (unsigned long long)p->min_bytes, (unsigned long long)p->max_body);
+}
+
 static int complete(struct spec *spec, const struct settings *settings, struct registry *registry,
                     struct error *err, const char **ret_field)
 {
@@ -247,6 +258,9 @@ static int complete(struct spec *spec, const struct settings *settings, struct r
     if (r < 0)
         return r;
     params_fit(&spec->effective, asked, spec->parser->impl);
+    r = check_bytes(spec, err, ret_field);
+    if (r < 0)
+        return r;
     *ret_field = "options";
     r = check_options(spec, err);
     if (r < 0)

@@ -11,6 +11,18 @@
 
 /* --- reading -------------------------------------------------------------------------------------- */
 
+/* A host may have been given without its scheme. What may hold a secret is not repeated. */
+static int refuse_relative(const char *url, struct error *err)
+{
+    size_t host = strcspn(url, "/");
+    const char *dot = memchr(url, '.', host);
+    bool as_host =
+        dot && dot > url && dot[1] && dot[1] != '/' && strcspn(url, "@?#") == strlen(url);
+    if (as_host)
+        return error_set(err, -EINVAL, "it is not absolute; did you mean https://%.200s?", url);
+    return error_set(err, -EINVAL, "it is not absolute; write http://HOST/PATH or https://…");
+}
+
 /* What libcurl would mend or take in good part, but a log, a policy or another reader might not. */
 static int check_text(const char *url, struct error *err)
 {
@@ -23,7 +35,7 @@ static int check_text(const char *url, struct error *err)
             return error_set(err, -EINVAL,
                              "it has white space or a control character; percent-encode it");
     if (!slashes || memchr(url, '/', (size_t)(slashes - url)))
-        return error_set(err, -EINVAL, "it is not absolute; write http://HOST/PATH or https://…");
+        return refuse_relative(url, err);
     size_t scheme = (size_t)(slashes - url);
     if (!(scheme == 4 && strncasecmp(url, "http", 4) == 0) &&
         !(scheme == 5 && strncasecmp(url, "https", 5) == 0))

@@ -80,8 +80,9 @@ static void test_durations_refused(void **state)
     struct error err;
     uint64_t got;
     parse_duration("5 days", true, &got, &err);
-    assert_string_equal(err.text, "'5 days' is not a duration; write 90 or 90s, 500ms, 5min, 1h, "
-                                  "7d or none");
+    assert_string_equal(
+        err.text, "'5 days' is not a duration; did you mean 5d? write 90 or 90s, 500ms, 5min, 1h, "
+                  "7d or none");
     parse_duration("1000000w", true, &got, &err);
     assert_string_equal(err.text, "'1000000w' is too long a time");
     assert_int_equal(parse_duration("x", false, &got, NULL), -EINVAL);

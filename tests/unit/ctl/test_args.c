@@ -86,7 +86,8 @@ static void test_refusals(void **state)
 {
     refused("ctl submti u", "did you mean submit");
     refused("ctl submit u --prser x", "did you mean --parser");
-    refused("ctl submit u --zzzzzzzz", "there is no option --zzzzzzzz (see: penstockctl --help)");
+    refused("ctl submit u --zzzzzzzz",
+            "there is no option --zzzzzzzz (see: penstockctl help submit)");
     refused("ctl submit u -p x", "two dashes");
     refused("ctl submit u --wait=yes", "takes no value");
     refused("ctl submit u --parser", "--parser needs a value");

@@ -209,17 +209,73 @@ static void test_times(void **state)
     assert_int_equal(when_parse("2026-11-21T22:30:00.5Z", now, -1, &us, &err), 0);
     assert_true(us == INT64_C(1795300200500000));
     assert_int_equal(when_parse("2026-13-01", now, -1, &us, &err), -EINVAL);
-    assert_int_equal(when_parse("yesterday", now, -1, &us, &err), -EINVAL);
-    assert_non_null(strstr(err.text, "'yesterday'"));
+    assert_int_equal(when_parse("yesterdy", now, -1, &us, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "'yesterdy' is no time; did you mean yesterday?"));
+    assert_int_equal(when_parse("5m", now, -1, &us, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "did you mean 5min?"));
+}
+
+/* 2023-11-14 22:13:20 UTC, and the same in a zone that is five and a half hours ahead. */
+static void gives_time(const char *text, int direction, int64_t seconds)
+{
+    struct error err;
+    int64_t us = 0;
+    if (when_parse(text, INT64_C(1700000000000000), direction, &us, &err) < 0)
+        fail_msg("%s: %s", text, err.text);
+    if (us != seconds * 1000000)
+        fail_msg("%s: %lld, not %lld", text, (long long)us / 1000000, (long long)seconds);
+}
+
+static void test_times_as_journalctl_has_them(void **state)
+{
+    const int64_t midnight = 1699920000;
+    setenv("TZ", "UTC", 1);
+    gives_time("now", -1, 1700000000);
+    gives_time("today", -1, midnight);
+    gives_time("yesterday", -1, midnight - 86400);
+    gives_time("tomorrow", 1, midnight + 86400);
+    gives_time("2023-11-13", -1, midnight - 86400);
+    gives_time("2023-11-13 18:00", -1, midnight - 6 * 3600);
+    gives_time("2023-11-13T18:00:05", -1, midnight - 6 * 3600 + 5);
+    gives_time("06:30", -1, midnight + 6 * 3600 + 1800);
+    gives_time("06:30:01", -1, midnight + 6 * 3600 + 1801);
+    gives_time("-1h", -1, 1700000000 - 3600);
+    gives_time("-1h", 1, 1700000000 - 3600);
+    gives_time("+1h", -1, 1700000000 + 3600);
+    gives_time("1h ago", 1, 1700000000 - 3600);
+    setenv("TZ", "IST-5:30", 1);
+    gives_time("today", -1, midnight + 86400 - 19800);
+    gives_time("2023-11-13", -1, midnight - 86400 - 19800);
+    gives_time("2023-11-13 UTC", -1, midnight - 86400);
+    gives_time("2023-11-13 18:00 UTC", -1, midnight - 6 * 3600);
+    gives_time("2023-11-13T18:00:00Z", -1, midnight - 6 * 3600);
+    unsetenv("TZ");
+}
+
+static void test_times_that_are_none(void **state)
+{
+    static const char *const bad[] = {
+        "",     "25:00", "2026-02-31", "2026-11-21 7", "12:00 CET",   "h ago", "1h 2m",
+        "- 1h", "--1h",  "-",          "ago",          "2026-11-21 ", "noon"};
+    struct error err;
+    int64_t us = 7;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (when_parse(bad[i], INT64_C(1700000000000000), -1, &us, &err) != -EINVAL || us != 7)
+            fail_msg("'%s' was taken", bad[i]);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_job_options), cmocka_unit_test(test_body),
-        cmocka_unit_test(test_lines),       cmocka_unit_test(test_nearest_wins),
-        cmocka_unit_test(test_selections),  cmocka_unit_test(test_events),
+        cmocka_unit_test(test_job_options),
+        cmocka_unit_test(test_body),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_nearest_wins),
+        cmocka_unit_test(test_selections),
+        cmocka_unit_test(test_events),
         cmocka_unit_test(test_times),
+        cmocka_unit_test(test_times_as_journalctl_has_them),
+        cmocka_unit_test(test_times_that_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

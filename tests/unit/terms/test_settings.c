@@ -140,10 +140,12 @@ static void test_sinks(void **state)
     refuse("[sink \"a\"]\ntype = stdout\npath = /x\n",
            "f.conf:1: [sink \"a\"]: path is of type file only");
     refuse("[sink \"a\"]\ntype = fiel\n",
-           "f.conf:2: sink \"a\".type: 'fiel' is not file, stdout or journal");
+           "f.conf:2: sink \"a\".type: 'fiel' is not file, stdout or journal; did you "
+           "mean file?");
     refuse("[sink \"a\"]\ntype = stdout\nevents = record\nevents = verdicts\n",
-           "f.conf:4: sink \"a\".events: 'verdicts' is no event; write start, record, attempt, "
-           "verdict, stop or all");
+           "f.conf:4: sink \"a\".events: 'verdicts' is no event; did you mean verdict? (there are "
+           "start, "
+           "record, attempt, verdict, stop and all)");
     refuse("[sink \"a\"]\ntype = file\npath = /x\n[sink \"b\"]\ntype = file\npath = /x\n",
            "f.conf:4: [sink \"b\"]: another sink writes to the same place");
     refuse("[sink]\ntype = file\n",

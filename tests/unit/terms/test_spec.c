@@ -155,7 +155,8 @@ static void test_urls_refused(void **state)
     const char *relative = "it is not absolute; write http://HOST/PATH or https://…";
     const char *user = "it holds a user or password; use `credential`";
     refuse_url("", relative);
-    refuse_url("example.org/x", relative);
+    refuse_url("example.org/x", "it is not absolute; did you mean https://example.org/x?");
+    refuse_url("example.org/x?key=1", relative); /* which may be a secret */
     refuse_url("/x?u=http://h/", relative);
     refuse_url("http:/h/", relative);
     refuse_url("http:///x", "its host is missing");
