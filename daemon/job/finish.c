@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WORDS_AGAIN  NS_PER_SEC
 #define TORN_AT_ONCE 3 /* so often a job runs again at once after the daemon died under it */
 
 static void forget(struct job *job)
@@ -166,8 +167,74 @@ static void post_lines(struct job *job)
         mailbox_post(job->jobs->config.mailbox, &job->taken_mail);
 }
 
-/* Gives back what the job holds and sends its lines. */
-static void send_off(struct job *job, enum job_ending ending)
+/* --- the lines' words ------------------------------------------------------------------------------ */
+
+/* False: there was no memory for all of them, so there are none. */
+static bool build_lines(struct job *job, const char *outcome, const struct cause *cause,
+                        int64_t retry_in_us)
+{
+    struct buf *attempt = &job->attempt_line.text, *verdict = &job->verdict_line.text;
+    buf_reset(attempt);
+    buf_reset(verdict);
+    if (outcome)
+        attempt_line(attempt, job, outcome, cause, retry_in_us);
+    if (job->ending == ENDING_FINAL)
+        verdict_line(verdict, job, cause);
+    if (!attempt->failed && !verdict->failed)
+        return true;
+    buf_reset(attempt);
+    buf_reset(verdict);
+    return false;
+}
+
+/* Those of a job that has run are built in memory that was set aside for them. One that has not, and is cancelled, say,
+ * waits for memory: it does not end without them. */
+static void say(struct job *job, const char *outcome, const struct cause *cause,
+                int64_t retry_in_us)
+{
+    struct jobs *jobs = job->jobs;
+    if (build_lines(job, outcome, cause, retry_in_us)) {
+        post_lines(job);
+        return;
+    }
+    log_error("job %llu: no memory for its lines, tried again every second",
+              (unsigned long long)job->id);
+    job->call.words =
+        (struct job_words){.outcome = outcome, .retry_in_us = retry_in_us, .caused = cause};
+    if (cause)
+        job->call.words.cause = *cause;
+    list_add_tail(&jobs->wordless, &job->hop_link);
+    if (!jobs->words_at)
+        jobs->words_at = clock_now() + WORDS_AGAIN;
+    wake_at(&jobs->wake, jobs->words_at);
+}
+
+void finish_check_words(struct jobs *jobs)
+{
+    if (!jobs->words_at || clock_now() < jobs->words_at) {
+        if (jobs->words_at)
+            wake_at(&jobs->wake, jobs->words_at);
+        return;
+    }
+    jobs->words_at = 0;
+    while (!list_empty(&jobs->wordless)) {
+        struct job *job = container_of(jobs->wordless.next, struct job, hop_link);
+        const struct job_words *w = &job->call.words;
+        if (!build_lines(job, w->outcome, w->caused ? &w->cause : NULL, w->retry_in_us)) {
+            jobs->words_at = clock_now() + WORDS_AGAIN;
+            wake_at(&jobs->wake, jobs->words_at);
+            return;
+        }
+        list_del(&job->hop_link);
+        post_lines(job);
+    }
+}
+
+/* --- leaving ---------------------------------------------------------------------------------------- */
+
+/* Gives back what the job holds and sends its lines: as struct job_words. */
+static void send_off(struct job *job, enum job_ending ending, const char *outcome,
+                     const struct cause *cause, int64_t retry_in_us)
 {
     struct jobs *jobs = job->jobs;
     struct host *host = job->host;
@@ -194,7 +261,7 @@ static void send_off(struct job *job, enum job_ending ending)
         host_put_if_idle(host);
     }
     mail_init(&job->taken_mail, on_lines_taken);
-    post_lines(job);
+    say(job, outcome, cause, retry_in_us);
     wake_admit(&jobs->wake);
 }
 
@@ -223,18 +290,13 @@ void job_finish(struct job *job, enum job_state state, const struct cause *cause
         job->held_line.spool = attempt_spool(job->attempt);
     if (job->held_line.spool)
         jobs->records += job->held_line.spool->lines;
-    if (job->attempt) {
+    if (job->attempt)
         metrics_attempt_ended(job, outcome_of(state), job->error);
-        attempt_line(&job->attempt_line.text, job, outcome_name(state), cause, -1);
-    }
-    verdict_line(&job->verdict_line.text, job, cause);
-    if (job->verdict_line.text.failed) /* the verdict outweighs its details */
-        log_error("job %llu: no memory for all of its verdict", (unsigned long long)job->id);
     metrics_job_ended(job);
     jobs->verdicts[state]++;
     jobs->kinds[job->error]++;
     job_set_state(job, state);
-    send_off(job, ENDING_FINAL);
+    send_off(job, ENDING_FINAL, job->attempt ? outcome_name(state) : NULL, cause, -1);
 }
 
 static void count_attempt(struct job *job)
@@ -257,31 +319,30 @@ static uint32_t tries(const struct job *job)
 static void retry(struct job *job, const struct cause *cause)
 {
     int64_t now = clock_real_us();
-    struct attempt_report report;
-    attempt_report(job->attempt, clock_now(), &report);
+    struct attempt_report report = {.retry_after = NULL};
+    if (job->attempt)
+        attempt_report(job->attempt, clock_now(), &report);
     int64_t wait = retry_delay(job->jobs->settings, tries(job), report.retry_after, now);
     job->row->due = now + wait;
     job->jobs->retries++;
     metrics_attempt_ended(job, OUTCOME_RETRY, cause->kind);
-    attempt_line(&job->attempt_line.text, job, "retry", cause, wait);
     job_set_state(job, JOB_WAITING);
-    send_off(job, ENDING_RETRY);
+    send_off(job, ENDING_RETRY, "retry", cause, wait);
 }
 
 static void interrupt(struct job *job, const struct cause *cause, int64_t due)
 {
     job->row->due = due;
     metrics_attempt_ended(job, OUTCOME_INTERRUPTED, KIND_NONE);
-    attempt_line(&job->attempt_line.text, job, "interrupted", cause, -1);
     job_set_state(job, due ? JOB_WAITING : JOB_QUEUED);
-    send_off(job, ENDING_INTERRUPTED);
+    send_off(job, ENDING_INTERRUPTED, "interrupted", cause, -1);
 }
 
 void job_release(struct job *job)
 {
     job->row->due = 0;
     job_set_state(job, JOB_QUEUED);
-    send_off(job, ENDING_INTERRUPTED);
+    send_off(job, ENDING_INTERRUPTED, NULL, NULL, -1);
 }
 
 /* Perhaps it is what kills the daemon. Those that were only there have their own turn soon: the times are at
@@ -309,9 +370,25 @@ static bool worth_retrying(const struct attempt *a, const struct cause *cause)
            (cause->kind == KIND_DECODE_ERROR && report.resumes > 0);
 }
 
+/* May this be tried again, if its cause is worth it? */
+static bool may_retry(const struct job *job)
+{
+    return tries(job) < job->spec->effective.max_attempts && !job->jobs->draining &&
+           (!job->spec->run || remote_waits(job));
+}
+
+void job_not_begun(struct job *job, const struct cause *cause)
+{
+    if (job->attempt) /* else it is done where the slot is given back */
+        pace_withdraw(&job->host->pace);
+    if (retry_wanted(cause->kind, 0) && may_retry(job))
+        retry(job, cause);
+    else
+        job_finish(job, JOB_FAILED, cause);
+}
+
 static void conclude(struct job *job)
 {
-    const struct job_params *p = &job->spec->effective;
     const struct cause *cause = attempt_cause(job->attempt);
     struct jobs *jobs = job->jobs;
 
@@ -323,8 +400,7 @@ static void conclude(struct job *job)
         interrupt(job, cause, 0);
     else if (cause->interrupted)
         job_finish(job, JOB_CANCELLED, cause);
-    else if (worth_retrying(job->attempt, cause) && tries(job) < p->max_attempts &&
-             !jobs->draining && (!job->spec->run || remote_waits(job)))
+    else if (worth_retrying(job->attempt, cause) && may_retry(job))
         retry(job, cause);
     else
         job_finish(job, JOB_FAILED, cause);

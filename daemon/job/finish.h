@@ -15,6 +15,12 @@ void job_torn(struct job *job);
 /* It was claimed and has not started: it is queued again, without a line. */
 void job_release(struct job *job);
 
+/* It was claimed, and its attempt could not begin: it is tried again if the cause is worth it, or fails. */
+void job_not_begun(struct job *job, const struct cause *cause);
+
+/* The timer: lines that there was no memory for. */
+void finish_check_words(struct jobs *jobs);
+
 /* The attempt has ended: decides between verdict, retry and interruption. */
 void job_attempt_ended(struct job *job);
 

@@ -60,12 +60,20 @@ enum job_place {
 /* Why a job leaves memory. */
 enum job_ending { ENDING_NONE, ENDING_FINAL, ENDING_RETRY, ENDING_INTERRUPTED };
 
+/* What the lines of a job that leaves memory say. */
+struct job_words {
+    const char *outcome; /* of its attempt; NULL: there is no line about one */
+    struct cause cause;
+    bool caused;
+    int64_t retry_in_us; /* -1: it is not tried again */
+};
+
 struct job {
     struct jobs *jobs;
     uint64_t id;
     struct tree_id active; /* jobs->active */
     struct list link;      /* the list of its place: a window, jobs->running or jobs->ending */
-    struct list hop_link;  /* PLACE_HOPPING: host->hops */
+    struct list hop_link;  /* PLACE_HOPPING: host->hops; PLACE_ENDING: jobs->wordless */
     enum job_place place;
     enum job_ending ending;
     struct store_job *row; /* its own copy; row->state is changed by job_set_state alone */
@@ -89,15 +97,16 @@ struct job {
     /* The verdict. */
     enum job_state final;
     enum error_kind error;
-    struct sink_line held_line; /* stands for the records that were held back */
-    struct sink_line attempt_line, verdict_line;
-    char *kept; /* the path of its body; NULL: it was not kept */
+    struct sink_line held_line;                  /* stands for the records that were held back */
+    struct sink_line attempt_line, verdict_line; /* with memory set aside: verdict_reserve */
+    char *kept;                                  /* the path of its body; NULL: it was not kept */
     uv_work_t keep_work;
     unsigned lines_out; /* lines that the sink has not taken yet */
     struct mail taken_mail;
     _Atomic unsigned lines_taken;
     union {
         struct store_claim claim;
+        struct job_words words; /* finish.c: while its lines cannot be built */
         struct store_finish finish;
         struct store_postpone postpone;
     } call;
@@ -122,7 +131,10 @@ struct jobs {
     struct list ready;   /* hosts that may have something to start, in turn */
     struct list running; /* jobs: claiming, running, hopping */
     struct list ending;
-    struct list remotes; /* jobs of `run` that are not due yet, by `due`; remote.c */
+    struct list wordless; /* of those, by hop_link: there was no memory for their lines; finish.c */
+    uint64_t words_at;    /* clock_now: when they are tried again */
+    struct buf shown;     /* verdict.c: a message, redacted */
+    struct list remotes;  /* jobs of `run` that are not due yet, by `due`; remote.c */
     unsigned permits_used, ending_count;
     unsigned folding, claims_out; /* submissions that claim; claims on their way */
 

@@ -4,11 +4,13 @@
 #include "base/clock.h"
 #include "job/admission.h"
 #include "job/drain.h"
+#include "job/finish.h"
 #include "job/job.h"
 #include "job/recover.h"
 #include "job/remote.h"
 #include "job/run.h"
 #include "job/submission.h"
+#include "job/verdict.h"
 #include "terms/proxy.h"
 
 #include <stdlib.h>
@@ -21,6 +23,7 @@ static void on_due(void *arg)
     struct jobs *jobs = arg;
     struct job *job;
     jobs_check_clocks(jobs, clock_now());
+    finish_check_words(jobs);
     admission_check_due(jobs);
     while ((job = remote_take_due(jobs)))
         admission_queue(job);
@@ -93,14 +96,18 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct er
     list_init(&jobs->ready);
     list_init(&jobs->running);
     list_init(&jobs->ending);
+    list_init(&jobs->wordless);
     list_init(&jobs->remotes);
     list_init(&jobs->watches);
     walks_init(&jobs->walks);
     int r = proxy_new(jobs->settings->proxy, &jobs->proxy);
     set_env(jobs);
     if (r == 0)
+        r = verdict_init(jobs);
+    if (r == 0)
         r = wake_init(&jobs->wake, config->loop, config->mailbox, &wake_calls, jobs);
     if (r < 0) {
+        buf_deinit(&jobs->shown);
         proxy_free(jobs->proxy);
         registry_unref(jobs->registry);
         policy_unref(jobs->policy);
@@ -157,6 +164,7 @@ static void on_closed(void *arg)
     void (*closed)(void *) = jobs->closed;
     void *closed_arg = jobs->closed_arg;
     admission_free(jobs);
+    buf_deinit(&jobs->shown);
     proxy_free(jobs->proxy);
     registry_unref(jobs->registry);
     policy_unref(jobs->policy);

@@ -97,7 +97,7 @@ int remote_lend(struct job *job, int *ret_fd)
 bool remote_waits(const struct job *job)
 {
     return job->remote.runner && job->remote.fd >= 0 && !job->remote.begun &&
-           attempt_untouched(job->attempt);
+           (!job->attempt || attempt_untouched(job->attempt));
 }
 
 static struct job *job_at(struct list *e)

@@ -7,6 +7,7 @@
 #include "job/admission.h"
 #include "job/finish.h"
 #include "job/job.h"
+#include "job/verdict.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -55,13 +56,12 @@ static const struct attempt_ops attempt_ops = {.redirected = on_redirected,
                                                .aborted = on_aborted,
                                                .ended = on_ended};
 
-/* Before an attempt runs there is nobody to abort: ends the job at once. */
+/* Before an attempt runs there is nobody to abort. */
 static void fail_now(struct job *job, enum error_kind kind, const char *message)
 {
     struct cause cause = {.kind = kind};
     snprintf(cause.message, sizeof cause.message, "%s", message);
-    pace_withdraw(&job->host->pace);
-    job_finish(job, JOB_FAILED, &cause);
+    job_not_begun(job, &cause);
 }
 
 /* Each by itself, from the most specific section that gives it. */
@@ -88,6 +88,8 @@ static struct attempt_host traits_of(const struct settings *settings, const char
 static int take_hop(struct job *job, const char *url, const char *host)
 {
     struct attempt_host traits = traits_of(job->jobs->settings, host);
+    if (verdict_reserve(job, url == job->spec->url ? NULL : url) < 0)
+        return -ENOMEM;
     return attempt_hop(job->attempt, url, host, &traits);
 }
 

@@ -9,16 +9,50 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Origins and parsers quote what they were asked for. Without memory nothing is shown. */
+#define CAUSE_TEXT  sizeof(((struct cause *)NULL)->message)
+#define SHOWN_MAX   (4 * CAUSE_TEXT)                  /* spec_redact_text */
+#define MESSAGE_MAX (6 * CAUSE_TEXT + 3 * CAUSE_TEXT) /* a byte takes six in JSON, *** three */
+#define NUMBERS_MAX 2048 /* more than all members whose size is bounded take with their names */
+
+/* --- memory that is set aside ------------------------------------------------------------------- */
+
+int verdict_init(struct jobs *jobs)
+{
+    return buf_reserve(&jobs->shown, SHOWN_MAX);
+}
+
+/* A string in JSON. */
+static size_t room(const char *s)
+{
+    return s ? 6 * strlen(s) : 0;
+}
+
+int verdict_reserve(struct job *job, const char *hop_url)
+{
+    const struct store_job *row = job->row;
+    size_t attempt = NUMBERS_MAX + MESSAGE_MAX + room(row->schedule);
+    size_t verdict = attempt + room(row->parser) + (row->labels ? strlen(row->labels) : 0) +
+                     room(job->jobs->env.spool_dir); /* with a name of some digits: `kept` */
+    if (job->spec)
+        verdict += room(job->spec->shown_url);
+    verdict += 4 * room(hop_url); /* as it is shown: spec_redact_url puts *** for any value */
+    int r = buf_reserve(&job->attempt_line.text, attempt);
+    return r < 0 ? r : buf_reserve(&job->verdict_line.text, verdict);
+}
+
+/* --- the lines ------------------------------------------------------------------------------------ */
+
+/* Origins and parsers quote what they were asked for. */
 static void put_message(struct buf *b, const struct job *job, const char *message)
 {
     const struct strings *patterns = &job->jobs->settings->redact;
-    char *shown = spec_redact_text(message, patterns);
-    if (shown && job->spec)
-        spec_strike_secrets(shown, job->spec->url, patterns);
-    const char *text = shown ? shown : "out of memory";
-    json_put_string(b, text, strlen(text));
-    free(shown);
+    struct buf *shown = &job->jobs->shown;
+    buf_reset(shown);
+    spec_redact_text(shown, message, patterns);
+    b->failed |= shown->failed;
+    if (shown->len > 0 && job->spec)
+        spec_strike_secrets(shown->data, job->spec->url, patterns);
+    json_put_string(b, shown->data, shown->len);
 }
 
 static void put_error(struct buf *b, const struct job *job, const struct cause *cause)

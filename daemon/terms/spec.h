@@ -2,6 +2,7 @@
 #ifndef PENSTOCK_SPEC_SPEC_H
 #define PENSTOCK_SPEC_SPEC_H
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "parse/registry.h"
 #include "terms/settings.h"
@@ -61,10 +62,10 @@ char *spec_redact_url(const char *url, const struct strings *patterns);
 
 /* Text that somebody else wrote and that may echo a request (an origin's 404): the values of what looks like
  * such a parameter, NAME=VALUE or "NAME": VALUE, of headers that hold credentials, and a bearer's token, as ***.
- * NULL: out of memory. */
-char *spec_redact_text(const char *text, const struct strings *patterns);
+ * Appended to `b`: at most four times as many bytes, so that who has reserved them needs no memory. */
+void spec_redact_text(struct buf *b, const char *text, const struct strings *patterns);
 
-/* Overwrites, in such a text, the values of the secret parameters of this URL, wherever they stand. */
+/* Overwrites, in such a text, the values of the secret parameters of this URL, wherever they stand. Needs no memory. */
 void spec_strike_secrets(char *text, const char *url, const struct strings *patterns);
 
 /* Hosts and redirects: the host of an absolute http(s) URL, lower case, without brackets and a trailing dot,

@@ -116,7 +116,7 @@ char *spec_redact_url(const char *url, const struct strings *patterns)
 /* What is being read: where, and what it becomes. */
 struct reading {
     const char *p;
-    struct buf out;
+    struct buf *out;
 };
 
 static bool in_name(char c)
@@ -150,7 +150,7 @@ static size_t quote_len(const char *p)
 
 static void copy(struct reading *r, size_t len)
 {
-    buf_put(&r->out, r->p, len);
+    buf_put(r->out, r->p, len);
     r->p += len;
 }
 
@@ -159,7 +159,7 @@ static void strike_quoted(struct reading *r, size_t len)
 {
     const char *quote = r->p;
     copy(r, len);
-    buf_puts(&r->out, "***");
+    buf_puts(r->out, "***");
     while (*r->p && strncmp(r->p, quote, len) != 0)
         r->p += len == 1 && r->p[0] == '\\' && r->p[1] ? 2 : 1;
     copy(r, strnlen(r->p, len));
@@ -174,7 +174,7 @@ static void strike_header(struct reading *r)
         strike_quoted(r, quote);
         return;
     }
-    buf_puts(&r->out, "***");
+    buf_puts(r->out, "***");
     for (bool first = true; more && *r->p && !quote_len(r->p); first = false) {
         size_t len = strcspn(r->p, " \t\r\n\"'<>");
         const char *end = r->p + len;
@@ -190,7 +190,7 @@ static void strike_header(struct reading *r)
 /* NAME=VALUE. */
 static void strike_value(struct reading *r)
 {
-    buf_puts(&r->out, "***");
+    buf_puts(r->out, "***");
     r->p += strcspn(r->p, "&; \t\"'<>");
 }
 
@@ -207,7 +207,7 @@ static void strike_member(struct reading *r, size_t quote)
     }
     size_t len = strcspn(r->p, ",}] \t");
     if (len > 0)
-        buf_puts(&r->out, "***");
+        buf_puts(r->out, "***");
     r->p += len;
 }
 
@@ -245,15 +245,15 @@ static void read_value(struct reading *r, const char *name, size_t len,
             token++;
         if (token >= TOKEN_MIN) {
             copy(r, 1);
-            buf_puts(&r->out, "***");
+            buf_puts(r->out, "***");
             r->p += token;
         }
     }
 }
 
-char *spec_redact_text(const char *text, const struct strings *patterns)
+void spec_redact_text(struct buf *b, const char *text, const struct strings *patterns)
 {
-    struct reading r = {.p = text, .out = BUF_INIT};
+    struct reading r = {.p = text, .out = b};
     while (*r.p) {
         const char *name = r.p;
         size_t len = 0;
@@ -263,34 +263,32 @@ char *spec_redact_text(const char *text, const struct strings *patterns)
         if (len > 0)
             read_value(&r, name, len, patterns);
     }
-    return buf_steal(&r.out);
 }
 
 /* --- the values themselves -------------------------------------------------------------------------- */
 
-static void strike(char *text, const char *value)
+/* How many bytes of `text` are those that p[0, len) gives, as it stands or with its escapes decoded; 0: they are
+ * others. */
+static size_t value_len(const char *text, const char *p, size_t len, bool decoded)
 {
-    size_t len = strlen(value);
-    for (char *p = text; len >= VALUE_MIN && (p = strstr(p, value)); p += len)
-        memset(p, '*', len);
-}
-
-/* As it stands in the URL, and as its reader sees it. */
-static void strike_both(char *text, const char *p, size_t len)
-{
-    char *value = strndup(p, len);
-    if (!value)
-        return;
-    strike(text, value);
-    size_t n = 0;
-    for (const char *end = p + len; p < end; n++) {
-        char c = decode_escape(p, end);
-        value[n] = c ? c : *p;
+    const char *t = text, *end = p + len;
+    while (p < end) {
+        char c = decoded ? decode_escape(p, end) : '\0';
+        if (*t++ != (c ? c : *p)) /* at the latest at its NUL, which no URL has */
+            return 0;
         p += c ? 3 : 1;
     }
-    value[n] = '\0';
-    strike(text, value);
-    free(value);
+    return (size_t)(t - text);
+}
+
+/* As it stands in the URL, or as its reader sees it. */
+static void strike(char *text, const char *p, size_t len, bool decoded)
+{
+    for (char *t = text; *t; t++) {
+        size_t n = value_len(t, p, len, decoded);
+        if (n >= VALUE_MIN)
+            memset(t, '*', n);
+    }
 }
 
 void spec_strike_secrets(char *text, const char *url, const struct strings *patterns)
@@ -299,8 +297,11 @@ void spec_strike_secrets(char *text, const char *url, const struct strings *patt
     while (*p++) {
         size_t len = strcspn(p, "&;#");
         const char *equal = memchr(p, '=', len);
-        if (equal && is_secret(p, (size_t)(equal - p), patterns))
-            strike_both(text, equal + 1, len - (size_t)(equal + 1 - p));
+        if (equal && is_secret(p, (size_t)(equal - p), patterns)) {
+            size_t value = len - (size_t)(equal + 1 - p);
+            strike(text, equal + 1, value, false);
+            strike(text, equal + 1, value, true);
+        }
         p += len;
     }
 }
