@@ -4,6 +4,7 @@
 #include "flow/pipeline.h"
 
 #include "base/fd.h"
+#include "flow/pipeline_kill.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,7 @@ int pipeline_adopt(void)
 {
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;
-    return 0;
+    return pipeline_prepare();
 }
 
 /* --- in the child --------------------------------------------------------------------------------- */

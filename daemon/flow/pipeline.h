@@ -72,7 +72,8 @@ struct pipeline {
 int pipeline_limit(const struct pipeline_limits *limits);
 
 /* Makes the calling process the one that orphaned descendants fall to, however they were orphaned, and takes
- * from all of them the means to become another user (no_new_privs), whom it could not kill. 0 or -errno. */
+ * from all of them the means to become another user (no_new_privs), whom it could not kill. Prepares for killing.
+ * 0 or -errno. */
 int pipeline_adopt(void);
 
 /* Starts the stages with default signals (but for those to be ignored), nothing blocked, in a process group of their own. 0; or a negative
@@ -94,18 +95,5 @@ void pipeline_kill_all(struct pipeline *p);
  * with 0, as with a shell's pipefail; but one that SIGPIPE ended is excused, as a stage behind it was content
  * without the rest. `count`: none. */
 size_t pipeline_failed(const struct pipeline *p);
-
-/* --- killing trees of processes: pipeline_kill.c ------------------------------------------------------ */
-
-struct pipeline_process {
-    pid_t pid, parent, session;
-};
-
-/* Stops the processes that `root` picks and all that descends from them, looks again until there is no new one,
- * and then kills them all. Does not wait for them. Any thread; `root` must not block. */
-void pipeline_slay(bool (*root)(const struct pipeline_process *process, void *arg), void *arg);
-
-/* One process that `root` picks, or 0. */
-pid_t pipeline_find(bool (*root)(const struct pipeline_process *process, void *arg), void *arg);
 
 #endif

@@ -1,20 +1,21 @@
 /* A process that has a SIGSTOP pending runs no more code of its own, wherever it is in the kernel; and one that
  * forks meanwhile either has its child in the next look, or its fork is undone. So once a look finds nobody
  * new, all stand still together, and can be killed in any order. */
-#include "flow/pipeline.h"
+#include "flow/pipeline_kill.h"
 
-#include "base/fd.h"
+#include "flow/proc.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/mman.h>
+#include <time.h>
 
-#define LOOKS_MAX 100 /* what still forks then is killed as it comes */
+#define LOOKS_MAX 100  /* what still forks then is killed as it comes */
+#define ROOM      8192 /* processes that a look has room for from the start */
 
 typedef bool (*root_fn)(const struct pipeline_process *process, void *arg);
 
@@ -29,41 +30,74 @@ struct look {
     size_t count, size;
 };
 
-/* --- /proc ---------------------------------------------------------------------------------------- */
+/* What killing needs, taken by pipeline_prepare. */
+static struct {
+    pthread_mutex_t lock;
+    bool ready;
+    struct proc proc;
+    struct look looks[2];
+} means = {.lock = PTHREAD_MUTEX_INITIALIZER, .proc = {-1, -1}};
 
-/* /proc/PID/stat: `PID (NAME) STATE PPID PGRP SESSION …`, where NAME may hold anything. */
-static bool read_process(int proc, const char *name, struct pipeline_process *ret)
+/* --- what is had from the start --------------------------------------------------------------------- */
+
+static int look_init(struct look *look)
 {
-    char path[64], text[512];
-    int parent, group, session;
-    if (name[0] < '1' || name[0] > '9')
-        return false;
-    snprintf(path, sizeof path, "%.20s/stat", name);
-    int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t n = read(fd, text, sizeof text - 1);
-    fd_close(&fd);
-    text[n > 0 ? n : 0] = '\0';
-    const char *end = strrchr(text, ')');
-    if (!end || sscanf(end, ") %*c %d %d %d", &parent, &group, &session) != 3)
-        return false;
-    *ret = (struct pipeline_process){(pid_t)atoi(name), parent, session};
-    return true;
+    if (look->items)
+        return 0;
+    void *items = mmap(NULL, ROOM * sizeof(struct seen), PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (items == MAP_FAILED)
+        return -errno;
+    *look = (struct look){.items = items, .size = ROOM};
+    return 0;
 }
 
-/* Calls `each` until it says false. */
-static void for_all(bool (*each)(const struct pipeline_process *process, void *arg), void *arg)
+static int look_grow(struct look *look)
 {
-    struct pipeline_process process;
-    bool more = true;
-    DIR *proc = opendir("/proc");
-    if (!proc)
-        return;
-    for (struct dirent *e; more && (e = readdir(proc));)
-        if (read_process(dirfd(proc), e->d_name, &process))
-            more = each(&process, arg);
-    closedir(proc);
+    size_t size = look->size * sizeof *look->items;
+    void *items = mremap(look->items, size, 2 * size, MREMAP_MAYMOVE);
+    if (items == MAP_FAILED)
+        return -errno;
+    look->items = items;
+    look->size *= 2;
+    return 0;
+}
+
+int pipeline_prepare(void)
+{
+    int r = 0;
+    pthread_mutex_lock(&means.lock);
+    if (!means.ready) {
+        r = look_init(&means.looks[0]);
+        if (r == 0)
+            r = look_init(&means.looks[1]);
+        if (r == 0)
+            r = proc_open(&means.proc);
+        means.ready = r == 0;
+    }
+    pthread_mutex_unlock(&means.lock);
+    return r == -ENOENT ? 0 : r;
+}
+
+/* --- /proc ---------------------------------------------------------------------------------------- */
+
+/* /proc/PID/stat: `PID (NAME) STATE PPID PGRP SESSION …`, where NAME may hold anything. 1, 0: it is gone, or -errno. */
+static int read_process(struct proc *proc, const char *pid, struct pipeline_process *ret)
+{
+    char text[512];
+    int parent, group, session, r = proc_read(proc, pid, "stat", text, sizeof text);
+    const char *end = r > 0 ? strrchr(text, ')') : NULL;
+    if (!end || sscanf(end, ") %*c %d %d %d", &parent, &group, &session) != 3)
+        return r < 0 ? r : 0;
+    *ret = (struct pipeline_process){(pid_t)atoi(pid), parent, session};
+    return 1;
+}
+
+/* Until the system may have again what it lacked. */
+static void nap(void)
+{
+    const struct timespec time = {.tv_nsec = 10 * 1000000};
+    nanosleep(&time, NULL);
 }
 
 struct search {
@@ -72,36 +106,39 @@ struct search {
     pid_t found;
 };
 
-static bool match(const struct pipeline_process *process, void *arg)
+static int match(struct proc *proc, const char *pid, void *arg)
 {
     struct search *search = arg;
-    if (search->root(process, search->arg))
-        search->found = process->pid;
-    return search->found == 0;
+    struct pipeline_process process;
+    int r = read_process(proc, pid, &process);
+    if (r > 0 && search->root(&process, search->arg))
+        search->found = process.pid;
+    return r < 0 ? r : search->found > 0;
 }
 
 pid_t pipeline_find(root_fn root, void *arg)
 {
     struct search search = {root, arg, 0};
-    for_all(match, &search);
+    pthread_mutex_lock(&means.lock);
+    while (means.ready && proc_each(&means.proc, match, &search) < 0)
+        nap();
+    pthread_mutex_unlock(&means.lock);
     return search.found;
 }
 
 /* --- looking -------------------------------------------------------------------------------------- */
 
-static bool add(const struct pipeline_process *process, void *arg)
+static int add(struct proc *proc, const char *pid, void *arg)
 {
     struct look *look = arg;
-    if (look->count == look->size) {
-        size_t size = look->size ? 2 * look->size : 256;
-        struct seen *items = reallocarray(look->items, size, sizeof *items);
-        if (!items)
-            return false;
-        look->items = items;
-        look->size = size;
-    }
-    look->items[look->count++] = (struct seen){.process = *process};
-    return true;
+    struct pipeline_process process;
+    int r = read_process(proc, pid, &process);
+    if (r <= 0)
+        return r;
+    if (look->count == look->size && (r = look_grow(look)) < 0)
+        return r;
+    look->items[look->count++] = (struct seen){.process = process};
+    return 0;
 }
 
 static struct seen *find(const struct look *look, pid_t pid)
@@ -148,22 +185,33 @@ static size_t stop_new(const struct look *look, const struct look *before)
     return count;
 }
 
-void pipeline_slay(root_fn root, void *arg)
+/* Under the lock. */
+static int slay(root_fn root, void *arg)
 {
-    struct look before = {0}, look = {0};
+    struct look *look = &means.looks[0], *before = &means.looks[1];
     size_t fresh = 1;
+    look->count = 0;
     for (int i = 0; fresh > 0 && i < LOOKS_MAX; i++) {
-        struct look swap = before;
+        struct look *swap = before;
         before = look;
         look = swap;
-        look.count = 0;
-        for_all(add, &look);
-        doom(&look, root, arg);
-        fresh = stop_new(&look, &before);
+        look->count = 0;
+        int r = proc_each(&means.proc, add, look);
+        if (r < 0)
+            return r;
+        doom(look, root, arg);
+        fresh = stop_new(look, before);
     }
-    for (size_t i = 0; i < look.count; i++)
-        if (look.items[i].doomed)
-            kill(look.items[i].process.pid, SIGKILL);
-    free(look.items);
-    free(before.items);
+    for (size_t i = 0; i < look->count; i++)
+        if (look->items[i].doomed)
+            kill(look->items[i].process.pid, SIGKILL);
+    return 0;
+}
+
+void pipeline_slay(root_fn root, void *arg)
+{
+    pthread_mutex_lock(&means.lock);
+    while (means.ready && slay(root, arg) < 0)
+        nap();
+    pthread_mutex_unlock(&means.lock);
 }

@@ -4,85 +4,76 @@
  * order: a host that dies first lets go of a body's pipe, and a stage takes that for the end. */
 #include "base/clock.h"
 #include "base/fd.h"
+#include "flow/proc.h"
 #include "host/host.h"
 
-#include <ctype.h>
-#include <dirent.h>
-#include <fcntl.h>
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define PATIENCE_NS (20 * NS_PER_SEC) /* for hosts to end by themselves */
 #define KILL_NS     (10 * NS_PER_SEC) /* for killed processes to be gone */
 
-/* /proc/PID/NAME, at most size - 1 bytes, ended by NUL. Empty if the process is gone, or not ours to see. */
-static void read_of(const char *pid, const char *name, char *text, size_t size)
+#define NAP_MS 10 /* until what cannot be known now is looked at again */
+
+struct search {
+    char own_group[4096];
+    bool host; /* one is sought; or a process that is none */
+    int found;
+};
+
+/* One that is ours, which is one of our control group, so of our service: those of other daemons of the same user are
+ * let be. */
+static int match(struct proc *proc, const char *pid, void *arg)
 {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%s/%s", pid, name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, text, size - 1) : 0;
-    text[n > 0 ? n : 0] = '\0';
-    fd_close(&fd);
+    struct search *search = arg;
+    char text[sizeof search->own_group];
+    int r = proc_read(proc, pid, "comm", text, sizeof text);
+    if (r <= 0 || (strcmp(text, "penstock-host\n") == 0) != search->host || atoi(pid) == getpid())
+        return r < 0 ? r : 0;
+    r = proc_read(proc, pid, "cgroup", text, sizeof text);
+    if (r <= 0 || strcmp(text, search->own_group) != 0)
+        return r < 0 ? r : 0;
+    search->found = atoi(pid);
+    return 1;
 }
 
-/* Of our control group, so of our service: those of other daemons of the same user are let be. */
-static bool is_ours(const char *pid, const char *own_group)
+/* A process of ours that is a host, or that is none; 0: there is no such; or -errno. */
+static int find(struct proc *proc, struct search *search, bool host)
 {
-    char text[4096];
-    read_of(pid, "cgroup", text, sizeof text);
-    return atoi(pid) != (int)getpid() && strcmp(text, own_group) == 0;
+    search->host = host;
+    search->found = 0;
+    int r = proc_each(proc, match, search);
+    return r < 0 ? r : search->found;
 }
 
-static bool is_host(const char *pid)
-{
-    char text[64];
-    read_of(pid, "comm", text, sizeof text);
-    return strcmp(text, "penstock-host\n") == 0;
-}
-
-/* A process of ours that is a host, or that is none; 0: there is no such. */
-static int find(const char *own_group, bool host)
-{
-    int found = 0;
-    DIR *proc = opendir("/proc");
-    for (struct dirent *e; proc && !found && (e = readdir(proc));)
-        if (isdigit((unsigned char)e->d_name[0]) && is_host(e->d_name) == host &&
-            is_ours(e->d_name, own_group))
-            found = atoi(e->d_name);
-    if (proc)
-        closedir(proc);
-    return found;
-}
-
-/* Until that process has ended, at the latest then. */
+/* Until that process has ended, at the latest then; with a negative number, for a moment. */
 static void wait_for(int pid, uint64_t until)
 {
     uint64_t now = clock_now();
-    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    int fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
     struct pollfd pfd = {.fd = fd, .events = POLLIN};
     int ms = now < until ? (int)((until - now) / NS_PER_MS) + 1 : 0;
     /* A kernel that knows no such descriptors: look again soon. */
     if (fd < 0)
-        ms = ms < 10 ? ms : 10;
+        ms = ms < NAP_MS ? ms : NAP_MS;
     (void)!poll(&pfd, fd < 0 ? 0 : 1, ms);
     fd_close(&fd);
 }
 
 /* 0, or how many would not die. */
-static int kill_all(const char *own_group, bool host)
+static int kill_all(struct proc *proc, struct search *search, bool host)
 {
     uint64_t until = clock_now() + KILL_NS;
-    for (int pid; (pid = find(own_group, host)) != 0;) {
+    for (int pid; (pid = find(proc, search, host)) != 0;) {
         if (clock_now() >= until)
             return 1;
-        kill(pid, SIGKILL);
+        if (pid > 0)
+            kill(pid, SIGKILL);
         wait_for(pid, until);
     }
     return 0;
@@ -90,10 +81,20 @@ static int kill_all(const char *own_group, bool host)
 
 int host_settle(void)
 {
-    char own_group[4096];
+    static struct search search;
     uint64_t until = clock_now() + PATIENCE_NS;
-    read_of("self", "cgroup", own_group, sizeof own_group);
-    for (int pid; (pid = find(own_group, true)) != 0 && clock_now() < until;)
+    struct proc proc;
+    int r;
+    while ((r = proc_open(&proc)) < 0 || (r = proc_read(&proc, "self", "cgroup", search.own_group,
+                                                        sizeof search.own_group)) < 0) {
+        proc_close(&proc);
+        if (r == -ENOENT || clock_now() >= until)
+            return 1;
+        wait_for(-1, until);
+    }
+    for (int pid; (pid = find(&proc, &search, true)) != 0 && clock_now() < until;)
         wait_for(pid, until);
-    return kill_all(own_group, false) || kill_all(own_group, true);
+    r = kill_all(&proc, &search, false) || kill_all(&proc, &search, true);
+    proc_close(&proc);
+    return r;
 }

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "flow/pipeline_kill.h"
 #include "parse/process.h"
 
 #include <errno.h>
@@ -187,8 +188,11 @@ int host_start(const char *const *argv, const char *const *extra, const int fds[
     char home[PATH_MAX + 8];
     int copies[HOST_FDS];
     process_host(); /* also makes us the subreaper */
+    int r = pipeline_prepare();
+    if (r < 0)
+        return r;
     make_environment(extra, getenv("HOME"), home, sizeof home, environment);
-    int r = copy_fds(fds, copies);
+    r = copy_fds(fds, copies);
     if (r < 0)
         return r;
     pthread_mutex_lock(&hosts.lock);

@@ -352,8 +352,8 @@ class Pipelines(penstock_test.Case):
             self.assertIn("NoNewPrivs:\t1", status)
         self.assertEqual(len(self.hosts()), 64)
         for pid in self.hosts():
-            # Its signalfd, and the pipe between the stages until the first has ended well.
-            self.assertEqual((open_files(pid)[:6], len(open_files(pid))), ([0, 1, 2, 3, 4, 5], 7))
+            # Its signalfd, the pipe between the stages until the first has ended well, and two for looking into /proc.
+            self.assertEqual((open_files(pid)[:8], len(open_files(pid))), ([0, 1, 2, 3, 4, 5, 6, 7], 9))
         self.web.release("all")
         for job in jobs:
             self.assert_verdict(daemon.verdict(job), "done", None, "length")

@@ -3,9 +3,11 @@
 #include "parse/process_records.h"
 
 #include "base/clock.h"
+#include "flow/pipeline_kill.h"
 #include "harness.h"
 
 #include <dirent.h>
+#include <sys/resource.h>
 
 /* --- records -------------------------------------------------------------------------------------- */
 
@@ -126,9 +128,9 @@ static void define(struct process_def *def, const char *const *lines)
             fail_msg("%s", err.text);
 }
 
-/* As harness_run, for a process. */
-static void run_process(struct harness *h, const struct process_def *def, const char *data,
-                        size_t len)
+/* As harness_run, for a process. *ret_write_fd, unless NULL, becomes a write end of the body's. */
+static void run_process_with(struct harness *h, const struct process_def *def, const char *data,
+                             size_t len, int *ret_write_fd)
 {
     int ends[2];
     pthread_t thread;
@@ -141,6 +143,8 @@ static void run_process(struct harness *h, const struct process_def *def, const 
     h->task.read_fd = ends[0];
     h->task.write_fd = fd_dup(ends[1]);
     assert_true(h->task.write_fd >= 0);
+    if (ret_write_fd)
+        *ret_write_fd = fd_dup(ends[1]);
     assert_int_equal(pthread_create(&thread, NULL, harness_feed, h), 0);
     parse_task_run(&h->task);
     pthread_join(thread, NULL);
@@ -148,6 +152,12 @@ static void run_process(struct harness *h, const struct process_def *def, const 
     assert_int_equal(atomic_load(&h->task.body->refs), 1);
     if (!h->records.data)
         buf_puts(&h->records, "");
+}
+
+static void run_process(struct harness *h, const struct process_def *def, const char *data,
+                        size_t len)
+{
+    run_process_with(h, def, data, len, NULL);
 }
 
 struct expected {
@@ -254,6 +264,57 @@ static void test_refused(void **state)
     process_def_deinit(&def);
 }
 
+#define FULL_MAX 256
+
+/* Every descriptor that the process may have. */
+struct full {
+    struct rlimit before;
+    int fds[FULL_MAX];
+    size_t count;
+    int go; /* the body's write end */
+};
+static struct full full;
+
+/* At the stage's first record, which is its process's number: nothing is left, and the stage may go on. */
+static int fill_descriptors(struct parse_task *task, const char *json, size_t len)
+{
+    struct rlimit low;
+    int fd, r = harness_emit(task, json, len);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &full.before), 0);
+    low = full.before;
+    low.rlim_cur = FULL_MAX / 2;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    while (full.count < FULL_MAX && (fd = fcntl(full.go, F_DUPFD_CLOEXEC, 0)) >= 0)
+        full.fds[full.count++] = fd;
+    assert_int_equal(errno, EMFILE);
+    assert_int_equal(fd_write_all(full.go, "go\n", 3), 0);
+    return r;
+}
+
+/* The host is killed while the daemon has no descriptor left to look whom it leaves behind. */
+static void test_no_descriptors(void **state)
+{
+    struct process_def def;
+    struct harness h;
+    pid_t stage;
+    define(&def,
+           (const char *const[]){"sh -c 'echo $$; read go; kill -9 $PPID; cat >/dev/null'", NULL});
+    harness_init(&h, &exec_parser, NULL);
+    h.task.emit = fill_descriptors;
+    h.ending = BODY_OPEN;
+    run_process_with(&h, &def, "", 0, &full.go);
+    while (full.count > 0)
+        close(full.fds[--full.count]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &full.before), 0);
+    assert_int_equal(sscanf(h.records.data, "\"%d\"", &stage), 1);
+    assert_int_equal(kill(stage, 0), -1);
+    assert_int_equal(errno, ESRCH);
+    assert_int_equal(h.task.kind, KIND_PARSER_CRASHED);
+    close(full.go);
+    harness_deinit(&h);
+    process_def_deinit(&def);
+}
+
 static void test_no_host(void **state)
 {
     struct process_def def;
@@ -293,12 +354,15 @@ static void test_asking(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text),    cmocka_unit_test(test_json),
-        cmocka_unit_test(test_emits),   cmocka_unit_test(test_runs),
-        cmocka_unit_test(test_enough),  cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_no_host), cmocka_unit_test(test_asking),
+        cmocka_unit_test(test_text),           cmocka_unit_test(test_json),
+        cmocka_unit_test(test_emits),          cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_enough),         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_no_host),        cmocka_unit_test(test_asking),
+        cmocka_unit_test(test_no_descriptors),
     };
     signal(SIGPIPE, SIG_IGN);
     process_set_host(PENSTOCK_HOST);
+    if (pipeline_prepare() < 0) /* first: descriptors are counted from here on */
+        return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
