@@ -177,6 +177,7 @@ int api_new(const struct api_config *config, struct api **ret_api, struct error 
     }
     api->config = *config;
     api->jobs = config->jobs;
+    slices_init(&api->slices, config->jobs->config.mailbox);
     api->schedules = config->schedules;
     api->started_us = api->reloaded_us = clock_real_us();
     list_init(&api->parked);

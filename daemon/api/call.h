@@ -3,6 +3,7 @@
 #define PENSTOCK_API_CALL_H
 
 #include "api/api.h"
+#include "base/slices.h"
 #include "job/watch.h"
 #include "store/store.h"
 
@@ -18,8 +19,9 @@ struct api {
     struct job_watch watch;
     struct followers *followers;
     struct waits *waits;
-    struct list parked; /* call_schedule.c: calls that wait for the schedules */
-    unsigned owed;      /* answers, and what the store has been asked for besides */
+    struct slices slices; /* of calls that ask for much */
+    struct list parked;   /* call_schedule.c: calls that wait for the schedules */
+    unsigned owed;        /* answers, and what the store has been asked for besides */
     uint64_t reloads, reloads_refused;
     int64_t started_us, reloaded_us; /* CLOCK_REALTIME; of the last config that took effect */
     bool draining, drained_told;

@@ -10,7 +10,8 @@
 
 #define LIST_DEFAULT 50
 #define LIST_MAX     1000
-#define LIST_BYTES   ((size_t)1 << 20) /* of the jobs' texts in one answer, and a job more */
+#define LIST_SLICE   8 /* jobs that are made JSON of in one go: others want the loop as well */
+#define LIST_BYTES   ((size_t)256 << 10) /* of the jobs' texts in one answer, and a job more */
 
 struct show {
     struct store_get get;
@@ -58,28 +59,48 @@ void call_show(struct api_call *call)
 struct listing {
     struct store_list list;
     struct api_call *call;
+    struct slice slice;
+    json_t *views;
+    size_t viewed; /* of the rows */
 };
 
-static json_t *listing_view(struct listing *l)
+static void listing_free(struct listing *l)
 {
-    json_t *jobs = json_array();
-    for (size_t i = 0; i < l->list.count; i++)
-        json_array_append_new(jobs, view_job(l->call->api->jobs, l->list.jobs[i]));
+    for (size_t i = l->viewed; i < l->list.count; i++)
+        store_job_free(l->list.jobs[i]);
+    free(l->list.jobs);
+    json_decref(l->views);
+    free(l);
+}
+
+static void listing_step(struct slice *slice)
+{
+    struct listing *l = container_of(slice, struct listing, slice);
+    for (int i = 0; i < LIST_SLICE && l->viewed < l->list.count; i++) {
+        struct store_job *row = l->list.jobs[l->viewed++];
+        json_array_append_new(l->views, view_job(l->call->api->jobs, row));
+        store_job_free(row);
+    }
+    if (l->viewed < l->list.count) {
+        slices_add(&l->call->api->slices, slice);
+        return;
+    }
     json_t *next = l->list.next ? json_integer((json_int_t)l->list.next) : json_null();
-    return json_pack("{s:o, s:o}", "jobs", jobs, "next", next);
+    call_reply(l->call, json_pack("{s:O, s:o}", "jobs", l->views, "next", next));
+    listing_free(l);
 }
 
 static void on_listed(struct mail *mail)
 {
     struct listing *l = container_of(mail, struct listing, list.call.mail);
-    if (l->list.call.result < 0)
+    l->views = json_array();
+    if (l->list.call.result < 0) {
         call_fail_store(l->call, &l->list.call);
-    else
-        call_reply(l->call, listing_view(l));
-    for (size_t i = 0; i < l->list.count; i++)
-        store_job_free(l->list.jobs[i]);
-    free(l->list.jobs);
-    free(l);
+        listing_free(l);
+    } else {
+        l->slice.step = listing_step;
+        listing_step(&l->slice);
+    }
 }
 
 static int list_number(struct api_call *call, const char *name, uint64_t max, uint64_t *ret)

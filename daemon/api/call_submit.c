@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SUBMIT_MAX 1000
+#define SUBMIT_MAX   1000
+#define SUBMIT_SLICE 8 /* jobs that are checked in one go: others want the loop as well */
 
 struct entry {
     struct spec *spec;
@@ -30,6 +31,8 @@ struct submit {
     bool many;
     struct entry *entries;
     size_t count;
+    size_t prepared; /* of them */
+    struct slice slice;
 };
 
 static void submit_free(struct submit *s)
@@ -91,14 +94,20 @@ static json_t *settle(struct submit *s, struct entry *e)
     return view;
 }
 
+/* None of them will be stored. */
+static void unclaim(struct submit *s)
+{
+    for (size_t i = 0; i < s->store.count; i++)
+        if (s->store.items[i].claim)
+            claim_unfold(s->call->api->jobs, s->store.items[i].job);
+}
+
 static void on_submitted(struct mail *mail)
 {
     struct submit *s = container_of(mail, struct submit, store.call.mail);
     struct api_call *call = s->call;
     if (s->store.call.result < 0) {
-        for (size_t i = 0; i < s->store.count; i++)
-            if (s->store.items[i].claim)
-                claim_unfold(call->api->jobs, s->store.items[i].job);
+        unclaim(s);
         call_fail_store(call, &s->store.call);
     } else if (s->many) {
         json_t *list = json_array();
@@ -118,26 +127,61 @@ static void on_submitted(struct mail *mail)
     submit_free(s);
 }
 
-/* Checks every job; those that are well formed become items of one store call. */
-static void prepare(struct submit *s)
+/* Checks a job; if it is well formed it becomes an item of the one store call. */
+static void prepare(struct submit *s, size_t i)
 {
     struct jobs *jobs = s->call->api->jobs;
-    for (size_t i = 0; i < s->count; i++) {
-        struct entry *e = &s->entries[i];
-        const char *field;
-        struct submission submission = {.json = s->many ? json_array_get(s->call->params, i)
-                                                        : s->call->params,
-                                        .peer = s->call->peer};
-        int r = submission_row(jobs, &submission, &e->row, &e->spec, &e->error, &field);
-        if (r < 0) {
-            e->code = r == -ENOMEM ? API_INTERNAL : API_INVALID_PARAMS;
-            utf8_copy(e->field, sizeof e->field, field ? field : "");
-            continue;
-        }
-        e->item = s->store.count;
-        s->store.items[s->store.count++] =
-            (struct store_submit_item){.job = e->row, .claim = claim_fold(jobs, e->row)};
+    struct entry *e = &s->entries[i];
+    const char *field;
+    struct submission submission = {.json = s->many ? json_array_get(s->call->params, i)
+                                                    : s->call->params,
+                                    .peer = s->call->peer};
+    int r = submission_row(jobs, &submission, &e->row, &e->spec, &e->error, &field);
+    if (r < 0) {
+        e->code = r == -ENOMEM ? API_INTERNAL : API_INVALID_PARAMS;
+        utf8_copy(e->field, sizeof e->field, field ? field : "");
+        return;
     }
+    e->item = s->store.count;
+    s->store.items[s->store.count++] =
+        (struct store_submit_item){.job = e->row, .claim = claim_fold(jobs, e->row)};
+}
+
+static void submit_fail(struct submit *s, int code, const char *field, const char *message)
+{
+    unclaim(s);
+    call_fail(s->call, code, field, "%s", message);
+    submit_free(s);
+}
+
+/* All are checked. */
+static void submit_store(struct submit *s)
+{
+    struct jobs *jobs = s->call->api->jobs;
+    struct store *store = jobs->config.store;
+    const struct entry *first = &s->entries[0];
+    mail_init(&s->store.call.mail, on_submitted);
+    if (!s->many && first->code)
+        submit_fail(s, first->code, first->field, first->error.text);
+    else if (s->store.count > 0)
+        store->engine->submit(store, &s->store);
+    else
+        mailbox_post(jobs->config.mailbox, &s->store.call.mail);
+}
+
+static void submit_step(struct slice *slice)
+{
+    struct submit *s = container_of(slice, struct submit, slice);
+    if (s->call->api->jobs->draining) {
+        submit_fail(s, API_DRAINING, NULL, "the daemon is stopping and accepts no new jobs");
+        return;
+    }
+    for (int i = 0; i < SUBMIT_SLICE && s->prepared < s->count; i++)
+        prepare(s, s->prepared++);
+    if (s->prepared < s->count)
+        slices_add(&s->call->api->slices, slice);
+    else
+        submit_store(s);
 }
 
 static struct submit *submit_new(struct api_call *call)
@@ -159,12 +203,7 @@ static struct submit *submit_new(struct api_call *call)
 
 void call_submit(struct api_call *call)
 {
-    struct jobs *jobs = call->api->jobs;
     size_t count = json_array_size(call->params);
-    if (jobs->draining) {
-        call_fail(call, API_DRAINING, NULL, "the daemon is stopping and accepts no new jobs");
-        return;
-    }
     if (json_is_array(call->params) && (count == 0 || count > SUBMIT_MAX)) {
         call_fail(call, API_INVALID_PARAMS, NULL, "an array of 1 to %d jobs is wanted, %zu came",
                   SUBMIT_MAX, count);
@@ -175,17 +214,6 @@ void call_submit(struct api_call *call)
         call_reply(call, NULL);
         return;
     }
-    prepare(s);
-    if (!s->many && s->entries[0].code) {
-        const struct entry *e = &s->entries[0];
-        call_fail(call, e->code, e->field, "%s", e->error.text);
-        submit_free(s);
-        return;
-    }
-    mail_init(&s->store.call.mail, on_submitted);
-    struct store *store = jobs->config.store;
-    if (s->store.count > 0)
-        store->engine->submit(store, &s->store);
-    else
-        mailbox_post(jobs->config.mailbox, &s->store.call.mail);
+    s->slice.step = submit_step;
+    submit_step(&s->slice);
 }
