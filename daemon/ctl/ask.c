@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/suggest.h"
+#include "client/wire.h"
 #include "ctl/when.h"
 
 #include <errno.h>
@@ -30,7 +31,7 @@ static int read_all(int fd, const char *path, struct buf *b, struct error *err)
         if (n == 0)
             return 0;
         b->len += (size_t)n;
-        if (b->len > ASK_MAX_LINE)
+        if (b->len > WIRE_MAX_LINE)
             return error_set(err, -EFBIG, "%s: a body has to fit into a request of 1 MiB", path);
     }
 }

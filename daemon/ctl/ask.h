@@ -7,9 +7,6 @@
 
 #include <jansson.h>
 
-/* What one line may have, in the protocol: a request with its newline stays within it. */
-#define ASK_MAX_LINE (1024 * 1024)
-
 /* The members that the options of `groups` stand for, as a new object. FORM_FILE reads its file. 0, or a
  * negative errno and a sentence. */
 int ask_options(const struct args *args, unsigned groups, json_t **ret_object, struct error *err);

@@ -41,7 +41,7 @@ int cmd_ping(struct ctl *ctl)
             text_put_safe(&b, version, strlen(version));
         }
         buf_puts(&b, " answers at ");
-        text_put_safe(&b, ctl->conn.path, strlen(ctl->conn.path));
+        text_put_safe(&b, ctl->conn.wire.path, strlen(ctl->conn.wire.path));
         buf_printf(&b, " after %.1f ms\n", (double)(clock_now() - began) / 1e6);
     }
     put(&b);

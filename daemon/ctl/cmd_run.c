@@ -73,12 +73,12 @@ static int report(struct run *run)
 {
     struct error err;
     uint64_t request;
-    if (run->reported || run->ctl->conn.closed)
+    if (run->reported || run->ctl->conn.wire.closed)
         return 0;
     run->reported = true;
     json_t *params =
         json_pack("{s:I, s:i}", "id", (json_int_t)run->id, "status", run->command.status);
-    return conn_send(&run->ctl->conn, "exited", params, &request, &err);
+    return wire_send(&run->ctl->conn.wire, "exited", params, &request, &err);
 }
 
 static int begin(struct run *run)
@@ -369,7 +369,7 @@ static int turn(struct run *run)
     char *line;
     size_t len;
     int r;
-    while ((r = conn_line(&run->ctl->conn, &line, &len)) > 0)
+    while ((r = wire_line(&run->ctl->conn.wire, &line, &len)) > 0)
         if ((r = on_line(run, line, len)) < 0)
             return r;
     return r < 0 || run->ended ? r : wait_for_news(run);
@@ -412,7 +412,7 @@ static int explain_end(struct run *run, int r)
                   "never have it");
         return EXIT_JOB_FAILED;
     }
-    conn_explain(&run->ctl->conn, r, &err);
+    wire_explain(&run->ctl->conn.wire, r, &err);
     out_error("%s", err.text);
     return run->id ? EXIT_JOB_FAILED : EXIT_REFUSED;
 }
@@ -423,7 +423,7 @@ static int wait_for_verdict(struct run *run)
     while (r == 0 && !run->ended)
         r = turn(run);
     progress_deinit(&run->progress);
-    bool lost = r < 0 && run->ctl->conn.closed && run->complete;
+    bool lost = r < 0 && run->ctl->conn.wire.closed && run->complete;
     if (lost) {
         r = wait_for_command(run);
         if (r == 0)
@@ -455,8 +455,8 @@ static int split(struct run *run, struct error *err)
 static int request(struct run *run, json_t *params, struct error *err)
 {
     uint64_t id;
-    int r = conn_send(&run->ctl->conn, "run", params, &id, err);
-    return r < 0 ? r : conn_pass(&run->ctl->conn, run->write_fd, err);
+    int r = wire_send(&run->ctl->conn.wire, "run", params, &id, err);
+    return r < 0 ? r : wire_pass(&run->ctl->conn.wire, run->write_fd, err);
 }
 
 static int check(const struct args *args, struct error *err)
@@ -501,7 +501,7 @@ static int run_it(struct run *run, json_t *params)
     r = r == 0 ? request(run, params, &err) : (json_decref(params), r);
     if (r < 0)
         return ctl_fail(r, &err);
-    progress_init(&run->progress, run->ctl->conn.path);
+    progress_init(&run->progress, run->ctl->conn.wire.path);
     return wait_for_verdict(run);
 }
 
@@ -531,7 +531,7 @@ int cmd_run(struct ctl *ctl)
                       .write_fd = -1,
                       .signal_fd = -1,
                       .guard.link = -1,
-                      .progress.conn.fd = -1,
+                      .progress.conn.wire.fd = -1,
                       .trailer = BUF_INIT};
     const struct args *args = &ctl->args;
     struct error err;

@@ -134,7 +134,7 @@ static int take_lines(struct submission *s, struct error *err)
     char *line;
     size_t len;
     int r;
-    while ((r = conn_line(&s->ctl->conn, &line, &len)) > 0) {
+    while ((r = wire_line(&s->ctl->conn.wire, &line, &len)) > 0) {
         if (s->following)
             r = follow_line(&s->follow, line, len);
         else
@@ -142,11 +142,11 @@ static int take_lines(struct submission *s, struct error *err)
         if (r == 0)
             r = submit_answer(&s->submit, line, len, err);
         else if (r < 0)
-            conn_explain(&s->ctl->conn, r, err);
+            wire_explain(&s->ctl->conn.wire, r, err);
         if (r < 0)
             return r;
     }
-    return r < 0 ? conn_explain(&s->ctl->conn, r, err) : 0;
+    return r < 0 ? wire_explain(&s->ctl->conn.wire, r, err) : 0;
 }
 
 static bool over(const struct submission *s)
@@ -166,7 +166,7 @@ static int wait_more(struct submission *s, struct error *err)
     if (r == 0)
         r = conn_poll(&s->ctl->conn, &input, 1, progress_timeout(&s->progress));
     if (r < 0)
-        return conn_explain(&s->ctl->conn, r, err);
+        return wire_explain(&s->ctl->conn.wire, r, err);
     if (!(input.revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL)))
         return 0;
     r = input.revents & POLLNVAL ? -EBADF : source_read(&s->source);
@@ -248,7 +248,7 @@ static int submit_with(struct submission *s)
         error_set(&err, r, "%s", strerror(-r));
     } else {
         if (s->following)
-            progress_init(&s->progress, s->ctl->conn.path);
+            progress_init(&s->progress, s->ctl->conn.wire.path);
         r = run(s, &err);
         progress_deinit(&s->progress);
     }
@@ -261,7 +261,7 @@ static int submit_with(struct submission *s)
 int cmd_submit(struct ctl *ctl)
 {
     const struct args *args = &ctl->args;
-    struct submission s = {.ctl = ctl, .progress = {.conn = {.fd = -1}}};
+    struct submission s = {.ctl = ctl, .progress = {.conn = {.wire.fd = -1}}};
     struct error err;
     json_t *common = NULL;
     int r = check(ctl, &err), status;

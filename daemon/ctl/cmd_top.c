@@ -36,7 +36,7 @@ struct top {
 static int ask(struct top *top, struct error *err)
 {
     json_t *params = json_pack("{s:i}", "limit", 500);
-    int r = conn_send(&top->ctl->conn, "top", params, &top->asked, err);
+    int r = wire_send(&top->ctl->conn.wire, "top", params, &top->asked, err);
     top->asked_at = clock_now();
     top->due = top->asked_at + top->interval;
     return r;
@@ -49,10 +49,10 @@ static int hear(struct top *top, struct error *err)
     size_t len;
     int r;
     struct answer answer;
-    while ((r = conn_line(&top->ctl->conn, &line, &len)) > 0) {
+    while ((r = wire_line(&top->ctl->conn.wire, &line, &len)) > 0) {
         r = answer_read(line, len, &answer);
         if (r < 0)
-            return conn_explain(&top->ctl->conn, r, err);
+            return wire_explain(&top->ctl->conn.wire, r, err);
         if (r > 0)
             continue;
         if (answer.code != 0) {
@@ -68,7 +68,7 @@ static int hear(struct top *top, struct error *err)
         if (r != 0)
             return r;
     }
-    return r < 0 ? conn_explain(&top->ctl->conn, r, err) : 0;
+    return r < 0 ? wire_explain(&top->ctl->conn.wire, r, err) : 0;
 }
 
 /* --- plain text --------------------------------------------------------------------------------- */
@@ -80,7 +80,7 @@ static int sample(struct top *top)
     int r = ask(top, &err);
     while (r == 0 && (r = hear(top, &err)) == 0)
         if ((r = conn_poll(&top->ctl->conn, NULL, 0, -1)) < 0)
-            r = conn_explain(&top->ctl->conn, r, &err);
+            r = wire_explain(&top->ctl->conn.wire, r, &err);
     return r < 0 ? ctl_fail(r, &err) : 0;
 }
 
@@ -90,7 +90,7 @@ static int wait_until_due(struct top *top)
     for (uint64_t now; (now = clock_now()) < top->due;) {
         int r = conn_poll(&top->ctl->conn, NULL, 0, (int)((top->due - now) / NS_PER_MS) + 1);
         if (r < 0)
-            return ctl_fail(conn_explain(&top->ctl->conn, r, &err), &err);
+            return ctl_fail(wire_explain(&top->ctl->conn.wire, r, &err), &err);
     }
     return 0;
 }
@@ -110,10 +110,10 @@ static int run_plain(struct top *top)
 {
     uint64_t count = top->count ? top->count : 1;
     int status = intr_catch() < 0 ? EXIT_REFUSED : 0;
-    if (status == 0 && top->ctl->conn.fd < 0)
+    if (status == 0 && top->ctl->conn.wire.fd < 0)
         status = ctl_connect(top->ctl);
     top->look.columns = PLAIN_COLUMNS;
-    top->look.path = top->ctl->conn.path;
+    top->look.path = top->ctl->conn.wire.path;
     if (status == 0 && !top->ctl->json)
         status = sample(top);
     for (uint64_t i = 0; status == 0 && i < count; i++) {
@@ -139,7 +139,7 @@ static void draw(struct top *top)
     top_screen_size(&top->look.columns, &top->look.lines);
     if (top->look.skip >= top->model.row_count)
         top->look.skip = top->model.row_count ? top->model.row_count - 1 : 0;
-    top->look.path = top->ctl->conn.path;
+    top->look.path = top->ctl->conn.wire.path;
     top->look.notice = top->notice[0] ? top->notice : NULL;
     top_lay(&top->model, &top->look, &top->page);
     top_screen_draw(&top->page);
@@ -148,7 +148,7 @@ static void draw(struct top *top)
 /* The connection is of no use any more: another one, in a moment. */
 static void lose(struct top *top, const char *why)
 {
-    conn_close(&top->ctl->conn);
+    wire_close(&top->ctl->conn.wire);
     top->asked = 0;
     top->due = clock_now() + RECONNECT;
     snprintf(top->notice, sizeof top->notice, "%s; trying again", why);
@@ -157,7 +157,7 @@ static void lose(struct top *top, const char *why)
 static void reconnect(struct top *top)
 {
     struct error err;
-    if (conn_open(&top->ctl->conn, args_value(&top->ctl->args, OPT_SOCKET), &err) < 0) {
+    if (wire_open(&top->ctl->conn.wire, args_value(&top->ctl->args, OPT_SOCKET), &err) < 0) {
         lose(top, err.text);
         return;
     }
@@ -170,9 +170,9 @@ static void ask_or_reconnect(struct top *top)
     struct error err;
     if (clock_now() < top->due)
         return;
-    if (top->ctl->conn.fd < 0)
+    if (top->ctl->conn.wire.fd < 0)
         reconnect(top);
-    if (top->ctl->conn.fd >= 0 && !top->asked && ask(top, &err) < 0)
+    if (top->ctl->conn.wire.fd >= 0 && !top->asked && ask(top, &err) < 0)
         lose(top, err.text);
     else if (top->asked)
         top->due = clock_now() + top->interval;
@@ -215,7 +215,7 @@ static int wait_for_something(struct top *top, struct pollfd extra[2])
     int timeout = top->due > now ? (int)((top->due - now) / NS_PER_MS) + 1 : 0;
     extra[0] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
     extra[1] = (struct pollfd){.fd = top_screen_signal_fd(), .events = POLLIN};
-    if (top->ctl->conn.fd >= 0)
+    if (top->ctl->conn.wire.fd >= 0)
         return conn_poll(&top->ctl->conn, extra, 2, timeout);
     return poll(extra, 2, timeout) < 0 && errno != EINTR ? -errno : 0;
 }
@@ -239,10 +239,10 @@ static int turn(struct top *top)
             return EXIT_ALL_WELL;
     if (extra[0].revents & (POLLHUP | POLLERR | POLLNVAL)) /* the terminal has gone */
         return EXIT_REFUSED;
-    if (top->ctl->conn.fd >= 0 && !top->look.frozen)
+    if (top->ctl->conn.wire.fd >= 0 && !top->look.frozen)
         listen_to_daemon(top);
-    if (r < 0 && top->ctl->conn.fd >= 0) {
-        conn_explain(&top->ctl->conn, r, &err);
+    if (r < 0 && top->ctl->conn.wire.fd >= 0) {
+        wire_explain(&top->ctl->conn.wire, r, &err);
         lose(top, err.text);
     }
     if (!top->look.frozen)

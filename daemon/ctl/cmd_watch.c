@@ -35,14 +35,14 @@ static int stream(struct ctl *ctl, struct follow *f, struct error *err)
     size_t len;
     for (;;) {
         int r = 0;
-        while (!f->end && r >= 0 && (r = conn_line(conn, &line, &len)) > 0)
+        while (!f->end && r >= 0 && (r = wire_line(&conn->wire, &line, &len)) > 0)
             r = follow_line(f, line, len);
         if (f->end)
             return 0;
         if (r == 0)
             r = conn_poll(conn, NULL, 0, -1);
         if (r < 0)
-            return conn_explain(conn, r, err);
+            return wire_explain(&conn->wire, r, err);
     }
 }
 

@@ -16,7 +16,7 @@ int ctl_fail(int code, const struct error *err)
 int ctl_connect(struct ctl *ctl)
 {
     struct error err;
-    int r = conn_open(&ctl->conn, args_value(&ctl->args, OPT_SOCKET), &err);
+    int r = wire_open(&ctl->conn.wire, args_value(&ctl->args, OPT_SOCKET), &err);
     if (r == 0)
         return 0;
     return ctl_fail(r, &err);
@@ -34,7 +34,7 @@ int ctl_ask(struct ctl *ctl, const char *method, json_t *params, struct answer *
 {
     struct error err;
     struct answer answer;
-    int status = ctl->conn.fd < 0 ? ctl_connect(ctl) : 0;
+    int status = ctl->conn.wire.fd < 0 ? ctl_connect(ctl) : 0;
     if (status != 0) {
         json_decref(params);
         return status;

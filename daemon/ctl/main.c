@@ -59,13 +59,13 @@ static int run(struct ctl *ctl, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct ctl ctl = {.conn = {.fd = -1}};
+    struct ctl ctl = {.conn = {.wire.fd = -1}};
     fill_standard_descriptors();
     signals_note();
     out_init();
     int status = run(&ctl, argc, argv);
     out_flush();
-    conn_close(&ctl.conn);
+    wire_close(&ctl.conn.wire);
     args_deinit(&ctl.args);
     return status;
 }

@@ -90,8 +90,8 @@ void progress_put(struct buf *b, const struct job_view *view, const struct rate 
 void progress_init(struct progress *p, const char *path)
 {
     struct error ignored;
-    *p = (struct progress){.conn = {.fd = -1}};
-    if (!out_has_status() || conn_open(&p->conn, path, &ignored) < 0)
+    *p = (struct progress){.conn = {.wire.fd = -1}};
+    if (!out_has_status() || wire_open(&p->conn.wire, path, &ignored) < 0)
         return;
     p->on = true;
     p->due = clock_now() + PROGRESS_MS * NS_PER_MS;
@@ -101,7 +101,7 @@ void progress_deinit(struct progress *p)
 {
     if (p->on)
         out_status("", 0);
-    conn_close(&p->conn);
+    wire_close(&p->conn.wire);
     p->on = false;
 }
 

@@ -1,4 +1,5 @@
 #include "ctl/source.h"
+#include "client/wire.h"
 #include "ctl/ask.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ int source_init(struct source *s, const char *from, const char **urls, size_t co
     s->fd = s->owned ? open(from, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
     if (s->fd < 0)
         return error_set(err, -errno, "--from: %s: %s", from, strerror(errno));
-    jsonl_init(&s->lines, ASK_MAX_LINE);
+    jsonl_init(&s->lines, WIRE_MAX_LINE);
     s->dry = true;
     return 0;
 }

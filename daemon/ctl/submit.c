@@ -1,4 +1,5 @@
 #include "ctl/submit.h"
+#include "client/wire.h"
 #include "ctl/ask.h"
 #include "ctl/slice.h"
 
@@ -62,7 +63,7 @@ static int send_batch(struct submit *s, struct submit_batch *b, struct error *er
         return 0;
     }
     json_t *params = s->follow ? json_pack("{s:o, s:b}", "jobs", jobs, "follow", 1) : jobs;
-    return conn_send(s->conn, "submit", params, &b->request, err);
+    return wire_send(&s->conn->wire, "submit", params, &b->request, err);
 }
 
 static int open_batch(struct submit *s, struct submit_batch **ret, struct error *err)
@@ -90,7 +91,7 @@ static int make_job(const struct submit *s, const char *text, size_t len, json_t
         oom(err);
     else if (size == 0)
         r = oom(err);
-    else if (size > ASK_MAX_LINE - ENVELOPE)
+    else if (size > WIRE_MAX_LINE - ENVELOPE)
         r = error_set(err, -EINVAL, "the job has %zu bytes; a request may have 1 MiB", size);
     if (r < 0) {
         json_decref(job);
@@ -261,11 +262,11 @@ int submit_answer(struct submit *s, const char *line, size_t len, struct error *
         answer_deinit(&answer);
     }
     if (r < 0)
-        return r == -EPROTO ? r : conn_explain(s->conn, r, err);
+        return r == -EPROTO ? r : wire_explain(&s->conn->wire, r, err);
     r = tell_batch(s, b, &answer);
     answer_deinit(&answer);
     if (r < 0)
-        return conn_explain(s->conn, r, err);
+        return wire_explain(&s->conn->wire, r, err);
     drop_head(s);
     return settle(s, err);
 }

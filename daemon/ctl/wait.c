@@ -36,7 +36,7 @@ static int send_waits(struct waiting *w, struct error *err)
     while (w->sent < w->count && w->sent - w->answered < WINDOW) {
         uint64_t request;
         json_t *params = json_pack("{s:[I]}", "ids", (json_int_t)w->ids[w->sent]);
-        int r = conn_send(&w->ctl->conn, "wait", params, &request, err);
+        int r = wire_send(&w->ctl->conn.wire, "wait", params, &request, err);
         if (r < 0)
             return r;
         w->sent++;
@@ -103,14 +103,14 @@ static int step(struct waiting *w, struct error *err)
     int r = send_waits(w, err);
     if (r < 0)
         return r;
-    while (r >= 0 && w->answered < w->count && (r = conn_line(conn, &line, &len)) > 0)
+    while (r >= 0 && w->answered < w->count && (r = wire_line(&conn->wire, &line, &len)) > 0)
         r = take_line(w, line, len);
     if (r == 0 && w->answered < w->sent) { /* else it is our turn */
         r = progress_tick(&w->progress, w->ids[w->answered], w->answered, w->count);
         if (r == 0)
             r = conn_poll(conn, NULL, 0, progress_timeout(&w->progress));
     }
-    return r < 0 ? conn_explain(conn, r, err) : 0;
+    return r < 0 ? wire_explain(&conn->wire, r, err) : 0;
 }
 
 int wait_for(struct ctl *ctl, const uint64_t *ids, size_t count)
@@ -118,7 +118,7 @@ int wait_for(struct ctl *ctl, const uint64_t *ids, size_t count)
     struct waiting w = {.ctl = ctl, .ids = ids, .count = count};
     struct error err;
     int r = 0;
-    progress_init(&w.progress, ctl->conn.path);
+    progress_init(&w.progress, ctl->conn.wire.path);
     while (r == 0 && w.answered < count)
         r = step(&w, &err);
     progress_deinit(&w.progress);

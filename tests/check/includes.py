@@ -2,7 +2,7 @@
 """Includes name the layer and point down only:
 
     main -> app -> control -> api -> schedule -> job -> attempt -> terms -> {fetch, parse, store} -> record -> flow -> base
-    host -> {parse, flow, base}    ctl -> {flow's pipeline, base}
+    host -> {parse, flow, base}    ctl -> {client, flow's pipeline, base}    client -> base
 
 so fetch, parse and store never include each other, and only attempt and job (and terms, for what a job may ask of them)
 know fetch and parse.
@@ -20,7 +20,8 @@ for rank, entry in enumerate(ORDER):
 ALLOWED = {layer: {low for low in RANK if RANK[low] < RANK[layer]} | {layer} for layer in RANK}
 ALLOWED["control"] -= {"attempt", "fetch", "parse"}
 ALLOWED["host"] = {"host", "parse", "flow", "base"}
-ALLOWED["ctl"] = {"ctl", "base"}
+ALLOWED["client"] = {"client", "base"}
+ALLOWED["ctl"] = {"ctl", "client", "base"}
 PIPELINE = "flow/pipeline.h"
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 

@@ -1,4 +1,4 @@
-#include "ctl/address.h"
+#include "client/address.h"
 
 #include <errno.h>
 #include <fcntl.h>
