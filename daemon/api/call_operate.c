@@ -3,8 +3,8 @@
 
 #include "api/call.h"
 #include "api/call_schedule.h"
+#include "job/hold.h"
 #include "job/job.h"
-#include "job/pause.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -47,10 +47,10 @@ void call_pause(struct api_call *call, bool paused)
         call_fail(call, API_INVALID_PARAMS, "host", "host: the name of a host is wanted");
         return;
     }
-    int r = admission_pause(call->api->jobs, host, parser, paused);
+    int r = hold_set(call->api->jobs, host, parser, paused);
     if (r == -EDQUOT)
         call_fail(call, API_QUEUE_FULL, "host",
-                  "host: %d hosts are paused already; resume some, or pause all", HOSTS_PAUSED_MAX);
+                  "host: %d hosts are paused already; resume some, or pause all", HOLD_HOSTS_MAX);
     else if (r < 0)
         call_reply(call, NULL);
     else

@@ -5,8 +5,8 @@
 #include "api/follower.h"
 #include "base/clock.h"
 #include "base/fd.h"
-#include "job/admission.h"
 #include "job/finish.h"
+#include "job/intake.h"
 #include "job/job.h"
 #include "job/remote.h"
 #include "job/run.h"
@@ -50,7 +50,7 @@ static void start(struct run *run, struct store_job *row)
     if (job->row->due > clock_real_us())
         remote_wait(job);
     else
-        admission_queue(job);
+        intake_job(job);
     job = jobs->draining ? job_find(jobs, id) : NULL;
     if (job)
         job_cancel(job, REMOTE_STOPPED);

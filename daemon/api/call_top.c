@@ -6,8 +6,8 @@
 #include "api/daemon_view.h"
 #include "api/job_view.h"
 #include "base/clock.h"
-#include "job/admission.h"
-#include "job/job.h"
+#include "job/hold.h"
+#include "job/host.h"
 #include "terms/access.h"
 
 #include <string.h>
@@ -62,7 +62,7 @@ static json_t *view_jobs(const struct api_call *call, size_t limit)
 
 static const char *host_state(const struct host *host)
 {
-    if (host->paused)
+    if (host->held)
         return "paused";
     if (host->pace.breaker == BREAKER_OPEN)
         return "broken";
@@ -77,7 +77,7 @@ static const char *host_state(const struct host *host)
 static uint64_t weight(const struct host *host)
 {
     uint64_t waits = host->window_len + (host->more ? 1 : 0);
-    bool trouble = host->paused || host->pace.breaker != BREAKER_CLOSED;
+    bool trouble = host->held || host->pace.breaker != BREAKER_CLOSED;
     return (trouble ? UINT64_C(1) << 62 : 0) | (uint64_t)host->running << 20 | waits;
 }
 
@@ -165,7 +165,7 @@ static json_t *view_top(const struct api_call *call, size_t limit)
     json_t *view = json_pack("{s:s, s:s, s:f, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "instance",
                              api->config.instance, "version", PENSTOCK_VERSION, "uptime",
                              (double)(clock_real_us() - api->started_us) / 1e6, "draining",
-                             jobs->draining, "paused", jobs->paused, "jobs", view_states(jobs),
+                             jobs->draining, "paused", hold_on_all(jobs), "jobs", view_states(jobs),
                              "totals", view_totals(jobs), "workers", view_workers(jobs), "fetch",
                              view_fetch(jobs), "sinks", view_sinks(jobs));
     if (view && store_failing(jobs->config.store))

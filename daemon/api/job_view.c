@@ -69,7 +69,7 @@ json_t *view_job(struct jobs *jobs, const struct store_job *stored)
 {
     const struct job *job = job_find(jobs, stored->id);
     struct store_job seen = *stored, *row = &seen;
-    if (job && job->place == PLACE_WINDOW && seen.state == JOB_RUNNING)
+    if (job && job_waits(job) && seen.state == JOB_RUNNING)
         seen.state = JOB_QUEUED; /* claimed ahead: no attempt is under way */
     if (job && job->spec && job->spec->run)
         seen.due = job->row->due; /* the store does not know */

@@ -9,8 +9,8 @@
 #include "base/self.h"
 #include "fetch/fetch.h"
 #include "flow/body_pipe.h"
-#include "job/admission.h"
-#include "job/job.h"
+#include "job/hold.h"
+#include "job/host.h"
 #include "job/jobs.h"
 #include "schedule/timetable.h"
 
@@ -70,7 +70,7 @@ static void put_daemon(struct metric *m, const struct api *api)
     buf_deinit(&labels);
     one(m, METRIC_GAUGE, "penstock_draining", NULL, "1 while the daemon stops.", jobs->draining);
     one(m, METRIC_GAUGE, "penstock_paused", NULL, "1 while an operator has paused everything.",
-        jobs->paused);
+        hold_on_all(jobs));
     metric_begin(m, METRIC_COUNTER, "penstock_config_reloads", NULL,
                  "Reloads that took effect, and those that were refused.");
     labelled(m, "outcome", "done", api->reloads);

@@ -14,19 +14,43 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "job/admission.h"
 #include "job/finish.h"
-#include "job/job.h"
-#include "job/pause.h"
+#include "job/hold.h"
+#include "job/permit.h"
 #include "job/run.h"
+#include "job/window.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define AHEAD_MAX 64
-#define BRISK_NS  (20 * NS_PER_MS)  /* of an attempt: the host's jobs are short */
 #define STALE_NS  (500 * NS_PER_MS) /* from claim to start: they are not */
 #define BACK_NS   NS_PER_SEC        /* from claim to start: it is given back */
+
+/* What claims of all hosts have in common. */
+struct claims {
+    unsigned folding; /* submissions that claim as well, on their way to the store */
+    unsigned out;     /* claims on their way */
+};
+
+int claims_new(struct claims **ret_claims)
+{
+    *ret_claims = calloc(1, sizeof **ret_claims);
+    return *ret_claims ? 0 : -ENOMEM;
+}
+
+void claims_free(struct claims *claims)
+{
+    assert(!claims || (claims->folding == 0 && claims->out == 0));
+    free(claims);
+}
+
+bool claims_busy(const struct jobs *jobs)
+{
+    return jobs->claims->out > 0;
+}
 
 static void on_claimed(struct mail *mail);
 
@@ -34,7 +58,7 @@ static void post_claim(struct job *job)
 {
     struct store *store = job->jobs->config.store;
     job->claiming = true;
-    job->jobs->claims_out++;
+    job->jobs->claims->out++;
     job->call.claim = (struct store_claim){.id = job->id};
     mail_init(&job->call.claim.call.mail, on_claimed);
     store->engine->claim(store, &job->call.claim);
@@ -70,13 +94,13 @@ static void unclaim(struct job *job, int64_t again)
 {
     struct jobs *jobs = job->jobs;
     struct host *host = job->host;
-    jobs->permits_used--;
+    permit_give(jobs);
     if (again)
-        admission_due(jobs, host->name, again);
-    admission_report(job, NULL);
+        host_due(jobs, host->name, again);
+    host_report(job, NULL);
+    job->has_slot = false;
     job_free(job);
-    admission_slot_free(host);
-    wake_admit(&jobs->wake);
+    host_slot_free(host);
 }
 
 static void refused(struct job *job, const struct store_call *call)
@@ -108,7 +132,7 @@ static void claimed_ahead(struct job *job)
 {
     int r = job->call.claim.call.result;
     if (r == -ENOENT || r == -ESTALE)
-        admission_drop(job);
+        window_drop(job);
     else if (job->cancel_reason)
         cancel(job);
     else if (r == 0 && job->jobs->draining && job->jobs->config.store->engine->keeps)
@@ -125,7 +149,7 @@ static void on_claimed(struct mail *mail)
     int r = job->call.claim.call.result;
 
     job->claiming = false;
-    jobs->claims_out--;
+    jobs->claims->out--;
     if (r == 0) {
         job->claimed = true;
         job->claimed_at = clock_now();
@@ -139,15 +163,6 @@ static void on_claimed(struct mail *mail)
     else
         refused(job, &job->call.claim.call);
     wake_drained(&jobs->wake);
-}
-
-void claim_learn(struct host *host, const struct job *job)
-{
-    struct attempt_report report = {0};
-    uint64_t now = clock_now();
-    if (job->attempt)
-        attempt_report(job->attempt, now, &report);
-    host->brisk = report.started > 0 && now - report.started < BRISK_NS;
 }
 
 /* How far ahead claiming is worth it, from how this job found itself. */
@@ -165,9 +180,7 @@ static void adapt(struct host *host, const struct job *job)
 void job_start(struct job *job)
 {
     struct jobs *jobs = job->jobs;
-    job->place = PLACE_CLAIMING;
-    list_del(&job->link);
-    list_add_tail(&jobs->running, &job->link);
+    job_set_place(job, PLACE_CLAIMING);
     job->started_at = clock_now();
     if (jobs->config.store->engine->keeps)
         adapt(job->host, job);
@@ -188,7 +201,7 @@ void claim_ahead(struct host *host)
         struct job *job = container_of(e, struct job, link);
         if (n++ >= host->ahead)
             return;
-        if (!job->claimed && !job->claiming && !admission_paused(host->jobs, job->row->parser))
+        if (!job->claimed && !job->claiming && !hold_on_parser(host->jobs, job->row->parser))
             post_claim(job);
     }
 }
@@ -197,16 +210,15 @@ void claim_ahead(struct host *host)
 
 static bool has_room(struct host *host)
 {
-    return !host->paused && !host->more && !host->loading &&
+    return !host->held && !host->more && !host->loading &&
            host->running + host->window_len + host->folding < host->limit &&
            pace_wait(&host->pace, &host->limits, clock_now()) == 0;
 }
 
 bool claim_fold(struct jobs *jobs, const struct store_job *row)
 {
-    if (!jobs->config.store->engine->keeps || row->due || !admission_open(jobs) ||
-        jobs->permits_used + jobs->folding >= jobs->settings->workers ||
-        admission_paused(jobs, row->parser))
+    if (!jobs->config.store->engine->keeps || row->due ||
+        !permit_open(jobs, jobs->claims->folding) || hold_on_parser(jobs, row->parser))
         return false;
     struct host *host = host_get(jobs, row->host);
     if (!host)
@@ -216,7 +228,7 @@ bool claim_fold(struct jobs *jobs, const struct store_job *row)
         return false;
     }
     host->folding++;
-    jobs->folding++;
+    jobs->claims->folding++;
     return true;
 }
 
@@ -225,7 +237,7 @@ void claim_unfold(struct jobs *jobs, const struct store_job *row)
     struct host *host = host_get(jobs, row->host); /* it is there as long as it folds */
     if (host && host->folding > 0) {
         host->folding--;
-        jobs->folding--;
+        jobs->claims->folding--;
         host_put_if_idle(host);
     }
 }
@@ -268,7 +280,7 @@ void claim_give_back(struct host *host, uint64_t now)
         struct job *job = container_of(e, struct job, link);
         next = e->next;
         if (!is_kept(job, now)) {
-            host->more = host->stale = true; /* and so the host stays, whatever goes */
+            host_has_more(host); /* and so the host stays, whatever goes */
             job_release(job);
         } else if (job->claimed && !job->spec->run) {
             uint64_t at = job->claimed_at + BACK_NS;

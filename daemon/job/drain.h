@@ -4,6 +4,11 @@
 
 #include "job/jobs.h"
 
+struct drain;
+
+int drain_new(struct drain **ret_drain); /* 0 or -ENOMEM */
+void drain_free(struct drain *drain);    /* takes NULL */
+
 /* Why what is left is cancelled when the daemon ends and its store with it. */
 #define DRAIN_NOT_KEPT "the daemon stopped, and its store does not outlive it"
 

@@ -8,10 +8,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "job/admission.h"
-#include "job/claim.h"
 #include "job/drain.h"
-#include "job/job.h"
+#include "job/host.h"
+#include "job/permit.h"
 #include "job/verdict.h"
 
 #include <errno.h>
@@ -24,7 +23,6 @@
 static void forget(struct job *job)
 {
     struct jobs *jobs = job->jobs;
-    jobs->ending_count--;
     job_free(job);
     walks_room(jobs);
     wake_admit(&jobs->wake);
@@ -34,9 +32,7 @@ static void forget(struct job *job)
 /* It stays in memory between two attempts, in no list. The one that was has its line. */
 static void stay(struct job *job)
 {
-    list_del(&job->link);
-    job->jobs->ending_count--;
-    job->place = PLACE_WINDOW;
+    job_set_place(job, PLACE_ASIDE);
     job->ending = ENDING_NONE;
     attempt_unref(job->attempt);
     job->attempt = NULL;
@@ -95,9 +91,9 @@ static void on_committed(struct mail *mail)
         return;
     }
     if (job->ending == ENDING_RETRY)
-        admission_due(jobs, job->row->host, job->row->due);
+        host_due(jobs, job->row->host, job->row->due);
     if (job->ending == ENDING_INTERRUPTED && !jobs->draining)
-        admission_due(jobs, job->row->host, job->row->due ? job->row->due : clock_real_us());
+        host_due(jobs, job->row->host, job->row->due ? job->row->due : clock_real_us());
     if (job->ending == ENDING_FINAL && stored)
         watch_tell_ended(job);
     forget(job);
@@ -240,23 +236,20 @@ static void send_off(struct job *job, enum job_ending ending, const char *outcom
     struct host *host = job->host;
     bool had_slot = job->has_slot;
 
-    if (job->place != PLACE_WINDOW && job->place != PLACE_ENDING)
-        jobs->permits_used--;
-    if (job->place == PLACE_WINDOW && host)
-        host->window_len--;
-    list_del(&job->link);
+    if (job->place == PLACE_WINDOW)
+        host_window_remove(job);
+    else if (job->place != PLACE_ASIDE)
+        permit_give(jobs);
     list_del(&job->hop_link);
-    list_add_tail(&jobs->ending, &job->link);
-    jobs->ending_count++;
     if (!job->attempt)
-        admission_report(job, NULL);
-    job->place = PLACE_ENDING;
+        host_report(job, NULL);
+    job_set_place(job, PLACE_ENDING);
     job->ending = ending;
     job->host = NULL;
     job->has_slot = false;
     if (host && had_slot) {
-        claim_learn(host, job);
-        admission_slot_free(host);
+        host_learn(host, job);
+        host_slot_free(host);
     } else if (host) {
         host_put_if_idle(host);
     }
@@ -434,7 +427,7 @@ void job_attempt_ended(struct job *job)
 {
     const struct cause *cause = attempt_conclude(job->attempt);
     count_attempt(job);
-    admission_report(job, cause);
+    host_report(job, cause);
     if (!keep_body(job))
         conclude(job);
 }

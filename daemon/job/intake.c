@@ -1,13 +1,37 @@
 #include "job/intake.h"
 
 #include "base/clock.h"
-#include "job/admission.h"
+#include "job/claim.h"
 #include "job/drain.h"
 #include "job/finish.h"
-#include "job/job.h"
+#include "job/host.h"
+#include "job/window.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+void intake_job(struct job *job)
+{
+    struct host *host = host_get(job->jobs, job->row->host);
+    if (job->claimed && (!host || host->jobs->draining)) {
+        job_release(job);
+        return;
+    }
+    if (!host) {
+        job_free(job); /* the row stays in the store and is found at the next load of its host */
+        return;
+    }
+    /* The store could give a command's job back, but not its pipe. */
+    if (job->claimed || job->spec->run || window_has_room(host)) {
+        host_window_add(host, job);
+        if (job->claimed)
+            claim_watch(job);
+    } else {
+        host_has_more(host);
+        job_free(job);
+    }
+    wake_admit(&host->jobs->wake);
+}
 
 void intake_row(struct jobs *jobs, struct store_job *row, struct spec *spec)
 {
@@ -19,7 +43,7 @@ void intake_row(struct jobs *jobs, struct store_job *row, struct spec *spec)
         return;
     }
     if (row->due > clock_real_us()) {
-        admission_due(jobs, row->host, row->due);
+        host_due(jobs, row->host, row->due);
         store_job_free(row);
         spec_free(spec);
         return;
@@ -30,11 +54,11 @@ void intake_row(struct jobs *jobs, struct store_job *row, struct spec *spec)
     if (job) {
         job->claimed = claimed;
         job->claimed_at = job->queued_at;
-        admission_queue(job);
+        intake_job(job);
     } else if (claimed) {
         wake_recover(&jobs->wake);
     } else if (host) {
-        admission_due(jobs, host, clock_real_us() + 1000000);
+        host_due(jobs, host, clock_real_us() + 1000000);
     }
     free(host);
 }

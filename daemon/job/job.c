@@ -66,10 +66,67 @@ struct job *job_new(struct jobs *jobs, struct store_job *row, struct spec *spec,
     return job;
 }
 
+/* --- where it stands -------------------------------------------------------------------------- */
+
+static const char *const place_names[] = {
+    [PLACE_ASIDE] = "aside",     [PLACE_WINDOW] = "window",   [PLACE_CLAIMING] = "claiming",
+    [PLACE_RUNNING] = "running", [PLACE_HOPPING] = "hopping", [PLACE_ENDING] = "ending",
+};
+
+static bool place_follows(enum job_place from, enum job_place to)
+{
+#define TO(place) (1u << PLACE_##place)
+    static const unsigned allowed[] = {
+        [PLACE_ASIDE] = TO(WINDOW) | TO(ENDING),     [PLACE_WINDOW] = TO(CLAIMING) | TO(ENDING),
+        [PLACE_CLAIMING] = TO(RUNNING) | TO(ENDING), [PLACE_RUNNING] = TO(HOPPING) | TO(ENDING),
+        [PLACE_HOPPING] = TO(RUNNING) | TO(ENDING),  [PLACE_ENDING] = TO(ASIDE),
+    };
+#undef TO
+    return allowed[from] & 1u << to;
+}
+
+/* NULL: none, or a list of its host's. */
+static struct list *place_list(struct job *job, enum job_place place)
+{
+    switch (place) {
+    case PLACE_CLAIMING:
+    case PLACE_RUNNING:
+    case PLACE_HOPPING:
+        return &job->jobs->running;
+    case PLACE_ENDING:
+        return &job->jobs->ending;
+    default:
+        return NULL;
+    }
+}
+
+void job_set_place(struct job *job, enum job_place place)
+{
+    struct jobs *jobs = job->jobs;
+    struct list *from = place_list(job, job->place), *to = place_list(job, place);
+    assert(place_follows(job->place, place));
+    log_debug("job %llu: %s -> %s", (unsigned long long)job->id, place_names[job->place],
+              place_names[place]);
+    if (job->place == PLACE_ENDING)
+        jobs->ending_count--;
+    if (place == PLACE_ENDING)
+        jobs->ending_count++;
+    job->place = place;
+    if (from == to)
+        return;
+    list_del(&job->link);
+    if (to)
+        list_add_tail(to, &job->link);
+}
+
 void job_free(struct job *job)
 {
     if (!job)
         return;
+    assert(job->place != PLACE_RUNNING && job->place != PLACE_HOPPING && !job->has_slot);
+    assert(list_empty(&job->hop_link));
+    if (job->place == PLACE_ENDING)
+        job->jobs->ending_count--;
     if (job->active.id)
         tree_remove(&job->jobs->active, &job->active.node);
     list_del(&job->link);

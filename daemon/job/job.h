@@ -45,12 +45,16 @@
 
 #include <uv.h>
 
+struct claims;
+struct drain;
+struct holds;
 struct host;
-struct paused_parser;
+struct recovery;
 
 /* Where an active job stands; `state` of its row is what the outside sees. */
 enum job_place {
-    PLACE_WINDOW, /* in its host's window; queued. Of `run` also in jobs->remotes, without a host */
+    PLACE_ASIDE,  /* in no queue: it was just made, or is a command's and not due yet (remote.h) */
+    PLACE_WINDOW, /* in its host's window; queued */
     PLACE_CLAIMING, /* holds permit and slot; its claim is on the way from the store */
     PLACE_RUNNING,  /* holds permit and slot; an attempt is under way */
     PLACE_HOPPING,  /* as running, but waits for a slot of the host it was redirected to */
@@ -129,6 +133,7 @@ struct jobs {
     struct tree hosts;  /* by name */
     unsigned host_count;
     struct list ready;   /* hosts that may have something to start, in turn */
+    struct list freed;   /* hosts that may have a slot for a job that was redirected there */
     struct list running; /* jobs: claiming, running, hopping */
     struct list ending;
     struct list wordless; /* of those, by hop_link: there was no memory for their lines; finish.c */
@@ -136,23 +141,15 @@ struct jobs {
     struct buf shown;     /* verdict.c: a message, redacted */
     struct list remotes;  /* jobs of `run` that are not due yet, by `due`; remote.c */
     unsigned permits_used, ending_count;
-    unsigned folding, claims_out; /* submissions that claim; claims on their way */
 
-    bool recovering;     /* recover.c: a page is under way */
-    bool loading;        /* admission_load: the list of hosts is */
-    uint64_t recover_at; /* clock_now: the queue is to be read again then; 0: no */
-
+    struct holds *holds;
+    struct claims *claims;
+    struct recovery *recovery;
+    bool unread; /* recover.c: what was running is not all known yet, and nothing starts */
     struct walks walks;
-    bool paused; /* by an operator: nothing starts */
-    unsigned hosts_paused;
-    struct tree parsers; /* pause.c: those that are paused, by name */
-
-    bool draining, stopped, drained_told;
-    struct walk lost;  /* drain.c: over the queue that ends with the daemon */
-    bool cancelling;   /* that walk is under way */
-    unsigned deferred; /* drain_defer */
-    void (*drained)(void *arg);
-    void *drained_arg;
+    struct drain *drain;
+    bool draining; /* nothing new is accepted, and nothing queued is started */
+    bool stopped;  /* nor goes on what runs */
     void (*closed)(void *arg);
     void *closed_arg;
 
@@ -169,5 +166,13 @@ struct job *job_new(struct jobs *jobs, struct store_job *row, struct spec *spec,
 void job_free(struct job *job);
 struct job *job_find(struct jobs *jobs, uint64_t id);
 void job_set_state(struct job *job, enum job_state state);
+/* The one way to another place, and into the list of that place; the window and the hops of a host aside, where host.c
+ * puts it. */
+void job_set_place(struct job *job, enum job_place place);
+/* It does not run, and is not ending. */
+static inline bool job_waits(const struct job *job)
+{
+    return job->place == PLACE_ASIDE || job->place == PLACE_WINDOW;
+}
 
 #endif

@@ -3,16 +3,20 @@
 
 #include "base/clock.h"
 #include "job/admission.h"
+#include "job/claim.h"
 #include "job/drain.h"
 #include "job/finish.h"
-#include "job/job.h"
+#include "job/hold.h"
+#include "job/host.h"
+#include "job/intake.h"
 #include "job/recover.h"
 #include "job/remote.h"
 #include "job/run.h"
-#include "job/submission.h"
 #include "job/verdict.h"
 #include "terms/proxy.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +30,7 @@ static void on_due(void *arg)
     finish_check_words(jobs);
     admission_check_due(jobs);
     while ((job = remote_take_due(jobs)))
-        admission_queue(job);
+        intake_job(job);
     recover_check(jobs);
 }
 
@@ -80,6 +84,33 @@ static void set_env(struct jobs *jobs)
     };
 }
 
+static int parts_new(struct jobs *jobs)
+{
+    int r = proxy_new(jobs->settings->proxy, &jobs->proxy);
+    if (r == 0)
+        r = holds_new(&jobs->holds);
+    if (r == 0)
+        r = claims_new(&jobs->claims);
+    if (r == 0)
+        r = recovery_new(&jobs->recovery);
+    if (r == 0)
+        r = drain_new(&jobs->drain);
+    return r;
+}
+
+static void parts_free(struct jobs *jobs)
+{
+    drain_free(jobs->drain);
+    recovery_free(jobs->recovery);
+    claims_free(jobs->claims);
+    holds_free(jobs->holds);
+    buf_deinit(&jobs->shown);
+    proxy_free(jobs->proxy);
+    registry_unref(jobs->registry);
+    policy_unref(jobs->policy);
+    free(jobs);
+}
+
 int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct error *err)
 {
     struct jobs *jobs = calloc(1, sizeof *jobs);
@@ -92,30 +123,25 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct er
     jobs->policy = policy_ref(config->policy);
     tree_init(&jobs->active, tree_by_id);
     tree_init(&jobs->hosts, tree_by_name);
-    tree_init(&jobs->parsers, tree_by_name);
     list_init(&jobs->ready);
+    list_init(&jobs->freed);
     list_init(&jobs->running);
     list_init(&jobs->ending);
     list_init(&jobs->wordless);
     list_init(&jobs->remotes);
     list_init(&jobs->watches);
     walks_init(&jobs->walks);
-    int r = proxy_new(jobs->settings->proxy, &jobs->proxy);
+    int r = parts_new(jobs);
     set_env(jobs);
     if (r == 0)
         r = verdict_init(jobs);
     if (r == 0)
         r = wake_init(&jobs->wake, config->loop, config->mailbox, &wake_calls, jobs);
     if (r < 0) {
-        buf_deinit(&jobs->shown);
-        proxy_free(jobs->proxy);
-        registry_unref(jobs->registry);
-        policy_unref(jobs->policy);
-        free(jobs);
+        parts_free(jobs);
         return error_set(err, r, "the jobs cannot be set up: %s", strerror(-r));
     }
     recover_start(jobs);
-    admission_load(jobs);
     *ret_jobs = jobs;
     return 0;
 }
@@ -129,9 +155,7 @@ void jobs_reconfigure(struct jobs *jobs, const struct settings *settings, struct
     policy_unref(jobs->policy);
     jobs->policy = policy_ref(policy);
     pool_set_workers(jobs->config.pool, (unsigned)settings->workers);
-    tree_for_each(n, &jobs->hosts)
-        admission_limit_changed(container_of(n, struct host, entry.node));
-    wake_admit(&jobs->wake);
+    hosts_limits_changed(jobs);
 }
 
 void jobs_figures(const struct jobs *jobs, unsigned *ret_running, uint64_t *ret_pending)
@@ -163,12 +187,10 @@ static void on_closed(void *arg)
     struct jobs *jobs = arg;
     void (*closed)(void *) = jobs->closed;
     void *closed_arg = jobs->closed_arg;
-    admission_free(jobs);
-    buf_deinit(&jobs->shown);
-    proxy_free(jobs->proxy);
-    registry_unref(jobs->registry);
-    policy_unref(jobs->policy);
-    free(jobs);
+    hosts_free(jobs);
+    assert(!tree_first(&jobs->active) && list_empty(&jobs->running) && list_empty(&jobs->ending));
+    assert(jobs->permits_used == 0 && jobs->ending_count == 0);
+    parts_free(jobs);
     if (closed)
         closed(closed_arg);
 }

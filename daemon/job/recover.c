@@ -7,43 +7,63 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "job/admission.h"
 #include "job/finish.h"
-#include "job/job.h"
+#include "job/host.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #define PAGE     256
 #define AGAIN_NS NS_PER_SEC
 
 struct recovery {
+    bool reading; /* the rows that were running are being read */
+    bool loading; /* the list of hosts with a queue is */
+    uint64_t at;  /* clock_now: all of it is to be read again then; 0: no */
+};
+
+/* The walk over the rows that were running. */
+struct reading {
     struct store_list list;
     struct jobs *jobs;
     size_t torn;
 };
 
-static void next_page(struct recovery *r, uint64_t before);
+int recovery_new(struct recovery **ret_recovery)
+{
+    *ret_recovery = calloc(1, sizeof **ret_recovery);
+    return *ret_recovery ? 0 : -ENOMEM;
+}
+
+void recovery_free(struct recovery *recovery)
+{
+    assert(!recovery || (!recovery->reading && !recovery->loading));
+    free(recovery);
+}
+
+bool recover_busy(const struct jobs *jobs)
+{
+    return jobs->recovery->reading || jobs->recovery->loading;
+}
+
+static void set_unread(struct jobs *jobs)
+{
+    jobs->unread = jobs->recovery->reading || jobs->recovery->at;
+}
+
+static void next_page(struct reading *r, uint64_t before);
 
 void recover_again(struct jobs *jobs)
 {
-    jobs->recover_at = clock_now() + AGAIN_NS;
-    wake_at(&jobs->wake, jobs->recover_at);
+    jobs->recovery->at = clock_now() + AGAIN_NS;
+    set_unread(jobs);
+    wake_at(&jobs->wake, jobs->recovery->at);
 }
 
-void recover_check(struct jobs *jobs)
-{
-    if (!jobs->recover_at)
-        return;
-    if (clock_now() < jobs->recover_at || jobs->recovering || jobs->loading) {
-        wake_at(&jobs->wake, jobs->recover_at);
-        return;
-    }
-    jobs->recover_at = 0;
-    recover_start(jobs);
-    admission_load(jobs);
-}
+/* --- what was running -------------------------------------------------------------------------- */
 
-static void close_row(struct recovery *r, struct store_job *row)
+static void close_row(struct reading *r, struct store_job *row)
 {
     if (job_find(r->jobs, row->id)) {
         store_job_free(row);
@@ -61,12 +81,13 @@ static void close_row(struct recovery *r, struct store_job *row)
     job_torn(job);
 }
 
-static void end(struct recovery *r)
+static void end(struct reading *r)
 {
     struct jobs *jobs = r->jobs;
     if (r->torn > 0)
         log_info("%zu jobs were running when the daemon ended; they run again", r->torn);
-    jobs->recovering = false;
+    jobs->recovery->reading = false;
+    set_unread(jobs);
     free(r);
     wake_admit(&jobs->wake);
     wake_drained(&jobs->wake);
@@ -74,7 +95,7 @@ static void end(struct recovery *r)
 
 static void on_page(struct mail *mail)
 {
-    struct recovery *r = container_of(mail, struct recovery, list.call.mail);
+    struct reading *r = container_of(mail, struct reading, list.call.mail);
     uint64_t next = r->list.next;
     if (r->list.call.result < 0) {
         log_error("the jobs that were running could not be read, and are tried again: %s",
@@ -91,7 +112,7 @@ static void on_page(struct mail *mail)
         end(r);
 }
 
-static void next_page(struct recovery *r, uint64_t before)
+static void next_page(struct reading *r, uint64_t before)
 {
     struct store *store = r->jobs->config.store;
     r->list = (struct store_list){
@@ -100,16 +121,82 @@ static void next_page(struct recovery *r, uint64_t before)
     store->engine->list(store, &r->list);
 }
 
-void recover_start(struct jobs *jobs)
+static void read_running(struct jobs *jobs)
 {
     if (!jobs->config.store->engine->keeps)
         return;
-    struct recovery *r = calloc(1, sizeof *r);
+    struct reading *r = calloc(1, sizeof *r);
     if (!r) {
         recover_again(jobs);
         return;
     }
     r->jobs = jobs;
-    jobs->recovering = true;
+    jobs->recovery->reading = true;
+    set_unread(jobs);
     next_page(r, 0);
+}
+
+/* --- what was queued --------------------------------------------------------------------------- */
+
+struct initial {
+    struct store_hosts call;
+    struct jobs *jobs;
+};
+
+static void on_hosts(struct mail *mail)
+{
+    struct initial *initial = container_of(mail, struct initial, call.call.mail);
+    struct jobs *jobs = initial->jobs;
+    jobs->recovery->loading = false;
+    if (initial->call.call.result < 0) {
+        log_error("the queue could not be read, and is tried again: %s",
+                  initial->call.call.error.text);
+        recover_again(jobs);
+    }
+    for (size_t i = 0; i < initial->call.count; i++) {
+        struct host *host = host_get(jobs, initial->call.hosts[i].host);
+        if (host)
+            host_has_more(host);
+        free(initial->call.hosts[i].host);
+    }
+    free(initial->call.hosts);
+    free(initial);
+    wake_admit(&jobs->wake);
+    wake_drained(&jobs->wake);
+}
+
+static void load_hosts(struct jobs *jobs)
+{
+    struct initial *initial = calloc(1, sizeof *initial);
+    if (!initial) {
+        log_error("no memory to read the queue; it is tried again");
+        recover_again(jobs);
+        return;
+    }
+    initial->jobs = jobs;
+    jobs->recovery->loading = true;
+    mail_init(&initial->call.call.mail, on_hosts);
+    jobs->config.store->engine->hosts(jobs->config.store, &initial->call);
+}
+
+/* --- both --------------------------------------------------------------------------------------- */
+
+void recover_start(struct jobs *jobs)
+{
+    read_running(jobs);
+    load_hosts(jobs);
+}
+
+void recover_check(struct jobs *jobs)
+{
+    struct recovery *recovery = jobs->recovery;
+    if (!recovery->at)
+        return;
+    if (clock_now() < recovery->at || recover_busy(jobs)) {
+        wake_at(&jobs->wake, recovery->at);
+        return;
+    }
+    recovery->at = 0;
+    set_unread(jobs);
+    recover_start(jobs);
 }

@@ -4,8 +4,8 @@
 #include "attempt/redirect.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "job/admission.h"
 #include "job/finish.h"
+#include "job/host.h"
 #include "job/job.h"
 #include "job/verdict.h"
 
@@ -150,7 +150,7 @@ void job_launch(struct job *job)
         fail_now(job, KIND_RESOURCES, "no memory for the attempt");
         return;
     }
-    job->place = PLACE_RUNNING;
+    job_set_place(job, PLACE_RUNNING);
     struct attempt_report report;
     attempt_report(job->attempt, clock_now(), &report);
     job->started_at = job->started_at ? job->started_at : clock_now();
@@ -166,7 +166,6 @@ void job_launch(struct job *job)
 
 static void hop(struct job *job, const char *url, const char *host)
 {
-    job->place = PLACE_RUNNING;
     if (take_hop(job, url, host) < 0)
         attempt_abort(job->attempt, KIND_RESOURCES, "no memory for a redirect");
 }
@@ -244,9 +243,10 @@ static void on_redirected(struct attempt *a, const char *url)
     } else {
         free(job->hop_url);
         job->hop_url = strdup(url);
-        if (!job->hop_url)
+        r = job->hop_url ? host_hop(job, host) : -ENOMEM;
+        if (r < 0)
             attempt_abort(a, KIND_RESOURCES, "no memory for a redirect");
-        else if (admission_take_hop(job, host))
+        else if (r > 0)
             job_continue(job);
     }
     free(host);
@@ -274,6 +274,7 @@ bool job_cancel(struct job *job, const char *reason)
     struct cause cause = {.cancelled = true};
     snprintf(cause.message, sizeof cause.message, "%s", reason);
     switch (job->place) {
+    case PLACE_ASIDE:
     case PLACE_WINDOW:
         if (job->claiming) /* the store has the call that a finish would use */
             return set_cancel_reason(job, reason);

@@ -5,7 +5,7 @@
 #include "job/job.h"
 
 void job_launch(struct job *job);                     /* is claimed */
-void job_continue(struct job *job);                   /* PLACE_HOPPING, and the slot is there */
+void job_continue(struct job *job);                   /* was redirected, and has its slot */
 bool job_cancel(struct job *job, const char *reason); /* false: its verdict is given already */
 /* Cancels the job of this row, whose ownership it takes, be it in memory or not. 0; -EALREADY: it has ended; or
  * -ENOMEM. */

@@ -37,6 +37,37 @@ class Hops(penstock_test.Case):
         self.server.release("it")
         self.assert_verdict(daemon.verdict(held), "done")
 
+    def test_slot_for_one_that_was_redirected(self):
+        """Whoever waits for a slot of the other host has it as soon as one is free, before those that have not begun."""
+        daemon = self.daemon(HOLD)
+        first = daemon.submit(self.at("localhost", "/lines?n=9&hold=it"))
+        until(lambda: self.server.counts("/lines").get("requests"), "the slot is taken")
+        queued = daemon.submit(self.at("localhost", "/bytes?n=4"))
+        hops = daemon.submit(self.at("127.0.0.1", "/text?text=x", self.at("localhost", "/bytes?n=3&hold=hop")))
+        until(lambda: daemon.state(hops) == "running" and daemon.call("show", {"id": hops})["waiting_for"] == "host",
+              "it waits for the other host")
+        self.server.release("it")
+        self.assert_verdict(daemon.verdict(first), "done")
+        until(lambda: daemon.call("show", {"id": hops})["waiting_for"] == "origin", "it goes on")
+        self.assertEqual(daemon.state(queued), "queued")
+        self.server.release("hop")
+        self.assert_verdict(daemon.verdict(hops), "done")
+        self.assert_verdict(daemon.verdict(queued), "done")
+
+    def test_slot_for_one_that_was_redirected_in_a_drain(self):
+        """Nothing starts any more, but what runs and waits for a slot goes on."""
+        daemon = self.daemon(HOLD)
+        first = daemon.submit(self.at("localhost", "/lines?n=9&hold=it"))
+        until(lambda: self.server.counts("/lines").get("requests"), "the slot is taken")
+        hops = daemon.submit(self.at("127.0.0.1", "/text?text=x", self.at("localhost", "/bytes?n=3")))
+        until(lambda: daemon.state(hops) == "running" and daemon.call("show", {"id": hops})["waiting_for"] == "host",
+              "it waits for the other host")
+        daemon.process.send_signal(signal.SIGTERM)
+        until(lambda: daemon.call("stats")["draining"], "it drains")
+        self.server.release("it")
+        self.assertEqual(daemon.process.wait(30), 0)
+        self.assertEqual([daemon.verdict(job)["state"] for job in (first, hops)], ["done", "done"])
+
     def test_who_waits_for_a_rate(self):
         """Of bytes or of requests, it is the host that a job waits for."""
         config = self.wrote("rates.conf", '[host "localhost"]\nbytes_per_second = 1K\n'
