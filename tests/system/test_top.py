@@ -73,7 +73,8 @@ class Top(penstock_test.Case):
         """Slow downloads, a stalled one, and a parser that waits for them."""
         for i in range(count):
             self.penstock.submit(self.web.url(f"/bytes?n=50000000&drip={rate}"))
-        until(lambda: len(self.penstock.call("list", {"state": "running"})["jobs"]) == count, "they run")
+        until(lambda: sum(job["running"]["bytes"] > 0 for job in self.penstock.call("list", {"state": "running"})["jobs"]
+                          if "running" in job) == count, "their bodies come")
 
     def show(self, columns=120, lines=30, options=""):
         terminal = Terminal(self, columns, lines)
