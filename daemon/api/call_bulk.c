@@ -2,6 +2,7 @@
 #include "api/call_bulk.h"
 
 #include "api/call.h"
+#include "base/json_read.h"
 #include "job/drain.h"
 #include "job/intake.h"
 #include "job/job.h"
@@ -117,7 +118,7 @@ static bool retry_row(struct bulk *b, struct store_job *row)
         store_job_free(row);
         return false;
     }
-    json_t *json = json_loads(row->spec, 0, NULL);
+    json_t *json = json_read_text(row->spec, 0, NULL);
     if (json) {
         json_object_del(json, "key"); /* it would only find the old job again */
         json_object_del(json, "not_before");

@@ -5,6 +5,7 @@
 #include "api/follower.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/json_read.h"
 #include "job/finish.h"
 #include "job/intake.h"
 #include "job/job.h"
@@ -107,7 +108,7 @@ static bool prepare(struct run *run)
     struct api_call *call = run->call;
     struct error err = {"no memory for the job"};
     const char *field = NULL;
-    json_t *job = json_deep_copy(call->params);
+    json_t *job = json_deep_copied(call->params);
     int r = job ? make_row(run, job, &err, &field) : -ENOMEM;
     if (r < 0)
         call_fail(call, r == -ENOMEM ? API_INTERNAL : API_INVALID_PARAMS, field, "%s", err.text);

@@ -4,6 +4,7 @@
 #include "api/call.h"
 #include "api/call_apply.h"
 #include "api/job_view.h"
+#include "base/json_read.h"
 #include "job/job.h"
 #include "schedule/schedules.h"
 #include "schedule/timetable.h"
@@ -32,7 +33,7 @@ static json_t *view(const struct jobs *jobs, const struct schedule *s)
 {
     static const char *const shown[] = {"every", "cron", "timezone", "jitter", "parser", "labels"};
     const struct store_schedule *row = s->row;
-    json_t *asked = json_loads(row->spec, 0, NULL);
+    json_t *asked = json_read_text(row->spec, 0, NULL);
     const char *url = json_string_value(json_object_get(asked, "url"));
     char *shown_url = url ? spec_redact_url(url, &jobs->settings->redact) : NULL;
     json_t *view = json_pack("{s:s, s:s*}", "name", row->name, "url", shown_url);

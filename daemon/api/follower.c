@@ -8,6 +8,7 @@
 
 #include "api/call.h"
 #include "api/select.h"
+#include "base/json_read.h"
 #include "job/job.h"
 #include "record/sink.h"
 #include "store/store.h"
@@ -317,7 +318,7 @@ static int follow_select(struct follower *f, const json_t *params, struct error 
     size_t members = json_object_size(params) - (json_object_get(params, "events") ? 1 : 0);
     if (members == 0)
         return 0;
-    f->filter->params = json_deep_copy(params);
+    f->filter->params = json_deep_copied(params);
     if (!f->filter->params)
         return error_set(err, -ENOMEM, "no memory to follow these jobs");
     return select_parse(f->filter->params, also, &f->filter->select, err, &field);

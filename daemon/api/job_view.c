@@ -1,6 +1,7 @@
 #include "api/job_view.h"
 
 #include "base/clock.h"
+#include "base/json_read.h"
 #include "job/admission.h"
 #include "job/job.h"
 
@@ -19,7 +20,8 @@ void view_set_time(json_t *view, const char *name, int64_t us)
 
 static void set_text(json_t *view, const char *name, const char *text)
 {
-    json_t *value = text ? json_loads(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL) : NULL;
+    json_t *value =
+        text ? json_read_text(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL) : NULL;
     json_object_set_new(view, name, value ? value : json_null());
 }
 
@@ -58,7 +60,7 @@ json_t *view_running(const struct job *job)
 
 static char *shown_url(const struct jobs *jobs, const struct store_job *row)
 {
-    json_t *spec = json_loads(row->spec, 0, NULL);
+    json_t *spec = json_read_text(row->spec, 0, NULL);
     const char *url = json_string_value(json_object_get(spec, "url"));
     char *shown = url ? spec_redact_url(url, &jobs->settings->redact) : NULL;
     json_decref(spec);
@@ -106,7 +108,7 @@ static json_t *view_history(const char *lines)
     char *text = NULL;
     if (asprintf(&text, "[%s]", lines) < 0)
         return NULL;
-    json_t *list = json_loads(text, 0, NULL);
+    json_t *list = json_read_text(text, 0, NULL);
     free(text);
     return list;
 }

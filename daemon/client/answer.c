@@ -1,5 +1,7 @@
 #include "client/answer.h"
 
+#include "base/json_read.h"
+
 #include <errno.h>
 
 static int read_error(struct answer *answer, const json_t *error)
@@ -17,7 +19,7 @@ static int read_error(struct answer *answer, const json_t *error)
 int answer_read(const char *line, size_t len, struct answer *ret_answer)
 {
     struct answer answer = {.text = line, .len = len};
-    answer.root = json_loadb(line, len, JSON_ALLOW_NUL, NULL);
+    answer.root = json_read(line, len, JSON_ALLOW_NUL, NULL);
     int r = json_is_object(answer.root) ? 0 : -EBADMSG;
     if (r == 0 && json_object_get(answer.root, "method"))
         r = 1;

@@ -1,5 +1,6 @@
 #include "control/message.h"
 
+#include "base/json_read.h"
 #include "control/reply.h"
 
 #include <errno.h>
@@ -92,7 +93,7 @@ int message_parse(const char *text, size_t len, json_t **ret_root, struct error 
     if (r < 0)
         return r;
     json_error_t why;
-    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+    json_t *root = json_read(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
     if (!root) {
         if (json_error_code(&why) == json_error_out_of_memory)
             return -ENOMEM;

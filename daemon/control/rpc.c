@@ -1,6 +1,7 @@
 #include "control/rpc.h"
 
 #include "base/fd.h"
+#include "base/json_read.h"
 
 #include "control/message.h"
 #include "control/reply.h"
@@ -29,7 +30,8 @@ struct request {
     json_t *
         check; /* a `follow` by ids: its answer, until a call of ours says that there are such jobs */
     json_t *check_params;
-    size_t bytes; /* its share of rpc->bytes */
+    unsigned lost; /* json_lost() when it was begun */
+    size_t bytes;  /* its share of rpc->bytes */
     struct buf text;
     struct api_call call;
 };
@@ -117,15 +119,18 @@ static void answer_error(struct request *r, int code, const char *message, const
     settle(r);
 }
 
-/* `result` is taken over; NULL: there was no memory for it. */
+/* Takes ownership of `result`; NULL: there was no memory for it. An answer that may have lost a piece is not given: to
+ * know that, it is enough that nothing was lost on this thread since the request was begun. */
 static void answer_result(struct request *r, json_t *result)
 {
-    if (!result)
-        r->text.failed = true;
-    else if (r->message.id)
-        reply_result(&r->text, r->message.id, result);
+    if (!result || json_lost() != r->lost) {
+        answer_error(r, API_INTERNAL, "no memory for the answer", NULL);
+    } else {
+        if (r->message.id)
+            reply_result(&r->text, r->message.id, result);
+        settle(r);
+    }
     json_decref(result);
-    settle(r);
 }
 
 static void answer_follow(struct request *r, int code, const struct error *error, const char *field)
@@ -264,6 +269,7 @@ static void begin(struct request *r)
 {
     list_del(&r->link);
     list_add_tail(&r->rpc->queue, &r->link);
+    r->lost = json_lost();
     r->bytes = message_reserve(&r->message);
     r->rpc->bytes += r->bytes;
     if (r->message.code != 0)

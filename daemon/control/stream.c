@@ -1,5 +1,6 @@
 #include "control/stream.h"
 
+#include "base/json_read.h"
 #include "control/reply.h"
 
 #include <errno.h>
@@ -252,10 +253,10 @@ static unsigned wanted_events(const json_t *params)
 /* `params`, with verdicts among the events: how else would the stream know that an id has ended? */
 static json_t *with_verdicts(const json_t *params, unsigned events)
 {
-    json_t *copy = params ? json_copy((json_t *)params) : json_object();
+    json_t *copy = params ? json_copied(params) : json_object();
     if (!copy || events == EVENT_ALL || (events & EVENT_VERDICT))
         return copy;
-    json_t *list = json_copy(json_object_get(params, "events"));
+    json_t *list = json_copied(json_object_get(params, "events"));
     if (!list || json_array_append_new(list, json_string("verdict")) < 0) {
         json_decref(list);
         json_decref(copy);

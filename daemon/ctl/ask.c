@@ -1,6 +1,7 @@
 #include "ctl/ask.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/json_read.h"
 #include "base/suggest.h"
 #include "client/wire.h"
 #include "ctl/when.h"
@@ -168,7 +169,7 @@ int ask_options(const struct args *args, unsigned groups, json_t **ret_object, s
 static int job_from_json(const char *line, size_t len, json_t **ret_job, struct error *err)
 {
     json_error_t why;
-    json_t *job = json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
+    json_t *job = json_read(line, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
     if (!job)
         return error_set(err, -EINVAL, "not a JSON object: %s (at byte %d)", why.text,
                          why.position);

@@ -1,6 +1,7 @@
 /* list, show, explain, cancel, retry: one request, or a page after another. */
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/json_read.h"
 #include "ctl/ask.h"
 #include "ctl/ctl.h"
 #include "ctl/job.h"
@@ -139,7 +140,7 @@ static void list_page(struct listing *l, const struct answer *answer)
 static int list_step(struct listing *l)
 {
     struct answer answer;
-    json_t *params = json_copy(l->select);
+    json_t *params = json_copied(l->select);
     uint64_t limit = l->left < PAGE ? l->left : PAGE;
     json_object_set_new(params, "limit", json_integer((json_int_t)limit));
     if (l->before)

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/fd.h"
+#include "base/json_read.h"
 #include "ctl/ask.h"
 #include "ctl/child.h"
 #include "ctl/ctl.h"
@@ -205,7 +206,7 @@ static void on_event(struct run *run, const json_t *params)
 static int on_notification(struct run *run, const char *line, size_t len)
 {
     int r = 0;
-    json_t *root = json_loadb(line, len, JSON_ALLOW_NUL, NULL);
+    json_t *root = json_read(line, len, JSON_ALLOW_NUL, NULL);
     const char *method = json_string_value(json_object_get(root, "method"));
     const json_t *params = json_object_get(root, "params");
 

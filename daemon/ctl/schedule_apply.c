@@ -1,6 +1,7 @@
 /* `schedule apply FILE`: JSON lines to schedules. What fits into a request is one, and so all or none. More is tried
  * without effect first, so that a bad line in the middle changes nothing either. */
 #include "base/buf.h"
+#include "base/json_read.h"
 #include "ctl/ask.h"
 #include "ctl/out.h"
 #include "ctl/schedule.h"
@@ -82,7 +83,7 @@ static bool check_line(struct apply *a, const json_t *schedule, uint64_t line)
 static int take_line(struct apply *a, const char *text, size_t len, uint64_t line)
 {
     json_error_t why;
-    json_t *schedule = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+    json_t *schedule = json_read(text, len, JSON_REJECT_DUPLICATES, &why);
     if (!schedule) {
         bad_line(a, line, why.text);
         return 0;

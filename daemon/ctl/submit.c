@@ -1,4 +1,5 @@
 #include "ctl/submit.h"
+#include "base/json_read.h"
 #include "client/wire.h"
 #include "ctl/ask.h"
 #include "ctl/slice.h"
@@ -185,7 +186,7 @@ static int tell_refused(struct submit *s, const struct submit_item *item)
 /* One element of an answer's array. */
 static int tell_one(struct submit *s, const struct submit_item *item, struct slice raw)
 {
-    json_t *one = json_loadb(raw.p, raw.len, JSON_ALLOW_NUL, NULL);
+    json_t *one = json_read(raw.p, raw.len, JSON_ALLOW_NUL, NULL);
     const json_t *error = json_object_get(one, "error");
     const char *why = json_string_value(json_object_get(error, "message"));
     json_int_t id = json_integer_value(json_object_get(one, "id"));

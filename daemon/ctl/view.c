@@ -1,4 +1,5 @@
 #include "ctl/view.h"
+#include "base/json_read.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
 
@@ -92,7 +93,7 @@ void view_put(struct buf *b, const json_t *value)
         return;
     }
     table_init(&t, 2);
-    json_t *plain = json_copy((json_t *)value);
+    json_t *plain = json_copied(value);
     json_object_foreach((json_t *)value, key, member) if (is_list_of_objects(member))
         json_object_del(plain, key);
     put_pairs(&t, plain, "", 0);

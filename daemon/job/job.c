@@ -1,6 +1,7 @@
 #include "job/job.h"
 
 #include "base/clock.h"
+#include "base/json_read.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -22,9 +23,11 @@ static void on_taken(struct sink_line *line)
 static int read_spec(struct job *job, struct error *err)
 {
     json_error_t where;
-    json_t *text = json_loads(job->row->spec, JSON_REJECT_DUPLICATES, &where);
+    json_t *text = json_read_text(job->row->spec, JSON_REJECT_DUPLICATES, &where);
     if (!text)
-        return error_set(err, -EINVAL, "the stored request is not JSON: %s", where.text);
+        return error_set(err,
+                         json_error_code(&where) == json_error_out_of_memory ? -ENOMEM : -EINVAL,
+                         "the stored request is not JSON: %s", where.text);
     const char *field = NULL;
     int r = spec_parse(text, job->jobs->settings, job->jobs->registry, &job->spec, err, &field);
     json_decref(text);

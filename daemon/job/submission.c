@@ -11,9 +11,11 @@
 static char *labels_text(const struct spec *spec)
 {
     json_t *labels = json_object();
-    for (size_t i = 0; labels && i < spec->label_count; i++)
-        json_object_set_new(labels, spec->labels[i].name, json_string(spec->labels[i].value));
-    char *text = json_dumps(labels, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    bool whole = labels;
+    for (size_t i = 0; whole && i < spec->label_count; i++)
+        whole = json_object_set_new(labels, spec->labels[i].name,
+                                    json_string(spec->labels[i].value)) == 0;
+    char *text = whole ? json_dumps(labels, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
     json_decref(labels);
     return text;
 }

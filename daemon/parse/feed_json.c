@@ -1,6 +1,7 @@
 #include "parse/feed_json.h"
 
 #include "base/error.h"
+#include "base/json_read.h"
 #include "parse/feed_entry.h"
 #include "parse/json_scan.h"
 #include "parse/task.h"
@@ -191,7 +192,7 @@ static int take_item(struct feed_json *j, const char *text, size_t len)
     quote_numbers(text, len, &j->quoted);
     if (j->quoted.failed)
         return fail_memory(j);
-    json_t *item = json_loadb(j->quoted.data, j->quoted.len, JSON_ALLOW_NUL, &why);
+    json_t *item = json_read(j->quoted.data, j->quoted.len, JSON_ALLOW_NUL, &why);
     if (!item)
         return fail(j, KIND_PARSER_FAILED, j->cut_line, why.text);
     feed_entry_reset(&j->entry);
@@ -224,7 +225,7 @@ static bool is_own(const struct feed_json *j)
 static int take_member(struct feed_json *j, const char *text, size_t len)
 {
     json_error_t why;
-    json_t *value = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
+    json_t *value = json_read(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
     if (!value)
         return fail(j, KIND_PARSER_FAILED, j->cut_line, why.text);
     const char *string = json_string_value(value);

@@ -1,6 +1,7 @@
 #include "parse/plugin.h"
 
 #include "base/clock.h"
+#include "base/json_read.h"
 #include "base/list.h"
 #include "parse/plugin_check.h"
 #include "parse/process.h"
@@ -138,7 +139,7 @@ static int unusable_parse(FILE *body, struct penstock_run *run)
 static int read_manifest(struct plugin *plugin, const char *answer)
 {
     struct error err;
-    json_t *m = json_loads(answer, JSON_REJECT_DUPLICATES, NULL);
+    json_t *m = json_read_text(answer, JSON_REJECT_DUPLICATES, NULL);
     if (!m) {
         snprintf(plugin->fault, sizeof plugin->fault, "what it says of itself cannot be read");
         return 0;

@@ -1,6 +1,7 @@
 #include "record/journal.h"
 
 #include "base/fd.h"
+#include "base/json_read.h"
 
 #include <ctype.h>
 #include <endian.h>
@@ -110,11 +111,11 @@ static json_t *read_head(const struct batch_line *line)
     const char *end =
         line->event == EVENT_RECORD ? memmem(line->text, line->len, data, sizeof data - 1) : NULL;
     if (!end)
-        return json_loadb(line->text, line->len, JSON_DISABLE_EOF_CHECK, NULL);
+        return json_read(line->text, line->len, JSON_DISABLE_EOF_CHECK, NULL);
     struct buf head = BUF_INIT;
     buf_put(&head, line->text, (size_t)(end - line->text));
     buf_putc(&head, '}');
-    json_t *object = head.failed ? NULL : json_loadb(head.data, head.len, 0, NULL);
+    json_t *object = head.failed ? NULL : json_read(head.data, head.len, 0, NULL);
     buf_deinit(&head);
     return object;
 }

@@ -1,5 +1,6 @@
 #include "schedule/definition.h"
 
+#include "base/json_read.h"
 #include "terms/spec.h"
 
 #include <errno.h>
@@ -64,7 +65,7 @@ static int fill(const json_t *json, struct schedule_spec *s)
 {
     s->name = strdup(json_string_value(json_object_get(json, "name")));
     s->text = spec_store_text(json);
-    s->job = json_copy((json_t *)json);
+    s->job = json_copied(json);
     if (!s->name || !s->text || !s->job || json_object_del(s->job, "name") < 0)
         return -ENOMEM;
     s->when = take_timing(s->job);

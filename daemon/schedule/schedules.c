@@ -1,6 +1,7 @@
 #include "schedule/schedules.h"
 
 #include "base/clock.h"
+#include "base/json_read.h"
 #include "base/log.h"
 #include "job/drain.h"
 #include "job/intake.h"
@@ -237,7 +238,10 @@ json_t *schedules_figures(struct schedules *schedules)
 static int read_stored(const char *text, struct schedule_spec *spec, struct error *err)
 {
     const char *field;
-    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    json_error_t where;
+    json_t *json = json_read_text(text, JSON_REJECT_DUPLICATES, &where);
+    if (!json)
+        return error_set(err, -EINVAL, "what is stored is not JSON: %s", where.text);
     int r = schedule_spec_parse(json, spec, err, &field);
     json_decref(json);
     return r;

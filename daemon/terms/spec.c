@@ -2,6 +2,7 @@
 #include "terms/spec.h"
 
 #include "base/clock.h"
+#include "base/json_read.h"
 #include "base/suggest.h"
 #include "terms/params.h"
 #include "terms/spec_parts.h"
@@ -317,7 +318,7 @@ void spec_free(struct spec *spec)
 
 char *spec_store_text(const json_t *job)
 {
-    json_t *copy = json_copy((json_t *)job);
+    json_t *copy = json_copied(job);
     int failed = !copy;
     for (size_t i = 0; i < MEMBERS && !failed; i++) {
         json_t *value = members[i].singular ? json_object_get(copy, members[i].singular) : NULL;
