@@ -23,7 +23,8 @@
 
 enum { RECORDS_FD = 3 };
 
-/* Shared between the host and the process. */
+/* Shared between the host and the process. What stands in it is the process's word, whatever the host has put there:
+ * the host reads each value once, follows no pointer of it, and uses no descriptor that it names. */
 struct runner {
     struct body body;
     struct parse_task task;
@@ -224,27 +225,36 @@ int runner_start(struct host *h, struct error *err)
 
 void runner_tell(struct runner *runner, enum body_state state)
 {
+    enum body_state open = BODY_OPEN;
     if (state == BODY_ABORTED)
         atomic_store_explicit(&runner->task.source.shut, true, memory_order_release);
-    body_settle(&runner->body, state);
+    /* Not body_settle: its wake_fd could be any descriptor of the host's by now. */
+    atomic_compare_exchange_strong_explicit(&runner->body.state, &open, state, memory_order_acq_rel,
+                                            memory_order_acquire);
+}
+
+/* A bool of the process's, which may hold any byte. */
+static uint8_t flag_of(const volatile void *flag)
+{
+    return *(const volatile uint8_t *)flag != 0;
 }
 
 void runner_report(const struct runner *runner, struct report *report)
 {
     const struct parse_task *task = &runner->task;
     struct body *body = (struct body *)&runner->body;
-    report->decoding = atomic_load_explicit(&body->decoding, memory_order_relaxed);
+    report->returned = flag_of(&runner->returned);
+    atomic_thread_fence(memory_order_acquire);
+    report->decoding = flag_of(&body->decoding);
     report->bytes_decoded = atomic_load_explicit(&body->bytes_decoded, memory_order_relaxed);
-    report->returned =
-        atomic_load_explicit(&((struct runner *)runner)->returned, memory_order_acquire);
     if (!report->returned)
         return;
     report->replaced = task->replaced;
     report->repaired = task->repaired;
     memcpy(report->charset, task->charset, sizeof report->charset);
     report->charset[sizeof report->charset - 1] = '\0';
-    report->body_ended = task->body_ended;
-    report->vouched = task->vouched;
+    report->body_ended = flag_of(&task->body_ended);
+    report->vouched = flag_of(&task->vouched);
     report->notes = task->notes;
     report->skipped = task->skipped;
     report->result = task->result;

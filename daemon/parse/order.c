@@ -243,12 +243,52 @@ void order_free(struct order *order)
     *order = (struct order){0};
 }
 
+/* The name of what cannot be, or NULL. */
+static const char *forged(const struct report *report)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } counts[] = {
+        {"decoded_bytes", report->bytes_decoded},
+        {"notes", report->notes},
+        {"skipped", report->skipped},
+        {"replaced", report->replaced},
+        {"repaired", report->repaired},
+        {"line", report->line},
+        {"offset", report->offset == PENSTOCK_NO_OFFSET ? 0 : report->offset},
+    };
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+        if (counts[i].value >
+            INT64_MAX) /* nobody has counted so far; most readers of JSON neither */
+            return counts[i].name;
+    bool known = report->result == PENSTOCK_OK || report->result == PENSTOCK_ENOUGH ||
+                 report->result == PENSTOCK_FAILED;
+    return report->returned && !known ? "result" : NULL;
+}
+
+void report_check(struct report *report)
+{
+    report->text[sizeof report->text - 1] = '\0';
+    report->charset[sizeof report->charset - 1] = '\0';
+    const char *name = forged(report);
+    if (!name)
+        return;
+    *report = (struct report){.kind = report->kind,
+                              .stage = report->stage,
+                              .status = report->status,
+                              .returned = 1,
+                              .result = PENSTOCK_FAILED,
+                              .error_kind = KIND_PARSER_CRASHED,
+                              .offset = PENSTOCK_NO_OFFSET};
+    snprintf(report->text, sizeof report->text,
+             "its process has written over what it shares with penstock-host: `%s` cannot be",
+             name);
+}
+
 void report_take_text(const struct report *report, struct parse_task *task)
 {
-    char name[CHARSET_LABEL];
-    memcpy(name, report->charset, sizeof name);
-    name[sizeof name - 1] = '\0';
-    const struct charset *charset = charset_find(name);
+    const struct charset *charset = charset_find(report->charset);
     snprintf(task->charset, sizeof task->charset, "%s", charset ? charset->name : "");
     task->replaced += report->replaced;
     task->repaired += report->repaired;

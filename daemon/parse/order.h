@@ -76,6 +76,10 @@ struct report {
     char text[512];
 };
 
+/* A report as it came: its strings are ended, and where a plug-in's process has left what cannot be (it shares memory
+ * with its host, and may have written anything there) it becomes one of a parser that crashed, which says so. */
+void report_check(struct report *report);
+
 /* What became of the body's text, into the task: `charset` and what is counted. */
 void report_take_text(const struct report *report, struct parse_task *task);
 

@@ -314,7 +314,7 @@ static void take_report(struct run *run)
         n = recv(run->control, &run->report, sizeof run->report, MSG_WAITALL);
     while (n < 0 && errno == EINTR);
     run->reported = n == (ssize_t)sizeof run->report;
-    run->report.text[sizeof run->report.text - 1] = '\0';
+    report_check(&run->report);
     run->host_lost = !run->reported;
 }
 

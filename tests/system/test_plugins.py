@@ -167,6 +167,16 @@ class Plugins(penstock_test.Case):
         self.assertTrue(daemon.alive())
         self.assert_verdict(self.wicked(daemon, "count"), "done", None, "length")
 
+    def test_shared_memory(self):
+        """What a process shares with its host is its word: numbers that cannot be fail the job, and no verdict has them."""
+        daemon = self.start()
+        verdict = self.wicked(daemon, "forge")
+        self.assert_verdict(verdict, "failed", "parser_crashed")
+        self.assertIn("decoded_bytes` cannot be", verdict["error"]["message"])
+        self.assertNotIn("decoded_bytes", verdict)
+        told = daemon.call("show", {"id": verdict["job"]})
+        self.assertEqual((told["state"], told["verdict"]["error"]), ("failed", verdict["error"]))
+
     def test_a_memory_hog(self):
         if SANITIZED:
             self.skipTest("a sanitizer takes more address space than any limit")
