@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "fetch/fetch.h"
 #include "job/job.h"
+#include "parse/pool.h"
 #include "schedule/schedules.h"
 
 #include <string.h>

@@ -12,6 +12,7 @@
 #include "job/hold.h"
 #include "job/host.h"
 #include "job/jobs.h"
+#include "parse/pool.h"
 #include "schedule/timetable.h"
 
 #include <stddef.h>

@@ -1,90 +1,175 @@
-/* The control loop's side of an attempt, and its lifetime. */
+/* The control loop's part of an attempt, its lifetime, and what joins the three threads. */
 #include "attempt/attempt.h"
 
+#include "attempt/download.h"
+#include "attempt/reading.h"
 #include "base/clock.h"
-#include "base/fd.h"
-#include "base/json_string.h"
 #include "base/list.h"
-#include "fetch/cookies.h"
+#include "base/mailbox.h"
 #include "fetch/fetch.h"
-#include "attempt/redirect.h"
-#include "terms/proxy.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct attempt *attempt_ref(struct attempt *a)
+struct attempt {
+    atomic_int refs;
+    /* Immutable. */
+    const struct attempt_env *env;
+    const struct attempt_ops *ops;
+    void *user;
+    const struct spec *spec;
+    struct registry *registry;
+    struct policy *policy;
+    uint64_t job;
+    uint32_t number;
+
+    /* The control loop's. */
+    struct fetch_loop *loop; /* where a download is under way, or parked; NULL: nowhere */
+    uint64_t started;
+    bool over; /* nothing runs on the fetch loop, and no hop follows */
+    bool ended;
+    bool told_begin; /* `begun` was called */
+    struct mail parked_mail, over_mail, parsed_mail, begun_mail, delivered_mail, broken_mail;
+    struct hop hop;
+
+    struct download download; /* the fetch loop's */
+    struct reading reading;   /* the worker's */
+    struct first_cause cause; /* any thread's */
+    struct progress progress; /* written by the fetch loop */
+};
+
+static struct attempt *attempt_ref(struct attempt *a)
 {
-    atomic_fetch_add_explicit(&a->refs, 1, memory_order_relaxed);
+    int before = atomic_fetch_add_explicit(&a->refs, 1, memory_order_relaxed);
+    assert(before > 0);
     return a;
 }
 
 void attempt_unref(struct attempt *a)
 {
-    if (!a || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) != 1)
+    if (!a)
         return;
-    body_unref(a->body);
-    fd_close(&a->run_fd);
-    checksum_deinit(&a->checksum);
-    identity_deinit(&a->identity);
-    cookies_free(a->cookies);
+    int before = atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel);
+    assert(before > 0);
+    if (before != 1)
+        return;
+    download_deinit(&a->download);
+    reading_deinit(&a->reading);
+    hop_deinit(&a->hop);
     registry_unref(a->registry);
     policy_unref(a->policy);
-    free(a->headers);
-    free(a->url);
-    free(a->host);
-    free(a->shown_url);
-    free(a->redirect);
-    free(a->retry_after);
-    resume_deinit(&a->resume);
-    condition_deinit(&a->condition);
-    free(a->extra);
-    encoding_deinit(&a->encoding);
-    free(a->facts);
-    spool_close(&a->spool);
-    keep_close(&a->keep);
     free(a);
 }
 
-/* --- the cause --------------------------------------------------------------------------------- */
-
-/* The winner fills it in and publishes it; NULL for everybody else. */
-static struct cause *cause_claim(struct attempt *a)
+void *attempt_user(const struct attempt *a)
 {
-    if (atomic_exchange_explicit(&a->cause_claimed, true, memory_order_acq_rel))
-        return NULL;
-    return &a->first_cause;
+    return a->user;
 }
 
-static void cause_publish(struct attempt *a, struct cause *cause)
+const struct cause *attempt_cause(const struct attempt *a)
 {
-    atomic_store_explicit(&a->cause, cause, memory_order_release);
+    return cause_of(&a->cause);
 }
 
-bool attempt_fail(struct attempt *a, enum error_kind kind, const char *fmt, ...)
+static bool engaged(const struct attempt *a)
 {
-    struct cause *cause = cause_claim(a);
-    if (!cause)
-        return false;
-    cause->kind = kind;
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(cause->message, sizeof cause->message, fmt, ap);
-    va_end(ap);
-    cause_publish(a, cause);
-    return true;
+    return progress_engaged(&a->progress);
 }
 
-/* --- ending -------------------------------------------------------------------------------------- */
+/* --- from the fetch loop --------------------------------------------------------------------------- */
+
+static struct attempt *of_download(struct download *d)
+{
+    return container_of(d, struct attempt, download);
+}
+
+static int on_head(struct download *d, const struct transfer_response *response)
+{
+    struct attempt *a = of_download(d);
+    return reading_head(&a->reading, a->hop.shown_url, response, &d->encoding);
+}
+
+static int on_consumer(struct download *d, int read_fd)
+{
+    struct attempt *a = attempt_ref(of_download(d)); /* the worker's */
+    int r = reading_engage(&a->reading, d->body, read_fd, d->pipe.fd, d->checksum.demanded);
+    if (r < 0)
+        attempt_unref(a);
+    return r;
+}
+
+static void on_download_parked(struct download *d)
+{
+    struct attempt *a = attempt_ref(of_download(d));
+    mailbox_post(a->env->control, &a->parked_mail);
+}
+
+static void on_download_over(struct download *d)
+{
+    struct attempt *a = of_download(d);
+    mailbox_post(a->env->control, &a->over_mail);
+}
+
+static void on_release(struct download *d)
+{
+    attempt_unref(of_download(d));
+}
+
+static const struct download_ops download_ops = {.head = on_head,
+                                                 .consumer = on_consumer,
+                                                 .parked = on_download_parked,
+                                                 .over = on_download_over,
+                                                 .release = on_release};
+
+/* --- from the worker ------------------------------------------------------------------------------- */
+
+static struct attempt *of_reading(struct reading *r)
+{
+    return container_of(r, struct attempt, reading);
+}
+
+/* The worker's reference goes on with the mail; where nobody waits for one it is dropped. */
+static void on_reading_done(struct reading *r, bool abandoned)
+{
+    struct attempt *a = of_reading(r);
+    if (abandoned)
+        attempt_unref(a);
+    else
+        mailbox_post(a->env->control, &a->parsed_mail);
+}
+
+static void on_reading_begun(struct reading *r)
+{
+    struct attempt *a = attempt_ref(of_reading(r));
+    mailbox_post(a->env->control, &a->begun_mail);
+}
+
+static void on_reading_delivered(struct reading *r)
+{
+    struct attempt *a = attempt_ref(of_reading(r));
+    mailbox_post(a->env->control, &a->delivered_mail);
+}
+
+static void on_reading_broken(struct reading *r)
+{
+    struct attempt *a = attempt_ref(of_reading(r));
+    mailbox_post(a->env->control, &a->broken_mail);
+}
+
+static const struct reading_ops reading_ops = {.done = on_reading_done,
+                                               .begun = on_reading_begun,
+                                               .delivered = on_reading_delivered,
+                                               .broken = on_reading_broken};
+
+/* --- ending ---------------------------------------------------------------------------------------- */
 
 static void end_if_over(struct attempt *a)
 {
-    enum attempt_parser parser = atomic_load_explicit(&a->parser, memory_order_acquire);
-    if (a->ended || !a->over || parser == PARSER_RUNNING)
+    if (a->ended || !a->over || reading_state(&a->reading) == READING_RUNNING)
         return;
+    assert(!a->loop);
     a->ended = true;
     a->ops->ended(a);
 }
@@ -96,35 +181,11 @@ static void on_parsed(struct mail *mail)
     attempt_unref(a); /* the worker's */
 }
 
-void attempt_parsed(struct attempt *a)
-{
-    enum attempt_parser running = PARSER_RUNNING;
-    if (atomic_compare_exchange_strong_explicit(&a->parser, &running, PARSER_RETURNED,
-                                                memory_order_acq_rel, memory_order_acquire))
-        mailbox_post(a->env->control, &a->parsed_mail);
-    else
-        attempt_unref(a); /* abandoned: nobody waits for it, and the control loop may be gone */
-}
-
-static bool has_command(const struct attempt *a)
-{
-    return a->task.relay;
-}
-
-/* Nobody is left who could tell how the command ended. */
-static void forget_command(struct attempt *a)
-{
-    if (!attempt_engaged(a) || !has_command(a))
-        return;
-    relay_gone(&a->relay);
-    body_wake(a->body);
-}
-
 /* The client was not told to begin, and will not be. */
 static void forget_unbegun(struct attempt *a)
 {
     if (!a->told_begin)
-        forget_command(a);
+        reading_forget_command(&a->reading);
 }
 
 static void on_begun(struct mail *mail)
@@ -147,7 +208,22 @@ static void on_delivered(struct mail *mail)
     attempt_unref(a);
 }
 
-static void stop(struct attempt *a);
+static void abort_download(struct attempt *a)
+{
+    attempt_ref(a); /* until `release` */
+    download_abort(&a->download);
+}
+
+/* The cause is set: stops whatever runs. */
+static void stop(struct attempt *a)
+{
+    assert(attempt_cause(a));
+    reading_stop(&a->reading);
+    if (a->loop)
+        abort_download(a);
+    else
+        mailbox_post(a->env->control, &a->over_mail); /* between two hops: nothing runs */
+}
 
 /* The cause is set. */
 static void on_broken(struct mail *mail)
@@ -158,16 +234,21 @@ static void on_broken(struct mail *mail)
     attempt_unref(a);
 }
 
+static void wipe_identity(struct attempt *a)
+{
+    if (!a->hop.identity.reading)
+        identity_wipe(&a->hop.identity);
+}
+
 /* A redirect in mid-body: the pipe stays on its loop, and so do all further hops. */
 static void on_parked(struct mail *mail)
 {
     struct attempt *a = container_of(mail, struct attempt, parked_mail);
-    if (!a->identity.reading)
-        identity_wipe(&a->identity);
+    wipe_identity(a);
     if (attempt_cause(a))
-        attempt_fetch_abort(a); /* the parser's, perhaps: then nobody else does */
+        abort_download(a); /* the parser's, perhaps: then nobody else does */
     else
-        a->ops->redirected(a, a->redirect);
+        a->ops->redirected(a, a->download.redirect);
     attempt_unref(a);
 }
 
@@ -175,17 +256,14 @@ static void on_over(struct mail *mail)
 {
     struct attempt *a = container_of(mail, struct attempt, over_mail);
     a->loop = NULL;
-    if (!a->identity.reading)
-        identity_wipe(&a->identity);
-    if (a->redirect && !attempt_cause(a) && !attempt_engaged(a)) {
-        a->ops->redirected(a, a->redirect);
+    wipe_identity(a);
+    if (a->download.redirect && !attempt_cause(a) && !engaged(a)) {
+        a->ops->redirected(a, a->download.redirect);
         return;
     }
     a->over = true;
-    if (attempt_cause(a) &&
-        atomic_load_explicit(&a->parser, memory_order_acquire) == PARSER_RUNNING) {
-        sink_shut(a->env->sink, &a->task.source); /* what it still says is a consequence */
-        body_wake(a->body);
+    if (attempt_cause(a) && reading_state(&a->reading) == READING_RUNNING) {
+        reading_stop(&a->reading);
         forget_unbegun(a);
         a->ops->aborted(a);
     }
@@ -194,12 +272,8 @@ static void on_over(struct mail *mail)
 
 bool attempt_abandon(struct attempt *a)
 {
-    enum attempt_parser running = PARSER_RUNNING;
-    if (!atomic_compare_exchange_strong_explicit(&a->parser, &running, PARSER_ABANDONED,
-                                                 memory_order_acq_rel, memory_order_acquire))
+    if (!reading_abandon(&a->reading))
         return false;
-    forget_command(a);
-    pool_abandon(a->env->pool, &a->pool_job);
     /* `ended` comes by mail, as if the parser had returned; the worker will find itself abandoned
      * and drop its own reference. */
     attempt_ref(a);
@@ -209,40 +283,17 @@ bool attempt_abandon(struct attempt *a)
 
 void attempt_returned(struct attempt *a)
 {
-    forget_command(a);
-}
-
-bool attempt_untouched(const struct attempt *a)
-{
-    enum attempt_parser parser = atomic_load_explicit(&a->parser, memory_order_acquire);
-    return parser != PARSER_ABANDONED &&
-           !atomic_load_explicit(&a->relay.touched, memory_order_acquire);
+    reading_forget_command(&a->reading);
 }
 
 void attempt_command_ended(struct attempt *a, int status)
 {
-    if (!attempt_engaged(a) || !has_command(a))
-        return;
-    relay_exited(&a->relay, status);
-    body_wake(a->body);
-}
-
-/* The cause is set: stops whatever runs. */
-static void stop(struct attempt *a)
-{
-    if (attempt_engaged(a)) {
-        sink_shut(a->env->sink, &a->task.source);
-        body_wake(a->body); /* a complete one as well */
-    }
-    if (a->loop)
-        attempt_fetch_abort(a);
-    else
-        mailbox_post(a->env->control, &a->over_mail); /* between two hops: nothing runs */
+    reading_command_ended(&a->reading, status);
 }
 
 bool attempt_abort(struct attempt *a, enum error_kind kind, const char *message)
 {
-    if (!attempt_fail(a, kind, "%s", message))
+    if (!cause_fail(&a->cause, kind, "%s", message))
         return false;
     stop(a);
     return true;
@@ -250,98 +301,49 @@ bool attempt_abort(struct attempt *a, enum error_kind kind, const char *message)
 
 bool attempt_cancel(struct attempt *a, bool interrupted, const char *message)
 {
-    struct cause *cause = cause_claim(a);
-    if (!cause)
+    if (!cause_cancel(&a->cause, interrupted, message))
         return false;
-    cause->cancelled = !interrupted;
-    cause->interrupted = interrupted;
-    snprintf(cause->message, sizeof cause->message, "%s", message);
-    cause_publish(a, cause);
     stop(a);
     return true;
 }
 
-/* --- beginning -------------------------------------------------------------------------------- */
+/* --- hops ------------------------------------------------------------------------------------------ */
 
 /* All that the hop needs is there. */
 static void go(struct attempt *a)
 {
-    if (!attempt_engaged(a)) /* in mid-body the pipe's */
-        a->loop = fetch_loop_for(a->env->fetch, a->host);
-    attempt_fetch_start(a);
+    if (engaged(a)) {   /* in mid-body it is the pipe's loop */
+        attempt_ref(a); /* until `release` */
+        download_go_on(&a->download);
+        return;
+    }
+    a->loop = fetch_loop_for(a->env->fetch, a->hop.host);
+    download_start(&a->download, a->loop);
 }
 
 static void on_identity(struct identity *identity)
 {
-    struct attempt *a = container_of(identity, struct attempt, identity);
-    if (attempt_cause(a)) { /* aborted meanwhile: over_mail was posted, if not delivered */
+    struct attempt *a = container_of(identity, struct attempt, hop.identity);
+    if (attempt_cause(a)) /* aborted meanwhile: over_mail was posted, if not delivered */
         identity_wipe(identity);
-    } else if (identity->result < 0) {
+    else if (identity->result < 0)
         attempt_abort(a, KIND_RESOURCES, identity->error.text);
-    } else {
+    else
         go(a);
-    }
     attempt_unref(a);
 }
 
-/* Ours go everywhere; the job's own as the hop has it. */
-static void choose_headers(struct attempt *a)
-{
-    const struct strings *asked = &a->spec->headers;
-    bool had_body = strcmp(a->spec->method, "POST") == 0, has_body = strcmp(a->method, "POST") == 0;
-    a->header_count = 0;
-    /* What nobody decodes is not asked for. */
-    if (a->spec->effective.compress && a->spec->effective.decode != DECODE_FILE_NONE)
-        a->headers[a->header_count++] = ENCODING_ACCEPT;
-    for (size_t i = 0; i < asked->count; i++)
-        if (redirect_keeps_header(asked->items[i], a->elsewhere, had_body, has_body))
-            a->headers[a->header_count++] = asked->items[i];
-}
-
-/* What was meant for the job's origin stays there; once another one was asked it is not sent any more. */
-static void turn_to(struct attempt *a, const char *url)
-{
-    a->method = redirect_method(a->status, a->method);
-    if (!a->elsewhere && !redirect_same_origin(a->url, url)) {
-        a->elsewhere = true;
-        identity_forget_credential(&a->identity);
-    }
-}
-
 int attempt_hop(struct attempt *a, const char *url, const char *host,
-                const struct attempt_host *traits)
+                const struct hop_traits *traits)
 {
-    char *url_copy = strdup(url), *host_copy = strdup(host);
-    char *shown = a->hops > 0 ? spec_redact_url(url, traits->redact) : NULL;
-    const char *proxy = proxy_for(a->env->proxy, url, host);
-    struct credential *proxy_credential = NULL;
-    if (!url_copy || !host_copy || (a->hops > 0 && !shown) ||
-        credential_for_proxy(traits->proxy_credential, proxy, &proxy_credential) < 0 ||
-        identity_prepare(&a->identity, traits->client_cert, traits->client_key, proxy_credential) <
-            0) {
-        free(url_copy);
-        free(host_copy);
-        free(shown);
-        return -ENOMEM;
-    }
-    if (a->hops++ > 0)
-        turn_to(a, url);
+    assert(!a->over);
+    int r = hop_next(&a->hop, a->spec, a->env->proxy, url, host, traits, a->download.status);
+    if (r < 0)
+        return r;
     if (a->started == 0)
         a->started = clock_now();
-    choose_headers(a);
-    free(a->url);
-    free(a->host);
-    a->url = url_copy;
-    a->host = host_copy;
-    free(a->shown_url);
-    a->shown_url = shown;
-    a->proxy = proxy;
-    a->http = traits->http;
-    a->bytes_per_second = traits->bytes_per_second;
-    free(a->redirect); /* `url` may point there */
-    a->redirect = NULL;
-    if (identity_wanted(&a->identity))
-        identity_read(&attempt_ref(a)->identity, a->env->loop, a->url, on_identity);
+    if (identity_wanted(&a->hop.identity))
+        identity_read(&attempt_ref(a)->hop.identity, a->env->loop, a->hop.url, on_identity);
     else
         go(a);
     return 0;
@@ -349,17 +351,23 @@ int attempt_hop(struct attempt *a, const char *url, const char *host,
 
 bool attempt_asks_again(const struct attempt *a)
 {
-    return a->again;
+    return a->download.again;
 }
 
 void attempt_begin_again(struct attempt *a, struct credential *credential)
 {
-    a->again = false;
-    a->hops = 0;
-    a->elsewhere = false;
-    a->method = a->spec->method;
-    identity_forget_credential(&a->identity);
-    a->identity.credential = credential;
+    a->download.again = false;
+    hop_begin_again(&a->hop, a->spec, credential);
+}
+
+/* --- beginning ------------------------------------------------------------------------------------- */
+
+static struct attempt *attempt_alloc(void)
+{
+    struct attempt *a = aligned_alloc(PROGRESS_LINE, sizeof *a);
+    if (a)
+        memset(a, 0, sizeof *a);
+    return a;
 }
 
 int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, void *user,
@@ -367,12 +375,11 @@ int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, vo
                 struct credential *credential, uint64_t job, uint32_t number,
                 struct attempt **ret_attempt)
 {
-    struct attempt *a = calloc(1, sizeof *a);
+    struct attempt *a = attempt_alloc();
     if (!a) {
         credential_free(credential);
         return -ENOMEM;
     }
-    a->identity.credential = credential;
     atomic_init(&a->refs, 1);
     a->env = env;
     a->ops = ops;
@@ -382,169 +389,95 @@ int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, vo
     a->policy = policy_ref(policy);
     a->job = job;
     a->number = number;
-    a->method = spec->method;
+    atomic_init(&a->progress.length, -1);
     mail_init(&a->over_mail, on_over);
     mail_init(&a->parked_mail, on_parked);
     mail_init(&a->parsed_mail, on_parsed);
     mail_init(&a->begun_mail, on_begun);
     mail_init(&a->delivered_mail, on_delivered);
     mail_init(&a->broken_mail, on_broken);
-    a->run_fd = -1;
-    atomic_init(&a->length, -1);
-    attempt_fetch_init(a);
-    a->headers = calloc(spec->headers.count + 2 + CONDITION_HEADERS, sizeof *a->headers);
-    if (spec->effective.max_redirects > 0)
-        a->cookies = cookies_new();
-    if (!a->headers || (spec->effective.max_redirects > 0 && !a->cookies) ||
-        checksum_init(&a->checksum, spec->effective.digest) < 0)
-        goto nomem;
-    *ret_attempt = a;
-    return 0;
-nomem:
-    attempt_unref(a);
-    return -ENOMEM;
+    reading_init(&a->reading, env, &reading_ops, spec, &a->cause, &a->progress, job, number);
+    a->download = (struct download){.env = env,
+                                    .ops = &download_ops,
+                                    .spec = spec,
+                                    .hop = &a->hop,
+                                    .policy = policy,
+                                    .cause = &a->cause,
+                                    .progress = &a->progress};
+    int r = hop_init(&a->hop, spec, credential);
+    if (r == 0)
+        r = download_init(&a->download);
+    if (r < 0)
+        attempt_unref(a);
+    else
+        *ret_attempt = a;
+    return r;
 }
 
 int attempt_name_schedule(struct attempt *a, const char *name)
 {
-    struct buf b = BUF_INIT;
-    buf_puts(&b, ",\"schedule\":");
-    json_put_string(&b, name, strlen(name));
-    a->extra = b.failed ? NULL : buf_steal(&b);
-    buf_deinit(&b);
-    return a->extra ? 0 : -ENOMEM;
+    return reading_name_schedule(&a->reading, name);
 }
 
 int attempt_remember(struct attempt *a, const char *etag, const char *modified, const char *page)
 {
-    return condition_init(&a->condition, etag, modified, page);
+    return condition_init(&a->download.condition, etag, modified, page);
 }
 
 void attempt_lend(struct attempt *a, int fd)
 {
-    a->run_fd = fd;
+    reading_lend(&a->reading, fd);
 }
 
-/* --- what came of it --------------------------------------------------------------------------- */
-
-static bool has_returned(const struct attempt *a)
-{
-    return atomic_load_explicit(&a->parser, memory_order_acquire) == PARSER_RETURNED;
-}
-
-/* Those of the body's data. A process says how many are none, and may say anything. */
-static uint64_t data_records(const struct parse_task *task)
-{
-    return task->notes < task->source.seq ? task->source.seq - task->notes : 0;
-}
+/* --- what came of it ------------------------------------------------------------------------------- */
 
 const struct cause *attempt_conclude(struct attempt *a)
 {
-    uint64_t min = a->spec->effective.min_records;
-    bool enough = a->task.result == PENSTOCK_ENOUGH;
-    if (attempt_engaged(a))
-        sink_shut(a->env->sink, &a->task.source);
-    if (attempt_cause(a) || a->condition.unchanged)
-        return attempt_cause(a);
-    if (!attempt_engaged(a) || (a->task.result != PENSTOCK_OK && !enough) ||
-        (!enough && !a->task.body_ended))
-        attempt_fail(a, KIND_INTERNAL, "the parser ended without a result");
-    else if (!a->spec->run && data_records(&a->task) < min) /* a command has none */
-        attempt_fail(a, KIND_UNEXPECTED, "min_records: %llu records, at least %llu were expected",
-                     (unsigned long long)data_records(&a->task), (unsigned long long)min);
+    assert(a->ended);
+    reading_stop(&a->reading);
+    if (!attempt_cause(a) && !a->download.condition.unchanged)
+        reading_conclude(&a->reading);
     return attempt_cause(a);
 }
 
 void attempt_put_text(struct buf *line, const struct attempt *a)
 {
-    if (has_returned(a))
-        parse_task_text_members(line, &a->task);
+    if (reading_state(&a->reading) == READING_RETURNED)
+        parse_task_text_members(line, &a->reading.task);
 }
 
 struct spool *attempt_spool(struct attempt *a)
 {
-    return a->spool.lines > 0 ? &a->spool : NULL;
+    return a->reading.spool.lines > 0 ? &a->reading.spool : NULL;
 }
 
 bool attempt_keeps_body(const struct attempt *a)
 {
     const struct cause *cause = attempt_cause(a);
-    return cause && keep_worth(cause->kind) && attempt_engaged(a) && a->keep.max > 0;
+    return cause && keep_worth(cause->kind) && engaged(a) && a->reading.keep.max > 0;
 }
 
 int attempt_store_body(struct attempt *a, char **ret_path)
 {
-    return keep_store(&a->keep, a->env->spool_dir, a->env->spool_max, a->job, a->number, ret_path);
+    return keep_store(&a->reading.keep, a->env->spool_dir, a->env->spool_max, a->job, a->number,
+                      ret_path);
 }
 
-static enum attempt_wait wait_of(const struct attempt *a)
+bool attempt_untouched(const struct attempt *a)
 {
-    if (!attempt_engaged(a))
-        return WAITS_ORIGIN;
-    if (atomic_load_explicit(&a->task.source.wait_since, memory_order_relaxed))
-        return WAITS_SINK;
-    if (atomic_load_explicit(&a->paused, memory_order_relaxed))
-        return WAITS_PARSER;
-    return atomic_load_explicit(&a->transfer.throttled, memory_order_relaxed) ? WAITS_HOST
-                                                                              : WAITS_ORIGIN;
-}
-
-/* No transfer is under way: what the fetch loop found out is to be read. */
-static void report_download(const struct attempt *a, struct attempt_report *r)
-{
-    const struct condition *c = &a->condition;
-    bool noted = c->noting && (!c->unchanged || c->renewed);
-    uint64_t sink = r->wait_sink;
-    r->status = a->status;
-    r->address = a->end.address[0] ? a->end.address : NULL;
-    r->retry_after = a->retry_after;
-    r->proxy_refuses = a->end.proxy_refuses;
-    r->connect = a->end.connect_ns;
-    r->first_byte = a->end.first_byte_ns;
-    r->wait_origin += r->first_byte;
-    /* While the parser waits for the sink the pipe is full as well: that time is the sink's. */
-    r->wait_parser = a->pipe_full_ns > sink ? a->pipe_full_ns - sink : 0;
-    r->unchanged = c->unchanged;
-    r->digest_name = checksum_asked(&a->checksum, &r->digest);
-    r->validators = noted ? &c->seen : NULL;
-    r->skipped_codings = a->task.decode.skipped;
-    r->verified = a->verified;
-}
-
-static void report_reading(const struct attempt *a, struct attempt_report *r)
-{
-    if (r->verified == VERIFIED_NONE && a->task.vouched)
-        r->verified = VERIFIED_ENCODING;
-    else if (r->verified == VERIFIED_NONE && a->task.result == PENSTOCK_ENOUGH)
-        r->verified = VERIFIED_ENOUGH;
+    return reading_untouched(&a->reading);
 }
 
 void attempt_report(const struct attempt *a, uint64_t now, struct attempt_report *ret_report)
 {
-    bool engaged = attempt_engaged(a);
-    struct attempt_report r = {
-        .started = a->started,
-        .hops = a->hops,
-        .url = a->url,
-        .host = a->host,
-        .final_url = a->shown_url,
-        .bytes = atomic_load_explicit(&a->bytes, memory_order_relaxed),
-        .length = atomic_load_explicit(&a->length, memory_order_relaxed),
-        .records = engaged ? sink_source_seq(a->env->sink, &a->task.source) : 0,
-        .held = engaged && a->hold_max > 0,
-        .resumes = atomic_load_explicit(&a->resume.count, memory_order_relaxed),
-        .engaged = engaged,
-        .parser_busy = engaged ? parse_task_busy(&a->task, now) : 0,
-        .decoded = engaged && atomic_load_explicit(&a->body->decoding, memory_order_relaxed),
-        .decoded_bytes =
-            engaged ? atomic_load_explicit(&a->body->bytes_decoded, memory_order_relaxed) : 0,
-        .waits = wait_of(a),
-        .wait_origin = engaged ? body_read_wait(a->body, now) : 0,
-        .wait_sink = engaged ? sink_waited(&a->task.source, now) : 0,
-    };
-    if (!a->loop)
-        report_download(a, &r);
-    if (!a->loop && has_returned(a))
-        report_reading(a, &r);
+    struct attempt_report r = {.started = a->started,
+                               .hops = a->hop.count,
+                               .url = a->hop.url,
+                               .host = a->hop.host,
+                               .final_url = a->hop.shown_url};
+    reading_report(&a->reading, now, &r);
+    download_report(&a->download, !a->loop, &r);
+    if (!a->loop && r.verified == VERIFIED_NONE)
+        r.verified = reading_verified(&a->reading);
     *ret_report = r;
 }

@@ -1,6 +1,6 @@
 #include "attempt/encoding.h"
 
-#include "attempt/attempt.h"
+#include "base/buf.h"
 #include "parse/process.h"
 
 #include <errno.h>
@@ -35,64 +35,57 @@ static int joined(const struct transfer_response *response, char **ret_text)
     return failed ? -ENOMEM : 0;
 }
 
-int encoding_accept(struct attempt *a, const struct transfer_response *response)
+int encoding_plan(struct encoding *e, const struct spec *spec, uint64_t max_ratio,
+                  uint64_t max_window, const struct transfer_response *response, struct error *err)
 {
-    const struct job_params *p = &a->spec->effective;
-    struct error err;
-    a->task.decode = (struct decode_plan){.file = (enum decode_file)p->decode,
-                                          .max_decoded = p->max_decoded,
-                                          .max_ratio = a->env->decode_ratio,
-                                          .max_window = a->env->decode_window};
-    a->task.text = (struct charset_plan){.replace = p->charset_errors == CHARSET_ERRORS_REPLACE};
+    const struct job_params *p = &spec->effective;
+    e->plan = (struct decode_plan){.file = (enum decode_file)p->decode,
+                                   .max_decoded = p->max_decoded,
+                                   .max_ratio = max_ratio,
+                                   .max_window = max_window};
+    e->wanted = (struct charset_plan){.replace = p->charset_errors == CHARSET_ERRORS_REPLACE};
     if (p->charset)
-        snprintf(a->task.text.option, sizeof a->task.text.option, "%s", p->charset);
-    if (joined(response, &a->encoding.text) < 0) {
-        attempt_fail(a, KIND_RESOURCES, "no memory for the response's head");
+        snprintf(e->wanted.option, sizeof e->wanted.option, "%s", p->charset);
+    if (joined(response, &e->text) < 0)
         return -ENOMEM;
-    }
     /* As it came: the origin may have called encoded what is not. But what we have asked for was not published. */
     if (p->decode == DECODE_FILE_NONE && !(p->as_published && p->compress))
         return 0;
-    if (a->encoding.text && decode_plan_add(&a->task.decode, a->encoding.text, &err) < 0) {
-        attempt_fail(a, KIND_DECODE_ERROR, "%s", err.text);
-        return -EINVAL;
-    }
-    return 0;
+    return e->text ? decode_plan_add(&e->plan, e->text, err) : 0;
 }
 
-void encoding_note(struct attempt *a, const char *data, size_t len)
+void encoding_note(struct encoding *e, const char *data, size_t len)
 {
-    struct encoding *e = &a->encoding;
     size_t room = sizeof e->head - e->head_len, n = len < room ? len : room;
     memcpy(e->head + e->head_len, data, n);
     e->head_len += n;
 }
 
-bool encoding_noted(const struct attempt *a)
+bool encoding_noted(const struct encoding *e)
 {
-    return a->encoding.head_len == sizeof a->encoding.head;
+    return e->head_len == sizeof e->head;
 }
 
 /* Programs get a file as it is unless its format was named: they may well begin with zcat. */
-static bool leaves_files(const struct attempt *a)
+static bool leaves_files(const struct spec *spec)
 {
-    const struct process_def *process = a->spec->parser->process;
-    return a->spec->run || (process && process->stage_count > 0);
+    const struct process_def *process = spec->parser->process;
+    return spec->run || (process && process->stage_count > 0);
 }
 
-bool encoding_may_vouch(const struct attempt *a)
+bool encoding_may_vouch(const struct encoding *e, const struct spec *spec)
 {
-    const struct decode_plan *plan = &a->task.decode;
+    const struct decode_plan *plan = &e->plan;
     if (plan->coding_count > 0)
         return true;
-    if (plan->file == DECODE_FILE_AUTO && leaves_files(a))
+    if (plan->file == DECODE_FILE_AUTO && leaves_files(spec))
         return false;
     if (plan->file == DECODE_FILE_AUTO)
-        return decode_sniff(a->encoding.head, a->encoding.head_len) >= 0;
+        return decode_sniff(e->head, e->head_len) >= 0;
     return plan->file != DECODE_FILE_NONE;
 }
 
-const char *encoding_remedy(const struct attempt *a)
+const char *encoding_remedy(const struct encoding *e, const struct spec *spec)
 {
     static const char *const remedies[DECODE_CODINGS_] = {
         [DECODE_GZIP] = ", and so would `decode = gzip`",
@@ -100,6 +93,6 @@ const char *encoding_remedy(const struct attempt *a)
         [DECODE_XZ] = ", and so would `decode = xz`",
         [DECODE_ZSTD] = ", and so would `decode = zstd`",
     };
-    int coding = decode_sniff(a->encoding.head, a->encoding.head_len);
-    return coding >= 0 && leaves_files(a) ? remedies[coding] : "";
+    int coding = decode_sniff(e->head, e->head_len);
+    return coding >= 0 && leaves_files(spec) ? remedies[coding] : "";
 }

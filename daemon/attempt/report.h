@@ -8,8 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct validators;
-
 /* What holds a running attempt up. */
 enum attempt_wait {
     WAITS_ORIGIN, /* for bytes, or for the parser's own work on them */
@@ -45,8 +43,10 @@ struct attempt_report {
     uint64_t connect, first_byte, wait_parser;
     bool unchanged; /* the origin says that there is nothing new */
     const char *digest_name, *digest;
-    /* What a schedule is to remember for the next request's conditions; NULL: what it has remembered stays. */
-    const struct validators *validators;
+    /* The body's validators, for the conditions of a later request: is what an earlier one had given to be forgotten for
+     * these? Each may be NULL. */
+    bool renewed;
+    const char *etag, *modified, *page;
     unsigned skipped_codings;
     enum verified_by verified; /* the parser's part in it is there once it has returned */
 };

@@ -31,6 +31,7 @@
 #include "attempt/attempt.h"
 #include "attempt/retry.h"
 #include "base/tree.h"
+#include "flow/body_pipe.h"
 #include "job/jobs.h"
 #include "job/metrics.h"
 #include "job/pace.h"

@@ -2,6 +2,7 @@
 #include "job/jobs.h"
 
 #include "base/clock.h"
+#include "fetch/policy.h"
 #include "job/admission.h"
 #include "job/claim.h"
 #include "job/drain.h"
@@ -13,6 +14,7 @@
 #include "job/remote.h"
 #include "job/run.h"
 #include "job/verdict.h"
+#include "parse/pool.h"
 #include "terms/proxy.h"
 
 #include <assert.h>

@@ -29,17 +29,17 @@ static void expect_return(struct job *job)
 
 static void on_begun(struct attempt *a)
 {
-    remote_begin(a->user);
+    remote_begin(attempt_user(a));
 }
 
 static void on_delivered(struct attempt *a)
 {
-    remote_complete(a->user);
+    remote_complete(attempt_user(a));
 }
 
 static void on_aborted(struct attempt *a)
 {
-    struct job *job = a->user;
+    struct job *job = attempt_user(a);
     if (job->remote.begun) /* else it may be tried again */
         remote_abort(job);
     expect_return(job);
@@ -47,7 +47,7 @@ static void on_aborted(struct attempt *a)
 
 static void on_ended(struct attempt *a)
 {
-    job_attempt_ended(a->user);
+    job_attempt_ended(attempt_user(a));
 }
 
 static const struct attempt_ops attempt_ops = {.redirected = on_redirected,
@@ -65,10 +65,10 @@ static void fail_now(struct job *job, enum error_kind kind, const char *message)
 }
 
 /* Each by itself, from the most specific section that gives it. */
-static struct attempt_host traits_of(const struct settings *settings, const char *host)
+static struct hop_traits traits_of(const struct settings *settings, const char *host)
 {
     const struct settings_host *section;
-    struct attempt_host t = {0};
+    struct hop_traits t = {0};
     for (size_t i = 0; (section = settings_host_match(settings, host, i)); i++) {
         if (!t.client_cert) { /* with its key, which may be none */
             t.client_cert = section->client_cert;
@@ -87,7 +87,7 @@ static struct attempt_host traits_of(const struct settings *settings, const char
 
 static int take_hop(struct job *job, const char *url, const char *host)
 {
-    struct attempt_host traits = traits_of(job->jobs->settings, host);
+    struct hop_traits traits = traits_of(job->jobs->settings, host);
     if (verdict_reserve(job, url == job->spec->url ? NULL : url) < 0)
         return -ENOMEM;
     return attempt_hop(job->attempt, url, host, &traits);
@@ -172,7 +172,7 @@ static void hop(struct job *job, const char *url, const char *host)
 
 static void fail_redirect(struct attempt *a, enum error_kind kind, const char *url, const char *why)
 {
-    struct job *job = a->user;
+    struct job *job = attempt_user(a);
     struct error err;
     char *shown = spec_redact_url(url, &job->jobs->settings->redact);
     error_set(&err, 0, "the redirect to %.200s: %s", shown ? shown : "?", why);
@@ -183,7 +183,7 @@ static void fail_redirect(struct attempt *a, enum error_kind kind, const char *u
 /* 0 and the host; -ENOMEM; else the attempt is aborted. */
 static int judge_redirect(struct attempt *a, const char *url, char **ret_host)
 {
-    struct job *job = a->user;
+    struct job *job = attempt_user(a);
     const struct job_params *p = &job->spec->effective;
     struct error err;
     char text[128];
@@ -214,7 +214,7 @@ static int judge_redirect(struct attempt *a, const char *url, char **ret_host)
 /* As at the launch: what is sent to the job's own URL is. 0; or the attempt is aborted. */
 static int begin_again(struct attempt *a, char **ret_host)
 {
-    struct job *job = a->user;
+    struct job *job = attempt_user(a);
     struct credential *credential;
     struct error err;
     int r = find_credential(job, &credential, &err);
@@ -229,7 +229,7 @@ static int begin_again(struct attempt *a, char **ret_host)
 
 static void on_redirected(struct attempt *a, const char *url)
 {
-    struct job *job = a->user;
+    struct job *job = attempt_user(a);
     char *host;
     int r = attempt_asks_again(a) ? begin_again(a, &host) : judge_redirect(a, url, &host);
     if (r == -ENOMEM)

@@ -110,14 +110,13 @@ static const struct store_schedule_end *ending(struct job_hooks *hooks, struct j
     *end = (struct store_schedule_end){.name = job->row->schedule};
     if (job->final == JOB_DONE)
         attempt_report(job->attempt, clock_now(), &report);
-    const struct validators *seen = report.validators;
-    if (owned && seen && is_current(job, s)) {
+    if (owned && report.renewed && is_current(job, s)) {
         end->whole = true;
         end->revision = s->row->revision;
-        end->etag = seen->etag;
-        end->modified = seen->modified;
+        end->etag = report.etag;
+        end->modified = report.modified;
         free(owned->validated);
-        owned->validated = seen->page ? with_mark(seen->page, owned->mark) : NULL;
+        owned->validated = report.page ? with_mark(report.page, owned->mark) : NULL;
         end->validated = owned->validated;
     }
     return end;

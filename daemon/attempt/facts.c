@@ -1,12 +1,9 @@
-/* What a parser may ask about its run. */
-#include "attempt/attempt.h"
+#include "attempt/facts.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Copies what the parser may ask about into one block: an abandoned worker keeps it when the job
- * and the response are long gone. */
 static size_t pairs_text(const struct parse_pair *pairs, size_t count)
 {
     size_t text = 0;
@@ -32,11 +29,11 @@ _Static_assert(sizeof(struct parse_pair) == sizeof(struct transfer_header) &&
                    sizeof(struct parse_pair) == sizeof(struct settings_pair),
                "all three are a name and a value");
 
-int attempt_keep_facts(struct attempt *a, const struct transfer_response *response)
+int facts_keep(const struct spec *spec, const char *shown_url,
+               const struct transfer_response *response, struct parse_facts *ret_facts,
+               void **ret_block)
 {
-    const struct spec *spec = a->spec;
-    const char *url = a->shown_url ? a->shown_url : spec->shown_url;
-    struct parse_facts *facts = &a->task.facts;
+    const char *url = shown_url ? shown_url : spec->shown_url;
     const struct parse_pair *headers = (const struct parse_pair *)response->headers;
     const struct parse_pair *labels = (const struct parse_pair *)spec->labels;
     struct parse_pair *options, *pair;
@@ -48,22 +45,24 @@ int attempt_keep_facts(struct attempt *a, const struct transfer_response *respon
     size_t pairs = response->header_count + option_count + spec->label_count;
     size_t text = strlen(url) + 1 + pairs_text(headers, response->header_count) +
                   pairs_text(options, option_count) + pairs_text(labels, spec->label_count);
-    a->facts = pair = malloc(pairs * sizeof *pair + text);
+    void *block = pair = malloc(pairs * sizeof *pair + text);
     if (!pair) {
         free(options);
         return -ENOMEM;
     }
     char *end = (char *)(pair + pairs);
-    *facts = (struct parse_facts){.url = end,
-                                  .status = response->status,
-                                  .header_count = response->header_count,
-                                  .option_count = option_count,
-                                  .label_count = spec->label_count};
+    struct parse_facts facts = {.url = end,
+                                .status = response->status,
+                                .header_count = response->header_count,
+                                .option_count = option_count,
+                                .label_count = spec->label_count};
     end = stpcpy(end, url) + 1;
-    facts->headers = pair;
-    facts->options = pair = copy_pairs(pair, headers, response->header_count, &end);
-    facts->labels = pair = copy_pairs(pair, options, option_count, &end);
+    facts.headers = pair;
+    facts.options = pair = copy_pairs(pair, headers, response->header_count, &end);
+    facts.labels = pair = copy_pairs(pair, options, option_count, &end);
     copy_pairs(pair, labels, spec->label_count, &end);
     free(options);
+    *ret_facts = facts;
+    *ret_block = block;
     return 0;
 }
