@@ -124,8 +124,10 @@ void hosts_free(struct jobs *jobs)
 void host_due(struct jobs *jobs, const char *name, int64_t due)
 {
     struct host *host = host_get(jobs, name);
-    if (!host)
+    if (!host) {
+        wake_recover(&jobs->wake); /* when the queue is read again, the row is found */
         return;
+    }
     if (!host->next_due || due < host->next_due)
         host->next_due = due;
     wake_at_real(&jobs->wake, due);

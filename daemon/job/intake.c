@@ -7,9 +7,6 @@
 #include "job/host.h"
 #include "job/window.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 void intake_job(struct job *job)
 {
     struct host *host = host_get(job->jobs, job->row->host);
@@ -18,7 +15,8 @@ void intake_job(struct job *job)
         return;
     }
     if (!host) {
-        job_free(job); /* the row stays in the store and is found at the next load of its host */
+        wake_recover(&job->jobs->wake); /* when the queue is read again, the row is found */
+        job_free(job);
         return;
     }
     /* The store could give a command's job back, but not its pipe. */
@@ -49,16 +47,12 @@ void intake_row(struct jobs *jobs, struct store_job *row, struct spec *spec)
         return;
     }
     bool claimed = row->state == JOB_RUNNING;
-    char *host = strdup(row->host); /* job_new takes the row over, whatever comes of it */
     struct job *job = job_new(jobs, row, spec, NULL);
     if (job) {
         job->claimed = claimed;
         job->claimed_at = job->queued_at;
         intake_job(job);
-    } else if (claimed) {
+    } else {
         wake_recover(&jobs->wake);
-    } else if (host) {
-        host_due(jobs, host, clock_real_us() + 1000000);
     }
-    free(host);
 }

@@ -157,6 +157,8 @@ static void on_hosts(struct mail *mail)
         struct host *host = host_get(jobs, initial->call.hosts[i].host);
         if (host)
             host_has_more(host);
+        else
+            recover_again(jobs);
         free(initial->call.hosts[i].host);
     }
     free(initial->call.hosts);

@@ -268,7 +268,7 @@ class Sweep:
             return self
         self.runs = self.struck = 0
         numbers = range(1, count + 1)
-        if most and count > most:
+        if most and 1 < most < count:
             numbers = sorted({1 + i * (count - 1) // (most - 1) for i in range(most)})
         for number in [AT] if AT else numbers:
             if len(self.faults) < FAULTS:
