@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "flow/pipeline.h"
+#include "terms/secret.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -193,9 +194,10 @@ static void check_machine(const struct settings *s)
         check_stages(&s->parsers[i]);
     for (size_t i = 0; i < s->credential_count; i++) {
         const struct settings_credential *c = &s->credentials[i];
-        if (c->secret_file && access(c->secret_file, R_OK) < 0)
-            fprintf(stderr, "penstockd: warning: credential \"%s\": secret_file: %s: %s\n", c->name,
-                    c->secret_file, strerror(errno));
+        struct error err;
+        if (c->secret_file && secret_look(c->secret_file, &err) < 0)
+            fprintf(stderr, "penstockd: warning: credential \"%s\": secret_file: %s\n", c->name,
+                    err.text);
     }
 }
 

@@ -12,10 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define FILE_MAX (16 << 20) /* a config of more is no config: the wrong file, or /dev/zero */
-#define SET_FILE "--set"
+/* Of all files together: a config of more is no config but the wrong file. */
+#define CONFIG_MAX (16 << 20)
+#define SET_FILE   "--set"
 
 /* Where SECTION ends in SECTION.KEY=VALUE: the first dot outside quotes and before the =. */
 static const char *section_end(const char *p)
@@ -52,8 +54,9 @@ static int set_apart(struct config *config, const char *header, const char *key,
     if (r < 0)
         return error_set(err, r, "--set %s.%s: %s", header, key, why.text);
     struct config_section *section = config_open(config, kind, name, SET_FILE, 0);
-    if (!section || config_add(section, key, value, SET_FILE, 0) < 0)
-        r = error_set(err, -ENOMEM, "out of memory");
+    r = section ? config_add(section, key, value, SET_FILE, 0) : -errno;
+    if (r < 0)
+        error_set(err, r, "--set %s.%s: %s", header, key, config_limit_text(r));
     free(kind);
     free(name);
     return r;
@@ -83,7 +86,8 @@ int config_set(struct config *config, const char *assignment, struct error *err)
     return r;
 }
 
-static int read_all(int fd, struct buf *text)
+/* -EFBIG: there is more. */
+static int read_all(int fd, size_t max, struct buf *text)
 {
     char chunk[16384];
     for (;;) {
@@ -92,7 +96,7 @@ static int read_all(int fd, struct buf *text)
             continue;
         if (n <= 0)
             return n == 0 ? 0 : -errno;
-        if (text->len + (size_t)n > FILE_MAX)
+        if (text->len + (size_t)n > max)
             return -EFBIG;
         int r = buf_put(text, chunk, (size_t)n);
         if (r < 0)
@@ -100,24 +104,69 @@ static int read_all(int fd, struct buf *text)
     }
 }
 
+/* --config /dev/stdin, or a shell's <(command). */
+static bool is_own_descriptor(const char *path)
+{
+    return strcmp(path, "/dev/stdin") == 0 || strncmp(path, "/dev/fd/", 8) == 0 ||
+           strncmp(path, "/proc/self/fd/", 14) == 0;
+}
+
+/* Whoever can write a config can have commands run as the daemon's user. */
+static int check_owner(const struct stat *st, const char *path, struct error *err)
+{
+    if (st->st_uid != 0 && st->st_uid != geteuid())
+        return error_set(err, -EPERM,
+                         "%s belongs to user %u: it must belong to root or to the daemon's user",
+                         path, (unsigned)st->st_uid);
+    if (st->st_mode & S_IWOTH)
+        return error_set(err, -EPERM, "%s may be written by everybody (mode %04o): chmod o-w", path,
+                         (unsigned)st->st_mode & 07777);
+    return 0;
+}
+
+static int check_file(int fd, const char *path, struct error *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return error_set(err, -errno, "%s: %s", path, strerror(errno));
+    if (S_ISDIR(st.st_mode))
+        return error_set(err, -EISDIR, "%s: %s", path, strerror(EISDIR));
+    if (S_ISREG(st.st_mode))
+        return check_owner(&st, path, err);
+    if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) /* /dev/null (null(4)) */
+        return 0;
+    if (S_ISFIFO(st.st_mode) && is_own_descriptor(path))
+        return fcntl(fd, F_SETFL, 0) < 0 ? error_set(err, -errno, "%s: %s", path, strerror(errno))
+                                         : 0;
+    return error_set(err, -EINVAL, "%s is no regular file", path);
+}
+
+/* Without waiting: the open of a FIFO lasts until somebody writes to it. */
+static int open_file(const char *path, int *ret_fd, struct error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return error_set(err, -errno, "%s: %s", path, strerror(errno));
+    int r = check_file(fd, path, err);
+    if (r < 0)
+        fd_close(&fd);
+    *ret_fd = fd;
+    return r;
+}
+
 static int read_file(struct config *config, const char *path, struct error *err)
 {
     struct buf text = BUF_INIT;
-    struct stat st;
-    int r = 0;
-
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return error_set(err, -errno, "%s: %s", path, strerror(errno));
-    if (fstat(fd, &st) < 0)
-        r = -errno;
-    else if (S_ISDIR(st.st_mode))
-        r = -EISDIR;
-    else
-        r = read_all(fd, &text);
+    int fd;
+    int r = open_file(path, &fd, err);
+    if (r < 0)
+        return r;
+    r = read_all(fd, CONFIG_MAX - config->bytes, &text);
+    config->bytes += text.len;
     fd_close(&fd);
     if (r < 0)
-        error_set(err, r, "%s: %s", path, r == -EFBIG ? "over 16 MiB: not a config" : strerror(-r));
+        error_set(err, r, "%s: %s", path,
+                  r == -EFBIG ? "with this file it is over 16 MiB: not a config" : strerror(-r));
     else
         r = config_parse(config, text.data ? text.data : "", text.len, path, err);
     buf_deinit(&text);
@@ -140,6 +189,7 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 static int read_drop_ins(struct config *config, const char *path, int *ret_count, struct error *err)
 {
     struct dirent **entries = NULL;
+    struct stat st;
     char *dir = NULL;
     int r = 0;
 
@@ -148,6 +198,9 @@ static int read_drop_ins(struct config *config, const char *path, int *ret_count
     int count = scandir(dir, &entries, is_drop_in, by_name);
     if (count < 0 && errno != ENOENT && errno != ENOTDIR)
         r = error_set(err, -errno, "%s: %s", dir, strerror(errno));
+    else if (count >= 0)
+        r = stat(dir, &st) < 0 ? error_set(err, -errno, "%s: %s", dir, strerror(errno))
+                               : check_owner(&st, dir, err);
     for (int i = 0; i < count; i++) {
         char *file = NULL;
         if (r == 0 && asprintf(&file, "%s/%s", dir, entries[i]->d_name) < 0)

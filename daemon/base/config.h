@@ -40,11 +40,13 @@ struct config_section {
 struct config {
     struct config_section *sections; /* in order of first appearance */
     size_t count;
+    size_t bytes; /* of the files that were read */
 };
 
-/* Reads `path` and its drop-ins. -ENOENT: neither is there (the caller decides whether that matters); drop-ins
- * without a main file are read. 0, or a negative errno and a sentence with file and line; *ret is untouched
- * then. */
+/* Reads `path` and its drop-ins, which must be regular files of root's or of this user's that not everybody may write
+ * (as must the directory of the drop-ins); only /dev/null and a pipe that this process was given are read as well.
+ * -ENOENT: neither is there (the caller decides whether that matters); drop-ins without a main file are read. 0, or a
+ * negative errno and a sentence with file and line; *ret is untouched then. */
 int config_read(const char *path, struct config *ret_config, struct error *err);
 
 /* Reads config text from memory under a file name, adding to `config` (zeroed at first): for tests, fuzzing

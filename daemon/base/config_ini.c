@@ -33,6 +33,11 @@ static int no_memory(const struct reader *r, struct error *err)
     return error_set(err, -ENOMEM, "%s: out of memory", r->file);
 }
 
+static int no_room(const struct reader *r, int result, struct error *err)
+{
+    return error_set(err, result, "%s:%u: %s", r->file, r->line, config_limit_text(result));
+}
+
 static bool is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
@@ -76,9 +81,10 @@ static int open_section(struct reader *r, const char *header, struct error *err)
     if (result < 0)
         return complain(r, err, why.text);
     r->section = config_open(r->config, kind, name, r->file, r->line);
+    result = r->section ? 0 : -errno;
     free(kind);
     free(name);
-    return r->section ? 0 : no_memory(r, err);
+    return result < 0 ? no_room(r, result, err) : 0;
 }
 
 static int read_header(struct reader *r, struct span line, struct error *err)
@@ -109,7 +115,7 @@ static int add_value(struct reader *r, const char *key, struct span text, struct
     char *value = strndup(text.text, text.len);
     int result = value ? config_add(r->section, key, value, r->file, r->line) : -ENOMEM;
     free(value);
-    return result < 0 ? no_memory(r, err) : 0;
+    return result < 0 ? no_room(r, result, err) : 0;
 }
 
 static int read_value(struct reader *r, struct span line, struct error *err)

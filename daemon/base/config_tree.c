@@ -140,6 +140,10 @@ struct config_section *config_open(struct config *config, const char *kind, cons
     size_t i = find_section(config, kind, name);
     if (i < config->count)
         return &config->sections[i];
+    if (config->count == CONFIG_SECTIONS_MAX) {
+        errno = E2BIG;
+        return NULL;
+    }
     struct config_section section = {
         .kind = strdup(kind),
         .name = name ? strdup(name) : NULL,
@@ -149,6 +153,7 @@ struct config_section *config_open(struct config *config, const char *kind, cons
     if (!section.kind || (name && !section.name) || !section.file ||
         grow(&config->sections, config->count, sizeof section) < 0) {
         free_section(&section);
+        errno = ENOMEM;
         return NULL;
     }
     config->sections[config->count] = section;
@@ -160,9 +165,14 @@ static struct config_key *open_key(struct config_section *section, const char *n
     size_t i = find_key(section, name);
     if (i < section->count)
         return &section->keys[i];
+    if (section->count == CONFIG_KEYS_MAX) {
+        errno = E2BIG;
+        return NULL;
+    }
     struct config_key key = {.name = strdup(name)};
     if (!key.name || grow(&section->keys, section->count, sizeof key) < 0) {
         free(key.name);
+        errno = ENOMEM;
         return NULL;
     }
     section->keys[section->count] = key;
@@ -174,7 +184,7 @@ int config_add(struct config_section *section, const char *key, const char *valu
 {
     struct config_key *k = open_key(section, key);
     if (!k)
-        return -ENOMEM;
+        return -errno;
     if (!*value) {
         free_values(k);
         return 0;

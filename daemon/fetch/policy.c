@@ -118,6 +118,8 @@ static int parse_block(struct rule *rule, const char *host, struct error *err)
     return r;
 }
 
+#define HOST_NAME_LEN_MAX 253 /* RFC 1035, 2.3.4, as text */
+
 static bool name_char(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -140,14 +142,15 @@ static int parse_pattern(struct rule *rule, const char *host, struct error *err)
         name = "any";
     else if (strncmp(host, "*.", 2) == 0)
         name = host + 2;
-    bool good = *name && *name != '.' && !ends_numeric(name);
+    bool good = *name && strlen(name) <= HOST_NAME_LEN_MAX && *name != '.' && !ends_numeric(name);
     for (const char *p = name; *p; p++)
         good = good && name_char(*p);
     if (!good)
-        return error_set(err, -EINVAL,
-                         "%s: neither an address (10.0.0.1), a block (10.0.0.0/8), a host pattern "
-                         "(*.example.org) nor a port (:8080)",
-                         rule->text);
+        return error_set(
+            err, -EINVAL,
+            "%.256s: neither an address (10.0.0.1), a block (10.0.0.0/8), a host pattern "
+            "(*.example.org) nor a port (:8080)",
+            rule->text);
     rule->kind = RULE_HOST;
     rule->pattern = strdup(host);
     if (!rule->pattern)

@@ -24,25 +24,40 @@ void secret_free(char **text)
     secret_free_len(text, *text ? strlen(*text) : 0);
 }
 
+/* All but its owner. */
+static int check_status(const struct stat *st, const char *path, struct error *err)
+{
+    if (!S_ISREG(st->st_mode))
+        return error_set(err, -EINVAL, "%s is not a regular file", path);
+    if (st->st_mode & 07777 & ~(mode_t)MODE_MAX)
+        return error_set(err, -EPERM, "%s has mode %04o: it must be 0640 or stricter", path,
+                         st->st_mode & 07777);
+    if (st->st_size == 0)
+        return error_set(err, -EINVAL, "%s is empty", path);
+    if (st->st_size > SECRET_MAX)
+        return error_set(err, -EFBIG, "%s has more than %d bytes", path, SECRET_MAX);
+    return 0;
+}
+
+int secret_look(const char *path, struct error *err)
+{
+    struct stat st;
+    if (stat(path, &st) < 0 || access(path, R_OK) < 0)
+        return error_set(err, -errno, "%s: %s", path, strerror(errno));
+    return check_status(&st, path, err);
+}
+
 static int check_file(int fd, const char *path, size_t *ret_size, struct error *err)
 {
     struct stat st;
     if (fstat(fd, &st) < 0)
         return error_set(err, -errno, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(st.st_mode))
-        return error_set(err, -EINVAL, "%s is not a regular file", path);
-    if (st.st_mode & 07777 & ~(mode_t)MODE_MAX)
-        return error_set(err, -EPERM, "%s has mode %04o: it must be 0640 or stricter", path,
-                         st.st_mode & 07777);
-    if (st.st_uid != 0 && st.st_uid != geteuid())
-        return error_set(err, -EPERM, "%s belongs to uid %u: it must be root's or the daemon's",
-                         path, (unsigned)st.st_uid);
-    if (st.st_size == 0)
-        return error_set(err, -EINVAL, "%s is empty", path);
-    if (st.st_size > SECRET_MAX)
-        return error_set(err, -EFBIG, "%s has more than %d bytes", path, SECRET_MAX);
+    int r = check_status(&st, path, err);
+    if (r == 0 && st.st_uid != 0 && st.st_uid != geteuid())
+        r = error_set(err, -EPERM, "%s belongs to uid %u: it must be root's or the daemon's", path,
+                      (unsigned)st.st_uid);
     *ret_size = (size_t)st.st_size;
-    return 0;
+    return r;
 }
 
 /* Up to `size` bytes, which is what there was a moment ago. The number, or a negative errno. */

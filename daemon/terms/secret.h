@@ -18,4 +18,8 @@ void secret_free_len(char **data, size_t len);
  * negative errno and a sentence. */
 int secret_read(const char *path, char **ret_data, size_t *ret_len, struct error *err);
 
+/* Would it be read, by the daemon's user, whom the file may belong to, and who need not be this process's? Opens nothing.
+ * As above. */
+int secret_look(const char *path, struct error *err);
+
 #endif
