@@ -1,4 +1,5 @@
 #include "client/address.h"
+#include "base/own_place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -115,6 +116,41 @@ static int connect_to(const char *path, char *ret_path, size_t size, struct erro
     return fd < 0 ? refuse(path, fd, err) : fd;
 }
 
+/* The user's daemon of a place without XDG_RUNTIME_DIR. A directory that could be somebody else's is passed over, with a
+ * sentence. */
+static int try_own_place(char *ret_path, size_t size, struct error *err)
+{
+    char place[32], path[64];
+    int r = own_place_check(own_place(place, sizeof place), err);
+    if (r < 0)
+        return r;
+    snprintf(path, sizeof path, "%s/control.sock", place);
+    snprintf(ret_path, size, "%s", path);
+    r = try(path);
+    return r < 0 ? refuse(path, r, err) : r;
+}
+
+/* A daemon of the user's that has died leaves its socket behind: that hides nobody else's. `own` and why it could not be
+ * had come from XDG_RUNTIME_DIR (NULL: there is none). */
+static int connect_unnamed(const char *own, int why, char *ret_path, size_t size, struct error *err)
+{
+    struct error place_err, system_err;
+    char system_path[512];
+    int place = geteuid() == 0 ? -ENOENT : try_own_place(ret_path, size, &place_err);
+    if (place >= 0)
+        return place;
+    int system = connect_to(ADDRESS_SYSTEM, system_path, sizeof system_path, &system_err);
+    if (system >= 0 || (why == -ENOENT && place == -ENOENT)) {
+        snprintf(ret_path, size, "%s", system_path);
+        return system >= 0 ? system : error_set(err, system, "%s", system_err.text);
+    }
+    if (own && why != -ENOENT)
+        return refuse(own, why, err);
+    if (place != -ENOENT)
+        return error_set(err, place, "%s", place_err.text);
+    return error_set(err, system, "%s", system_err.text);
+}
+
 int address_connect(const char *path, char *ret_path, size_t size, struct error *err)
 {
     const char *given = path ? path : getenv("PENSTOCK_SOCKET"), *runtime;
@@ -129,16 +165,10 @@ int address_connect(const char *path, char *ret_path, size_t size, struct error 
         return error_set(err, -ENOMEM, "out of memory");
     if (own)
         fd = try(own);
-    if (fd >= 0) {
+    if (fd >= 0)
         snprintf(ret_path, size, "%s", own);
-    } else {
-        /* A daemon of the user's that has died leaves its socket behind: that hides nobody else's. */
-        int system = connect_to(ADDRESS_SYSTEM, ret_path, size, err);
-        if (system >= 0 || fd == -ENOENT || !own)
-            fd = system;
-        else
-            refuse(own, fd, err);
-    }
+    else
+        fd = connect_unnamed(own, fd, ret_path, size, err);
     free(own);
     return fd;
 }

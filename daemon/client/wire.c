@@ -135,6 +135,8 @@ int wire_explain(const struct wire *wire, int code, struct error *err)
         return error_set(err, code, "interrupted");
     if (code == -ECONNRESET)
         return error_set(err, code, "the daemon at %s has closed the connection", wire->path);
+    if (code == -ETIMEDOUT)
+        return error_set(err, code, "%s: the daemon has not answered within --timeout", wire->path);
     if (code == -EBADMSG || code == -EMSGSIZE)
         return error_set(err, code, "%s does not speak penstock's protocol", wire->path);
     return error_set(err, code, "%s: %s", wire->path, strerror(-code));

@@ -1,6 +1,7 @@
 #include "control/listener.h"
 
 #include "base/fd.h"
+#include "base/own_place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +43,8 @@ static int adopt(struct listener *l, int fd, struct error *err)
 
 static int make_parent(const char *path, mode_t mode, struct error *err)
 {
-    const char *slash = strrchr(path, '/');
+    char place[32];
+    const char *slash = strrchr(path, '/'), *own = own_place(place, sizeof place);
     if (mode == 0 || !slash || slash == path)
         return 0;
     char *dir = strndup(path, (size_t)(slash - path));
@@ -52,6 +54,8 @@ static int make_parent(const char *path, mode_t mode, struct error *err)
     if (r < 0)
         error_set(err, r, "%s can't be made: %s; make it, or set control.socket to another place",
                   dir, strerror(-r));
+    else if (strcmp(dir, own) == 0)
+        r = own_place_check(dir, err);
     free(dir);
     return r;
 }

@@ -179,6 +179,8 @@ static void on_verdict(struct run *run, const json_t *line)
         run->cut = true;
     struct buf text = BUF_INIT;
     job_put_verdict(&text, &view);
+    if (isatty(STDERR_FILENO))
+        job_put_way_on(&text, view.id);
     out_error("job %.*s", (int)text.len, text.data ? text.data : "");
     buf_deinit(&text);
 }

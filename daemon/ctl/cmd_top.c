@@ -161,7 +161,7 @@ static void reconnect(struct top *top)
         lose(top, err.text);
         return;
     }
-    top->ctl->conn.ignores_stdout = true;
+    top->ctl->conn.ignores_stdout = top->ctl->conn.unwatched = true;
     top->due = 0;
 }
 
@@ -261,7 +261,7 @@ static int run_screen(struct top *top)
     int r = top_screen_open();
     if (r < 0)
         return run_plain(top);
-    top->ctl->conn.ignores_stdout = true;
+    top->ctl->conn.ignores_stdout = top->ctl->conn.unwatched = true;
     do
         status = turn(top);
     while (status < 0);

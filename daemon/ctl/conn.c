@@ -1,9 +1,16 @@
 #include "ctl/conn.h"
+#include "base/clock.h"
+#include "client/address.h"
 #include "ctl/intr.h"
 #include "ctl/out.h"
 
 #include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#define SILENCE   (2 * NS_PER_SEC) /* that is told */
+#define ANSWER_MS 1000             /* has a daemon to answer a ping */
 
 enum { SLOT_DAEMON, SLOT_INTR, SLOT_STDOUT, SLOT_EXTRA, SLOT_MAX = SLOT_EXTRA + 3 };
 
@@ -23,8 +30,62 @@ static int after_poll(struct conn *conn, const struct pollfd *fds)
     }
     if (r == 0 && fds[SLOT_DAEMON].revents & (POLLIN | POLLHUP | POLLERR))
         r = wire_receive(&conn->wire);
+    conn->heard |= (fds[SLOT_DAEMON].revents & POLLIN) && !conn->wire.closed;
     return r;
 }
+
+/* --- a daemon that does not answer ---------------------------------------------------------------- */
+
+bool conn_answers(const struct conn *conn)
+{
+    static const char ping[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n";
+    struct error ignored;
+    char path[sizeof conn->wire.path];
+    int fd = address_connect(conn->wire.path, path, sizeof path, &ignored);
+    struct pollfd fds[2] = {{.fd = fd, .events = POLLIN}, {.fd = intr_fd(), .events = POLLIN}};
+    bool sent = fd >= 0 && send(fd, ping, sizeof ping - 1, MSG_NOSIGNAL) == sizeof ping - 1;
+    bool heard = sent && poll(fds, 2, ANSWER_MS) > 0;
+    if (fd >= 0)
+        close(fd);
+    return heard;
+}
+
+static void watch(struct conn *conn)
+{
+    const char *path = conn->wire.path;
+    if (conn->heard || conn->unwatched || clock_now() - conn->waits_since < SILENCE)
+        return;
+    conn->unwatched = true;
+    if (conn_answers(conn))
+        return;
+    out_error("%s: the daemon has not answered for %d s: it is starting, hangs, or cannot start; %s",
+              path, (int)(SILENCE / NS_PER_SEC),
+              strcmp(path, ADDRESS_SYSTEM) == 0
+                  ? "look: systemctl status penstockd; journalctl -u penstockd"
+                  : "its standard error tells");
+}
+
+static int until(uint64_t at)
+{
+    uint64_t now = clock_now();
+    return at > now ? (int)((at - now) / NS_PER_MS) + 1 : 0;
+}
+
+/* The earlier of the caller's time and of ours. */
+static int bounded(struct conn *conn, int timeout_ms)
+{
+    if (!conn->waits_since)
+        conn->waits_since = clock_now();
+    int watched = conn->heard || conn->unwatched ? -1 : until(conn->waits_since + SILENCE);
+    int last = conn->deadline ? until(conn->deadline) : -1;
+    if (watched >= 0 && (timeout_ms < 0 || watched < timeout_ms))
+        timeout_ms = watched;
+    if (last >= 0 && (timeout_ms < 0 || last < timeout_ms))
+        timeout_ms = last;
+    return timeout_ms;
+}
+
+/* --- waiting ------------------------------------------------------------------------------------ */
 
 int conn_poll(struct conn *conn, struct pollfd *extra, size_t extra_count, int timeout_ms)
 {
@@ -40,7 +101,7 @@ int conn_poll(struct conn *conn, struct pollfd *extra, size_t extra_count, int t
         fds[SLOT_DAEMON].events |= POLLOUT;
     for (size_t i = 0; i < extra_count; i++)
         fds[SLOT_EXTRA + i] = extra[i];
-    if (poll(fds, SLOT_EXTRA + extra_count, timeout_ms) < 0) {
+    if (poll(fds, SLOT_EXTRA + extra_count, bounded(conn, timeout_ms)) < 0) {
         for (size_t i = 0; i < SLOT_MAX; i++)
             fds[i].revents = 0;
         if (errno != EINTR)
@@ -48,7 +109,12 @@ int conn_poll(struct conn *conn, struct pollfd *extra, size_t extra_count, int t
     }
     for (size_t i = 0; i < extra_count; i++)
         extra[i].revents = fds[SLOT_EXTRA + i].revents;
-    return after_poll(conn, fds);
+    int r = after_poll(conn, fds);
+    if (r == 0)
+        watch(conn);
+    if (r == 0 && conn->deadline && clock_now() >= conn->deadline)
+        return -ETIMEDOUT;
+    return r;
 }
 
 int conn_call(struct conn *conn, const char *method, json_t *params, struct answer *ret_answer,

@@ -11,11 +11,15 @@ struct conn {
     struct wire wire;
     bool
         ignores_stdout; /* conn_poll lets the process live when standard output's reader has gone */
+    uint64_t waits_since; /* clock_now of the first conn_poll; 0: there was none */
+    uint64_t deadline;    /* clock_now: nothing is waited for any longer; 0: none */
+    bool heard;           /* the daemon has said something */
+    bool unwatched;       /* that it says nothing is not told, or has been */
 };
 
 /* Waits until the daemon sent or took something, one of `extra` (at most three; revents are set) is ready, or
  * timeout_ms (-1: none) is over. 0; -EINTR: Ctrl-C; -ECONNRESET: the daemon has closed the connection and
- * every line was taken; or another negative errno. Flushes standard output before, ends the process if its
+ * every line was taken; -ETIMEDOUT: the deadline is over; or another negative errno. Flushes standard output before, ends the process if its
  * reader has gone. */
 int conn_poll(struct conn *conn, struct pollfd *extra, size_t extra_count, int timeout_ms);
 
@@ -24,5 +28,9 @@ int conn_poll(struct conn *conn, struct pollfd *extra, size_t extra_count, int t
  * a 0 here. */
 int conn_call(struct conn *conn, const char *method, json_t *params, struct answer *ret_answer,
               struct error *err);
+
+/* Does the daemon answer a ping, on a connection of its own? One that waits for a job says nothing either; one that cannot
+ * start may still have its socket, from systemd. Waits for a second at most. */
+bool conn_answers(const struct conn *conn);
 
 #endif

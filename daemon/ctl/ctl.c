@@ -1,4 +1,6 @@
 #include "ctl/ctl.h"
+#include "base/clock.h"
+#include "base/config.h"
 #include "ctl/out.h"
 #include "ctl/refusal.h"
 #include "ctl/slice.h"
@@ -13,10 +15,25 @@ int ctl_fail(int code, const struct error *err)
     return code == -EINVAL ? EXIT_USAGE : EXIT_REFUSED;
 }
 
+static int read_patience(const struct args *args, uint64_t *ret_ns, struct error *err)
+{
+    struct error why;
+    bool ours = args->command && (args->command->groups & GROUP_PATIENCE);
+    const char *text = ours ? args_value(args, OPT_TIMEOUT) : NULL;
+    if (text && parse_duration(text, false, ret_ns, &why) < 0)
+        return error_set(err, -EINVAL, "--timeout: %s", why.text);
+    return 0;
+}
+
 int ctl_connect(struct ctl *ctl)
 {
     struct error err;
-    int r = wire_open(&ctl->conn.wire, args_value(&ctl->args, OPT_SOCKET), &err);
+    uint64_t patience = 0;
+    int r = read_patience(&ctl->args, &patience, &err);
+    if (r == 0)
+        r = wire_open(&ctl->conn.wire, args_value(&ctl->args, OPT_SOCKET), &err);
+    if (r == 0 && patience)
+        ctl->conn.deadline = clock_now() + patience;
     if (r == 0)
         return 0;
     return ctl_fail(r, &err);

@@ -1,5 +1,6 @@
 #include "ctl/follow.h"
 #include "ctl/ask.h"
+#include "ctl/job.h"
 #include "ctl/out.h"
 #include "ctl/slice.h"
 
@@ -7,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int set_events(struct follow *f, const char *list, struct error *err)
 {
@@ -84,12 +86,30 @@ static bool wanted(const struct follow *f, struct slice event)
     return false;
 }
 
+/* Bare records do not say it. */
+static void tell_failure(const struct follow *f, struct slice line)
+{
+    struct job_view view;
+    struct buf text = BUF_INIT;
+    json_t *job = json_loadb(line.p, line.len, JSON_ALLOW_NUL, NULL);
+    job_view_read(job, &view);
+    job_put_verdict(&text, &view);
+    job_put_way_on(&text, view.id);
+    if (f->data && job && !text.failed && isatty(STDERR_FILENO))
+        out_error("job %.*s", (int)text.len, text.data);
+    buf_deinit(&text);
+    json_decref(job);
+}
+
 static int note_verdict(struct follow *f, struct slice line)
 {
     struct slice value;
     uint64_t id;
-    if (slice_member(line, "state", &value) && !slice_equals(value, "done") && f->status == 0)
+    bool done = !slice_member(line, "state", &value) || slice_equals(value, "done");
+    if (!done && f->status == 0)
         f->status = EXIT_JOB_FAILED;
+    if (!done)
+        tell_failure(f, line);
     f->ended++;
     if (!f->track || !slice_member(line, "job", &value) || !slice_u64(value, &id) || id == 0)
         return 0;

@@ -21,16 +21,19 @@ static const struct {
     {GROUP_PARSED, "What becomes of the body"},
     {GROUP_JOB, "The job (the same names, with _, in JSON and in the daemon's config)"},
     {GROUP_SELECT, "SELECT: which jobs"},
+    {GROUP_PATIENCE, "How long"},
     {GROUP_GLOBAL, "Everywhere"},
 };
 
-static void put_option(struct buf *b, const struct opt_def *def)
+static void put_option(struct buf *b, const struct opt_def *def, unsigned group)
 {
+    const char *help =
+        group == GROUP_PATIENCE ? "for the daemon, in all; then exit status 3" : def->help;
     char left[64];
     snprintf(left, sizeof left, "--%s%s%s", def->name, def->arg ? " " : "",
              def->arg ? def->arg : "");
     buf_printf(b, strlen(left) <= 28 ? "  %-28s %s\n" : "  %s\n                               %s\n",
-               left, def->help);
+               left, help);
 }
 
 static void put_group(struct buf *b, unsigned group, const char *title)
@@ -38,7 +41,7 @@ static void put_group(struct buf *b, unsigned group, const char *title)
     buf_printf(b, "\n%s\n", title);
     for (int i = 0; i < OPT_COUNT_; i++)
         if (opt_defs[i].groups & group)
-            put_option(b, &opt_defs[i]);
+            put_option(b, &opt_defs[i], group);
 }
 
 void help_put_command(struct buf *b, const struct command *command)
@@ -72,8 +75,9 @@ void help_put(struct buf *b, const struct command *commands)
     put_group(b, GROUP_GLOBAL,
               "Options stand anywhere; `penstockctl COMMAND --help` lists a command's own");
     buf_puts(b, "\nSocket: --socket, else $PENSTOCK_SOCKET, else "
-                "$XDG_RUNTIME_DIR/penstock/control.sock if\n"
-                "        a daemon answers there, else /run/penstock/control.sock\n"
+                "$XDG_RUNTIME_DIR/penstock/control.sock or\n"
+                "        /tmp/penstock-UID/control.sock if a daemon answers there, else\n"
+                "        /run/penstock/control.sock\n"
                 "Exit:   0 all well  1 a job failed or was cancelled  2 usage\n"
                 "        3 daemon unreachable, refused, or lines were missed  130 interrupted\n");
 }

@@ -1,6 +1,7 @@
 #include "ctl/job.h"
 #include "ctl/text.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static const char *text(const json_t *object, const char *name)
@@ -91,4 +92,9 @@ void job_put_verdict(struct buf *b, const struct job_view *view)
     }
     if (view->seconds >= 0)
         buf_printf(b, " %.3f s", view->seconds);
+}
+
+void job_put_way_on(struct buf *b, uint64_t id)
+{
+    buf_printf(b, " (penstockctl explain %" PRIu64 ")", id);
 }

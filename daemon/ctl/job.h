@@ -26,4 +26,7 @@ void job_view_read(const json_t *object, struct job_view *ret_view);
  * terminals and pipes: what came from elsewhere is made safe. */
 void job_put_verdict(struct buf *b, const struct job_view *view);
 
+/* " (penstockctl explain 43)": where somebody at a terminal reads on after a failure. */
+void job_put_way_on(struct buf *b, uint64_t id);
+
 #endif

@@ -89,7 +89,8 @@ enum opt_group {
     GROUP_METRICS = 1 << 10,
     GROUP_FORCE = 1 << 11,
     GROUP_RUN = 1 << 13,
-    GROUP_PARSED = 1 << 12, /* of a job that a parser of the daemon's reads: not of `run` */
+    GROUP_PATIENCE = 1 << 14, /* --timeout is the client's, not a job's */
+    GROUP_PARSED = 1 << 12,   /* of a job that a parser of the daemon's reads: not of `run` */
 };
 
 /* How a value becomes JSON, under the option's name with _ for - or the name given here. */

@@ -93,6 +93,7 @@ void progress_init(struct progress *p, const char *path)
     *p = (struct progress){.conn = {.wire.fd = -1}};
     if (!out_has_status() || wire_open(&p->conn.wire, path, &ignored) < 0)
         return;
+    p->conn.unwatched = true;
     p->on = true;
     p->due = clock_now() + PROGRESS_MS * NS_PER_MS;
 }

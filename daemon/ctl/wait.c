@@ -68,6 +68,8 @@ static int told(struct waiting *w, const struct answer *answer)
         if (!view.done)
             status = EXIT_JOB_FAILED;
         job_put_verdict(&text, &view);
+        if (!view.done && out_is_terminal())
+            job_put_way_on(&text, view.id);
         buf_putc(&text, '\n');
     }
     if (w->ctl->json)
@@ -124,6 +126,9 @@ int wait_for(struct ctl *ctl, const uint64_t *ids, size_t count)
     progress_deinit(&w.progress);
     if (r == -EINTR)
         return wait_interrupted(ids[w.answered], count - w.answered);
+    if (r == -ETIMEDOUT && (ctl->conn.heard || conn_answers(&ctl->conn)))
+        error_set(&err, r, "job %" PRIu64 " has not ended within --timeout, and goes on",
+                  ids[w.answered]);
     if (r < 0)
         return ctl_worse(w.status, ctl_fail(r, &err));
     return w.status;

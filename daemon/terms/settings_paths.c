@@ -1,9 +1,10 @@
 /* Where things live unless the config says so: what systemd made for the service, else the system's places
- * for root, else the user's own (XDG base directories). A place in /tmp would be anybody's, so there is no
- * other; but for what is gone with the daemon in any case. */
+ * for root, else the user's own (XDG base directories). Without XDG_RUNTIME_DIR, as in a container or under cron, the socket
+ * is in a directory of /tmp whose owner and mode are checked (base/own_place.h); what is to last has no such place. */
 #include "terms/settings.h"
 
 #include "base/buf.h"
+#include "base/own_place.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -32,7 +33,11 @@ char *settings_default_socket(void)
         return under(service, "control.sock");
     if (geteuid() == 0)
         return strdup("/run/penstock/control.sock");
-    return under(getenv("XDG_RUNTIME_DIR"), "penstock/control.sock");
+    char *path = under(getenv("XDG_RUNTIME_DIR"), "penstock/control.sock"), own[32];
+    if (!path && errno == ENOENT &&
+        asprintf(&path, "%s/control.sock", own_place(own, sizeof own)) < 0)
+        return NULL;
+    return path;
 }
 
 char *settings_default_spool(const char *store_path)
@@ -64,9 +69,10 @@ char *settings_default_store(void)
 int settings_check_places(const struct settings *settings, struct error *err)
 {
     if (!settings->socket)
-        return error_set(err, -EINVAL,
-                         "control.socket: no place is known, as XDG_RUNTIME_DIR is not set; write "
-                         "socket = /some/where.sock in [control]");
+        return error_set(
+            err, -EINVAL,
+            "control.socket: no place is known, as RUNTIME_DIRECTORY is no absolute path; write "
+            "socket = /some/where.sock in [control]");
     if (!settings->store_path && strcmp(settings->store_engine, "memory") != 0)
         return error_set(err, -EINVAL,
                          "store.path: no place is known, as HOME is not set; write "

@@ -433,6 +433,12 @@ static void test_paths(void **state)
                                               : "/home/u/.local/state/penstock/penstock.db");
     free(socket);
     free(store);
+    unsetenv("XDG_RUNTIME_DIR");
+    char own[64];
+    snprintf(own, sizeof own, "/tmp/penstock-%u/control.sock", (unsigned)geteuid());
+    socket = settings_default_socket();
+    assert_string_equal(socket, geteuid() == 0 ? "/run/penstock/control.sock" : own);
+    free(socket);
     setenv("RUNTIME_DIRECTORY", "relative", 1);
     errno = 0;
     assert_null(settings_default_socket());
