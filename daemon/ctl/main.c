@@ -1,4 +1,5 @@
 #include "base/buf.h"
+#include "ctl/complete.h"
 #include "ctl/ctl.h"
 #include "ctl/help.h"
 #include "ctl/out.h"
@@ -6,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Else the socket could get a number that others write to. */
@@ -38,6 +40,8 @@ static int usage(const char *message)
 static int run(struct ctl *ctl, int argc, char **argv)
 {
     struct error err;
+    if (argc > 1 && strcmp(argv[1], "__complete") == 0)
+        return complete_print(argc - 2, argv + 2);
     int r = args_parse(&ctl->args, commands, argc, argv, &err);
     if (r < 0)
         return usage(err.text);

@@ -79,3 +79,8 @@ const char *life_remedy(const char *kind)
             return remedies[i].remedy;
     return NULL;
 }
+
+const char *life_kind(size_t i)
+{
+    return i < sizeof remedies / sizeof *remedies ? remedies[i].kind : NULL;
+}

@@ -13,3 +13,5 @@ install(FILES ${CMAKE_SOURCE_DIR}/config/completions/penstockctl.bash
     DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME penstockctl)
 install(FILES ${CMAKE_SOURCE_DIR}/config/completions/_penstockctl
     DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+install(FILES ${CMAKE_SOURCE_DIR}/config/completions/penstockctl.fish
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)

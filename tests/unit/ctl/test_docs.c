@@ -1,4 +1,4 @@
-/* The man pages, the completions and the annotated config say the same as the tables do. */
+/* The man pages and the annotated config say the same as the tables do. */
 #include "base/buf.h"
 #include "ctl/ctl.h"
 #include "support/testlib.h"
@@ -60,16 +60,6 @@ static void test_man_page_of_the_client(void **state)
 {
     has_all_commands(TREE "/daemon/man/penstockctl.1");
     has_all_options(TREE "/daemon/man/penstockctl.1", "Fl Fl ");
-}
-
-static void test_completions(void **state)
-{
-    static const char *const paths[] = {TREE "/config/completions/penstockctl.bash",
-                                        TREE "/config/completions/_penstockctl"};
-    for (size_t i = 0; i < 2; i++) {
-        has_all_commands(paths[i]);
-        has_all_options(paths[i], "--");
-    }
 }
 
 /* A job's members, as the protocol's page lists them. */
@@ -144,7 +134,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_man_page_of_the_client),
-        cmocka_unit_test(test_completions),
         cmocka_unit_test(test_man_page_of_the_protocol),
         cmocka_unit_test(test_man_page_has_all_methods),
         cmocka_unit_test(test_man_page_of_the_config),
