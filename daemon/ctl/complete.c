@@ -3,8 +3,8 @@
 #include "ctl/conn.h"
 #include "ctl/ctl.h"
 #include "ctl/job.h"
-#include "ctl/life.h"
 #include "ctl/out.h"
+#include "ctl/remedy.h"
 #include "ctl/text.h"
 
 #include <inttypes.h>
@@ -81,7 +81,7 @@ static void offer_commands(const struct completion *c)
 static void offer_kinds(const struct completion *c)
 {
     const char *kind;
-    for (size_t i = 0; (kind = life_kind(i)); i++)
+    for (size_t i = 0; (kind = remedy_kind(i)); i++)
         offer(c, kind, NULL);
 }
 
@@ -99,7 +99,7 @@ static json_t *ask(struct completion *c, const char *method, json_t *params, con
 {
     struct error ignored;
     *answer = (struct answer){0};
-    if (c->conn.fd < 0 && conn_open(&c->conn, c->socket, &ignored) < 0) {
+    if (c->conn.wire.fd < 0 && wire_open(&c->conn.wire, c->socket, &ignored) < 0) {
         json_decref(params);
         return NULL;
     }
@@ -399,12 +399,12 @@ static void offer_for(struct completion *c, int value_of)
 int complete_print(int count, char *const *words)
 {
     struct completion c = {
-        .typed = count > 0 ? words[count - 1] : "", .lead = "", .conn = {.fd = -1}};
+        .typed = count > 0 ? words[count - 1] : "", .lead = "", .conn.wire.fd = -1};
     offer_for(&c, take_words(&c, count, words));
     if (c.directive == OFFER_COMMAND && c.command && (c.command->groups & GROUP_RUN))
         out_printf(":command %zu\n", c.command_at);
     else
         out_printf(c.directive == OFFER_FILES ? ":files\n" : ":none\n");
-    conn_close(&c.conn);
+    wire_close(&c.conn.wire);
     return EXIT_ALL_WELL;
 }

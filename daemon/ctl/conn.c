@@ -58,11 +58,12 @@ static void watch(struct conn *conn)
     conn->unwatched = true;
     if (conn_answers(conn))
         return;
-    out_error("%s: the daemon has not answered for %d s: it is starting, hangs, or cannot start; %s",
-              path, (int)(SILENCE / NS_PER_SEC),
-              strcmp(path, ADDRESS_SYSTEM) == 0
-                  ? "look: systemctl status penstockd; journalctl -u penstockd"
-                  : "its standard error tells");
+    out_error(
+        "%s: the daemon has not answered for %d s: it is starting, hangs, or cannot start; %s",
+        path, (int)(SILENCE / NS_PER_SEC),
+        strcmp(path, ADDRESS_SYSTEM) == 0
+            ? "look: systemctl status penstockd; journalctl -u penstockd"
+            : "its standard error tells");
 }
 
 static int until(uint64_t at)

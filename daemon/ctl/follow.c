@@ -1,4 +1,5 @@
 #include "ctl/follow.h"
+#include "base/json_read.h"
 #include "ctl/ask.h"
 #include "ctl/job.h"
 #include "ctl/out.h"
@@ -91,7 +92,7 @@ static void tell_failure(const struct follow *f, struct slice line)
 {
     struct job_view view;
     struct buf text = BUF_INIT;
-    json_t *job = json_loadb(line.p, line.len, JSON_ALLOW_NUL, NULL);
+    json_t *job = json_read(line.p, line.len, JSON_ALLOW_NUL, NULL);
     job_view_read(job, &view);
     job_put_verdict(&text, &view);
     job_put_way_on(&text, view.id);

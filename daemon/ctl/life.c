@@ -1,6 +1,7 @@
 #include "ctl/life.h"
 #include "base/clock.h"
 #include "ctl/job.h"
+#include "ctl/remedy.h"
 #include "ctl/text.h"
 
 #include <stdio.h>
@@ -325,7 +326,7 @@ static void put_remedy(struct buf *b, const json_t *job, bool ended)
     const json_t *attempts = json_object_get(job, "attempts");
     const json_t *last = ended ? json_object_get(job, "verdict")
                                : json_array_get(attempts, json_array_size(attempts) - 1);
-    const char *remedy = life_remedy(text(json_object_get(last, "error"), "kind"));
+    const char *remedy = remedy_for(text(json_object_get(last, "error"), "kind"));
     if (!remedy)
         return;
     buf_printf(b, "What to do: %s\n", remedy);

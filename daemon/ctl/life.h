@@ -11,10 +11,4 @@
  * 1970. */
 void life_put(struct buf *b, const json_t *object, int64_t now_us);
 
-/* What to do about an error of this kind, in a sentence or two; NULL: the kind is not known. */
-const char *life_remedy(const char *kind);
-
-/* The kinds of errors, one after another; NULL: that was all. */
-const char *life_kind(size_t i);
-
 #endif

@@ -1,4 +1,4 @@
-#include "ctl/life.h"
+#include "ctl/remedy.h"
 
 #include <string.h>
 
@@ -72,7 +72,7 @@ static const struct {
 };
 /* clang-format on */
 
-const char *life_remedy(const char *kind)
+const char *remedy_for(const char *kind)
 {
     for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
         if (strcmp(remedies[i].kind, kind) == 0)
@@ -80,7 +80,7 @@ const char *life_remedy(const char *kind)
     return NULL;
 }
 
-const char *life_kind(size_t i)
+const char *remedy_kind(size_t i)
 {
     return i < sizeof remedies / sizeof *remedies ? remedies[i].kind : NULL;
 }

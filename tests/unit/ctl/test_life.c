@@ -1,6 +1,7 @@
 /* A job's life in words. */
 #include "base/clock.h"
 #include "ctl/life.h"
+#include "ctl/remedy.h"
 #include "support/testlib.h"
 
 #include <setjmp.h>
@@ -104,11 +105,11 @@ static void test_every_kind_has_a_remedy(void **state)
         if (sscanf(p, "[KIND_%*[A-Z_]] = \"%63[a-z_]\"", kind) != 1)
             continue;
         kinds++;
-        if (!life_remedy(kind) && strcmp(kind, "none") != 0)
+        if (!remedy_for(kind) && strcmp(kind, "none") != 0)
             fail_msg("%s has no remedy", kind);
     }
     assert_true(kinds >= 23);
-    assert_null(life_remedy("rain"));
+    assert_null(remedy_for("rain"));
     buf_deinit(&b);
 }
 
