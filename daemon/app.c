@@ -73,7 +73,9 @@ struct app {
     uv_timer_t drain_timer;
     struct mail stdout_mail, trouble_mail;
     bool mailbox_open, stopping;
-    unsigned stuck; /* abandoned workers that never came back */
+    unsigned stuck;            /* abandoned workers that never came back */
+    bool urged;                /* it was told to stop a second time */
+    uint64_t stop_by, written; /* clock_now; by the sink, at the last look */
     int status;
 };
 
@@ -268,8 +270,11 @@ static void on_jobs_closed(void *arg)
     app->stuck = pool_free(app->pool);
     app->pool = NULL;
     post_line(app, EVENT_STOP);
-    size_t lost =
-        sink_free(app->sink, NS_PER_SEC); /* every job's lines are out: only ours are left */
+    size_t lost = sink_free(app->sink, NS_PER_SEC); /* jobs' lines are out: only ours are left */
+    if (lost == SINK_STUCK) {
+        log_error("a write to the log does not return: the last lines are not written");
+        _exit(1);
+    }
     if (lost > 0)
         log_error("%zu lines could not be written before the end", lost);
     app->sink = NULL;
@@ -319,12 +324,17 @@ static void on_jobs_drained(void *arg)
 }
 
 /* Stopped jobs end within parse.abort_grace; what is left after that waits for a sink (or a store) that
- * takes nothing. Their verdicts are not given, so with a store that keeps they run again. */
-static void on_patience_over(uv_timer_t *timer)
+ * takes nothing. Their verdicts are not given, so with a store that keeps they run again. If we were urged, a second in
+ * which a sink takes nothing is enough. */
+static void on_patience(uv_timer_t *timer)
 {
     struct app *app = timer->data;
-    log_error(
-        "the log takes nothing, and the daemon was told to stop: the last lines are not written");
+    uint64_t before = app->written;
+    app->written = sink_written(app->sink);
+    bool stalls = app->urged && app->written == before && sink_queued(app->sink) > 0;
+    if (!stalls && clock_now() < app->stop_by)
+        return;
+    log_error("the log takes nothing, and we are to stop: the last lines are not written");
     control_stop_accepting(app->control); /* removes the socket */
     _exit(1);
 }
@@ -332,8 +342,9 @@ static void on_patience_over(uv_timer_t *timer)
 static void stop_jobs(struct app *app, uint64_t patience)
 {
     drain_stop(app->jobs);
-    uv_timer_start(&app->drain_timer, on_patience_over,
-                   (app->current.settings->abort_grace + patience) / NS_PER_MS, 0);
+    app->stop_by = clock_now() + app->current.settings->abort_grace + patience;
+    app->written = sink_written(app->sink);
+    uv_timer_start(&app->drain_timer, on_patience, NS_PER_SEC / NS_PER_MS, NS_PER_SEC / NS_PER_MS);
 }
 
 static void on_drain_over(uv_timer_t *timer)
@@ -348,6 +359,7 @@ static void stop(struct app *app, const char *why)
     if (app->stopping) {
         if (!uv_is_closing((uv_handle_t *)&app->drain_timer)) {
             log_info("%s, again: running jobs are stopped", why);
+            app->urged = true;
             stop_jobs(app, NS_PER_SEC);
         }
         return;

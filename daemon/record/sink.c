@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DEFAULT_QUEUE_BYTES  ((size_t)1 << 20)
 #define DEFAULT_RECORD_BYTES ((size_t)1 << 20)
+#define STUCK_NS             NS_PER_SEC /* beyond its patience: the thread is in a write that does not return */
 #define MAX_RECORD_BYTES     ((size_t)1 << 30) /* marks count in 32 bits */
 
 /* --- making and freeing ---------------------------------------------------------------------- */
@@ -104,6 +106,18 @@ fail:
     return r;
 }
 
+/* The thread looks at its patience between two writes, so it ends soon after that. */
+static bool join(struct sink *sink)
+{
+    uint64_t until = sink->stop_by;
+    if (until > UINT64_MAX - STUCK_NS)
+        return pthread_join(sink->thread, NULL) == 0;
+    until += STUCK_NS;
+    struct timespec ts = {.tv_sec = (time_t)(until / NS_PER_SEC),
+                          .tv_nsec = (long)(until % NS_PER_SEC)};
+    return pthread_clockjoin_np(sink->thread, NULL, CLOCK_MONOTONIC, &ts) == 0;
+}
+
 size_t sink_free(struct sink *sink, uint64_t patience_ns)
 {
     if (!sink)
@@ -114,7 +128,8 @@ size_t sink_free(struct sink *sink, uint64_t patience_ns)
     sink->stop_by = patience_ns > UINT64_MAX - now ? UINT64_MAX : now + patience_ns;
     pthread_mutex_unlock(&sink->lock);
     sink_wake(sink);
-    pthread_join(sink->thread, NULL);
+    if (!join(sink))
+        return SINK_STUCK;
     size_t lost = sink->lost;
     free_parts(sink, true);
     return lost;
@@ -269,6 +284,16 @@ size_t sink_queued(struct sink *sink)
 {
     pthread_mutex_lock(&sink->lock);
     size_t bytes = sink->queue.bytes;
+    pthread_mutex_unlock(&sink->lock);
+    return bytes;
+}
+
+uint64_t sink_written(struct sink *sink)
+{
+    uint64_t bytes = 0;
+    pthread_mutex_lock(&sink->lock);
+    for (size_t i = 0; i < sink->target_count; i++)
+        bytes += sink->targets[i].status.bytes;
     pthread_mutex_unlock(&sink->lock);
     return bytes;
 }

@@ -168,13 +168,17 @@ struct sink_status {
 };
 /* The state of each target; at most `max` are written. Returns how many there are. Any thread. */
 size_t sink_statuses(struct sink *sink, struct sink_status *ret_statuses, size_t max);
-/* Bytes waiting in the queue. Any thread. */
+/* Bytes waiting in the queue, and those that all targets have taken so far. Any thread. */
 size_t sink_queued(struct sink *sink);
+uint64_t sink_written(struct sink *sink);
 
 /* Writes out what is queued, waiting for failing targets (and for a reader that stalls) up to
  * `patience_ns`, then stops the thread and frees. Lines that could not be written are given back by
  * `taken` all the same; returns how many (records and others). No emit may be under way. Takes
- * NULL. */
+ * NULL.
+ * SINK_STUCK: a write does not return. Then nothing was freed, and the thread goes on whenever that returns: the process
+ * is to end as it is, or this is to be called again. */
+#define SINK_STUCK SIZE_MAX
 size_t sink_free(struct sink *sink, uint64_t patience_ns);
 
 #endif

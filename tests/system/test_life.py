@@ -344,6 +344,17 @@ class Sinks(penstock_test.Case):
                 daemon.exit_status()
                 self.assertIn("the log takes nothing", daemon.errors())
 
+    def test_a_second_signal_does_not_wait_for_a_stalled_log(self):
+        """With a long abort_grace: that is for parsers, and here nothing but the log is waited for."""
+        daemon = self.daemon({"daemon.drain": "1h", "parse.abort_grace": "1h"}, stdout=subprocess.PIPE)
+        daemon.submit(self.web.url("/lines?n=5000000"), parser="lines")
+        until(lambda: daemon.call("stats")["sink_queued"] > 500000, "the queue is full")
+        daemon.signal(signal.SIGTERM)
+        until(lambda: "SIGTERM" in daemon.errors(), "it drains")
+        daemon.signal(signal.SIGTERM)
+        self.assertEqual(daemon.exit_status(), 1)
+        self.assertIn("the log takes nothing", daemon.errors())
+
     def test_sinks_take_their_events(self):
         config = self.wrote("c", "".join(f'[sink "{n}"]\ntype = file\npath = {self.dir / n}\nevents = {e}\n' for n, e in (
             ("one", "record"), ("two", "verdict"), ("three", "record verdict"))))

@@ -471,6 +471,33 @@ static void rotate_in_a_group(struct scratch *dir, uint64_t reopen_ns, struct ju
     told_deinit(&told);
 }
 
+/* As into a file of a server that is gone. */
+static void a_write_does_not_return(void **state)
+{
+    struct scratch dir;
+    struct told told;
+    struct post post;
+    scratch_make(&dir);
+    told_init(&told);
+    const struct sink_target target = {.name = "file",
+                                       .type = SINK_FILE,
+                                       .path = scratch_path(&dir, "log"),
+                                       .fd = -1,
+                                       .events = EVENT_ALL};
+    struct sink_config config = sink_config_for(&told, &target, 1);
+    struct sink *sink = sink_start(&config);
+    post_init(&post, &told, EVENT_VERDICT, 1);
+    atomic_store(&writes_left, 1);
+    sink_post(sink, &post.line);
+    WAIT_UNTIL(atomic_load(&writes_held));
+    assert_int_equal(sink_free(sink, NS_PER_MS), SINK_STUCK);
+    atomic_store(&writes_held, false);
+    assert_int_equal(sink_free(sink, 30 * NS_PER_SEC), 0);
+    buf_deinit(&post.line.text);
+    told_deinit(&told);
+    scratch_remove(&dir);
+}
+
 static void a_group_stays_in_one_file(void **state)
 {
     struct scratch dir;
@@ -557,6 +584,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(no_line_is_torn_lost_or_doubled_by_short_writes, setup),
         cmocka_unit_test_setup(held_records_come_out_whole, setup),
+        cmocka_unit_test_setup(a_write_does_not_return, setup),
         cmocka_unit_test_setup(a_full_disk_is_waited_for, setup),
         cmocka_unit_test_setup(a_target_that_fails_for_good, setup),
         cmocka_unit_test_setup(a_failed_sync_writes_the_batch_again, setup),
