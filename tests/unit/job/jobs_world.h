@@ -13,6 +13,7 @@
 #include "job/host.h"
 #include "job/intake.h"
 #include "job/job.h"
+#include "job/recover.h"
 #include "job/submission.h"
 #include "parse/pool.h"
 #include "parse/registry.h"
@@ -271,6 +272,7 @@ static inline struct world *world_new(const char *settings, bool keeps)
     assert_int_equal(jobs_new(&config, &w->jobs, &err), 0);
     w->watch = (struct job_watch){.ended = world_on_ended};
     job_watch_add(w->jobs, &w->watch);
+    WORLD_WAIT(w, !recover_busy(w->jobs));
     return w;
 }
 
