@@ -1,6 +1,7 @@
 # Included by the top CMakeLists.txt, last: `cpack` makes two packages for Debian from a build whose prefix is /usr
 # (cmake -DCMAKE_INSTALL_PREFIX=/usr), as the programs know where their files will be.
-#   penstock      the daemon and its client      penstock-dev  what plug-ins are built with
+#   penstock      the daemon and its client      penstock-dev  what plug-ins and clients are built with
+#   libpenstock0  the library for clients
 if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")
     set(CPACK_GENERATOR DEB)
 else()
@@ -9,7 +10,7 @@ endif()
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_VERBATIM_VARIABLES ON)
 set(CPACK_STRIP_FILES ON)
-set(CPACK_COMPONENTS_ALL penstock Development)
+set(CPACK_COMPONENTS_ALL penstock Library Development)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE
     WORLD_READ WORLD_EXECUTE)
@@ -36,11 +37,18 @@ set(CPACK_DEBIAN_PENSTOCK_PACKAGE_DEPENDS
 set(CPACK_DEBIAN_PENSTOCK_PACKAGE_RECOMMENDS "ca-certificates, logrotate")
 set(CPACK_DEBIAN_PENSTOCK_PACKAGE_SUGGESTS "penstock-dev")
 
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libpenstock0)
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
+set(CPACK_DEBIAN_LIBRARY_DESCRIPTION "URLs as files, through penstockd: the library of its clients. What is read ends
+only where the whole body has arrived.")
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_SUGGESTS "penstock")
+
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME penstock-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
-set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "What parsers for penstockd are built with as plug-ins: the header, a CMake
-package and a pkg-config file.")
-set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libc6-dev")
+set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "What plug-ins for penstockd, and its clients, are built with: the headers, a
+CMake package and pkg-config files.")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libc6-dev, libpenstock0 (= ${PROJECT_VERSION})")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS "penstock")
 
 # What maintains the installed package; the list of what is the administrator's in /etc follows from what is staged.
@@ -55,6 +63,14 @@ file(READ config/debian/copyright copyright)
 file(CONFIGURE OUTPUT ${debian}/copyright CONTENT "${copyright} ${license}\n" @ONLY)
 set(CPACK_DEBIAN_PENSTOCK_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/config/debian/postinst
     ${CMAKE_SOURCE_DIR}/config/debian/prerm ${CMAKE_SOURCE_DIR}/config/debian/postrm ${debian}/conffiles)
+# The linker's cache is renewed by a trigger, as Debian wants it; cpack alone would call ldconfig in scripts.
+file(WRITE ${debian}/triggers "activate-noawait ldconfig\n")
+file(WRITE ${debian}/shlibs "libpenstock 0 libpenstock0 (>= ${PROJECT_VERSION})\n")
+foreach(script postinst postrm)
+    file(CONFIGURE OUTPUT ${debian}/library/${script} CONTENT "#!/bin/sh\nset -e\n")
+endforeach()
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${debian}/triggers ${debian}/shlibs ${debian}/library/postinst
+    ${debian}/library/postrm)
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/config/package_stage.cmake)
 set(CPACK_PENSTOCK_DEBIAN ${debian})
 set(CPACK_PENSTOCK_SYSTEMD ${SYSTEMD_VERSION})

@@ -76,7 +76,7 @@ class Content(penstock_test.Case):
             self.assertEqual([line for line in done.stdout.splitlines() if line.startswith("E:")], [], name)
 
     def test_what_is_where(self):
-        self.assertEqual(sorted(packages()), ["penstock", "penstock-dev"])
+        self.assertEqual(sorted(packages()), ["libpenstock0", "penstock", "penstock-dev"])
         files = self.files("penstock")
         for path in ("/usr/sbin/penstockd", "/usr/bin/penstockctl", "/usr/libexec/penstock/penstock-host",
                      *(f"{units()}/penstockd.{kind}" for kind in ("service", "socket")), "/usr/lib/sysusers.d/penstock.conf",
@@ -87,6 +87,9 @@ class Content(penstock_test.Case):
             self.assertIn(path, files)
         dev = self.files("penstock-dev")
         self.assertIn("/usr/include/penstock/parser.h", dev)
+        self.assertIn("/usr/include/penstock/client.h", dev)
+        self.assertTrue([path for path in dev if path.endswith("/libpenstock.so")])
+        self.assertTrue([path for path in self.files("libpenstock0") if path.endswith("/libpenstock.so.0")])
         self.assertIn("/usr/share/man/man3/penstock-parser.3.gz", dev)
         self.assertTrue([path for path in dev if path.endswith("/pkgconfig/penstock.pc")])
         self.assertTrue([path for path in dev if path.endswith("/cmake/penstock/penstock-config.cmake")])

@@ -1,0 +1,225 @@
+#include "client/body.h"
+#include "base/fd.h"
+#include "client/answer.h"
+#include "client/options.h"
+#include "client/verdict.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PIPE_SIZE (512 << 10) /* of the 64 MiB that an unprivileged user may have in all pipes */
+
+/* --- what the daemon says ----------------------------------------------------------------------- */
+
+static void on_verdict(struct body *body, const json_t *line)
+{
+    verdict_read(line, &body->verdict);
+    body->ended = true;
+    if (!body->whole)
+        body->cut = true;
+    if (body->verdict.error_message[0])
+        error_set(&body->why, 0, "%s: %s", body->verdict.error_kind, body->verdict.error_message);
+}
+
+static void on_notification(struct body *body, const char *line, size_t len)
+{
+    json_t *root = json_loadb(line, len, JSON_ALLOW_NUL, NULL);
+    const json_t *params = json_object_get(root, "params");
+    const char *method = json_string_value(json_object_get(root, "method"));
+    const char *event = json_string_value(json_object_get(params, "event"));
+    if (method && strcmp(method, "begin") == 0)
+        body->begun = true;
+    else if (method && strcmp(method, "complete") == 0)
+        body->whole = true;
+    else if (method && strcmp(method, "abort") == 0)
+        body->cut = true;
+    else if (event && strcmp(event, "verdict") == 0)
+        on_verdict(body, params);
+    json_decref(root);
+}
+
+/* 0, or a negative errno: the daemon refuses the job. */
+static int on_answer(struct body *body, const struct answer *answer)
+{
+    if (body->job)
+        return 0; /* to `exited` */
+    if (answer->code)
+        return error_set(&body->why, -EINVAL, "%s", answer->message);
+    body->job = (uint64_t)json_integer_value(json_object_get(answer->result, "id"));
+    return 0;
+}
+
+static int take_lines(struct body *body)
+{
+    struct answer answer;
+    char *line;
+    size_t len;
+    int r;
+    while ((r = wire_line(&body->wire, &line, &len)) > 0) {
+        r = answer_read(line, len, &answer);
+        if (r == 1) {
+            on_notification(body, line, len);
+        } else if (r == 0) {
+            r = on_answer(body, &answer);
+            answer_deinit(&answer);
+        }
+        if (r < 0)
+            return r;
+    }
+    return r;
+}
+
+/* What the connection has for us now. 0, or a negative errno with `why`: nothing more will come from there. */
+static int hear(struct body *body)
+{
+    int r = body->wire.closed ? 0 : wire_receive(&body->wire);
+    if (r == 0)
+        r = take_lines(body);
+    if (r == 0 && body->wire.closed && !body->ended)
+        r = -ECONNRESET;
+    if (r < 0 && !body->why.text[0])
+        wire_explain(&body->wire, r, &body->why);
+    return r;
+}
+
+/* Until it is told, or the pipe (fd; -1: none) has something. A negative errno as hear's. */
+static int wait_for(struct body *body, int fd)
+{
+    struct pollfd fds[] = {{.fd = body->wire.fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+    if (body->wire.out.len > 0)
+        fds[0].events |= POLLOUT;
+    if (poll(fds, 2, -1) < 0)
+        return errno == EINTR ? 0 : -errno;
+    int r = fds[0].revents & POLLOUT ? wire_flush(&body->wire) : 0;
+    if (r == -EPIPE || r == -ECONNRESET) /* it may have said why */
+        buf_reset(&body->wire.out);
+    return fds[0].revents & ~POLLOUT || r < 0 ? hear(body) : 0;
+}
+
+/* --- opening ------------------------------------------------------------------------------------- */
+
+/* ends[0] is read. The socket's reader has written the byte that keeps its end an error (control/PROTOCOL.md, run). */
+static int make_ends(int ends[2], bool socket)
+{
+    int r = socket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)
+                   : pipe2(ends, O_CLOEXEC | O_NONBLOCK);
+    if (r < 0)
+        return -errno;
+    if (!socket) {
+        (void)fcntl(ends[1], F_SETPIPE_SZ, PIPE_SIZE); /* or as it is */
+        return 0;
+    }
+    return send(ends[0], "", 1, MSG_NOSIGNAL) == 1 ? 0 : -EIO;
+}
+
+static int submit(struct body *body, json_t *job, bool socket, struct error *err)
+{
+    uint64_t request;
+    int ends[2] = {-1, -1};
+    int r = make_ends(ends, socket);
+    if (r < 0) {
+        error_set(err, r, "no %s could be made: %s", socket ? "socket" : "pipe",
+                  strerrordesc_np(-r));
+    } else {
+        r = wire_send(&body->wire, "run", json_incref(job), &request, err);
+    }
+    if (r == 0)
+        r = wire_pass(&body->wire, ends[1], err);
+    fd_close(&ends[1]);
+    body->fd = ends[0];
+    return r;
+}
+
+static int wait_for_begin(struct body *body)
+{
+    int r = take_lines(body);
+    while (r == 0 && !body->begun && !body->whole && !body->ended)
+        r = wait_for(body, -1);
+    if (r == 0 && !body->begun && !body->whole)
+        r = -EIO;
+    return r;
+}
+
+int body_open(struct body *body, const char *url, const char *options, bool socket,
+              struct error *err)
+{
+    json_t *job = NULL;
+    char *path = NULL;
+    *body = (struct body){.wire.fd = -1, .fd = -1};
+    int r = options_job(url, options, &job, &path, err);
+    if (r == 0)
+        r = wire_open(&body->wire, path, err);
+    if (r == 0)
+        r = submit(body, job, socket, err);
+    if (r == 0 && (r = wait_for_begin(body)) < 0) {
+        error_set(err, r, "%s", body->why.text[0] ? body->why.text : strerrordesc_np(-r));
+        if (r != -EINVAL && r != -ENOMEM)
+            r = -EIO;
+    }
+    json_decref(job);
+    free(path);
+    if (r < 0)
+        body_close(body);
+    return r;
+}
+
+/* --- reading ------------------------------------------------------------------------------------- */
+
+/* The pipe is at its end, or empty when nothing more will come into it. */
+static ssize_t end_of(struct body *body)
+{
+    if (body->whole)
+        return 0;
+    body->cut = true;
+    if (!body->why.text[0])
+        error_set(&body->why, 0, "the body did not arrive whole");
+    return -EIO;
+}
+
+ssize_t body_read(struct body *body, void *data, size_t size)
+{
+    bool gone = false;
+    for (;;) {
+        /* Looked at before the pipe: once it is over, whatever the pipe holds then is the rest. */
+        bool over = body->whole || body->cut || gone;
+        ssize_t n = read(body->fd, data, size);
+        if (n > 0)
+            return n;
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return error_set(&body->why, -EIO, "the pipe: %s", strerrordesc_np(errno));
+        /* An end of the pipe alone says nothing: what the daemon says of it may be under way. */
+        if (n == 0 || (n < 0 && errno == EAGAIN)) {
+            if (over)
+                return end_of(body);
+            if (wait_for(body, n == 0 ? -1 : body->fd) < 0)
+                gone = true;
+        }
+    }
+}
+
+/* --- the end --------------------------------------------------------------------------------------- */
+
+int body_finish(struct body *body, int status)
+{
+    struct error ignored;
+    uint64_t request;
+    json_t *params = json_pack("{s:I, s:i}", "id", (json_int_t)body->job, "status", status);
+    fd_close(&body->fd);
+    int r = params ? wire_send(&body->wire, "exited", params, &request, &ignored) : -ENOMEM;
+    while (r == 0 && !body->ended)
+        r = wait_for(body, -1);
+    if (r < 0)
+        verdict_unknown(&body->verdict, body->job, body->why.text);
+    return r;
+}
+
+void body_close(struct body *body)
+{
+    fd_close(&body->fd);
+    wire_close(&body->wire);
+}
