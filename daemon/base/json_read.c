@@ -53,8 +53,13 @@ static void give(void *block)
         free(block);
 }
 
-/* Before main, as jansson wants it: no value may be made before. */
-__attribute__((constructor)) static void set_functions(void)
+/* Before main, as jansson wants it: no value may be made before. In a program of somebody else's, jansson's memory is that
+ * program's affair: the library does not ask for it. */
+#ifndef PENSTOCK_LIBRARY
+__attribute__((constructor))
+#endif
+__attribute__((unused)) static void
+set_functions(void)
 {
     json_set_alloc_funcs(take, give);
 }

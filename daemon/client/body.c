@@ -1,5 +1,6 @@
 #include "client/body.h"
 #include "base/fd.h"
+#include "base/json_read.h"
 #include "client/answer.h"
 #include "client/options.h"
 #include "client/verdict.h"
@@ -28,7 +29,7 @@ static void on_verdict(struct body *body, const json_t *line)
 
 static void on_notification(struct body *body, const char *line, size_t len)
 {
-    json_t *root = json_loadb(line, len, JSON_ALLOW_NUL, NULL);
+    json_t *root = json_read(line, len, JSON_ALLOW_NUL, NULL);
     const json_t *params = json_object_get(root, "params");
     const char *method = json_string_value(json_object_get(root, "method"));
     const char *event = json_string_value(json_object_get(params, "event"));

@@ -1,5 +1,6 @@
 /* struct penstock: a connection that makes calls and follows, for a loop of the program's own. Calls that wait for their
  * answers stand in a list, in the order in which they were made. */
+#include "base/json_read.h"
 #include "base/list.h"
 #include "client/answer.h"
 #include "client/open_error.h"
@@ -83,7 +84,7 @@ short penstock_get_events(const struct penstock *connection)
 
 static void on_notification(struct penstock *p, const char *line, size_t len)
 {
-    json_t *root = json_loadb(line, len, JSON_ALLOW_NUL, NULL);
+    json_t *root = json_read(line, len, JSON_ALLOW_NUL, NULL);
     const char *method = json_string_value(json_object_get(root, "method"));
     bool end = method && strcmp(method, "end") == 0, event = method && strcmp(method, "event") == 0;
     char *text = event ? json_dumps(json_object_get(root, "params"), JSON_COMPACT) : NULL;
@@ -188,7 +189,7 @@ int penstock_call(struct penstock *connection, const char *method, const char *p
                   penstock_answer answer, void *arg)
 {
     json_error_t why;
-    json_t *value = params ? json_loads(params, JSON_ALLOW_NUL, &why) : NULL;
+    json_t *value = params ? json_read_text(params, JSON_ALLOW_NUL, &why) : NULL;
     if (params && !value)
         return error_set(open_error(), -EINVAL, "%s: the parameters are no JSON: %s", method,
                          why.text);
