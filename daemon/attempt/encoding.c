@@ -30,7 +30,7 @@ static int joined(const struct transfer_response *response, char **ret_text)
         buf_puts(&b, h->value);
     }
     bool failed = b.failed;
-    *ret_text = buf_steal(&b);
+    *ret_text = b.len > 0 ? buf_steal(&b) : NULL;
     buf_deinit(&b);
     return failed ? -ENOMEM : 0;
 }
