@@ -48,6 +48,7 @@ static json_t *name_restarts(const struct settings *a, const struct settings *b)
         {"control.mode", a->socket_mode != b->socket_mode},
         {"control.group", differ(a->socket_group, b->socket_group)},
         {"control.max_clients", a->max_clients != b->max_clients},
+        {"control.memory_max", a->memory_max != b->memory_max},
         {"store.engine", differ(a->store_engine, b->store_engine)},
         {"store.path", differ(a->store_path, b->store_path)},
         {"store.keep_finished", a->keep_finished != b->keep_finished},

@@ -52,6 +52,18 @@ static inline struct list *list_pop(struct list *head)
     return e;
 }
 
+/* All of `from` goes to the front of `to`. */
+static inline void list_splice(struct list *from, struct list *to)
+{
+    if (list_empty(from))
+        return;
+    from->next->prev = to;
+    from->prev->next = to->next;
+    to->next->prev = from->prev;
+    to->next = from->next;
+    list_init(from);
+}
+
 /* Walks the list; the current entry may be deleted in the body. */
 #define list_for_each(e, head)                                            \
     for (struct list *e = (head)->next, *e##_next = e->next; e != (head); \

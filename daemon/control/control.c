@@ -1,30 +1,57 @@
 #include "control/control.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
+#include "base/helper.h"
 #include "base/log.h"
+#include "control/budget.h"
 #include "control/listener.h"
 #include "control/reply.h"
 #include "control/session.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define MAX_CLIENTS  1024
 #define ACCEPT_TURNS 64   /* accepts in one wake-up: others want their turn */
 #define PAUSE_MS     1000 /* after an accept that failed */
 #define LINGER_MS    1000 /* for clients to take something of their last answers */
 #define LINGER_TURNS 5    /* for those who go on taking */
+#define TURN_NS \
+    (2 *        \
+     NS_PER_MS) /* for what clients want, in one turn of the loop, and as much at once when it comes */
+#define BIG_LINES 32
+#define BIG_NS    (5 * NS_PER_SEC)
+#define CARE_MS   1000
+#define TRIM_BYTES \
+    ((size_t)32 << 20) /* given back: then malloc's free pages are given to the system */
 
 struct control {
     struct session_host host;
     struct listener listener;
     uv_poll_t accept_poll;
-    uv_timer_t timer; /* ends a pause of accepting; later, the clients' patience */
-    uv_idle_t idle;   /* runs while `woken` has sessions */
+    uv_timer_t timer;     /* ends a pause of accepting; later, the clients' patience */
+    uv_idle_t idle;       /* runs while `woken` has sessions */
+    uv_prepare_t prepare; /* a turn begins */
+    uv_timer_t
+        care; /* looks after long lines that do not come, and memory that has been given back */
+    struct mailbox mailbox;
+    struct helper helper;
+    bool mailed, helped; /* there is a mailbox, and a helper */
+    struct budget budget;
+    uint64_t turn_used; /* ns of this turn, by what was pumped when it came */
     struct list sessions, woken;
+    struct list heavy;                  /* of the woken: who goes last */
+    struct list big_holders, big_waits; /* sessions by big_link, the oldest first */
+    unsigned big_count;                 /* holders */
+    unsigned reserve;
+    uint64_t cut; /* clients that had to go, for the memory */
+    bool told_cut;
     unsigned clients; /* sessions with an open descriptor */
     unsigned alive;   /* sessions that are not freed */
     unsigned max_clients;
@@ -60,10 +87,24 @@ static void on_handle_closed(uv_handle_t *handle)
     free_if_over(c);
 }
 
+static void on_mailbox_closed(void *arg)
+{
+    struct control *c = arg;
+    c->handles--;
+    free_if_over(c);
+}
+
 static void close_handles(struct control *c)
 {
+    if (c->helped)
+        helper_deinit(&c->helper);
+    c->helped = false;
     uv_close((uv_handle_t *)&c->timer, on_handle_closed);
     uv_close((uv_handle_t *)&c->idle, on_handle_closed);
+    uv_close((uv_handle_t *)&c->prepare, on_handle_closed);
+    uv_close((uv_handle_t *)&c->care, on_handle_closed);
+    if (c->mailed)
+        mailbox_close(&c->mailbox, on_mailbox_closed, c);
 }
 
 static void resume_accepting(struct control *c)
@@ -107,18 +148,38 @@ static void on_timer(uv_timer_t *timer)
         uv_timer_start(timer, on_timer, LINGER_MS, 0);
 }
 
+/* --- turns -------------------------------------------------------------------------------------- */
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct control *c = prepare->data;
+    c->turn_used = 0;
+}
+
+/* Pumps those who are in the list now, and those in front first, until `end`; one at least. */
+static void pump_until(struct list *woken, uint64_t end)
+{
+    struct list now, *e;
+    /* What is woken by these pumps waits for the next turn. */
+    list_init(&now);
+    list_add_head(woken, &now);
+    list_del(woken);
+    while ((e = list_pop(&now)) != NULL) {
+        session_pump(container_of(e, struct session, wake_link));
+        if (clock_now() >= end)
+            break;
+    }
+    list_splice(&now, woken); /* in front of those who were woken meanwhile */
+}
+
 static void on_idle(uv_idle_t *idle)
 {
     struct control *c = idle->data;
-    struct list now;
-    /* What is woken by these pumps waits for the next turn. */
-    list_init(&now);
-    list_add_head(&c->woken, &now);
-    list_del(&c->woken);
-    uv_idle_stop(idle);
-    struct list *e;
-    while ((e = list_pop(&now)) != NULL)
-        session_pump(container_of(e, struct session, wake_link));
+    uint64_t end = clock_now() + TURN_NS;
+    pump_until(&c->woken, end);
+    pump_until(&c->heavy, end);
+    if (list_empty(&c->woken) && list_empty(&c->heavy))
+        uv_idle_stop(idle);
 }
 
 static void wake(struct session *s)
@@ -126,8 +187,112 @@ static void wake(struct session *s)
     struct control *c = s->host->arg;
     if (!list_empty(&s->wake_link))
         return;
-    list_add_tail(&c->woken, &s->wake_link);
+    list_add_tail(s->heavy ? &c->heavy : &c->woken, &s->wake_link);
     uv_idle_start(&c->idle, on_idle);
+}
+
+/* At once if it wants little: an answer then costs one turn. */
+static bool come(struct session *s)
+{
+    struct control *c = s->host->arg;
+    if (s->heavy || !list_empty(&s->wake_link) || c->turn_used >= TURN_NS) {
+        wake(s);
+        return false;
+    }
+    uint64_t before = clock_now();
+    session_pump(s);
+    c->turn_used += clock_now() - before;
+    return true;
+}
+
+/* --- memory, and long lines ----------------------------------------------------------------------- */
+
+static void take_care(struct control *c);
+
+static void big_grant(struct control *c, struct session *s)
+{
+    list_del(&s->big_link);
+    list_add_tail(&c->big_holders, &s->big_link);
+    s->big_since = clock_now();
+    c->big_count++;
+}
+
+static bool may_grow(struct session *s)
+{
+    struct control *c = s->host->arg;
+    if (c->big_count < BIG_LINES) {
+        big_grant(c, s);
+        return true;
+    }
+    if (list_empty(&s->big_link))
+        list_add_tail(&c->big_waits, &s->big_link);
+    take_care(c);
+    return false;
+}
+
+static void big_leave(struct session *s)
+{
+    struct control *c = s->host->arg;
+    list_del(&s->big_link);
+    if (!s->big_since)
+        return;
+    s->big_since = 0;
+    c->big_count--;
+    struct list *e = list_pop(&c->big_waits);
+    if (!e)
+        return;
+    struct session *next = container_of(e, struct session, big_link);
+    big_grant(c, next);
+    wake(next);
+}
+
+static bool big_overdue(const struct control *c, const struct session *s)
+{
+    return !s->parsing && list_empty(&s->wake_link) && clock_now() - s->big_since > BIG_NS;
+}
+
+static void on_care(uv_timer_t *timer)
+{
+    struct control *c = timer->data;
+    list_for_each(e, &c->big_holders)
+    {
+        struct session *s = container_of(e, struct session, big_link);
+        if (list_empty(&c->big_waits))
+            break;
+        if (big_overdue(c, s))
+            session_cut(s, "a line of more than 64 KiB must come within 5 s while others wait: "
+                           "send it faster");
+    }
+    if (c->budget.peak - c->budget.used > TRIM_BYTES) {
+        malloc_trim(0);
+        c->budget.peak = c->budget.used;
+    }
+    if (!list_empty(&c->big_waits))
+        take_care(c);
+}
+
+static void take_care(struct control *c)
+{
+    if (!c->ending && !uv_is_active((uv_handle_t *)&c->care))
+        uv_timer_start(&c->care, on_care, CARE_MS, 0);
+}
+
+static void overdrawn(void *arg)
+{
+    struct control *c = arg;
+    struct share *fattest;
+    if (!c->told_cut)
+        log_warning("control: clients hold more than %zu bytes that they do not read or have not "
+                    "finished: those "
+                    "that hold most have to go (control.memory_max)",
+                    c->budget.max);
+    c->told_cut = true;
+    while ((fattest = budget_overdrawn(&c->budget))) {
+        c->cut++;
+        session_cut(container_of(fattest, struct session, share),
+                    "control.memory_max: what waits for all clients takes too much memory, and "
+                    "most of it was yours");
+    }
 }
 
 static void session_closed(struct session *s)
@@ -135,6 +300,11 @@ static void session_closed(struct session *s)
     struct control *c = s->host->arg;
     c->clients--;
     c->told_full = false;
+    if (c->budget.used < c->budget.max / 2)
+        c->told_cut = false;
+    if (c->budget.peak - c->budget.used > TRIM_BYTES)
+        take_care(c);
+    big_leave(s);
     resume_accepting(c);
 }
 
@@ -143,6 +313,7 @@ static void session_gone(struct session *s)
     struct control *c = s->host->arg;
     list_del(&s->link);
     list_del(&s->wake_link);
+    list_del(&s->big_link);
     c->alive--;
     if (c->ending && c->alive == 0)
         close_handles(c);
@@ -168,11 +339,19 @@ static void refuse(struct control *c, int fd)
     fd_close(&fd);
 }
 
+/* Of root's there may be more than of the daemon's user, whose programs may be what has filled it up. */
+static unsigned most_clients(const struct control *c, uid_t uid)
+{
+    if (uid == 0)
+        return c->max_clients + 2 * c->reserve;
+    return c->max_clients + (uid == geteuid() ? c->reserve : 0);
+}
+
 static void admit(struct control *c, int fd)
 {
     struct session *s;
     c->told_pause = false;
-    if (c->clients >= c->max_clients) {
+    if (c->clients >= c->max_clients && c->clients >= most_clients(c, session_peer(fd).uid)) {
         refuse(c, fd);
         return;
     }
@@ -205,8 +384,10 @@ static void add_stats(void *arg, json_t *result)
 {
     struct control *c = arg;
     json_object_set_new(result, "control",
-                        json_pack("{s:i,s:i,s:I}", "clients", (int)c->clients, "max_clients",
-                                  (int)c->max_clients, "refused", (json_int_t)c->refused));
+                        json_pack("{s:i,s:i,s:I,s:I,s:I}", "clients", (int)c->clients,
+                                  "max_clients", (int)c->max_clients, "refused",
+                                  (json_int_t)c->refused, "memory", (json_int_t)c->budget.used,
+                                  "cut", (json_int_t)c->cut));
 }
 
 static int init_handles(struct control *c, uv_loop_t *loop)
@@ -214,10 +395,22 @@ static int init_handles(struct control *c, uv_loop_t *loop)
     int r = uv_poll_init(loop, &c->accept_poll, c->listener.fd);
     if (r < 0)
         return r;
-    c->handles = 3;
+    c->handles = 5;
     uv_timer_init(loop, &c->timer);
+    uv_timer_init(loop, &c->care);
     uv_idle_init(loop, &c->idle);
-    c->accept_poll.data = c->timer.data = c->idle.data = c;
+    uv_prepare_init(loop, &c->prepare);
+    uv_prepare_start(&c->prepare, on_prepare);
+    c->accept_poll.data = c->timer.data = c->idle.data = c->prepare.data = c->care.data = c;
+    r = mailbox_init(&c->mailbox, loop);
+    if (r < 0)
+        return r;
+    c->mailed = true;
+    c->handles++;
+    c->helped = helper_init(&c->helper, &c->mailbox) == 0;
+    if (!c->helped)
+        log_warning("control: no thread for long lines: they are parsed on the control loop");
+    c->host.helper = c->helped ? &c->helper : NULL;
     r = uv_poll_start(&c->accept_poll, UV_READABLE, on_accept);
     return r;
 }
@@ -229,6 +422,11 @@ static struct control *control_alloc(const struct control_config *config)
         return NULL;
     list_init(&c->sessions);
     list_init(&c->woken);
+    list_init(&c->heavy);
+    list_init(&c->big_holders);
+    list_init(&c->big_waits);
+    budget_init(&c->budget, config->memory_max ? config->memory_max : SIZE_MAX);
+    c->reserve = config->reserve;
     c->max_clients = config->max_clients ? config->max_clients : MAX_CLIENTS;
     c->host = (struct session_host){
         .loop = config->loop,
@@ -236,8 +434,14 @@ static struct control *control_alloc(const struct control_config *config)
                 .version = config->version,
                 .instance = config->instance,
                 .stats = add_stats,
+                .budget = &c->budget,
                 .arg = c},
+        .budget = &c->budget,
         .wake = wake,
+        .come = come,
+        .may_grow = may_grow,
+        .shrunk = big_leave,
+        .overdrawn = overdrawn,
         .closed = session_closed,
         .gone = session_gone,
         .arg = c,

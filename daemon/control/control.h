@@ -1,5 +1,9 @@
 /* The control socket: listens, and gives every client a session. All on the control loop.
  *
+ * Whoever wants much waits for those who want little. In each turn of the loop a bounded time goes to what clients
+ * have sent; clients whose requests take longer than their share of it are served behind the others. Of the lines that
+ * are longer than SESSION_BIG_INPUT so many come in at once as BIG_LINES, each within BIG_SECONDS if others wait.
+ *
  * Too many clients (max_clients): the next one gets an error and is closed. No descriptor or memory
  * for another: clients wait in the kernel's queue until a session has closed, or for a second; told
  * once. */
@@ -27,6 +31,10 @@ struct control_config {
     int inherited_fd; /* a listening socket from the service manager (taken over on success), or -1
                        */
     unsigned max_clients; /* 0 for 1,024 */
+    /* Beyond max_clients so many of the daemon's own user and of root are let in, and of root twice as many: who must
+     * mend things gets in. */
+    unsigned reserve;
+    size_t memory_max; /* control.memory_max; 0: no bound */
     const char *instance;
     const char *version;
 };

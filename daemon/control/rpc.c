@@ -1,5 +1,6 @@
 #include "control/rpc.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/json_read.h"
 
@@ -32,6 +33,7 @@ struct request {
     json_t *check_params;
     unsigned lost; /* json_lost() when it was begun */
     size_t bytes;  /* its share of rpc->bytes */
+    size_t memory; /* and of rpc->memory */
     struct buf text;
     struct api_call call;
 };
@@ -68,6 +70,7 @@ static void batch_unref(struct batch *batch)
 static void request_free(struct request *r)
 {
     r->rpc->bytes -= r->bytes;
+    r->rpc->memory -= r->memory;
     list_del(&r->link);
     if (r->held)
         stream_release(r->rpc->stream);
@@ -79,12 +82,20 @@ static void request_free(struct request *r)
     free(r);
 }
 
-static struct request *request_new(struct rpc *rpc, struct batch *batch)
+static void set_memory(struct request *r, size_t memory)
+{
+    r->rpc->memory += memory - r->memory;
+    r->memory = memory;
+}
+
+/* `len`: of its text; jansson's values take some four times that. */
+static struct request *request_new(struct rpc *rpc, struct batch *batch, size_t len)
 {
     struct request *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
     r->rpc = rpc;
+    set_memory(r, sizeof *r + 4 * len);
     r->before = "";
     r->after = "\n";
     r->batch = batch;
@@ -110,6 +121,7 @@ static void settle(struct request *r)
     rpc->bytes -= r->bytes;
     r->bytes = sizeof *r + r->text.len; /* itself as well: a notification has no text */
     rpc->bytes += r->bytes;
+    set_memory(r, sizeof *r + r->text.size);
 }
 
 static void answer_error(struct request *r, int code, const char *message, const char *field)
@@ -282,22 +294,31 @@ static void begin(struct request *r)
         begin_call(r);
 }
 
+static bool has_room(const struct rpc *rpc, const struct request *r)
+{
+    size_t allowance = budget_allowance(rpc->host->budget);
+    return rpc->calls < RPC_CALLS && rpc->bytes + message_reserve(&r->message) <=
+                                         (allowance < RPC_BYTES ? allowance : RPC_BYTES);
+}
+
 /* One may always begin, however much it reserves: else a large one would wait for ever. */
 static void begin_more(struct rpc *rpc)
 {
+    rpc->stopped = false;
     while (!list_empty(&rpc->unbegun) && !rpc->failed) {
         struct request *r = container_of(rpc->unbegun.next, struct request, link);
-        bool fits =
-            rpc->calls < RPC_CALLS && rpc->bytes + message_reserve(&r->message) <= RPC_BYTES;
-        if (!fits && !list_empty(&rpc->queue))
+        if (!list_empty(&rpc->queue) && !has_room(rpc, r))
+            return;
+        rpc->stopped = rpc->deadline && clock_now() >= rpc->deadline;
+        if (rpc->stopped)
             return;
         begin(r);
     }
 }
 
-static int add_one(struct rpc *rpc, struct batch *batch, json_t *value)
+static int add_one(struct rpc *rpc, struct batch *batch, json_t *value, size_t len)
 {
-    struct request *r = request_new(rpc, batch);
+    struct request *r = request_new(rpc, batch, len);
     return r ? message_read(value, &r->message) : -ENOMEM;
 }
 
@@ -317,7 +338,7 @@ static void glue(struct list *first, struct list *end)
         last->after = "]\n";
 }
 
-static int add_batch(struct rpc *rpc, json_t *array)
+static int add_batch(struct rpc *rpc, json_t *array, size_t len)
 {
     struct batch *batch = calloc(1, sizeof *batch);
     if (!batch)
@@ -326,7 +347,7 @@ static int add_batch(struct rpc *rpc, json_t *array)
     struct list *before = rpc->unbegun.prev;
     int r = 0;
     for (size_t i = 0; i < json_array_size(array) && r == 0; i++)
-        r = add_one(rpc, batch, json_array_get(array, i));
+        r = add_one(rpc, batch, json_array_get(array, i), len / json_array_size(array));
     glue(before->next, &rpc->unbegun);
     batch_unref(batch);
     return r;
@@ -334,7 +355,7 @@ static int add_batch(struct rpc *rpc, json_t *array)
 
 int rpc_refuse(struct rpc *rpc, int code, const char *message)
 {
-    struct request *r = request_new(rpc, NULL);
+    struct request *r = request_new(rpc, NULL, 0);
     if (!r)
         return -ENOMEM;
     r->message.id = strdup("null");
@@ -361,11 +382,16 @@ int rpc_line(struct rpc *rpc, const char *text, size_t len)
     struct error err = {""};
     json_t *root = NULL;
     int r = message_parse(text, len, &root, &err);
-    if (r == -ENOMEM)
-        return r;
-    if (r < 0)
-        return rpc_refuse(rpc, r, err.text);
-    r = json_is_array(root) ? add_batch(rpc, root) : add_one(rpc, NULL, root);
+    return rpc_parsed(rpc, r, root, len, &err);
+}
+
+int rpc_parsed(struct rpc *rpc, int result, json_t *root, size_t len, const struct error *err)
+{
+    if (result == -ENOMEM)
+        return result;
+    if (result < 0)
+        return rpc_refuse(rpc, result, err->text);
+    int r = json_is_array(root) ? add_batch(rpc, root, len) : add_one(rpc, NULL, root, len);
     json_decref(root);
     if (r < 0)
         return r;
@@ -419,6 +445,8 @@ bool rpc_idle(const struct rpc *rpc)
 
 void rpc_abandon(struct rpc *rpc)
 {
+    if (rpc->abandoned)
+        return;
     rpc->abandoned = true;
     fd_close(&rpc->fd);
     api_runner_gone(&rpc->runner);

@@ -28,6 +28,7 @@ struct rpc_host {
     struct api *api;
     const char *version, *instance;
     void (*stats)(void *arg, json_t *result); /* adds to the answer of `stats`; may be NULL */
+    const struct budget *budget;              /* of all connections; or NULL */
     void *arg;
 };
 
@@ -44,7 +45,10 @@ struct rpc {
     struct list unbegun; /* the tail of them that has not begun: separate, for rpc_wants */
     unsigned calls;      /* under way */
     size_t bytes;        /* of answers that wait, and reserved ones */
-    bool mid_line;       /* the last piece that left did not end its line */
+    size_t memory;       /* that the requests have, and answers that wait */
+    uint64_t deadline; /* of clock_now: no further request begins in this turn after it; 0: none */
+    bool stopped;      /* by the deadline: rpc_take goes on */
+    bool mid_line;     /* the last piece that left did not end its line */
     bool abandoned;
     bool failed; /* out of memory in an answer: the order can't be kept, close */
 };
@@ -54,6 +58,9 @@ void rpc_init(struct rpc *rpc, const struct rpc_host *host, const struct peer *p
 
 /* One line, without its newline. Blank ones are ignored. 0, or -ENOMEM: close the connection. */
 int rpc_line(struct rpc *rpc, const char *text, size_t len);
+
+/* The same of a line that has been read elsewhere: message_parse's result, which is taken over, of `len` bytes. */
+int rpc_parsed(struct rpc *rpc, int result, json_t *root, size_t len, const struct error *err);
 
 /* In place of a line that can't be read: it is answered by this error. 0 or -ENOMEM. */
 int rpc_refuse(struct rpc *rpc, int code, const char *message);
@@ -71,8 +78,8 @@ int rpc_take(struct rpc *rpc, struct buf *out, size_t want);
 /* Nothing is under way and nothing waits. */
 bool rpc_idle(const struct rpc *rpc);
 
-/* The client is gone: forgets what has not begun, abandons what is under way. Calls still come back
- * (`answered`); the rpc may be freed once rpc_idle. */
+/* The client is gone, or must go: forgets what has not begun, and answers that have not left; abandons what is
+ * under way. Calls still come back (`answered`); the rpc may be freed once rpc_idle. Idempotent. */
 void rpc_abandon(struct rpc *rpc);
 
 #endif

@@ -1,6 +1,8 @@
 #include "control/session.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
+#include "control/message.h"
 #include "control/reply.h"
 
 #include <errno.h>
@@ -13,10 +15,11 @@
 #define OUT_KEEP   ((size_t)256 << 10) /* a larger buffer is given back when it is empty */
 #define SEND_TURNS 16                  /* sends in one pump: others want their turn */
 #define MAX_FDS    16                  /* descriptors in one message */
+#define CUT_KEEP   ((size_t)64 << 10)  /* of a line that is being sent to one who must go */
 
 static void free_if_over(struct session *s)
 {
-    if (s->fd >= 0 || !s->handle_closed || !rpc_idle(&s->rpc))
+    if (s->fd >= 0 || !s->handle_closed || s->parsing || !rpc_idle(&s->rpc))
         return;
     s->host->gone(s);
     stream_deinit(&s->stream);
@@ -42,9 +45,24 @@ void session_close(struct session *session)
     fd_close(&session->fd);
     stream_shut(&session->stream);
     buf_deinit(&session->out);
-    jsonl_deinit(&session->in);
+    if (!session->parsing) /* else the helper reads what is in it */
+        jsonl_deinit(&session->in);
     rpc_abandon(&session->rpc);
+    if (session->host->budget)
+        budget_set(session->host->budget, &session->share, 0);
     session->host->closed(session);
+}
+
+/* What it holds just then counts in the budget. */
+static void account(struct session *s)
+{
+    struct budget *budget = s->host->budget;
+    if (!budget || s->fd < 0 || s->cut_why)
+        return;
+    size_t held = s->in.buf.size + s->out.size + stream_memory(&s->stream) + s->rpc.memory;
+    budget_set(budget, &s->share, held);
+    if (budget->used > budget->max)
+        s->host->overdrawn(s->host->arg);
 }
 
 /* A client may pass a descriptor (`run`); of several the last is kept. */
@@ -105,19 +123,64 @@ static int next_line(struct session *s, char **ret_line, size_t *ret_len)
     return r;
 }
 
-/* Takes the lines that are there while the conversation wants them. 1: it took any; 0: none;
+static void on_work(struct helper_task *task)
+{
+    struct session *s = container_of(task, struct session, task);
+    s->parsed = message_parse(s->line, s->line_len, &s->root, &s->parse_error);
+}
+
+static void on_parsed(struct mail *mail)
+{
+    struct session *s = container_of(mail, struct session, task.mail);
+    s->parsing = false;
+    if (s->fd < 0 || s->finishing) {
+        if (s->parsed == 0)
+            json_decref(s->root);
+        session_pump(s);
+        return;
+    }
+    s->rpc.deadline = clock_now() + SESSION_PUMP_NS;
+    if (rpc_parsed(&s->rpc, s->parsed, s->root, s->line_len, &s->parse_error) < 0)
+        session_close(s);
+    else
+        s->host->wake(s);
+}
+
+/* A long line costs many milliseconds to parse. */
+static int take_aside(struct session *s, char *line, size_t len)
+{
+    s->parsing = s->heavy = true;
+    s->line = line;
+    s->line_len = len;
+    s->task.work = on_work;
+    mail_init(&s->task.mail, on_parsed);
+    helper_add(s->host->helper, &s->task);
+    return 0;
+}
+
+static bool wants_lines(const struct session *s)
+{
+    return !s->in_done && !s->finishing && !s->parsing && rpc_wants(&s->rpc);
+}
+
+/* Takes the lines that are there while the conversation wants them, and there is time. 1: it took any; 0: none;
  * negative: as above. */
 static int take_lines(struct session *s)
 {
     int took = 0;
-    while (!s->in_done && !s->finishing && rpc_wants(&s->rpc)) {
+    while (wants_lines(s)) {
         char *line;
         size_t len;
+        if (took && clock_now() >= s->rpc.deadline) {
+            s->rpc.stopped = true;
+            break;
+        }
         int r = next_line(s, &line, &len);
         if (r == 0)
             break;
         if (r == 1)
-            r = rpc_line(&s->rpc, line, len);
+            r = len > SESSION_ASIDE && s->host->helper ? take_aside(s, line, len)
+                                                       : rpc_line(&s->rpc, line, len);
         else if (r == -EMSGSIZE)
             r = rpc_refuse(&s->rpc, REPLY_INVALID_REQUEST,
                            "a line of more than 1 MiB: send several lines");
@@ -137,6 +200,7 @@ static int fill_output(struct session *s)
     if (s->out.size > OUT_KEEP)
         buf_deinit(&s->out);
     buf_reset(&s->out);
+    s->mid_out = s->rpc.mid_line;
     int r = s->finishing ? 0 : rpc_take(&s->rpc, &s->out, OUT_SIZE);
     if (r == 0 && !s->rpc.mid_line)
         stream_take(&s->stream, &s->out);
@@ -163,18 +227,14 @@ static bool is_over(const struct session *s)
 {
     if (s->sent < s->out.len || stream_pending(&s->stream))
         return false;
-    return s->finishing || (s->in_done && rpc_idle(&s->rpc) && !stream_following(&s->stream));
+    return s->finishing ||
+           (s->in_done && !s->parsing && rpc_idle(&s->rpc) && !stream_following(&s->stream));
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
-/* While nothing is to be read, UV_PRIORITIZED is watched instead: no data of ours comes that way,
- * but with it epoll tells when the client has gone altogether (UV_DISCONNECT would also tell,
- * without end, of one that has only finished sending). */
-static void watch(struct session *s)
+static void watch_events(struct session *s, int events)
 {
-    bool reads = !s->eof && !s->finishing && rpc_wants(&s->rpc);
-    int events = reads ? UV_READABLE : UV_PRIORITIZED;
     if (s->sent < s->out.len)
         events |= UV_WRITABLE;
     if (events == s->watched)
@@ -185,13 +245,80 @@ static void watch(struct session *s)
         s->watched = events;
 }
 
+/* While nothing is to be read, UV_PRIORITIZED is watched instead: no data of ours comes that way,
+ * but with it epoll tells when the client has gone altogether (UV_DISCONNECT would also tell,
+ * without end, of one that has only finished sending). */
+static void watch(struct session *s)
+{
+    bool reads = !s->eof && wants_lines(s) && !s->rpc.stopped;
+    bool is_long = s->in.buf.len - s->in.start >= SESSION_BIG_INPUT;
+    if (s->big_since && !is_long && !s->parsing)
+        s->host->shrunk(s);
+    if (reads && is_long && !s->big_since)
+        reads = s->host->may_grow(s);
+    watch_events(s, reads ? UV_READABLE : UV_PRIORITIZED);
+}
+
+/* Leaves what completes the line that is being sent, and tells why. False: that line is too long to keep. */
+static bool cut_output(struct session *s)
+{
+    struct buf rest = BUF_INIT;
+    const char *from = s->sent < s->out.len ? s->out.data + s->sent : NULL;
+    bool whole = from && s->sent > 0 ? from[-1] == '\n' : !s->mid_out;
+    if (!whole) {
+        const char *end = from ? memchr(from, '\n', s->out.len - s->sent) : NULL;
+        if (!end || (size_t)(end + 1 - from) > CUT_KEEP)
+            return false;
+        buf_put(&rest, from, (size_t)(end + 1 - from));
+    }
+    if (stream_following(&s->stream)) {
+        stream_cut(&s->stream, s->cut_why);
+        stream_take(&s->stream, &rest);
+    } else {
+        reply_error(&rest, "null", API_UNAVAILABLE, s->cut_why, NULL);
+        buf_putc(&rest, '\n');
+    }
+    buf_deinit(&s->out);
+    s->out = rest;
+    s->sent = 0;
+    return !rest.failed;
+}
+
+/* What session_cut has begun. */
+static void finish_cut(struct session *s)
+{
+    s->finishing = true;
+    if (!cut_output(s)) {
+        session_close(s);
+        return;
+    }
+    rpc_abandon(&s->rpc);
+    if (!s->parsing)
+        jsonl_deinit(&s->in);
+}
+
+void session_cut(struct session *session, const char *why)
+{
+    if (session->fd < 0 || session->cut_why)
+        return;
+    session->cut_why = why;
+    budget_set(session->host->budget, &session->share, 0);
+    session->host->wake(session);
+}
+
 void session_pump(struct session *session)
 {
     if (session->fd < 0) {
         free_if_over(session);
         return;
     }
+    if (session->cut_why && !session->finishing)
+        finish_cut(session);
+    if (session->fd < 0)
+        return;
     int turns = 0;
+    session->rpc.deadline = clock_now() + SESSION_PUMP_NS;
+    session->rpc.stopped = false;
     for (;; turns++) {
         int took = take_lines(session);
         int r = took < 0 ? took : fill_output(session);
@@ -201,15 +328,17 @@ void session_pump(struct session *session)
             session_close(session);
             return;
         }
-        if (r == 0 && (took == 0 || turns >= SEND_TURNS))
+        if (r == 0 && (took == 0 || turns >= SEND_TURNS || session->rpc.stopped))
             break;
     }
     if (is_over(session)) {
         session_close(session);
         return;
     }
-    if (turns >= SEND_TURNS)
+    session->heavy = turns >= SEND_TURNS || session->rpc.stopped || session->parsing;
+    if (turns >= SEND_TURNS || session->rpc.stopped)
         session->host->wake(session);
+    account(session);
     watch(session);
 }
 
@@ -223,8 +352,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         r = read_input(s);
     if (r < 0)
         session_close(s);
-    else
-        session_pump(s);
+    else if (!s->host->come(s))
+        watch_events(s, UV_PRIORITIZED); /* reads on after its pump */
 }
 
 void session_finish(struct session *session)
@@ -242,12 +371,14 @@ void session_finish(struct session *session)
 static void on_answered(struct rpc *rpc)
 {
     struct session *s = container_of(rpc, struct session, rpc);
+    account(s);
     s->host->wake(s);
 }
 
 static void on_stream_ready(struct stream *stream)
 {
     struct session *s = container_of(stream, struct session, stream);
+    account(s);
     s->host->wake(s);
 }
 
@@ -267,7 +398,7 @@ static void read_groups(struct session *s, struct peer *peer)
 
 _Static_assert(sizeof(gid_t) == sizeof(uint32_t), "as struct peer has them");
 
-static struct peer peer_of(int fd)
+struct peer session_peer(int fd)
 {
     struct ucred cred = {.uid = (uid_t)-1, .gid = (gid_t)-1};
     socklen_t len = sizeof cred;
@@ -291,9 +422,12 @@ int session_new(const struct session_host *host, int fd, struct session **ret_se
     s->poll.data = s;
     list_init(&s->link);
     list_init(&s->wake_link);
+    list_init(&s->big_link);
+    share_init(&s->share);
     jsonl_init(&s->in, SESSION_MAX_LINE);
     stream_init(&s->stream, host->rpc.api, on_stream_ready);
-    struct peer peer = peer_of(fd);
+    s->stream.budget = host->budget;
+    struct peer peer = session_peer(fd);
     read_groups(s, &peer);
     rpc_init(&s->rpc, &host->rpc, &peer, &s->stream, on_answered);
     *ret_session = s;

@@ -15,9 +15,15 @@ struct kept {
     char text[];
 };
 
+static size_t most_lines(const struct stream *s)
+{
+    size_t allowance = budget_allowance(s->budget);
+    return allowance < s->max_lines ? allowance : s->max_lines;
+}
+
 static bool has_room(const struct stream *s, size_t len)
 {
-    return s->lines.len == 0 || s->lines.len + len <= s->max_lines;
+    return s->lines.len == 0 || s->lines.len + len <= most_lines(s);
 }
 
 /* 0 or -ENOMEM, and then nothing was put: a torn line must not go out. */
@@ -42,18 +48,23 @@ static void drop_kept(struct stream *s)
     s->kept_bytes = 0;
 }
 
-static void overflow(struct stream *s)
+static void overflow(struct stream *s, const char *why)
 {
     drop_kept(s);
-    s->missed++; /* the one that did not fit */
-    char params[256];
-    int n =
-        snprintf(params, sizeof params,
-                 "{\"lines\":%llu,\"message\":\"verdicts among them could not be kept: ask for the "
-                 "jobs' state by list, and read faster\"}",
-                 (unsigned long long)s->missed);
+    char params[384];
+    int n = snprintf(params, sizeof params,
+                     "{\"lines\":%llu,\"message\":\"%s: ask for the jobs' state by list, and read "
+                     "faster\"}",
+                     (unsigned long long)s->missed, why);
     put_notification(s, "overflow", params, (size_t)n);
     s->overflowed = true;
+}
+
+/* One more line is lost, and it is one that must not be. */
+static void lose_verdict(struct stream *s)
+{
+    s->missed++;
+    overflow(s, "verdicts among them could not be kept");
 }
 
 static void keep(struct stream *s, const char *text, size_t len)
@@ -62,7 +73,7 @@ static void keep(struct stream *s, const char *text, size_t len)
     if (s->kept_bytes + len <= s->max_verdicts)
         kept = malloc(sizeof *kept + len);
     if (!kept) {
-        overflow(s);
+        lose_verdict(s);
         return;
     }
     kept->len = len;
@@ -78,7 +89,7 @@ static int tell_missed(struct stream *s)
     char params[48];
     if (s->missed == 0)
         return 0;
-    if (s->lines.len > s->max_lines / 2)
+    if (s->lines.len > most_lines(s) / 2)
         return -EAGAIN;
     int n = snprintf(params, sizeof params, "{\"lines\":%llu}", (unsigned long long)s->missed);
     int r = put_notification(s, "missed", params, (size_t)n);
@@ -392,7 +403,7 @@ void stream_tell(struct stream *stream, const char *method, uint64_t id)
         return;
     /* Few and short, so no bound of their own; a client that cannot be told must not go on. */
     if (put_notification(stream, method, params, (size_t)n) < 0)
-        overflow(stream);
+        lose_verdict(stream);
     stream->ready(stream);
 }
 
@@ -406,6 +417,29 @@ void stream_release(struct stream *stream)
     stream->holds--;
     if (stream->holds == 0 && !stream->shut)
         stream->ready(stream);
+}
+
+size_t stream_memory(const struct stream *stream)
+{
+    return stream->lines.size + stream->kept_bytes;
+}
+
+static uint64_t count_lines(const struct buf *b)
+{
+    uint64_t n = 0;
+    for (const char *p = b->data, *end = p + b->len;
+         b->len && (p = memchr(p, '\n', (size_t)(end - p))); p++)
+        n++;
+    return n;
+}
+
+void stream_cut(struct stream *stream, const char *why)
+{
+    if (stream->shut || stream->overflowed)
+        return;
+    stream->missed += count_lines(&stream->lines);
+    buf_deinit(&stream->lines);
+    overflow(stream, why);
 }
 
 bool stream_pending(const struct stream *stream)

@@ -6,7 +6,8 @@
  * stream);
  *   - what comes while they are full is dropped and counted (`missed` tells how many lines, as soon
  * as there is room), but a verdict is kept, up to STREAM_VERDICTS bytes of them;
- *   - beyond that the stream ends with `overflow`, and the connection with it.
+ *   - beyond that the stream ends with `overflow`, and the connection with it;
+ *   - where many connections hold much, each may hold less (control/budget.h).
  *
  * Nothing leaves while a request that follows has not been answered (stream_hold): the answer comes
  * first. All functions: the control loop. */
@@ -18,6 +19,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/list.h"
+#include "control/budget.h"
 #include "control/idset.h"
 
 #include <jansson.h>
@@ -40,6 +42,7 @@ struct stream {
     struct api *api;
     void (*ready)(struct stream *stream); /* stream_take has something; may be called often */
     size_t max_lines, max_verdicts;       /* STREAM_…; tests set less */
+    const struct budget *budget; /* of all connections: bounds max_lines further; or NULL */
     enum stream_mode mode;
     unsigned holds;   /* requests that follow and whose answer has not left yet */
     unsigned submits; /* submits that follow and are under way */
@@ -90,6 +93,13 @@ void stream_tell(struct stream *stream, const char *method, uint64_t id);
 
 void stream_hold(struct stream *stream);
 void stream_release(struct stream *stream);
+
+/* The memory that waits here. */
+size_t stream_memory(const struct stream *stream);
+
+/* Gives up what waits, and takes no more but `overflow`, which tells of `why` and ends the connection: it can be
+ * had by stream_take. */
+void stream_cut(struct stream *stream, const char *why);
 
 /* Is there something that stream_take would give? */
 bool stream_pending(const struct stream *stream);

@@ -160,6 +160,7 @@ struct settings {
     mode_t socket_mode;
     char *socket_group; /* NULL: leave it */
     uint64_t max_clients;
+    uint64_t memory_max;
     struct strings submit_users, submit_groups, admin_users, admin_groups;
     struct access *access; /* what these four mean (terms/access.h) */
     /* [store] */

@@ -156,7 +156,12 @@ static const struct field control_fields[] = {
     {"group", FIELD_STRING, AT(socket_group), "", .check = check_name,
      .help = "Empty: the group of whoever started the daemon."},
     {"max_clients", FIELD_U64, AT(max_clients), "1000", .min = 1, .max = 100000,
-     .help = "Connections at once; more wait to be accepted."},
+     .help = "Connections at once; further ones are refused. Beyond it 8 more of the daemon's own\n"
+             "user get in, and 16 of root."},
+    {"memory_max", FIELD_SIZE, AT(memory_max), "256M", .min = 4 * MIB,
+     .help =
+         "Memory that all connections may take together, with what they do not read or have not\n"
+         "finished sending. Whoever holds most of it must go if that is not enough."},
     {"submit_users", FIELD_LIST, AT(submit_users), "", .check = check_name,
      .help = "Users, by name or number, who may submit and retry jobs, and"},
     {"submit_groups", FIELD_LIST, AT(submit_groups), "", .check = check_name,

@@ -1,0 +1,205 @@
+/* Clients who want more than their share: the others are served all the same, and in time. Time is CPU time of the loop's
+ * thread, which is the test's. */
+#include "control/control.h"
+
+#include "world.h"
+
+#include <time.h>
+
+#define MIB   ((size_t)1 << 20)
+#define CROWD 40
+
+static void start(struct world *w, unsigned max_clients, unsigned reserve, size_t memory_max)
+{
+    struct error err = {""};
+    world_init(w, 1);
+    control_free(w->control, on_closed, w);
+    while (!w->closed)
+        turn(w);
+    w->closed = false;
+    struct control_config config = world_config(w);
+    config.max_clients = max_clients;
+    config.reserve = reserve;
+    config.memory_max = memory_max;
+    if (control_new(&config, &w->control, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static uint64_t cpu_ns(void)
+{
+    struct timespec now;
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now), 0);
+    return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+static json_int_t figure(struct client *c, const char *name)
+{
+    client_ask(c, 77, "stats", "{}");
+    json_t *answer = json_loads(client_line(c), 0, NULL);
+    json_t *control = json_object_get(json_object_get(answer, "result"), "control");
+    json_int_t n = json_integer_value(json_object_get(control, name));
+    json_decref(answer);
+    return n;
+}
+
+/* The test is of the daemon's own user, and may be root. */
+static void test_some_are_kept_for_who_must_mend_things(void **state)
+{
+    struct world w;
+    struct client clients[6];
+    unsigned most = geteuid() == 0 ? 4 : 3;
+    (void)state;
+    start(&w, 2, 1, 0);
+    for (unsigned i = 0; i < most; i++) {
+        client_init(&w, &clients[i]);
+        client_ask(&clients[i], (int)i, "ping", "{}");
+        expect_id(&clients[i], (int)i);
+    }
+    client_init(&w, &clients[most]);
+    assert_non_null(strstr(client_line(&clients[most]), "control.max_clients"));
+    for (unsigned i = 0; i <= most; i++)
+        client_deinit(&clients[i]);
+    world_deinit(&w);
+}
+
+/* As long as a line may be, and full of values. */
+static void put_long_line(struct buf *b)
+{
+    buf_puts(b, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"show\",\"params\":{\"id\":[0");
+    for (int i = 0; i < 90000; i++)
+        buf_printf(b, ",%d", 10000 + i % 90000);
+    buf_puts(b, "]}}\n");
+}
+
+/* Sends what the socket takes. */
+static void push(struct client *c, const struct buf *line, size_t *sent)
+{
+    ssize_t n = send(c->fd, line->data + *sent, line->len - *sent, MSG_NOSIGNAL);
+    if (n > 0)
+        *sent += (size_t)n;
+}
+
+static void test_long_lines_hold_nobody_up(void **state)
+{
+    struct world w;
+    static struct client crowd[CROWD];
+    static size_t sent[CROWD];
+    struct client small;
+    struct buf line = BUF_INIT;
+    uint64_t worst = 0;
+    (void)state;
+    put_long_line(&line);
+    start(&w, 1000, 0, 0);
+    for (int i = 0; i < CROWD; i++)
+        client_init(&w, &crowd[i]);
+    client_init(&w, &small);
+    for (size_t left = CROWD; left > 0;) {
+        left = 0;
+        for (int i = 0; i < CROWD; i++) {
+            push(&crowd[i], &line, &sent[i]);
+            left += sent[i] < line.len;
+        }
+        uint64_t before = cpu_ns();
+        turn(&w);
+        uint64_t took = cpu_ns() - before;
+        worst = took > worst ? took : worst;
+    }
+    client_ask(&small, 7, "ping", "{}");
+    expect_id(&small, 7);
+    for (int i = 0; i < CROWD; i++) {
+        expect_id(&crowd[i], 1);
+        client_deinit(&crowd[i]);
+    }
+    /* Some 15 ms for each of the crowd's lines; a turn has two for all of them. */
+    if (worst > 50 * NS_PER_MS)
+        fail_msg("a turn took %llu us", (unsigned long long)(worst / 1000));
+    client_deinit(&small);
+    buf_deinit(&line);
+    world_deinit(&w);
+}
+
+/* Answers of 1 MiB that nobody reads. */
+static void fatten(struct world *w, struct client *c, int count)
+{
+    char *text = malloc(MIB);
+    memset(text, 'x', MIB);
+    for (int i = 0; i < count; i++) {
+        size_t made = w->api.made;
+        client_ask(c, i, "show", "{\"id\":1}");
+        while (w->api.made == made)
+            turn(w);
+        fake_answer(&w->api, 0, json_stringn(text, MIB));
+    }
+    free(text);
+}
+
+static void test_who_holds_most_must_go(void **state)
+{
+    struct world w;
+    static struct client crowd[12];
+    struct client small;
+    size_t cut = 0;
+    (void)state;
+    start(&w, 1000, 0, 16 * MIB);
+    w.api.hold = true;
+    client_init(&w, &small);
+    for (int i = 0; i < 12; i++) {
+        client_init(&w, &crowd[i]);
+        fatten(&w, &crowd[i], 2);
+    }
+    w.api.hold = false;
+    cut = (size_t)figure(&small, "cut");
+    assert_in_range(cut, 4, 12); /* of 24 MiB, and more with what the buffers have in store */
+    assert_true(figure(&small, "memory") <= (json_int_t)(16 * MIB));
+    assert_int_equal(control_clients(w.control), 13 - cut);
+    client_ask(&small, 1, "ping", "{}");
+    expect_id(&small, 1);
+    for (int i = 0; i < 12; i++)
+        client_deinit(&crowd[i]);
+    while (control_clients(w.control) > 1)
+        turn(&w);
+    assert_true(figure(&small, "memory") < (json_int_t)MIB);
+    client_deinit(&small);
+    world_deinit(&w);
+}
+
+/* One who follows can be told, and is once it reads. */
+static void test_a_follower_is_told(void **state)
+{
+    struct world w;
+    struct client greedy, other;
+    static char line[32 << 10];
+    (void)state;
+    memset(line, ' ', sizeof line);
+    memcpy(line, "{}", 2);
+    start(&w, 1000, 0, 4 * MIB);
+    client_init(&w, &greedy);
+    client_ask(&greedy, 1, "follow", "{}");
+    expect_id(&greedy, 1);
+    struct follower *follower = w.api.follower;
+    for (int i = 0; i < 256; i++) { /* 8 MiB: verdicts are kept, whatever the allowance */
+        follower->line(follower, EVENT_VERDICT, 1, line, sizeof line);
+        turn(&w);
+    }
+    client_init(&w, &other);
+    assert_int_equal(figure(&other, "cut"), 1);
+    const char *next;
+    bool told = false;
+    while ((next = client_line(&greedy)))
+        told = strstr(next, "\"method\":\"overflow\"") && strstr(next, "control.memory_max");
+    assert_true(told); /* by the last line */
+    client_deinit(&greedy);
+    client_deinit(&other);
+    world_deinit(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_some_are_kept_for_who_must_mend_things),
+        cmocka_unit_test(test_long_lines_hold_nobody_up),
+        cmocka_unit_test(test_who_holds_most_must_go),
+        cmocka_unit_test(test_a_follower_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
