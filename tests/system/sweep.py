@@ -76,7 +76,7 @@ class Log:
     def __init__(self, path):
         self.file = open(path, "rb")
         self.rest = b""
-        self.verdicts, self.records = {}, {}
+        self.verdicts, self.records, self.attempts = {}, {}, []
 
     def read(self):
         """The verdicts that are new."""
@@ -90,6 +90,8 @@ class Log:
                 raise Wrong(f"a torn line: {line[:300]!r}") from None
             if event["event"] == "record":
                 self.records.setdefault((event["job"], event["attempt"]), []).append(event["data"])
+            elif event["event"] == "attempt":
+                self.attempts.append(event)
             elif event["event"] == "verdict":
                 self.verdicts.setdefault(event["job"], []).append(event)
                 fresh.append(event)
@@ -104,10 +106,10 @@ class Run:
         self.asked = 0
         self.promised = []
 
-    def url(self, path="/request?"):
+    def url(self, path="/request?n=100"):
         """One that nobody had before. The body of /request is the request itself, so its first record tells what was asked for."""
         self.asked += 1
-        target = f"{path}id={self.sweep.plays}x{self.asked}&n=100"
+        target = f"{path}&id={self.sweep.plays}x{self.asked}"
         url = self.origin.url(target)
         self.sweep.asked[url] = target
         return url
@@ -143,18 +145,19 @@ class Run:
 class Sweep:
     """The plays of one scenario, a function of a Run. `runs`, `struck` (something failed), `crashes`, `hangs`, `wrong` count; `faults` tells."""
 
-    def __init__(self, test, name, scenario, settings=None, kinds=MEMORY, span=1):
+    def __init__(self, test, name, scenario, settings=None, kinds=MEMORY, span=1, origin=None, config=None):
         self.test, self.name, self.scenario, self.kinds, self.span = test, name, scenario, kinds, span
         self.settings = {"fetch.retry_delay": "1ms", "fetch.retry_delay_max": "5ms", "fetch.resume_delay": "1ms",
                          "defaults.max_attempts": "50", **(settings or {})}
         self.failing = Failing(test.dir / f"failing.{name}")
-        self.origin = test.origin()
+        self.origin = origin or test.origin()
+        self.config = config
         self.runs = self.struck = self.crashes = self.hangs = self.wrong = self.plays = 0
         self.faults, self.asked, self.open = [], {}, []
         self.daemon = self.head = None
 
     def start(self):
-        self.daemon = penstock_test.Daemon(self.test, self.settings, env=self.failing.env)
+        self.daemon = penstock_test.Daemon(self.test, self.settings, self.config, env=self.failing.env)
         self.log = Log(self.daemon.log)
         self.jobs = set()
 
@@ -175,7 +178,7 @@ class Sweep:
             job = verdict["job"]
             if len(self.log.verdicts[job]) > 1:
                 raise Wrong(f"job {job} has {len(self.log.verdicts[job])} verdicts")
-            if verdict["url"] not in self.asked:
+            if verdict.get("url") not in self.asked:
                 raise Wrong(f"nobody submitted the URL of {verdict}")
             if verdict["state"] == "failed" and verdict["error"]["kind"] != "resources":
                 raise Wrong(f"not {verdict['error']['kind']}: {verdict}")
