@@ -113,7 +113,9 @@ static bool ask_again(struct download *d, int status)
     d->redirect = strdup(d->spec->url);
     d->again_at = bytes;
     d->again = d->redirect != NULL;
-    return d->again;
+    if (!d->again)
+        cause_fail(d->cause, KIND_RESOURCES, "no memory for a redirect");
+    return true;
 }
 
 /* The response to a resume: does it go on with the same version of the body? */
@@ -123,6 +125,8 @@ static int take_rest(struct download *d, const struct transfer_response *respons
     if (take_if_redirect(d, response) || ask_again(d, response->status))
         return -ECANCELED;
     int r = resume_check(&d->resume, response, clock_real_us(), &why);
+    if (r == -ENOMEM)
+        return cause_fail_errno(d->cause, "no memory for the response's head", r);
     if (r < 0)
         answer_fail_rest(d, &why);
     return r == RESUME_BUSY ? -ECANCELED : r;
@@ -151,10 +155,10 @@ static int take_response(struct download *d, const struct transfer_response *r)
     int result = accept_head(d, r);
     if (result == 0) {
         d->mode = MODE_STREAM;
-        resume_note(&d->resume, r, d->hop->method, clock_real_us() / 1000000);
+        int noted = resume_note(&d->resume, r, d->hop->method, clock_real_us() / 1000000);
         condition_note(&d->condition, r, d->hop->url, clock_real_us() / 1000000);
         atomic_store_explicit(&d->progress->length, r->content_length, memory_order_relaxed);
-        if (d->ops->head(d, r) < 0)
+        if (noted < 0 || d->ops->head(d, r) < 0)
             result = cause_fail_errno(d->cause, "no memory for the response's head", -ENOMEM);
     }
     return result;

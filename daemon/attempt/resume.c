@@ -98,8 +98,8 @@ static const char *choose(struct resume *r, const struct transfer_response *resp
     return why ? NULL : etag ? etag : modified;
 }
 
-void resume_note(struct resume *r, const struct transfer_response *response, const char *method,
-                 int64_t now)
+int resume_note(struct resume *r, const struct transfer_response *response, const char *method,
+                int64_t now)
 {
     int failed = 0;
     for (size_t i = 0; i < RESUME_FIELDS; i++)
@@ -110,10 +110,7 @@ void resume_note(struct resume *r, const struct transfer_response *response, con
     r->validator = choose(r, response, method, &r->hindrance);
     if (r->validator)
         r->tail = malloc(RESUME_TAIL);
-    if (failed || (r->validator && !r->tail)) {
-        r->validator = NULL;
-        r->hindrance = "there was no memory for what it takes";
-    }
+    return failed || (r->validator && !r->tail) ? -ENOMEM : 0;
 }
 
 /* --- the tail ----------------------------------------------------------------------------------- */
@@ -198,7 +195,8 @@ static bool worth_a_try(const struct transfer_result *result)
     enum error_kind kind = result->kind;
     return (kind == KIND_PROXY && !result->proxy_refuses) || kind == KIND_TRUNCATED ||
            kind == KIND_STALLED || kind == KIND_CONNECT || kind == KIND_CONNECT_TIMEOUT ||
-           kind == KIND_DNS || kind == KIND_FIRST_BYTE_TIMEOUT || kind == KIND_PROTOCOL;
+           kind == KIND_DNS || kind == KIND_FIRST_BYTE_TIMEOUT || kind == KIND_PROTOCOL ||
+           kind == KIND_RESOURCES;
 }
 
 /* What the transfer that has ended brought decides: `came` bytes of the body, `brought` of them new. Where most of it
@@ -283,6 +281,12 @@ static int refuse(const struct resume *r, struct error *err, const char *why)
                      (unsigned long long)r->from, why);
 }
 
+static int no_memory(const struct resume *r, struct error *err)
+{
+    refuse(r, err, "there is no memory for the response's head");
+    return -ENOMEM;
+}
+
 static bool parse_number(const char **text, uint64_t *ret)
 {
     const char *p = *text;
@@ -323,12 +327,14 @@ static int parse_range(const char *text, uint64_t *ret_first, uint64_t *ret_last
 bool resume_is_part(const struct transfer_response *response)
 {
     uint64_t first, last;
-    int64_t total = -1;
-    char *range = NULL;
-    bool read = join(response, "Content-Range", &range) == 0 &&
-                parse_range(range, &first, &last, &total) == 0;
-    free(range);
-    return read && total >= 0 && (first != 0 || last + 1 != (uint64_t)total);
+    int64_t total;
+    for (size_t i = 0; i < response->header_count; i++) {
+        if (strcasecmp(response->headers[i].name, "Content-Range") == 0 &&
+            parse_range(response->headers[i].value, &first, &last, &total) == 0 && total >= 0 &&
+            (first != 0 || last + 1 != (uint64_t)total))
+            return true;
+    }
+    return false;
 }
 
 /* What is on both sides must be equal; the encoding is on both if it is on one. */
@@ -355,7 +361,7 @@ static int check_fields(const struct resume *r, const struct transfer_response *
     for (size_t i = 0; i < RESUME_FIELDS && result == 0; i++) {
         result = read_field(response, (enum resume_field)i, &values[i]);
         if (result < 0)
-            result = refuse(r, err, "there is no memory for the response's head");
+            result = no_memory(r, err);
         else
             result = check_field(r, (enum resume_field)i, values[i], err);
     }
@@ -415,7 +421,7 @@ static int check_partial(struct resume *r, const struct transfer_response *respo
     if (is_multipart(response))
         return refuse(r, err, "the 206 is in several parts");
     if (join(response, "Content-Range", &range) < 0)
-        return refuse(r, err, "there is no memory for the response's head");
+        return no_memory(r, err);
     int result = check_range(r, response, range, err);
     free(range);
     return result;

@@ -88,9 +88,10 @@ struct resume {
 void resume_init(struct resume *r);
 void resume_deinit(struct resume *r);
 
-/* The first response of a body that goes to the parser: what would it take to resume it? `now`: seconds since 1970. */
-void resume_note(struct resume *r, const struct transfer_response *response, const char *method,
-                 int64_t now);
+/* The first response of a body that goes to the parser: what would it take to resume it? `now`: seconds since 1970. 0 or
+ * -ENOMEM. */
+int resume_note(struct resume *r, const struct transfer_response *response, const char *method,
+                int64_t now);
 
 /* Does a response that calls itself the whole (200) say in its Content-Range that it is a part? Some caches do, having
  * kept what was a 206. */
@@ -115,7 +116,7 @@ enum resume_step resume_next(struct resume *r, const struct transfer_result *res
 void resume_ask(struct resume *r, uint64_t taken);
 
 /* The response to it, received at now_us. 0: go on; RESUME_BUSY: stop the transfer, resume_next knows; -EINVAL and a
- * sentence: this body cannot be finished. */
+ * sentence: this body cannot be finished; -ENOMEM and a sentence. */
 #define RESUME_BUSY 1
 int resume_check(struct resume *r, const struct transfer_response *response, int64_t now_us,
                  struct error *err);

@@ -196,6 +196,10 @@ static int tell_response(struct transfer_impl *impl)
 {
     const struct head *head = &impl->head;
     char *location = NULL;
+    if (impl_is_starved(impl)) { /* whatever was asked for, and whatever of the answer is here */
+        impl_fail(impl, KIND_RESOURCES, "out of memory");
+        return -1;
+    }
     if (proxied_refused(impl, head->status))
         return -1;
     struct error why;

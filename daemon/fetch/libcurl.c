@@ -1,5 +1,7 @@
 #include "fetch/libcurl.h"
 
+#include "fetch/shortage.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
@@ -46,7 +48,7 @@ static CURLcode global_code;
 
 static void global_init(void)
 {
-    global_code = curl_global_init(CURL_GLOBAL_DEFAULT);
+    global_code = shortage_init();
 }
 
 int libcurl_start(struct error *err)

@@ -247,6 +247,8 @@ void outcome_fill(struct transfer_impl *impl, CURLcode code)
     impl_at(impl, at, sizeof at);
     if (code == CURLE_OK)
         ended_well(impl, at);
+    else if (impl_is_starved(impl)) /* in the body, too, it is the reason rather than the peer */
+        impl_fail(impl, KIND_RESOURCES, "%s: memory was short: %s", at, detail(impl, code));
     else if (!proxied_failed(impl, code))
         map_code(impl, code, at);
 }

@@ -1,5 +1,7 @@
 #include "fetch/resolver.h"
 
+#include "fetch/shortage.h"
+
 #include <dlfcn.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -40,5 +42,7 @@ __attribute__((weak)) int getaddrinfo(const char *name, const char *service,
     atomic_fetch_add_explicit(&under_way, 1, memory_order_relaxed);
     int r = library_resolver(name, service, hints, ret);
     atomic_fetch_sub_explicit(&under_way, 1, memory_order_relaxed);
+    if (r == EAI_MEMORY)
+        shortage_note();
     return r;
 }

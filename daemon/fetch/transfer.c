@@ -17,6 +17,7 @@
 #include "fetch/outcome.h"
 #include "fetch/resolver.h"
 #include "fetch/setup.h"
+#include "fetch/shortage.h"
 #include "fetch/spares.h"
 #include "fetch/splice.h"
 #include "fetch/transfer_impl.h"
@@ -132,6 +133,7 @@ static void impl_begin(struct transfer_impl *impl)
     atomic_fetch_add_explicit(&loop->transfers, 1, memory_order_relaxed);
     count_running(loop, 1);
     impl->started = clock_now();
+    impl->shortages = shortage_count();
     if (setup_handle(impl) < 0) {
         impl_end(impl, CURLE_FAILED_INIT);
         return;

@@ -1,6 +1,7 @@
 #include "fetch/transfer_impl.h"
 
 #include "fetch/loop_impl.h"
+#include "fetch/shortage.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,12 +18,21 @@ __attribute__((format(printf, 2, 0))) static void set_message(struct transfer_re
             *p = '?';
 }
 
+bool impl_is_starved(const struct transfer_impl *impl)
+{
+    return shortage_count() != impl->shortages;
+}
+
 void impl_fail(struct transfer_impl *impl, enum error_kind kind, const char *fmt, ...)
 {
     if (impl->settled)
         return;
     impl->settled = true;
     impl->result.kind = kind;
+    if (impl_is_starved(impl) && !impl->result.stopped && impl->stage < STAGE_BODY) {
+        impl->result.kind = KIND_RESOURCES;
+        fmt = "there was no memory for all of the request or its answer";
+    }
     va_list ap;
     va_start(ap, fmt);
     set_message(&impl->result, fmt, ap);

@@ -47,7 +47,8 @@ struct transfer_impl {
     bool
         over; /* curl is done with it, while some of the body is still kept; `over_code` says how */
     CURLcode over_code;
-    bool settled; /* result.kind and message are: what comes later is a consequence */
+    uint64_t shortages; /* shortage_count when it began */
+    bool settled;       /* result.kind and message are: what comes later is a consequence */
     bool proxied;
     enum proxy_type proxy_type;
     char proxy[288]; /* its name and port, without a user's name and password */
@@ -93,7 +94,11 @@ struct transfer_impl {
     struct transfer_result result;
 };
 
-/* Settles the result, unless it is. */
+/* Has a library gone without memory since it began? Up to the response's head it may have made another request of it, and
+ * another answer. */
+bool impl_is_starved(const struct transfer_impl *impl);
+
+/* Settles the result, unless it is. Of one that is starved before its head was told: as `resources`. */
 void impl_fail(struct transfer_impl *impl, enum error_kind kind, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Settles it as stopped. */

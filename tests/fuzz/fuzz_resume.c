@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(text != NULL);
     read_head(read_head(text, one, &first), two, &second);
     resume_init(&r);
-    resume_note(&r, &first, "GET", 1767225600);
+    require(resume_note(&r, &first, "GET", 1767225600) == 0);
     resume_took(&r, 0, tail, TAKEN);
     if (r.validator) {
         resume_ask(&r, TAKEN);

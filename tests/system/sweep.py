@@ -197,11 +197,15 @@ class Sweep:
             if head != self.head or head[0] != "GET TARGET HTTP/1.1":
                 raise Wrong(f"for {target} the origin was asked by {head}, not by {self.head}")
 
+    def begin(self, first):
+        """From now on calls are counted."""
+        self.failing.arm(first, self.span, self.kinds)
+
     def play(self, first):
         """One run. What it was promised must be kept, and the next client must be served, when nothing fails any more."""
         self.plays += 1
         run = Run(self, first)
-        self.failing.arm(first, self.span, self.kinds)
+        self.begin(first)
         try:
             self.scenario(run)
         except TimeoutError as error:

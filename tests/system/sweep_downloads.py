@@ -20,9 +20,8 @@ class Sweep(sweep.Sweep):
         self.allowed = {"resources", *allowed}
         self.known = {}
 
-    def play(self, first):
+    def begin(self, first):
         self.first = first
-        return super().play(0)
 
     def strike(self):
         """The jobs are acknowledged and about to start: from now on calls are counted."""
