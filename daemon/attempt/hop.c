@@ -3,6 +3,7 @@
 #include "attempt/encoding.h"
 #include "attempt/redirect.h"
 #include "fetch/cookies.h"
+#include "fetch/shortage.h"
 #include "terms/proxy.h"
 
 #include <assert.h>
@@ -74,8 +75,10 @@ int hop_next(struct hop *hop, const struct spec *spec, const struct proxy *proxy
         free(shown);
         return -ENOMEM;
     }
+    uint64_t shortages = shortage_count();
     if (!first)
         turn_to(hop, url, status);
+    bool turned = shortage_count() == shortages; /* else it may not have seen where it leads */
     hop->count++;
     choose_headers(hop, spec);
     free(hop->url);
@@ -87,7 +90,7 @@ int hop_next(struct hop *hop, const struct spec *spec, const struct proxy *proxy
     hop->proxy = by;
     hop->http = traits->http;
     hop->bytes_per_second = traits->bytes_per_second;
-    return 0;
+    return turned ? 0 : -ENOMEM;
 }
 
 void hop_begin_again(struct hop *hop, const struct spec *spec, struct credential *credential)

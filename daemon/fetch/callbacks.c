@@ -206,7 +206,8 @@ static int tell_response(struct transfer_impl *impl)
     int r = 0;
     if (head->status / 100 == 3)
         r = location_resolve(impl->url, head->headers, head->field_count, &location, &why);
-    if (r == -ENOMEM) {
+    if (r == -ENOMEM || impl_is_starved(impl)) { /* "Bad scheme", says libcurl without memory */
+        curl_free(location);
         impl_fail(impl, KIND_RESOURCES, "out of memory for the response's head");
         return -1;
     }

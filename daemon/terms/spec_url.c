@@ -1,5 +1,7 @@
 #include "terms/spec_parts.h"
 
+#include "fetch/shortage.h"
+
 #include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
@@ -149,6 +151,7 @@ static int read_normal(CURLU *u, char **ret_url, struct error *err)
 int spec_read_url(const char *text, char **ret_url, char **ret_host, struct error *err)
 {
     char *url = NULL, *host = NULL;
+    uint64_t shortages = shortage_count();
     int r = check_text(text, err);
     if (r < 0)
         return r;
@@ -162,7 +165,10 @@ int spec_read_url(const char *text, char **ret_url, char **ret_host, struct erro
     if (r == 0 && ret_url)
         r = read_normal(u, &url, err);
     curl_url_cleanup(u);
+    if (shortage_count() != shortages) /* libcurl has other words for it, or makes do with less */
+        r = error_set(err, -ENOMEM, "out of memory");
     if (r < 0) {
+        free(url);
         free(host);
         return r;
     }

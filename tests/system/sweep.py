@@ -280,6 +280,8 @@ class Sweep:
         for number in [AT] if AT else numbers:
             if len(self.faults) < FAULTS:
                 self.run(number)
+        if AT:
+            print(self.daemon.errors())
         if self.daemon.alive():
             self.daemon.stop()
         return self
