@@ -431,13 +431,15 @@ static void how_often_and_when(void **state)
     assert_int_equal(resume_next(&r, &result, CUT, NS_PER_MS, &delay, &err), RESUME_OVER);
     assert_non_null(strstr(err.text, "502"));
     assert_string_equal(r.asked_wait, "3000");
-    static const enum error_kind final[] = {KIND_TLS, KIND_POLICY, KIND_LIMIT_EXCEEDED,
-                                            KIND_RESOURCES};
+    static const enum error_kind final[] = {KIND_TLS, KIND_POLICY, KIND_LIMIT_EXCEEDED};
     for (size_t i = 0; i < sizeof final / sizeof final[0]; i++) {
         note(SIZE, TAG);
         take(0, CUT, 1000);
         assert_int_equal(next(final[i], CUT, CUT), RESUME_OVER);
     }
+    note(SIZE, TAG); /* memory that was short may be there again, and the bytes are right */
+    take(0, CUT, 1000);
+    assert_int_equal(next(KIND_RESOURCES, CUT, CUT), RESUME_AGAIN);
 }
 
 int main(void)
