@@ -136,6 +136,16 @@ static int unknown_command(const struct command *commands, const char *name, str
                      suggest_text(&s, hint, sizeof hint));
 }
 
+const struct command *args_command(const struct command *commands, const char *name,
+                                   struct error *err)
+{
+    for (const struct command *c = commands; c->name; c++)
+        if (strcmp(c->name, name) == 0)
+            return c;
+    unknown_command(commands, name, err);
+    return NULL;
+}
+
 static void add_given(struct args *args, enum opt opt, const char *value)
 {
     args->given[args->given_count++] = (struct given){opt, value};
@@ -176,10 +186,8 @@ static int take_operand(struct args *args, const struct command *commands, const
         args->operands[args->operand_count++] = arg;
         return 0;
     }
-    for (const struct command *c = commands; c->name; c++)
-        if (strcmp(c->name, arg) == 0)
-            args->command = c;
-    return args->command ? 0 : unknown_command(commands, arg, err);
+    args->command = args_command(commands, arg, err);
+    return args->command ? 0 : -EINVAL;
 }
 
 /* Without `--` it cannot be told which options are the command's own. */
@@ -234,7 +242,7 @@ static int take_all(struct args *args, const struct command *commands, int argc,
 static int check(const struct args *args, struct error *err)
 {
     const struct command *c = args->command;
-    if (!c || args_has(args, OPT_HELP) || args_has(args, OPT_VERSION) || !c->run)
+    if (!c || args_has(args, OPT_HELP) || args_has(args, OPT_VERSION))
         return 0;
     for (size_t i = 0; i < args->given_count; i++) {
         const struct opt_def *def = &opt_defs[args->given[i].opt];

@@ -19,7 +19,7 @@ struct command {
     unsigned groups;             /* of the options that it takes, besides GROUP_GLOBAL */
     size_t min, max;             /* operands */
     bool hidden;                 /* not in the list: for daemons newer than this client */
-    int (*run)(struct ctl *ctl); /* an exit status; NULL: not in this version */
+    int (*run)(struct ctl *ctl); /* an exit status; NULL: it is `help` (main.c) */
 };
 
 struct given {
@@ -41,6 +41,10 @@ struct args {
 int args_parse(struct args *args, const struct command *commands, int argc, char **argv,
                struct error *err);
 void args_deinit(struct args *args);
+
+/* The command of this name. NULL: there is none, with a message in *err. */
+const struct command *args_command(const struct command *commands, const char *name,
+                                   struct error *err);
 
 bool args_has(const struct args *args, enum opt opt);
 

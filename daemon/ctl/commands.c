@@ -91,6 +91,7 @@ const struct command commands[] = {
      "  schedule remove NAME\n",
      GROUP_APPLY | GROUP_TIMING | GROUP_FAILING | GROUP_FORCE | GROUP_JOB | GROUP_PARSED, 1, MANY,
      false, cmd_schedule},
+    {"help", "[COMMAND]", "this text, or a command's page", NULL, 0, 0, 1, false, NULL},
     {0},
 };
 /* clang-format on */

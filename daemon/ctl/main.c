@@ -18,11 +18,22 @@ static void fill_standard_descriptors(void)
             _exit(EXIT_REFUSED);
 }
 
+/* `help submit` and `submit --help` say the same. */
 static int print_help(const struct args *args)
 {
     struct buf b = BUF_INIT;
-    if (args->command && args->command->run)
-        help_put_command(&b, args->command);
+    struct error err;
+    const struct command *about = args->command;
+    bool asked = about && !about->run && !args_has(args, OPT_HELP);
+    if (about && !about->run && args->operand_count > 0) {
+        about = args_command(commands, args->operands[0], &err);
+        if (!about)
+            return ctl_fail(-EINVAL, &err);
+    } else if (asked) {
+        about = NULL;
+    }
+    if (about)
+        help_put_command(&b, about);
     else
         help_put(&b, commands);
     if (b.data)
@@ -45,18 +56,14 @@ static int run(struct ctl *ctl, int argc, char **argv)
     int r = args_parse(&ctl->args, commands, argc, argv, &err);
     if (r < 0)
         return usage(err.text);
-    if (args_has(&ctl->args, OPT_HELP))
+    if (args_has(&ctl->args, OPT_HELP) || (ctl->args.command && !ctl->args.command->run))
         return print_help(&ctl->args);
     if (args_has(&ctl->args, OPT_VERSION)) {
         out_printf("penstockctl %s\n", PENSTOCK_VERSION);
         return EXIT_ALL_WELL;
     }
     if (!ctl->args.command)
-        return usage("which command? (penstockctl --help lists them)");
-    if (!ctl->args.command->run) {
-        out_error("`%s` is not in this version", ctl->args.command->name);
-        return EXIT_USAGE;
-    }
+        return usage("which command? (penstockctl help lists them)");
     ctl->json = args_has(&ctl->args, OPT_JSON);
     return ctl->args.command->run(ctl);
 }

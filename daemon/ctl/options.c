@@ -7,7 +7,7 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
     [OPT_SOCKET] = {"socket", "PATH", GROUP_GLOBAL, FORM_NONE, NULL, "the daemon's control socket"},
     [OPT_JSON] = {"json", NULL, GROUP_GLOBAL, FORM_NONE, NULL,
                   "answers as JSON, one object a line"},
-    [OPT_HELP] = {"help", NULL, GROUP_GLOBAL, FORM_NONE, NULL, "this text, or a command's"},
+    [OPT_HELP] = {"help", NULL, GROUP_GLOBAL, FORM_NONE, NULL, "as `help`, or `help COMMAND`"},
     [OPT_VERSION] = {"version", NULL, GROUP_GLOBAL, FORM_NONE, NULL, "the client's version"},
 
     [OPT_FROM] = {"from", "FILE|-", GROUP_SUBMIT, FORM_NONE, NULL,
@@ -16,7 +16,7 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
     [OPT_FOLLOW] = {"follow", NULL, GROUP_SUBMIT, FORM_NONE, NULL,
                     "print their lines as they come, until all have ended"},
 
-    [OPT_LIMIT] = {"limit", "N", GROUP_LIST, FORM_NONE, NULL, "at most so many; 50 unless told"},
+    [OPT_LIMIT] = {"limit", "N", GROUP_LIST, FORM_NONE, NULL, "at most so many"},
 
     [OPT_PRUNE] = {"prune", NULL, GROUP_APPLY, FORM_NONE, NULL,
                    "remove the schedules that the file does not have"},
@@ -36,14 +36,13 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
     [OPT_TRAILER] = {"trailer", "TEXT", GROUP_RUN, FORM_NONE, NULL,
                      "a last line for the command, once the whole body is there"},
     [OPT_GRACE] = {"grace", "TIME", GROUP_RUN, FORM_NONE, NULL,
-                   "to end in after SIGTERM, once it has the whole body; 10s unless told"},
+                   "to end in after SIGTERM, once it has the whole body"},
     [OPT_FOREGROUND] = {"foreground", NULL, GROUP_RUN, FORM_NONE, NULL,
                         "the command has the terminal from its start on"},
     [OPT_OUTPUT] = {"output", "FILE", GROUP_METRICS, FORM_NONE, NULL,
                     "replace a file of node_exporter's textfile collector"},
 
-    [OPT_INTERVAL] = {"interval", "TIME", GROUP_TOP, FORM_NONE, NULL,
-                      "from one look to the next; 1s unless told"},
+    [OPT_INTERVAL] = {"interval", "TIME", GROUP_TOP, FORM_NONE, NULL, "from one look to the next"},
     [OPT_COUNT] = {"count", "N", GROUP_TOP, FORM_NONE, NULL,
                    "print so many pictures as plain text, and end"},
 
@@ -52,8 +51,7 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
     [OPT_DATA] = {"data", NULL, GROUP_STREAM, FORM_NONE, NULL,
                   "bare records: what the parser emitted, a value a line"},
 
-    [OPT_PARSER] = {"parser", "NAME", GROUP_PARSED | GROUP_SELECT, FORM_TEXT, NULL,
-                    "the parser; a new job's is count unless told"},
+    [OPT_PARSER] = {"parser", "NAME", GROUP_PARSED | GROUP_SELECT, FORM_TEXT, NULL, "the parser"},
     [OPT_OPTION] = {"option", "K=V", GROUP_PARSED, FORM_PAIRS, "options",
                     "an option for the parser"},
     [OPT_LABEL] = {"label", "K=V", GROUP_JOB | GROUP_SELECT, FORM_PAIRS, "labels",
@@ -61,8 +59,7 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
     [OPT_CREDENTIAL] = {"credential", "NAME", GROUP_JOB, FORM_TEXT, NULL,
                         "a credential of the daemon's config; never in a URL"},
     [OPT_HEADER] = {"header", "'NAME: V'", GROUP_JOB, FORM_LIST, "headers", "a request header"},
-    [OPT_METHOD] = {"method", "GET|POST", GROUP_JOB, FORM_TEXT, NULL,
-                    "GET unless told; POST if there is a body"},
+    [OPT_METHOD] = {"method", "GET|POST", GROUP_JOB, FORM_TEXT, NULL, "POST if there is a body"},
     [OPT_BODY] = {"body", "FILE|-", GROUP_JOB, FORM_FILE, NULL, "the body of a POST"},
     [OPT_DELIVER] = {"deliver", "stream|commit", GROUP_PARSED, FORM_TEXT, NULL,
                      "records at once, or all together once done"},

@@ -8,6 +8,8 @@ import penstock_test
 # What is typed, the exit status (2: what was typed is wrong; 3: the daemon is not there, or says no), and how what is
 # told begins. {u} is a URL of an origin.
 TYPED = (
+    ("help sumbit", 2, "there is no command 'sumbit'; did you mean submit?"),
+    ("help submit list", 2, "'list' is too much: penstockctl help [COMMAND]"),
     ("frobnicate", 2, "there is no command 'frobnicate' (see: penstockctl help)"),
     ("lst", 2, "there is no command 'lst'; did you mean list?"),
     ("sumbit {u}", 2, "there is no command 'sumbit'; did you mean submit?"),
