@@ -47,7 +47,8 @@ int main(int argc, char **argv)
         return 1;
     penstock_on_event(p, on_event, NULL);
     for (int i = 1; i < argc; i++) {
-        snprintf(params, sizeof params, "{\"url\":\"%s\",\"parser\":\"lines\",\"follow\":true}", argv[i]);
+        snprintf(params, sizeof params, "{\"url\":\"%s\",\"parser\":\"lines\",\"follow\":true}",
+                 argv[i]);
         if (penstock_call(p, "submit", params, on_submitted, argv[i]) < 0)
             return 1;
     }
