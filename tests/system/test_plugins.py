@@ -186,12 +186,12 @@ class Plugins(penstock_test.Case):
 
     def test_the_sandbox(self):
         daemon = self.start('[parser "free"]\ntype = wicked\nsandbox = off\n')
-        closed = {"setup": "allowed", "thread": "allowed", "memory": "allowed"}
+        closed = {"setup": "allowed", "fstat": "allowed", "thread": "allowed", "memory": "allowed"}
         for parser, forbidden in (("wicked", "EPERM"), ("free", "allowed")):
             job = daemon.submit(self.web.url("/lines?n=10"), parser=parser, options={"do": "try"})
             daemon.verdict(job)
             found = {k: v for record in daemon.records(job) for k, v in record.items()}
-            names = ("open", "create", "stat", "unlink", "socket", "unix", "ptrace", "kill", "exec", "fork")
+            names = ("open", "create", "stat", "stat_at", "unlink", "socket", "unix", "ptrace", "kill", "exec", "fork")
             if parser == "free":
                 # exec goes well, and the program that follows says nothing.
                 self.assertEqual({n: found[n] for n in ("open", "stat", "socket", "unix", "kill")},

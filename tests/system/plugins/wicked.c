@@ -10,6 +10,7 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,6 +54,8 @@ static void try_all(struct penstock_run *run)
     tried(run, "open", open("/etc/passwd", O_RDONLY));
     tried(run, "create", open("/tmp/penstock-wicked", O_WRONLY | O_CREAT, 0600));
     tried(run, "stat", stat("/etc/passwd", &st));
+    tried(run, "stat_at", syscall(SYS_newfstatat, AT_FDCWD, "/etc/passwd", &st, AT_EMPTY_PATH));
+    tried(run, "fstat", fstat(STDERR_FILENO, &st) == 0 && S_ISFIFO(st.st_mode) ? 0 : -1);
     tried(run, "unlink", unlink("/tmp/penstock-wicked-none"));
     tried(run, "socket", socket(AF_INET, SOCK_STREAM, 0));
     tried(run, "unix", socket(AF_UNIX, SOCK_STREAM, 0));
