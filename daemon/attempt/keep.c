@@ -29,10 +29,10 @@ static int descriptor(const struct keep *keep)
 
 void keep_open(struct keep *keep, const char *dir, uint64_t job)
 {
-    int fd = spool_file(dir);
+    struct error err;
+    int fd = spool_file(dir, &err);
     if (fd < 0)
-        log_warning("job %" PRIu64 ": its body cannot be kept in %s (flow.spool_dir): %s", job, dir,
-                    strerrordesc_np(-fd));
+        log_warning("job %" PRIu64 ": its body cannot be kept: %s", job, err.text);
     else
         atomic_store_explicit(&keep->fd, fd + 1, memory_order_release);
 }
@@ -124,29 +124,32 @@ static ssize_t list(DIR *dir, struct kept **ret)
     return (ssize_t)count;
 }
 
-static void prune(const char *path, uint64_t total)
+/* Takes the descriptor. */
+static void prune(int fd, uint64_t total)
 {
     struct kept *all = NULL;
     uint64_t sum = 0;
-    DIR *dir = opendir(path);
+    DIR *dir = fdopendir(fd);
     ssize_t count = dir ? list(dir, &all) : 0;
     for (ssize_t i = 0; i < count; i++)
         sum += all[i].size;
     for (ssize_t i = 0; i < count && sum > total; i++) {
-        unlinkat(dirfd(dir), all[i].name, 0);
+        unlinkat(fd, all[i].name, 0);
         sum -= all[i].size;
     }
     free(all);
     if (dir)
         closedir(dir);
+    else
+        close(fd);
 }
 
 /* --- storing ------------------------------------------------------------------------------------ */
 
 /* A file system whose nameless files cannot be named: another file, with the same content. */
-static int copy(int from, const char *path, uint64_t size)
+static int copy(int from, int dir, const char *name, uint64_t size)
 {
-    int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int to = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (to < 0)
         return -errno;
     off_t at = 0;
@@ -156,25 +159,27 @@ static int copy(int from, const char *path, uint64_t size)
     int r = n < 0 ? -errno : n == 0 ? -EIO : 0;
     close(to);
     if (r < 0)
-        unlink(path);
+        unlinkat(dir, name, 0);
     return r;
 }
 
-static int name_it(int fd, const char *path, uint64_t size)
+static int name_it(int fd, int dir, const char *name, uint64_t size)
 {
     char self[40];
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
     /* One of the same name is another daemon's, whose ids began anew. */
-    if (unlink(path) < 0 && errno != ENOENT)
+    if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
         return -errno;
-    if (linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
+    if (linkat(AT_FDCWD, self, dir, name, AT_SYMLINK_FOLLOW) == 0)
         return 0;
-    return errno == ENOENT || errno == EOPNOTSUPP || errno == EXDEV ? copy(fd, path, size) : -errno;
+    return errno == ENOENT || errno == EOPNOTSUPP || errno == EXDEV ? copy(fd, dir, name, size)
+                                                                    : -errno;
 }
 
 int keep_store(struct keep *keep, const char *dir, uint64_t total, uint64_t job, uint32_t attempt,
                char **ret_path)
 {
+    struct error err;
     struct stat st;
     char *path;
     int fd = descriptor(keep);
@@ -184,12 +189,14 @@ int keep_store(struct keep *keep, const char *dir, uint64_t total, uint64_t job,
         return -errno;
     if (asprintf(&path, "%s/job-%" PRIu64 "-attempt-%" PRIu32 ".body", dir, job, attempt) < 0)
         return -ENOMEM;
-    int r = name_it(fd, path, (uint64_t)st.st_size);
+    int at = spool_dir_open(dir, &err);
+    int r = at < 0 ? at : name_it(fd, at, path + strlen(dir) + 1, (uint64_t)st.st_size);
     if (r < 0) {
+        fd_close(&at);
         free(path);
         return r;
     }
-    prune(dir, total);
+    prune(at, total);
     *ret_path = path;
     return 0;
 }

@@ -17,19 +17,15 @@
 /* libseccomp's SCMP_A0 and its like leave a field out, which clang does not like. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
-/* glibc's fstat is newfstatat with an empty path. A filter sees no paths, so that one would let any file be asked about:
- * it is refused. Plug-ins find this function in place of glibc's (the linker exports it), whose call takes a descriptor
- * and nothing else. glibc's own parts do not: where they ask, as for a buffer's size, they do without an answer. */
-#if defined __LP64__ && defined SYS_fstat
-int fstat(int fd, struct stat *ret_st)
+int sandbox_fstat(int fd, struct stat *ret_st)
 {
+#ifdef SYS_fstat
     return (int)syscall(SYS_fstat, fd, ret_st);
-}
-int fstat64(int fd, struct stat64 *ret_st)
-{
-    return (int)syscall(SYS_fstat, fd, ret_st);
-}
+#else
+    errno = ENOSYS;
+    return -1;
 #endif
+}
 
 /* By name, as a library or kernel header may be too old for some. */
 static const char *const allowed[] = {

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,36 +17,81 @@
 /* So many bytes go into one write. */
 #define SPOOL_WRITE ((size_t)32 << 10)
 
-/* A file system without O_TMPFILE: the name is there for a moment. */
-static int named_file(const char *dir)
+static int check_dir(const char *dir, int fd, struct error *err)
 {
-    char *path;
-    if (asprintf(&path, "%s/spool-XXXXXX", dir) < 0)
-        return -ENOMEM;
-    int fd = mkostemp(path, O_CLOEXEC);
-    int r = fd < 0 ? -errno : fd;
-    if (fd >= 0)
-        unlink(path);
-    free(path);
-    return r;
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return error_set(err, -errno, "flow.spool_dir: %s: %s", dir, strerrordesc_np(errno));
+    bool own = st.st_uid == geteuid();
+    if (!own && st.st_uid != 0)
+        return error_set(
+            err, -EPERM,
+            "flow.spool_dir: %s belongs to another user (uid %u), who could read and replace "
+            "what stands there: have it removed, or set another directory",
+            dir, (unsigned)st.st_uid);
+    /* A group that root has let in is root's choice. */
+    if (st.st_mode & (own ? 022 : 002))
+        return error_set(
+            err, -EPERM,
+            "flow.spool_dir: others may write to %s (mode %04o): chmod go-w it, or set "
+            "another directory",
+            dir, (unsigned)(st.st_mode & 07777));
+    return 0;
 }
 
-int spool_file(const char *dir)
+int spool_dir_open(const char *dir, struct error *err)
 {
-    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    struct stat st;
+    int fd = open(dir, flags);
     if (fd < 0 && errno == ENOENT && (mkdir(dir, 0700) == 0 || errno == EEXIST))
-        fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT))
-        return named_file(dir);
-    return fd < 0 ? -errno : fd;
+        fd = open(dir, flags);
+    if (fd < 0) {
+        int r = -errno;
+        bool link = lstat(dir, &st) == 0 && S_ISLNK(st.st_mode);
+        return error_set(err, r, "flow.spool_dir: %s: %s", dir,
+                         link ? "it is a symbolic link: set the directory that it leads to"
+                              : strerrordesc_np(-r));
+    }
+    int r = check_dir(dir, fd, err);
+    if (r < 0)
+        fd_close(&fd);
+    return r < 0 ? r : fd;
+}
+
+/* A file system without O_TMPFILE: the name is there for a moment. */
+static int named_file(int dir)
+{
+    static atomic_uint count;
+    char name[48];
+    snprintf(name, sizeof name, "spool-%d-%u", (int)getpid(), atomic_fetch_add(&count, 1));
+    int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    unlinkat(dir, name, 0);
+    return fd;
+}
+
+int spool_file(const char *path, struct error *err)
+{
+    int dir = spool_dir_open(path, err);
+    if (dir < 0)
+        return dir;
+    int fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int r = fd < 0 ? -errno : fd;
+    if (r == -EOPNOTSUPP || r == -EISDIR || r == -ENOENT)
+        r = named_file(dir);
+    fd_close(&dir);
+    return r < 0 ? error_set(err, r, "flow.spool_dir: no file can be made in %s: %s", path,
+                             strerrordesc_np(-r))
+                 : r;
 }
 
 int spool_open(struct spool *spool, const char *dir, uint64_t max, struct error *err)
 {
-    int fd = spool_file(dir);
+    int fd = spool_file(dir, err);
     if (fd < 0)
-        return error_set(err, fd, "no file can be made in %s (flow.spool_dir): %s", dir,
-                         strerrordesc_np(-fd));
+        return fd;
     *spool = (struct spool){.fd = fd, .max = max};
     return 0;
 }

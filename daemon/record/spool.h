@@ -20,9 +20,15 @@ struct spool {
     int error;      /* negative errno: it is incomplete for good */
 };
 
-/* A file without a name, for reading and writing, close-on-exec, in `dir` (which is made, 0700, if only the last
- * part of its path is missing). The descriptor, or a negative errno. Blocks: not for loop threads. */
-int spool_file(const char *dir);
+/* Opens the directory `dir`, which is made, 0700, if only the last part of its path is missing. Anybody may make a
+ * directory in a shared one like /var/tmp: so it is no symbolic link, it belongs to the daemon's user or to root, and
+ * others do not write there. The descriptor, or a negative errno and a sentence that names flow.spool_dir. Blocks, as
+ * the others do: not for loop threads. */
+int spool_dir_open(const char *dir, struct error *err);
+
+/* A file without a name, for reading and writing, close-on-exec, in such a directory. The descriptor, or a negative errno
+ * and a sentence. */
+int spool_file(const char *dir, struct error *err);
 
 /* Takes a zeroed one. 0, or a negative errno and a sentence with the directory's path. */
 int spool_open(struct spool *spool, const char *dir, uint64_t max, struct error *err);

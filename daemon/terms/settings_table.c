@@ -245,7 +245,8 @@ static const struct field flow_fields[] = {
      .check = check_path,
      .help = "Where records are held back (deliver = commit) and bodies are kept (keep_body);\n"
              "made if only its last part is missing. Without this key: spool beside the store's\n"
-             "database; with the memory store, penstock-spool-UID in $TMPDIR or /var/tmp."},
+             "database; with the memory store, penstock-spool-UID in $TMPDIR or /var/tmp.\n"
+             "One that is a symbolic link, another user's, or open to others' writing is refused."},
     {"spool_max", FIELD_SIZE, AT(spool_max), "1G", .min = KIB,
      .help = "Bytes of all bodies that are kept; the oldest go first."},
 };

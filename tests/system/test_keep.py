@@ -90,6 +90,29 @@ class Keep(penstock_test.Case):
         self.assertNotIn("kept", verdict)
         self.assertEqual(len(self.kept()), 3)
 
+    def test_a_place_that_others_have_made(self):
+        """In a shared directory anybody could have been there first: a link, a directory that others write to or own."""
+        link, wide, other = self.dir / "link", self.dir / "wide", self.dir / "other"
+        (self.dir / "target").mkdir()
+        link.symlink_to(self.dir / "target")
+        wide.mkdir()
+        wide.chmod(0o777)
+        other.mkdir()
+        places = [(link, "symbolic link"), (wide, "others may write")]
+        if os.geteuid() == 0:
+            os.chown(other, 65534, 65534)
+            places.append((other, "another user"))
+        for place, words in places:
+            with self.subTest(place=place.name):
+                daemon = self.daemon({**self.settings, "flow.spool_dir": place})
+                verdict = daemon.job(self.web.url("/file/bad.json"), parser="ndjson")
+                self.assert_verdict(verdict, "failed", "parser_failed")
+                self.assertNotIn("kept", verdict)
+                self.assertRegex(daemon.errors(), f"flow.spool_dir: .*{words}")
+                held = daemon.job(self.web.url("/bytes?n=10"), parser="lines", deliver="commit")
+                self.assertIn(words, held["error"]["message"])
+                self.assertEqual(list(place.iterdir()), [])
+
     def test_no_place(self):
         (self.dir / "file").write_text("")
         daemon = self.daemon({**self.settings, "flow.spool_dir": self.dir / "file" / "x"})
