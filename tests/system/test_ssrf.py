@@ -202,6 +202,23 @@ class Ssrf(penstock_test.Case):
         self.assertEqual(len(server.requests), requests)
 
     @unittest.skipIf(penstock_test.SANITIZED, "the sanitizers' runtime must be loaded first")
+    def test_a_connection_that_stands_is_judged_anew(self):
+        """It was made when the policy permitted its address. Its name is not looked up any more, so that the address of the
+        connection itself is all that can be judged."""
+        server = Recorder(self)
+        config = self.wrote("penstockd.conf", "[policy]\nallow = 127.0.0.1\n")
+        daemon, hosts = self.resolving("a.test 127.0.0.1\n", {"policy.allow": None}, config=config)
+        for _ in range(2):
+            self.assert_verdict(daemon.job(server.url("/head", host="a.test")), "done")
+        self.assertEqual(daemon.call("stats")["fetch"]["connections"], 1)
+        requests = len(server.requests)
+        hosts.write_text("a.test\n")
+        config.write_text("")
+        self.assertEqual(daemon.call("reload"), {"reloaded": True, "restart": []})
+        self.assert_refused(daemon.job(server.url("/head", host="a.test")), LOOPBACK, "a connection that stands")
+        self.assertEqual(len(server.requests), requests)
+
+    @unittest.skipIf(penstock_test.SANITIZED, "the sanitizers' runtime must be loaded first")
     def test_rebinding_between_attempts(self):
         """A name that means something else at the next attempt is judged by what it means then."""
         trap = Trap(self)
