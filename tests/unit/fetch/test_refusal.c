@@ -156,8 +156,9 @@ static void test_permitted_and_closed_is_connect(void **state)
     policy_unref(policy);
 }
 
-/* The connection is there already, from a job with another policy; it is judged all the same. */
-static void test_reused_connection_is_judged(void **state)
+/* The connection is there already, from a job with another policy. (Of other names, the system test ssrf has the address
+ * of such a connection judged.) */
+static void test_localhost_is_judged_though_a_connection_stands(void **state)
 {
     struct origin *origin = origin_new(&(struct origin_config){0});
     struct policy *allowed = client_policy("127.0.0.0/8"), *refused = client_policy(NULL);
@@ -227,7 +228,7 @@ int main(void)
         cmocka_unit_test(test_localhost_is_refused_by_its_address),
         cmocka_unit_test(test_mixed_answer_uses_what_is_permitted),
         cmocka_unit_test(test_permitted_and_closed_is_connect),
-        cmocka_unit_test(test_reused_connection_is_judged),
+        cmocka_unit_test(test_localhost_is_judged_though_a_connection_stands),
         cmocka_unit_test(test_proxy),
     };
     return cmocka_run_group_tests(tests, open_fetch, close_fetch);
