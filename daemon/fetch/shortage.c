@@ -1,7 +1,10 @@
 #include "fetch/shortage.h"
 
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,26 +27,82 @@ static void *seen(void *block)
     return block;
 }
 
+/* --- the reserve ---------------------------------------------------------------------------------- */
+
+#define RESERVE_SIZE   512 /* of a block */
+#define RESERVE_BLOCKS 512
+
+static struct {
+    _Alignas(max_align_t) char blocks[RESERVE_BLOCKS][RESERVE_SIZE];
+    _Atomic bool taken[RESERVE_BLOCKS];
+} reserve;
+
+static void *reserve_take(size_t size)
+{
+    shortage_note();
+    for (size_t i = 0; size <= RESERVE_SIZE && i < RESERVE_BLOCKS; i++)
+        if (!atomic_exchange_explicit(&reserve.taken[i], true, memory_order_acquire))
+            return reserve.blocks[i];
+    errno = ENOMEM;
+    return NULL;
+}
+
+static bool is_reserved(const void *block)
+{
+    uintptr_t at = (uintptr_t)block, start = (uintptr_t)reserve.blocks;
+    return at >= start && at < start + sizeof reserve.blocks;
+}
+
+static void reserve_give(void *block)
+{
+    size_t i = (size_t)((char *)block - reserve.blocks[0]) / RESERVE_SIZE;
+    atomic_store_explicit(&reserve.taken[i], false, memory_order_release);
+}
+
 /* --- libcurl's ------------------------------------------------------------------------------------ */
 
 static void *curl_malloc(size_t size)
 {
-    return seen(malloc(size > 0 ? size : 1));
+    void *block = malloc(size > 0 ? size : 1);
+    return block ? block : reserve_take(size);
+}
+
+static void curl_free_block(void *block)
+{
+    if (is_reserved(block))
+        reserve_give(block);
+    else
+        free(block);
 }
 
 static void *curl_realloc(void *block, size_t size)
 {
-    return seen(realloc(block, size > 0 ? size : 1));
+    if (!is_reserved(block))
+        return seen(realloc(block, size > 0 ? size : 1));
+    if (size <= RESERVE_SIZE)
+        return block;
+    void *grown = seen(malloc(size));
+    if (grown) {
+        memcpy(grown, block, RESERVE_SIZE);
+        reserve_give(block);
+    }
+    return grown;
 }
 
 static void *curl_calloc(size_t count, size_t size)
 {
-    return seen(count > 0 && size > 0 ? calloc(count, size) : malloc(1));
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes))
+        return NULL;
+    void *block = curl_malloc(bytes);
+    return block ? memset(block, 0, bytes) : NULL;
 }
 
 static char *curl_strdup(const char *text)
 {
-    return seen(strdup(text));
+    size_t size = strlen(text) + 1;
+    char *copy = curl_malloc(size);
+    return copy ? memcpy(copy, text, size) : NULL;
 }
 
 /* --- OpenSSL's ------------------------------------------------------------------------------------ */
@@ -69,6 +128,6 @@ static void ssl_free(void *block, const char *file, int line)
 CURLcode shortage_init(void)
 {
     (void)CRYPTO_set_mem_functions(ssl_malloc, ssl_realloc, ssl_free);
-    return curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_malloc, free, curl_realloc, curl_strdup,
-                                curl_calloc);
+    return curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_malloc, curl_free_block, curl_realloc,
+                                curl_strdup, curl_calloc);
 }
