@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "fetch/loop_impl.h"
 
+#include <assert.h>
+
 /* While it connects, curl is called this often: else 7.88 stays with an address that does not
  * answer. */
 #define KICK_MAX (200 * NS_PER_MS)
@@ -100,8 +102,22 @@ void clocks_hurry(struct transfer_impl *impl)
     impl->armed = clock_now() + NS_PER_MS;
 }
 
+/* The stages follow one another; and at any time curl may send the request once more, on another connection or (after a
+ * 417) on the same. */
+static bool stage_follows(enum stage from, enum stage to)
+{
+    static const bool allowed[][STAGE_BODY + 1] = {
+        [STAGE_CONNECT] = {[STAGE_CONNECT] = true, [STAGE_SENT] = true},
+        [STAGE_SENT] = {[STAGE_CONNECT] = true, [STAGE_SENT] = true, [STAGE_HEAD] = true},
+        [STAGE_HEAD] = {[STAGE_CONNECT] = true, [STAGE_SENT] = true, [STAGE_BODY] = true},
+        [STAGE_BODY] = {[STAGE_CONNECT] = true, [STAGE_SENT] = true},
+    };
+    return allowed[from][to];
+}
+
 void clocks_enter(struct transfer_impl *impl, enum stage stage)
 {
+    assert(fetch_loop_is_current(impl->loop) && stage_follows(impl->stage, stage));
     impl->stage = stage;
     impl->stage_since = impl->last_byte = clock_now();
     impl->overdue = false;

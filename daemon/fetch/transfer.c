@@ -79,6 +79,7 @@ static void detach(struct transfer_impl *impl, CURLcode code)
 
 static void impl_end(struct transfer_impl *impl, CURLcode code)
 {
+    assert(fetch_loop_is_current(impl->loop));
     if (impl->ended)
         return;
     struct transfer *t = impl->t;
@@ -205,6 +206,7 @@ static void on_start(struct mail *mail)
         tell_end(t);
         return;
     }
+    assert(fetch_loop_is_current(t->loop) && !t->impl);
     struct transfer_impl *impl = spares_take(t->loop);
     if (impl) {
         t->impl = impl;

@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -19,7 +20,8 @@ struct body *body_new(void)
 
 struct body *body_ref(struct body *body)
 {
-    atomic_fetch_add_explicit(&body->refs, 1, memory_order_relaxed);
+    int before = atomic_fetch_add_explicit(&body->refs, 1, memory_order_relaxed);
+    assert(before > 0);
     return body;
 }
 
@@ -50,6 +52,7 @@ void body_wake(struct body *body)
 bool body_settle(struct body *body, enum body_state to)
 {
     enum body_state open = BODY_OPEN;
+    assert(to != BODY_OPEN);
     if (!atomic_compare_exchange_strong_explicit(&body->state, &open, to, memory_order_acq_rel,
                                                  memory_order_acquire))
         return false;
