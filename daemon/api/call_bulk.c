@@ -118,14 +118,19 @@ static bool retry_row(struct bulk *b, struct store_job *row)
         store_job_free(row);
         return false;
     }
-    json_t *json = json_read_text(row->spec, 0, NULL);
+    json_error_t why;
+    json_t *json = json_read_text(row->spec, 0, &why);
     if (json) {
         json_object_del(json, "key"); /* it would only find the old job again */
         json_object_del(json, "not_before");
         s.json = json;
         r = submission_row(b->api->jobs, &s, &copy, &b->spec, &err, &field);
         json_decref(json);
+    } else if (json_error_code(&why) == json_error_out_of_memory) {
+        r = -ENOMEM;
     }
+    if (r == -ENOMEM)
+        json_note_lost(); /* nothing is said of it then, rather than that it is not there */
     if (r < 0) {
         note(b->missing, row->id);
         store_job_free(row);

@@ -36,6 +36,8 @@ static json_t *view(const struct jobs *jobs, const struct schedule *s)
     json_t *asked = json_read_text(row->spec, 0, NULL);
     const char *url = json_string_value(json_object_get(asked, "url"));
     char *shown_url = url ? spec_redact_url(url, &jobs->settings->redact) : NULL;
+    if (url && !shown_url)
+        json_note_lost();
     json_t *view = json_pack("{s:s, s:s*}", "name", row->name, "url", shown_url);
     free(shown_url);
     for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {

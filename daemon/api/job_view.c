@@ -63,6 +63,8 @@ static char *shown_url(const struct jobs *jobs, const struct store_job *row)
     json_t *spec = json_read_text(row->spec, 0, NULL);
     const char *url = json_string_value(json_object_get(spec, "url"));
     char *shown = url ? spec_redact_url(url, &jobs->settings->redact) : NULL;
+    if (url && !shown)
+        json_note_lost();
     json_decref(spec);
     return shown;
 }
@@ -106,8 +108,10 @@ json_t *view_job(struct jobs *jobs, const struct store_job *stored)
 static json_t *view_history(const char *lines)
 {
     char *text = NULL;
-    if (asprintf(&text, "[%s]", lines) < 0)
+    if (asprintf(&text, "[%s]", lines) < 0) {
+        json_note_lost();
         return NULL;
+    }
     json_t *list = json_read_text(text, 0, NULL);
     free(text);
     return list;

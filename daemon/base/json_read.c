@@ -121,6 +121,11 @@ unsigned json_lost(void)
     return lost;
 }
 
+void json_note_lost(void)
+{
+    lost++;
+}
+
 /* What was made since `before`, if it is whole. */
 static json_t *whole(json_t *value, unsigned before)
 {

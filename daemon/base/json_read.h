@@ -24,6 +24,9 @@ json_t *json_read_text(const char *text, size_t flags, json_error_t *ret_why);
  * same is whole. */
 unsigned json_lost(void);
 
+/* One more has failed: of something else that was to become a part of a value. */
+void json_note_lost(void);
+
 /* Copies that are whole, as jansson's own may not be; NULL: no memory. */
 json_t *json_copied(const json_t *value);      /* the first level; what is in it is shared */
 json_t *json_deep_copied(const json_t *value); /* all of it */

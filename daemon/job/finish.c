@@ -72,12 +72,28 @@ static bool is_lost(const struct job *job)
     return job->jobs->draining && !kept;
 }
 
+static void try_again(struct job *job)
+{
+    struct jobs *jobs = job->jobs;
+    list_add_tail(&jobs->wordless, &job->hop_link);
+    if (!jobs->words_at)
+        jobs->words_at = clock_now() + WORDS_AGAIN;
+    wake_at(&jobs->wake, jobs->words_at);
+}
+
 static void on_committed(struct mail *mail)
 {
     struct job *job = container_of(mail, struct job, call.finish.call.mail);
     struct jobs *jobs = job->jobs;
     struct store_call *call = &job->call.finish.call;
 
+    /* A store that keeps tries for itself until it has stored the end, or is given up. */
+    if (call->result == -ENOMEM && job->ending == ENDING_FINAL &&
+        !jobs->config.store->engine->keeps) {
+        job->unstored = true;
+        try_again(job);
+        return;
+    }
     bool stored = call->result == 0;
     if (!stored) /* the store was given up: the row runs again after the next start */
         log_error("job %llu: its end could not be stored: %s", (unsigned long long)job->id,
@@ -113,6 +129,14 @@ static const struct store_schedule_end *owned_end(struct job *job)
     return hooks ? hooks->ending(hooks, job) : NULL;
 }
 
+static void store_end(struct job *job)
+{
+    struct store *store = job->jobs->config.store;
+    job->call.finish.call = (struct store_call){0};
+    mail_init(&job->call.finish.call.mail, on_committed);
+    store->engine->finish(store, &job->call.finish);
+}
+
 static void commit(struct job *job)
 {
     struct store *store = job->jobs->config.store;
@@ -124,8 +148,7 @@ static void commit(struct job *job)
                                                  .verdict = bare(&job->verdict_line.text),
                                                  .finished = clock_real_us(),
                                                  .end = owned_end(job)};
-        mail_init(&job->call.finish.call.mail, on_committed);
-        store->engine->finish(store, &job->call.finish);
+        store_end(job);
     } else {
         job->call.postpone = (struct store_postpone){
             .id = job->id,
@@ -188,7 +211,6 @@ static bool build_lines(struct job *job, const char *outcome, const struct cause
 static void say(struct job *job, const char *outcome, const struct cause *cause,
                 int64_t retry_in_us)
 {
-    struct jobs *jobs = job->jobs;
     if (build_lines(job, outcome, cause, retry_in_us)) {
         post_lines(job);
         return;
@@ -199,10 +221,7 @@ static void say(struct job *job, const char *outcome, const struct cause *cause,
         (struct job_words){.outcome = outcome, .retry_in_us = retry_in_us, .caused = cause};
     if (cause)
         job->call.words.cause = *cause;
-    list_add_tail(&jobs->wordless, &job->hop_link);
-    if (!jobs->words_at)
-        jobs->words_at = clock_now() + WORDS_AGAIN;
-    wake_at(&jobs->wake, jobs->words_at);
+    try_again(job);
 }
 
 void finish_check_words(struct jobs *jobs)
@@ -216,6 +235,12 @@ void finish_check_words(struct jobs *jobs)
     while (!list_empty(&jobs->wordless)) {
         struct job *job = container_of(jobs->wordless.next, struct job, hop_link);
         const struct job_words *w = &job->call.words;
+        if (job->unstored) {
+            list_del(&job->hop_link);
+            job->unstored = false;
+            store_end(job);
+            continue;
+        }
         if (!build_lines(job, w->outcome, w->caused ? &w->cause : NULL, w->retry_in_us)) {
             jobs->words_at = clock_now() + WORDS_AGAIN;
             wake_at(&jobs->wake, jobs->words_at);

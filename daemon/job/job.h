@@ -106,6 +106,7 @@ struct job {
     struct sink_line attempt_line, verdict_line; /* with memory set aside: verdict_reserve */
     char *kept;                                  /* the path of its body; NULL: it was not kept */
     uv_work_t keep_work;
+    bool unstored;      /* its lines are out, and the store had no memory for its end */
     unsigned lines_out; /* lines that the sink has not taken yet */
     struct mail taken_mail;
     _Atomic unsigned lines_taken;
@@ -137,10 +138,11 @@ struct jobs {
     struct list freed;   /* hosts that may have a slot for a job that was redirected there */
     struct list running; /* jobs: claiming, running, hopping */
     struct list ending;
-    struct list wordless; /* of those, by hop_link: there was no memory for their lines; finish.c */
-    uint64_t words_at;    /* clock_now: when they are tried again */
-    struct buf shown;     /* verdict.c: a message, redacted */
-    struct list remotes;  /* jobs of `run` that are not due yet, by `due`; remote.c */
+    struct list
+        wordless; /* of those, by hop_link: no memory for their lines, or their end; finish.c */
+    uint64_t words_at;   /* clock_now: when they are tried again */
+    struct buf shown;    /* verdict.c: a message, redacted */
+    struct list remotes; /* jobs of `run` that are not due yet, by `due`; remote.c */
     unsigned permits_used, ending_count;
 
     struct holds *holds;

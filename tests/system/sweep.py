@@ -98,13 +98,23 @@ class Log:
         return fresh
 
 
+def members(value, path=""):
+    """The paths of all that is in a JSON value; of a list of strings the strings themselves."""
+    if isinstance(value, dict):
+        return {path}.union(*(members(v, f"{path}.{k}") for k, v in value.items()))
+    if isinstance(value, list):
+        return {path}.union(*(members(v, f"{path}[]") for v in value))
+    return {f"{path}={value}" if path == "[]" else path}
+
+
 class Run:
     """One play of a scenario: what it may do, and what it was promised."""
 
     def __init__(self, sweep, number):
         self.sweep, self.number, self.daemon, self.origin = sweep, number, sweep.daemon, sweep.origin
         self.asked = 0
-        self.promised = []
+        self.promised, self.afterwards = [], []
+        self.patience = PATIENT
 
     def url(self, path="/request?n=100"):
         """One that nobody had before. The body of /request is the request itself, so its first record tells what was asked for."""
@@ -137,6 +147,18 @@ class Run:
         self.promised.append(job)
         return job
 
+    def later(self, function):
+        """Is called when nothing fails any more, before it is judged what has become of the jobs."""
+        self.afterwards.append(function)
+
+    def whole(self, what, answer):
+        """An answer has the members that it has with nothing failing, whatever their values."""
+        if self.number == 0:
+            self.sweep.members.setdefault(what, []).append(members(answer))
+        elif not any(members(answer) >= known for known in self.sweep.members[what]):
+            lost = self.sweep.members[what][0] - members(answer)
+            raise Wrong(f"an answer to {what} is without {sorted(lost)}")
+
     def ended(self, job):
         """Waits for its verdict in the log."""
         return self.sweep.verdict(job)
@@ -148,12 +170,12 @@ class Sweep:
     def __init__(self, test, name, scenario, settings=None, kinds=MEMORY, span=1, origin=None, config=None):
         self.test, self.name, self.scenario, self.kinds, self.span = test, name, scenario, kinds, span
         self.settings = {"fetch.retry_delay": "1ms", "fetch.retry_delay_max": "5ms", "fetch.resume_delay": "1ms",
-                         "defaults.max_attempts": "50", **(settings or {})}
+                         "defaults.max_attempts": "50", "metrics.listen": test.dir / f"metrics.{name}", **(settings or {})}
         self.failing = Failing(test.dir / f"failing.{name}")
         self.origin = origin or test.origin()
         self.config = config
         self.runs = self.struck = self.crashes = self.hangs = self.wrong = self.plays = 0
-        self.faults, self.asked, self.open = [], {}, []
+        self.faults, self.asked, self.open, self.members = [], {}, [], {}
         self.daemon = self.head = None
 
     def start(self):
@@ -224,6 +246,11 @@ class Sweep:
     def settle(self, run):
         after = Run(self, 0)
         try:
+            for function in run.afterwards:
+                try:
+                    function()
+                except Refused:
+                    pass
             job = after.submit(after.rpc())
             for promised in (*run.promised, job):
                 verdict = self.verdict(promised)
