@@ -110,11 +110,14 @@ static void start_stages(struct host *h)
                                      .outlive = true};
     struct error err;
     size_t stage;
-    if (pipeline_start(&h->pipeline, &config, &stage, &err) == 0)
+    int r = pipeline_start(&h->pipeline, &config, &stage, &err);
+    if (r == 0)
         return;
     pipeline_kill_all(&h->pipeline);
     h->report.stage = (uint32_t)stage;
-    report_failure(h, stage < config.count ? REPORT_EXEC_FAILED : REPORT_FAILED, err.text);
+    bool short_of = r == -ENOMEM || r == -EAGAIN || r == -EMFILE || r == -ENFILE;
+    report_failure(h, short_of || stage == config.count ? REPORT_FAILED : REPORT_EXEC_FAILED,
+                   err.text);
 }
 
 /* Ours of what the stages have: their ends must tell the others. */

@@ -140,18 +140,27 @@ static const struct penstock_parser *load(const struct order *order, struct erro
     return def ? def->impl : NULL;
 }
 
+/* What came before it went wrong. Where that was for want of memory, malloc's word for it is errno, whatever a
+ * library says. */
+static enum error_kind kind_of_beginning(void)
+{
+    return errno == ENOMEM ? KIND_RESOURCES : KIND_EXEC_FAILED;
+}
+
 static _Noreturn void run(struct runner *runner, const struct order *order)
 {
     struct error err, why;
     struct parse_task *task = &runner->task;
     static struct penstock_parser wrapped;
     setpgid(0, 0);
+    errno = 0;
     loaded = load(order, &why);
+    enum error_kind kind = loaded ? KIND_EXEC_FAILED : kind_of_beginning();
     if (!loaded || strcmp(loaded->name, order->name) != 0) {
         error_set(&err, 0, "%s: %s", order->plugin,
                   loaded ? "it is another parser than when the daemon read it; reload the daemon"
                          : why.text);
-        give_up(runner, KIND_EXEC_FAILED, err.text);
+        give_up(runner, kind, err.text);
     }
     int r = set_descriptors(parser_flags(loaded) & PENSTOCK_PARSER_STDIO);
     if (r == 0)
@@ -161,15 +170,17 @@ static _Noreturn void run(struct runner *runner, const struct order *order)
         give_up(runner, KIND_RESOURCES, err.text);
     }
     tzset(); /* reads a file */
+    errno = 0;
     if (loaded->setup && loaded->setup() != 0)
-        give_up(runner, KIND_EXEC_FAILED, "the parser's setup failed");
+        give_up(runner, kind_of_beginning(), "the parser's setup failed");
     if (closed_in && parser_flags(loaded) & (PENSTOCK_PARSER_TEXT | PENSTOCK_PARSER_DECLARES)) {
         task->parser = loaded;
         const struct charset_plan plan = parse_task_text(task);
         charset_load(&plan); /* iconv reads files */
     }
-    if (closed_in && sandbox_close(&why) < 0)
-        give_up(runner, KIND_EXEC_FAILED, why.text);
+    r = closed_in ? sandbox_close(&why) : 0;
+    if (r < 0)
+        give_up(runner, r == -ENOMEM ? KIND_RESOURCES : KIND_EXEC_FAILED, why.text);
     memcpy(&wrapped, loaded, loaded->size < sizeof wrapped ? loaded->size : sizeof wrapped);
     wrapped.parse = prepare_and_parse;
     task->parser = &wrapped;

@@ -76,7 +76,7 @@ static int init_journal(struct target *t, struct error *err)
 static int init_names(struct target *t, const struct sink_target *from)
 {
     t->name = strdup(from->name);
-    if (from->path)
+    if (t->name && from->path) /* without a name it is none, whose path nobody would free */
         t->path = strdup(from->path);
     if (!t->name || (from->path && !t->path))
         return -ENOMEM;
