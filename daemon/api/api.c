@@ -19,6 +19,7 @@
 #include "schedule/schedules.h"
 #include "terms/access.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -124,6 +125,7 @@ void api_call(struct api *api, struct api_call *call)
 
 void api_call_abandon(struct api_call *call)
 {
+    assert(jobs_are_current(call->api->jobs));
     call->abandoned = true;
     if (call->method == API_WAIT)
         wait_abandon(call);
@@ -177,6 +179,7 @@ int api_new(const struct api_config *config, struct api **ret_api, struct error 
     }
     api->config = *config;
     api->jobs = config->jobs;
+    api->max_jobs = config->jobs->settings->max_jobs;
     slices_init(&api->slices, config->jobs->config.mailbox);
     api->schedules = config->schedules;
     api->started_us = api->reloaded_us = clock_real_us();
@@ -200,6 +203,7 @@ void api_reloaded(struct api *api, bool good)
 
 void api_drain(struct api *api, void (*drained)(void *arg), void *arg)
 {
+    assert(jobs_are_current(api->jobs));
     api->drained = drained;
     api->drained_arg = arg;
     api_owe(api);
@@ -222,6 +226,7 @@ static void on_last_mail(struct mail *mail)
 
 void api_close(struct api *api, void (*closed)(void *arg), void *arg)
 {
+    assert(jobs_are_current(api->jobs));
     api->closed = closed;
     api->closed_arg = arg;
     /* Behind the mails of ours that are still on their way. */

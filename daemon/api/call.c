@@ -48,6 +48,7 @@ static void on_answer(struct mail *mail)
 /* The drain of the jobs does not wait for a `wait`, which would wait for jobs that nobody runs any more. */
 void call_begin(struct api *api, struct api_call *call)
 {
+    assert(jobs_are_current(api->jobs));
     call->api = api;
     call->result = NULL;
     call->code = 0;

@@ -22,6 +22,7 @@ struct api {
     struct slices slices; /* of calls that ask for much */
     struct list parked;   /* call_schedule.c: calls that wait for the schedules */
     unsigned owed;        /* answers, and what the store has been asked for besides */
+    uint64_t max_jobs;    /* as the store was told at the start */
     uint64_t reloads, reloads_refused;
     int64_t started_us, reloaded_us; /* CLOCK_REALTIME; of the last config that took effect */
     bool draining, drained_told;

@@ -328,6 +328,7 @@ int follower_begin(struct api *api, struct follower *f, const json_t *params, st
 {
     const json_t *ids = json_object_get(params, "ids");
     int r = parse_events(json_object_get(params, "events"), &f->events, err);
+    assert(jobs_are_current(api->jobs));
     if (r == 0 && ids && json_object_size(params) > (json_object_get(params, "events") ? 2u : 1u))
         r = error_set(err, -EINVAL, "ids: nothing else selects beside it");
     if (r == 0 && subscribe(api, f) < 0)

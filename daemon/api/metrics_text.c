@@ -97,10 +97,10 @@ static void put_process(struct metric *m, const struct api *api, const struct se
 
 /* --- jobs ------------------------------------------------------------------------------------- */
 
-static void put_states(struct metric *m, struct jobs *jobs)
+static void put_states(struct metric *m, const struct api *api)
 {
     struct store_counts counts;
-    jobs_counts(jobs, &counts);
+    jobs_counts(api->jobs, &counts);
     metric_begin(m, METRIC_GAUGE, "penstock_jobs", NULL, "Jobs in the store, by state.");
     for (int i = 0; i < JOB_STATE_COUNT_; i++)
         labelled(m, "state", job_state_name((enum job_state)i), counts.by_state[i]);
@@ -108,7 +108,7 @@ static void put_states(struct metric *m, struct jobs *jobs)
         "Jobs that wait: queued, or for another attempt.",
         counts.by_state[JOB_QUEUED] + counts.by_state[JOB_WAITING]);
     one(m, METRIC_GAUGE, "penstock_queue_limit_jobs", NULL,
-        "How many jobs may wait or run before more are refused.", jobs->max_jobs);
+        "How many jobs may wait or run before more are refused.", api->max_jobs);
 }
 
 /* Of those that may run now and are next in line at their hosts: what is behind them came later, priorities aside. */
@@ -362,7 +362,7 @@ void metrics_text(struct api *api, enum metric_format format, const struct self 
     struct metric m = {.text = text, .format = format};
     put_daemon(&m, api);
     put_process(&m, api, self);
-    put_states(&m, jobs);
+    put_states(&m, api);
     put_ends(&m, jobs);
     put_work(&m, jobs);
     put_phases(&m, jobs);

@@ -20,7 +20,14 @@ int mailbox_init(struct mailbox *box, uv_loop_t *loop)
 {
     atomic_init(&box->head, NULL);
     box->closed = NULL;
+    box->thread = uv_thread_self();
     return uv_async_init(loop, &box->async, on_async);
+}
+
+bool mailbox_is_current(const struct mailbox *box)
+{
+    uv_thread_t self = uv_thread_self();
+    return uv_thread_equal(&self, &box->thread);
 }
 
 static void on_close(uv_handle_t *handle)

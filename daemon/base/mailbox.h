@@ -27,6 +27,7 @@ struct mail {
 struct mailbox {
     _Atomic(struct mail *) head; /* newest first */
     uv_async_t async;
+    uv_thread_t thread; /* which has made it */
     void (*closed)(void *arg);
     void *closed_arg;
 };
@@ -36,6 +37,9 @@ void mail_init(struct mail *mail, mail_handler *handler);
 
 /* The loop's thread. 0 or a negative errno. */
 int mailbox_init(struct mailbox *box, uv_loop_t *loop);
+
+/* Is this the thread that has made the mailbox? For assertions about a loop whose mailbox is made on its own thread. */
+bool mailbox_is_current(const struct mailbox *box);
 
 /* Delivers what is queued, then closes; `closed` (may be NULL) runs from the close callback on,
  * when the mailbox's memory is free to use again. Nobody may post any more. The loop's thread. */

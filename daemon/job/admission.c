@@ -18,6 +18,8 @@
 #include "job/run.h"
 #include "job/window.h"
 
+#include <assert.h>
+
 /* One job of this host, if it can. False: the host has nothing to start now. */
 static bool start_one(struct host *host)
 {
@@ -45,6 +47,7 @@ static void continue_hops(struct host *host)
 void admission_run(struct jobs *jobs)
 {
     struct list *e;
+    assert(jobs_are_current(jobs));
     while ((e = list_pop(&jobs->freed)))
         continue_hops(container_of(e, struct host, freed_link));
     while (!list_empty(&jobs->ready) && permit_open(jobs, 0)) {

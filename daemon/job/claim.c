@@ -217,6 +217,7 @@ static bool has_room(struct host *host)
 
 bool claim_fold(struct jobs *jobs, const struct store_job *row)
 {
+    assert(jobs_are_current(jobs));
     if (!jobs->config.store->engine->keeps || row->due ||
         !permit_open(jobs, jobs->claims->folding) || hold_on_parser(jobs, row->parser))
         return false;
@@ -234,12 +235,11 @@ bool claim_fold(struct jobs *jobs, const struct store_job *row)
 
 void claim_unfold(struct jobs *jobs, const struct store_job *row)
 {
-    struct host *host = host_get(jobs, row->host); /* it is there as long as it folds */
-    if (host && host->folding > 0) {
-        host->folding--;
-        jobs->claims->folding--;
-        host_put_if_idle(host);
-    }
+    struct host *host = host_find(jobs, row->host); /* it is there as long as it folds */
+    assert(host && host->folding > 0 && jobs->claims->folding > 0);
+    host->folding--;
+    jobs->claims->folding--;
+    host_put_if_idle(host);
 }
 
 /* --- drain --------------------------------------------------------------------------------------- */

@@ -82,6 +82,7 @@ static void cancel_commands(struct jobs *jobs)
 
 void drain_begin(struct jobs *jobs, void (*drained)(void *arg), void *arg)
 {
+    assert(jobs_are_current(jobs));
     if (jobs->draining)
         return;
     jobs->draining = jobs->wake.draining = true;
@@ -100,6 +101,7 @@ void drain_begin(struct jobs *jobs, void (*drained)(void *arg), void *arg)
 void drain_stop(struct jobs *jobs)
 {
     struct store *store = jobs->config.store;
+    assert(jobs_are_current(jobs));
     jobs->stopped = true;
     if (store->engine->give_up)
         store->engine->give_up(store);
@@ -108,11 +110,13 @@ void drain_stop(struct jobs *jobs)
 
 void drain_defer(struct jobs *jobs)
 {
+    assert(jobs_are_current(jobs));
     jobs->drain->deferred++;
 }
 
 void drain_allow(struct jobs *jobs)
 {
+    assert(jobs_are_current(jobs));
     assert(jobs->drain->deferred > 0);
     jobs->drain->deferred--;
     wake_drained(&jobs->wake);

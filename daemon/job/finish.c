@@ -13,6 +13,7 @@
 #include "job/permit.h"
 #include "job/verdict.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -297,9 +298,10 @@ static enum outcome outcome_of(enum job_state state)
 
 void job_finish(struct job *job, enum job_state state, const struct cause *cause)
 {
+    struct jobs *jobs = job->jobs;
+    assert(jobs_are_current(jobs));
     if (job->place == PLACE_ENDING)
         return;
-    struct jobs *jobs = job->jobs;
     if (state != JOB_DONE)
         remote_abort(job);
     job->final = state;

@@ -2,6 +2,7 @@
 
 #include "job/host.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,7 @@ int hold_set(struct jobs *jobs, const char *host, const char *parser, bool held)
     int r = host     ? host_hold(jobs, host, held)
             : parser ? parser_hold(jobs->holds, parser, held)
                      : 0;
+    assert(jobs_are_current(jobs));
     if (r < 0)
         return r;
     if (!host && !parser)

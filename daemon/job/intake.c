@@ -7,9 +7,12 @@
 #include "job/host.h"
 #include "job/window.h"
 
+#include <assert.h>
+
 void intake_job(struct job *job)
 {
     struct host *host = host_get(job->jobs, job->row->host);
+    assert(jobs_are_current(job->jobs));
     if (job->claimed && (!host || host->jobs->draining)) {
         job_release(job);
         return;
@@ -33,6 +36,7 @@ void intake_job(struct job *job)
 
 void intake_row(struct jobs *jobs, struct store_job *row, struct spec *spec)
 {
+    assert(jobs_are_current(jobs));
     if (jobs->draining && !jobs->config.store->engine->keeps) {
         struct cause cause = {.cancelled = true, .message = DRAIN_NOT_KEPT};
         struct job *job = job_new(jobs, row, spec, NULL);

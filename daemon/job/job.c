@@ -37,6 +37,7 @@ static int read_spec(struct job *job, struct error *err)
 struct job *job_new(struct jobs *jobs, struct store_job *row, struct spec *spec, struct error *err)
 {
     struct job *job = calloc(1, sizeof *job);
+    assert(jobs_are_current(jobs));
     if (!job) {
         spec_free(spec);
         store_job_free(row);
@@ -107,6 +108,7 @@ void job_set_place(struct job *job, enum job_place place)
 {
     struct jobs *jobs = job->jobs;
     struct list *from = place_list(job, job->place), *to = place_list(job, place);
+    assert(jobs_are_current(jobs));
     assert(place_follows(job->place, place));
     log_debug("job %llu: %s -> %s", (unsigned long long)job->id, place_names[job->place],
               place_names[place]);
@@ -153,10 +155,19 @@ struct job *job_find(struct jobs *jobs, uint64_t id)
     return tree_entry(tree_find_id(&jobs->active, id), struct job, active.node);
 }
 
+static bool state_follows(enum job_state from, enum job_state to)
+{
+    if (from == JOB_RUNNING)
+        return true;
+    return !job_state_final(from) && (to == JOB_RUNNING || job_state_final(to));
+}
+
 void job_set_state(struct job *job, enum job_state state)
 {
+    assert(jobs_are_current(job->jobs));
     if (job->row->state == state)
         return;
+    assert(state_follows(job->row->state, state));
     log_debug("job %llu: %s -> %s", (unsigned long long)job->id, job_state_name(job->row->state),
               job_state_name(state));
     job->row->state = state;

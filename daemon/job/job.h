@@ -159,8 +159,13 @@ struct jobs {
     uint64_t submitted, attempts, retries, verdicts[JOB_STATE_COUNT_], kinds[KIND_COUNT_], bytes,
         records;
     struct metrics metrics;
-    uint64_t max_jobs; /* as the store was told at the start */
 };
+
+/* For assertions: is this the control loop's thread? */
+static inline bool jobs_are_current(const struct jobs *jobs)
+{
+    return mailbox_is_current(jobs->config.mailbox);
+}
 
 /* A row becomes an active job, in no list yet. Takes row and spec over, whatever comes of it.
  * Without a spec the row's is read; if that cannot be (a parser was removed from the config),

@@ -120,7 +120,6 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct er
         return error_set(err, -ENOMEM, "no memory for the jobs");
     jobs->config = *config;
     jobs->settings = config->settings;
-    jobs->max_jobs = config->settings->max_jobs;
     jobs->registry = registry_ref(config->registry);
     jobs->policy = policy_ref(config->policy);
     tree_init(&jobs->active, tree_by_id);
@@ -151,6 +150,7 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct er
 void jobs_reconfigure(struct jobs *jobs, const struct settings *settings, struct registry *registry,
                       struct policy *policy)
 {
+    assert(jobs_are_current(jobs));
     jobs->settings = settings;
     registry_unref(jobs->registry);
     jobs->registry = registry_ref(registry);
@@ -199,6 +199,7 @@ static void on_closed(void *arg)
 
 void jobs_close(struct jobs *jobs, void (*closed)(void *arg), void *arg)
 {
+    assert(jobs_are_current(jobs));
     jobs->closed = closed;
     jobs->closed_arg = arg;
     wake_close(&jobs->wake, on_closed);

@@ -9,6 +9,7 @@
 #include "job/job.h"
 #include "job/verdict.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -272,6 +273,7 @@ static bool set_cancel_reason(struct job *job, const char *reason)
 bool job_cancel(struct job *job, const char *reason)
 {
     struct cause cause = {.cancelled = true};
+    assert(jobs_are_current(job->jobs));
     snprintf(cause.message, sizeof cause.message, "%s", reason);
     switch (job->place) {
     case PLACE_ASIDE:
@@ -298,6 +300,7 @@ int job_cancel_row(struct jobs *jobs, struct store_job *row, const char *reason)
     struct cause cause = {.cancelled = true};
     struct job *job = job_find(jobs, row->id);
     bool ended = !job && job_state_final(row->state);
+    assert(jobs_are_current(jobs));
     if (job || ended) {
         store_job_free(row);
         return job && job_cancel(job, reason) ? 0 : -EALREADY;

@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/list.h"
 
+#include <assert.h>
+
 static void on_timer(uv_timer_t *timer)
 {
     struct wake *wake = timer->data;
@@ -61,6 +63,7 @@ void wake_close(struct wake *wake, void (*closed)(void *arg))
 void wake_at(struct wake *wake, uint64_t at)
 {
     uint64_t now = clock_now();
+    assert(mailbox_is_current(wake->mailbox));
     if ((wake->at && wake->at <= at) || uv_is_closing((uv_handle_t *)&wake->timer))
         return;
     wake->at = at;

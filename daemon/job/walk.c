@@ -2,6 +2,7 @@
 
 #include "job/job.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -156,6 +157,7 @@ void walk_abandon(struct walk *w)
 
 void walk_start(struct walk *w)
 {
+    assert(jobs_are_current(w->jobs));
     list_init(&w->link);
     w->before = 0;
     w->last_page = false;

@@ -2,8 +2,11 @@
 
 #include "job/job.h"
 
+#include <assert.h>
+
 void job_watch_add(struct jobs *jobs, struct job_watch *watch)
 {
+    assert(jobs_are_current(jobs));
     list_add_tail(&jobs->watches, &watch->link);
 }
 

@@ -7,6 +7,7 @@
 #include "schedule/schedules.h"
 #include "schedule/timetable.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -104,6 +105,7 @@ static void on_stored(struct mail *mail)
 bool schedule_change_store(struct schedule_change *c)
 {
     struct store *store = c->schedules->jobs->config.store;
+    assert(jobs_are_current(c->schedules->jobs));
     if (c->count == 0 && c->removed_count == 0)
         return false;
     c->put = (struct store_schedule_put){.rows = (const struct store_schedule *const *)c->rows,

@@ -10,6 +10,7 @@
 #include "schedule/outcome.h"
 #include "schedule/timetable.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,7 @@ int schedule_start(struct schedules *schedules, struct schedule *s, int64_t next
     struct store *store = schedules->jobs->config.store;
     struct run *run = calloc(1, sizeof *run);
     int r = run && (run->name = strdup(s->row->name)) ? 0 : -ENOMEM;
+    assert(jobs_are_current(schedules->jobs));
     if (r < 0) {
         error_set(err, r, "out of memory");
     } else {
@@ -179,6 +181,7 @@ static void timer_set(struct schedules *schedules, uint64_t wait_ns)
 void schedules_look(struct schedules *schedules)
 {
     int64_t next = INT64_MAX, now = clock_real_us();
+    assert(jobs_are_current(schedules->jobs));
     if (schedules->jobs->draining)
         return;
     for (struct schedule *s = schedules_first(schedules); s; s = schedule_next(s))
