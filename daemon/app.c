@@ -1,19 +1,13 @@
-/* Read this first. The daemon is built bottom up, each part knowing only those below it: */
 /* clang-format off */
-/*
- *   control                      the socket and its clients
- *   api                          the operations: JSON in, JSON out
- *   schedules                    which jobs come again
- *   jobs                         admission, attempts, the gate
- *   ------------------------------------------------------------------ all of these on the control loop, in main's thread
- *   fetch                        the fetch loops: threads, a uv loop and a curl multi each
- *   pool                         the workers: threads, one blocking parser each
- *   store                        where jobs live; the engine has a thread of its own
- *   sink                         a thread: lines to stdout and files
- *   settings, registry, policy   what the config says; immutable, replaced as a whole by a reload
+/* Read this first. The daemon is built bottom up, each part knowing only those below it, and torn down top down:
+ *
+ *   control, api, schedules, jobs   on the control loop, in main's thread: clients; operations; what comes again; admission
+ *   fetch                           the fetch loops: threads, a uv loop and a curl multi each
+ *   pool                            the workers: threads, one blocking parser each
+ *   store, sink                     where jobs live, and where lines go; a thread each
+ *   settings, registry, policy      what the config says; immutable, replaced as a whole by a reload
  */
 /* clang-format on */
-/* and torn down in the opposite order once the last attempt has ended. */
 #include "app.h"
 
 #include "api/api.h"
@@ -458,8 +452,7 @@ static void on_signal(uv_signal_t *signal, int number)
     reload_request(app->reload, NULL);
 }
 
-/* --- run
- * ------------------------------------------------------------------------------------------------- */
+/* --- run -------------------------------------------------------------------------------------- */
 
 static int watch_signals(struct app *app, struct error *err)
 {
