@@ -25,7 +25,7 @@ static void forget(struct job *job)
 {
     struct jobs *jobs = job->jobs;
     job_free(job);
-    walks_room(jobs);
+    watch_tell_room(jobs);
     wake_admit(&jobs->wake);
     wake_drained(&jobs->wake);
 }
@@ -61,7 +61,7 @@ static void wait_here(struct job *job)
     struct jobs *jobs = job->jobs;
     stay(job);
     remote_wait(job);
-    walks_room(jobs);
+    watch_tell_room(jobs);
     wake_admit(&jobs->wake);
     wake_drained(&jobs->wake);
 }

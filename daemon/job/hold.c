@@ -8,7 +8,6 @@
 #include <string.h>
 
 struct holds {
-    bool all;
     unsigned hosts;
     struct tree parsers; /* struct held_parser, by name */
 };
@@ -89,14 +88,14 @@ int hold_set(struct jobs *jobs, const char *host, const char *parser, bool held)
     if (r < 0)
         return r;
     if (!host && !parser)
-        jobs->holds->all = held;
+        jobs->held = held;
     hosts_wake(jobs);
     return 0;
 }
 
 bool hold_on_all(const struct jobs *jobs)
 {
-    return jobs->holds->all;
+    return jobs->held;
 }
 
 bool hold_on_parser(const struct jobs *jobs, const char *parser)

@@ -146,6 +146,7 @@ struct jobs {
     unsigned permits_used, ending_count;
 
     struct holds *holds;
+    bool held; /* everything, by an operator: hold.c */
     struct claims *claims;
     struct recovery *recovery;
     bool unread; /* recover.c: what was running is not all known yet, and nothing starts */

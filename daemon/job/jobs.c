@@ -131,7 +131,7 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct er
     list_init(&jobs->wordless);
     list_init(&jobs->remotes);
     list_init(&jobs->watches);
-    walks_init(&jobs->walks);
+    walks_init(&jobs->walks, jobs);
     int r = parts_new(jobs);
     set_env(jobs);
     if (r == 0)

@@ -1,6 +1,5 @@
 #include "job/permit.h"
 
-#include "job/hold.h"
 #include "job/job.h"
 
 #include <assert.h>
@@ -11,7 +10,7 @@
 
 bool permit_open(const struct jobs *jobs, unsigned more)
 {
-    return !jobs->draining && !jobs->unread && !hold_on_all(jobs) &&
+    return !jobs->draining && !jobs->unread && !jobs->held &&
            jobs->permits_used + more < jobs->settings->workers && jobs->ending_count < ENDING_MAX &&
            !sink_failing(jobs->config.sink) && !store_failing(jobs->config.store);
 }

@@ -4,18 +4,6 @@
 #include "base/fd.h"
 #include "job/job.h"
 
-void remote_init(struct remote *remote)
-{
-    *remote = (struct remote){.fd = -1};
-    list_init(&remote->link);
-}
-
-void remote_deinit(struct remote *remote)
-{
-    fd_close(&remote->fd);
-    list_del(&remote->link);
-}
-
 void runner_init(struct runner *runner,
                  void (*tell)(struct runner *runner, const char *what, uint64_t id))
 {

@@ -14,6 +14,7 @@
 #ifndef PENSTOCK_JOB_REMOTE_H
 #define PENSTOCK_JOB_REMOTE_H
 
+#include "base/fd.h"
 #include "base/list.h"
 
 #include <stdint.h>
@@ -43,8 +44,16 @@ struct remote {
 
 /* The job is a command's: its body goes to `fd`, of which it takes ownership. */
 void remote_attach(struct job *job, int fd, struct runner *runner);
-void remote_init(struct remote *remote);
-void remote_deinit(struct remote *remote);
+static inline void remote_init(struct remote *remote)
+{
+    *remote = (struct remote){.fd = -1};
+    list_init(&remote->link);
+}
+static inline void remote_deinit(struct remote *remote)
+{
+    fd_close(&remote->fd);
+    list_del(&remote->link);
+}
 
 /* An attempt of a `run` gets its write end. 0 (also of an ordinary job, which gets none), or a negative errno. */
 int remote_lend(struct job *job, int *ret_fd);

@@ -16,11 +16,7 @@ struct walk_row {
     struct walk *walk;
 };
 
-void walks_init(struct walks *walks)
-{
-    *walks = (struct walks){.paging = 0};
-    list_init(&walks->parked);
-}
+static void room_use(struct walks *walks);
 
 static void page_drop(struct walk *w)
 {
@@ -36,7 +32,7 @@ static void walk_end(struct walk *w, const struct store_call *failed)
     struct jobs *jobs = w->jobs;
     page_drop(w);
     w->end(w, failed);
-    walks_room(jobs); /* if this walk ended no job, nothing else would wake the next one */
+    room_use(&jobs->walks); /* if this walk ended no job, nothing else would wake the next one */
 }
 
 /* --- every row once more ---------------------------------------------------------------------- */
@@ -152,7 +148,7 @@ void walk_go_on(struct walk *w)
 void walk_abandon(struct walk *w)
 {
     page_drop(w);
-    walks_room(w->jobs);
+    room_use(&w->jobs->walks);
 }
 
 void walk_start(struct walk *w)
@@ -164,11 +160,24 @@ void walk_start(struct walk *w)
     walk_go_on(w);
 }
 
-void walks_room(struct jobs *jobs)
+/* One of the walks that wait goes on, if it may. */
+static void room_use(struct walks *walks)
 {
-    if (jobs->ending_count > ENDING_LOW / 2 || jobs->walks.paging >= PAGING_MAX)
+    if (walks->jobs->ending_count > ENDING_LOW / 2 || walks->paging >= PAGING_MAX)
         return;
-    struct list *e = list_pop(&jobs->walks.parked);
+    struct list *e = list_pop(&walks->parked);
     if (e)
         page_ask(container_of(e, struct walk, link));
+}
+
+static void on_room(struct job_watch *watch)
+{
+    room_use(container_of(watch, struct walks, watch));
+}
+
+void walks_init(struct walks *walks, struct jobs *jobs)
+{
+    *walks = (struct walks){.jobs = jobs, .watch = {.room = on_room}};
+    list_init(&walks->parked);
+    job_watch_add(jobs, &walks->watch);
 }

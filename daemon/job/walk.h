@@ -5,6 +5,7 @@
 #define PENSTOCK_JOB_WALK_H
 
 #include "base/list.h"
+#include "job/watch.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -41,16 +42,16 @@ struct walk {
 
 /* What is shared by all walks of a daemon. */
 struct walks {
-    struct list parked; /* walks that wait for room */
-    unsigned paging;    /* walks that have asked for a page and not got all of it */
+    struct jobs *jobs;
+    struct job_watch watch; /* for the room that they wait for */
+    struct list parked;
+    unsigned paging; /* walks that have asked for a page and not got all of it */
 };
 
-void walks_init(struct walks *walks);
+void walks_init(struct walks *walks, struct jobs *jobs);
 void walk_start(struct walk *walk);
 /* It ends here, without a word. While a row is kept. */
 void walk_abandon(struct walk *walk);
 void walk_go_on(struct walk *walk); /* a row that was kept is dealt with */
-/* Fewer jobs are ending than before: one of the walks that wait for that goes on. */
-void walks_room(struct jobs *jobs);
 
 #endif

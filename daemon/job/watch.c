@@ -25,6 +25,16 @@ void watch_tell_ended(const struct job *job)
     }
 }
 
+void watch_tell_room(struct jobs *jobs)
+{
+    list_for_each(e, &jobs->watches)
+    {
+        struct job_watch *watch = container_of(e, struct job_watch, link);
+        if (watch->room)
+            watch->room(watch);
+    }
+}
+
 void watch_tell_stopping(struct jobs *jobs)
 {
     list_for_each(e, &jobs->watches)

@@ -13,6 +13,8 @@ struct job_watch {
     struct list link;
     /* The job's verdict stands in the store. The job is freed afterwards. */
     void (*ended)(struct job_watch *watch, const struct job *job);
+    /* Fewer jobs are ending than before. */
+    void (*room)(struct job_watch *watch);
     /* A drain begins: whatever waits for anything else than a running job is to be given up. */
     void (*stopping)(struct job_watch *watch);
 };
@@ -22,6 +24,7 @@ void job_watch_add(struct jobs *jobs, struct job_watch *watch);
 void job_watch_remove(struct job_watch *watch);
 
 void watch_tell_ended(const struct job *job);
+void watch_tell_room(struct jobs *jobs);
 void watch_tell_stopping(struct jobs *jobs);
 
 /* The one owner of jobs that somebody else than a client has submitted. It is asked of every job, and leaves alone

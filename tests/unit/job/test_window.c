@@ -322,10 +322,10 @@ static void test_walks_that_wait(void **state)
     walk_start(&c[0].walk);
     assert_int_equal(w->gate.made[GATE_LIST], 0);
     w->jobs->ending_count = 300;
-    walks_room(w->jobs);
+    watch_tell_room(w->jobs);
     assert_int_equal(w->gate.made[GATE_LIST], 0);
     w->jobs->ending_count = 256;
-    walks_room(w->jobs);
+    watch_tell_room(w->jobs);
     assert_int_equal(w->gate.made[GATE_LIST], 1);
     w->jobs->ending_count = 0;
     WORLD_WAIT(w, c[0].ended);
