@@ -74,7 +74,8 @@ static void put_long_line(struct buf *b)
 /* Sends what the socket takes. */
 static void push(struct client *c, const struct buf *line, size_t *sent)
 {
-    ssize_t n = send(c->fd, line->data + *sent, line->len - *sent, MSG_NOSIGNAL);
+    ssize_t n =
+        *sent == line->len ? 0 : send(c->fd, line->data + *sent, line->len - *sent, MSG_NOSIGNAL);
     if (n > 0)
         *sent += (size_t)n;
 }
@@ -93,12 +94,9 @@ static void test_long_lines_hold_nobody_up(void **state)
     for (int i = 0; i < CROWD; i++)
         client_init(&w, &crowd[i]);
     client_init(&w, &small);
-    for (size_t left = CROWD; left > 0;) {
-        left = 0;
-        for (int i = 0; i < CROWD; i++) {
+    while (w.api.made < CROWD) {
+        for (int i = 0; i < CROWD; i++)
             push(&crowd[i], &line, &sent[i]);
-            left += sent[i] < line.len;
-        }
         uint64_t before = cpu_ns();
         turn(&w);
         uint64_t took = cpu_ns() - before;
