@@ -17,9 +17,15 @@
 #define MAX_FDS    16                  /* descriptors in one message */
 #define CUT_KEEP   ((size_t)64 << 10)  /* of a line that is being sent to one who must go */
 
+/* Is there a line that the helper has, or that it has parsed and nobody has taken? */
+static bool is_parsing(const struct session *s)
+{
+    return s->parsing || s->has_parsed;
+}
+
 static void free_if_over(struct session *s)
 {
-    if (s->fd >= 0 || !s->handle_closed || s->parsing || !rpc_idle(&s->rpc))
+    if (s->fd >= 0 || !s->handle_closed || is_parsing(s) || !rpc_idle(&s->rpc))
         return;
     s->host->gone(s);
     stream_deinit(&s->stream);
@@ -133,17 +139,23 @@ static void on_parsed(struct mail *mail)
 {
     struct session *s = container_of(mail, struct session, task.mail);
     s->parsing = false;
+    s->has_parsed = true;
+    s->host->wake(s); /* in its turn: what comes of a long line costs something as well */
+}
+
+/* 1: what the helper has parsed is carried out; 0: there is none; negative: as above. */
+static int take_parsed(struct session *s)
+{
+    if (!s->has_parsed)
+        return 0;
+    s->has_parsed = false;
     if (s->fd < 0 || s->finishing) {
         if (s->parsed == 0)
             json_decref(s->root);
-        session_pump(s);
-        return;
+        return 0;
     }
-    s->rpc.deadline = clock_now() + SESSION_PUMP_NS;
-    if (rpc_parsed(&s->rpc, s->parsed, s->root, s->line_len, &s->parse_error) < 0)
-        session_close(s);
-    else
-        s->host->wake(s);
+    int r = rpc_parsed(&s->rpc, s->parsed, s->root, s->line_len, &s->parse_error);
+    return r < 0 ? r : 1;
 }
 
 /* A long line costs many milliseconds to parse. */
@@ -160,14 +172,16 @@ static int take_aside(struct session *s, char *line, size_t len)
 
 static bool wants_lines(const struct session *s)
 {
-    return !s->in_done && !s->finishing && !s->parsing && rpc_wants(&s->rpc);
+    return !s->in_done && !s->finishing && !is_parsing(s) && rpc_wants(&s->rpc);
 }
 
 /* Takes the lines that are there while the conversation wants them, and there is time. 1: it took any; 0: none;
  * negative: as above. */
 static int take_lines(struct session *s)
 {
-    int took = 0;
+    int took = take_parsed(s);
+    if (took < 0)
+        return took;
     while (wants_lines(s)) {
         char *line;
         size_t len;
@@ -228,7 +242,7 @@ static bool is_over(const struct session *s)
     if (s->sent < s->out.len || stream_pending(&s->stream))
         return false;
     return s->finishing ||
-           (s->in_done && !s->parsing && rpc_idle(&s->rpc) && !stream_following(&s->stream));
+           (s->in_done && !is_parsing(s) && rpc_idle(&s->rpc) && !stream_following(&s->stream));
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events);
@@ -309,6 +323,7 @@ void session_cut(struct session *session, const char *why)
 void session_pump(struct session *session)
 {
     if (session->fd < 0) {
+        (void)take_parsed(session);
         free_if_over(session);
         return;
     }

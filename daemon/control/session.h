@@ -79,7 +79,8 @@ struct session {
     struct share share;
 
     /* A line that the helper parses, in place. */
-    bool parsing;
+    bool parsing;    /* the helper has it */
+    bool has_parsed; /* it is done, and what came of it has not been taken */
     struct helper_task task;
     char *line;
     size_t line_len;
