@@ -43,8 +43,6 @@
 
 enum { SIGNAL_TERM, SIGNAL_INT, SIGNAL_HUP, SIGNAL_COUNT };
 
-#define CLIENTS_RESERVE 8 /* connections beyond control.max_clients, for who must mend things */
-
 struct app {
     const struct load_options *options;
     struct loaded first;   /* as it started: what only a restart changes is read from here */
@@ -219,7 +217,6 @@ static int make_control(struct app *app, struct error *err)
                                     .dir_mode = geteuid() == 0 ? 0755 : 0700,
                                     .inherited_fd = inherited,
                                     .max_clients = (unsigned)s->max_clients,
-                                    .reserve = CLIENTS_RESERVE,
                                     .memory_max = s->memory_max,
                                     .instance = app->instance,
                                     .version = PENSTOCK_VERSION};

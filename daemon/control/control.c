@@ -426,7 +426,9 @@ static struct control *control_alloc(const struct control_config *config)
     list_init(&c->big_holders);
     list_init(&c->big_waits);
     budget_init(&c->budget, config->memory_max ? config->memory_max : SIZE_MAX);
-    c->reserve = config->reserve;
+    c->reserve = config->reserve < 0   ? 0
+                 : config->reserve > 0 ? (unsigned)config->reserve
+                                       : CONTROL_RESERVE;
     c->max_clients = config->max_clients ? config->max_clients : MAX_CLIENTS;
     c->host = (struct session_host){
         .loop = config->loop,

@@ -16,6 +16,8 @@
 #include <sys/types.h>
 #include <uv.h>
 
+#define CONTROL_RESERVE 8 /* connections beyond control.max_clients, for who must mend things */
+
 struct control;
 
 /* Strings are borrowed: path and group until control_new returns, the others for the control's
@@ -33,7 +35,7 @@ struct control_config {
     unsigned max_clients; /* 0 for 1,024 */
     /* Beyond max_clients so many of the daemon's own user and of root are let in, and of root twice as many: who must
      * mend things gets in. */
-    unsigned reserve;
+    int reserve;       /* 0: CONTROL_RESERVE; less: none */
     size_t memory_max; /* control.memory_max; 0: no bound */
     const char *instance;
     const char *version;

@@ -9,7 +9,7 @@
 #define MIB   ((size_t)1 << 20)
 #define CROWD 20
 
-static void start(struct world *w, unsigned max_clients, unsigned reserve, size_t memory_max)
+static void start(struct world *w, unsigned max_clients, int reserve, size_t memory_max)
 {
     struct error err = {""};
     world_init(w, 1);
@@ -90,7 +90,7 @@ static void test_long_lines_hold_nobody_up(void **state)
     uint64_t worst = 0;
     (void)state;
     put_long_line(&line);
-    start(&w, 1000, 0, 0);
+    start(&w, 1000, -1, 0);
     for (int i = 0; i < CROWD; i++)
         client_init(&w, &crowd[i]);
     client_init(&w, &small);
@@ -142,7 +142,7 @@ static void test_who_holds_most_must_go(void **state)
     struct client small;
     size_t cut = 0;
     (void)state;
-    start(&w, 1000, 0, 4 * MIB);
+    start(&w, 1000, -1, 4 * MIB);
     w.api.hold = true;
     client_init(&w, &small);
     for (int i = 0; i < 12; i++) {
@@ -173,7 +173,7 @@ static void test_a_follower_is_told(void **state)
     (void)state;
     memset(line, ' ', sizeof line);
     memcpy(line, "{}", 2);
-    start(&w, 1000, 0, 4 * MIB);
+    start(&w, 1000, -1, 4 * MIB);
     client_init(&w, &greedy);
     client_ask(&greedy, 1, "follow", "{}");
     expect_id(&greedy, 1);

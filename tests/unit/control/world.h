@@ -75,6 +75,7 @@ static inline struct control_config world_config(struct world *w)
                                    .path = w->path,
                                    .mode = 0600,
                                    .inherited_fd = -1,
+                                   .reserve = -1,
                                    .instance = "test",
                                    .version = "1.2.3"};
 }
