@@ -138,15 +138,6 @@ static void on_store_trouble(void *arg, const char *why)
     mailbox_post(&app->mailbox, &app->trouble_mail);
 }
 
-/* Its directory is made if it is the one we chose ourselves. */
-static bool default_place(const struct settings *s)
-{
-    char *path = settings_default_store();
-    bool same = path && s->store_path && strcmp(path, s->store_path) == 0;
-    free(path);
-    return same;
-}
-
 static int make_store(struct app *app, struct error *err)
 {
     const struct settings *s = app->settings;
@@ -155,7 +146,7 @@ static int make_store(struct app *app, struct error *err)
                                   .max_bytes = s->max_bytes,
                                   .keep_finished_us = (int64_t)(s->keep_finished / 1000),
                                   .keep_finished_count = s->keep_finished_count,
-                                  .make_dir = default_place(s),
+                                  .make_dir = load_default_place(s),
                                   .trouble = on_store_trouble,
                                   .arg = app};
     if (strcmp(s->store_engine, "memory") == 0)
@@ -352,7 +343,7 @@ static void on_drain_over(uv_timer_t *timer)
 static void stop(struct app *app, const char *why)
 {
     if (app->stopping) {
-        if (!uv_is_closing((uv_handle_t *)&app->drain_timer)) {
+        if (!app->urged && !uv_is_closing((uv_handle_t *)&app->drain_timer)) {
             log_info("%s, again: running jobs are stopped", why);
             app->urged = true;
             stop_jobs(app, NS_PER_SEC);

@@ -226,3 +226,11 @@ void loaded_warn(const struct loaded *loaded)
     for (size_t i = 0; (file = registry_fault(loaded->registry, i, &why)); i++)
         log_warning("plug-in %s: %s", file, why);
 }
+
+bool load_default_place(const struct settings *s)
+{
+    char *path = settings_default_store();
+    bool same = path && s->store_path && strcmp(path, s->store_path) == 0;
+    free(path);
+    return same;
+}

@@ -36,4 +36,7 @@ void loaded_warn(const struct loaded *loaded);
 /* --check: reads, and prints what is wrong to standard error. The exit status: 0, or 1. */
 int load_check(const struct load_options *options);
 
+/* The store stands where we chose ourselves: its directory is made. */
+bool load_default_place(const struct settings *s);
+
 #endif

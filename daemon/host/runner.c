@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "base/list.h"
+#include "host/sandbox.h"
 #include "parse/plugin_check.h"
 #include "parse/registry.h"
 #include "parse/task.h"

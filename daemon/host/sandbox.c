@@ -1,7 +1,7 @@
 /* What a parser needs once it is set up: memory, threads, time, its descriptors. All else is refused with EPERM
  * (seccomp), by a list of what is allowed, so that a call that is new to the kernel is refused as well. Landlock,
  * where the kernel has it, says the same of files once more. */
-#include "host/host.h"
+#include "host/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>

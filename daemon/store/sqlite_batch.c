@@ -4,8 +4,10 @@
  * (nothing was acknowledged); finish and postpone are held and tried again, because what they say has
  * happened and stands in the log already; reads are answered from what is committed. Until a try has
  * succeeded the store is `failing`. */
+#include "store/sqlite_batch.h"
+
 #include "base/clock.h"
-#include "store/sqlite_private.h"
+#include "store/sqlite_place.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -155,7 +157,7 @@ static void undo(struct sqlite *s)
 static bool end(struct sqlite *s)
 {
     uint64_t since = clock_now();
-    if (s->fault_code == 0)
+    if (s->fault_code == 0 && place_check(s, true) == 0)
         stmt_run(s, STMT_COMMIT);
     if (s->fault_code != 0) {
         undo(s);
@@ -233,9 +235,15 @@ void batch_give_up(struct sqlite *s)
         refuse(s, call);
 }
 
+void batch_look(struct sqlite *s)
+{
+    if (!atomic_load(&s->failing) && place_check(s, false) < 0)
+        set_failing(s);
+}
+
 void batch_retry(struct sqlite *s)
 {
-    bool ok = begin(s, true);
+    bool ok = place_check(s, false) == 0 && begin(s, true);
     if (ok) {
         list_for_each(e, &s->held) if (s->fault_code == 0)
             run_write(s, container_of(e, struct store_call, link));

@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "store/sqlite_private.h"
+#include "store/sqlite_place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,10 +33,13 @@ static int make_dir(const char *path, struct error *err)
     return r;
 }
 
-static int open_file(struct sqlite *s, struct error *err)
+static int open_file(struct sqlite *s, bool *ret_new, struct error *err)
 {
     const char *path = s->path;
-    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+    s->lock_fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+    *ret_new = s->lock_fd < 0 && errno == ENOENT;
+    if (*ret_new)
+        s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
     if (s->lock_fd < 0) {
         int r = -errno;
         return error_set(err, r, "store.path: %s cannot be opened: %s%s", path, strerror(-r),
@@ -61,8 +64,33 @@ static int open_file(struct sqlite *s, struct error *err)
     return 0;
 }
 
+/* Bytes of PATH-NAME. */
+static off_t size_of(const struct sqlite *s, const char *name)
+{
+    char *path = NULL;
+    struct stat st;
+    off_t size =
+        asprintf(&path, "%s-%s", s->path, name) >= 0 && stat(path, &st) == 0 ? st.st_size : 0;
+    free(path);
+    return size;
+}
+
+/* SQLite takes an empty file for a new database, and removes the log beside it. (A journal beside it is of a first start that
+ * was torn: the file has pages before there is a log.) */
+static int judge_empty(struct sqlite *s, struct error *err)
+{
+    if (size_of(s, "wal") > 0)
+        return error_set(
+            err, -EPROTO,
+            "store.path: %s is empty, but the log beside it is not: somebody has emptied "
+            "it; put a copy back, or move both away to begin anew",
+            s->path);
+    log_warning("store.path: %s was empty; a new store is made of it", s->path);
+    return 0;
+}
+
 /* Something else than a database is told before SQLite touches it. */
-static int check_header(struct sqlite *s, struct error *err)
+static int check_header(struct sqlite *s, bool new, struct error *err)
 {
     static const char magic[16] = "SQLite format 3";
     char header[sizeof magic];
@@ -70,13 +98,12 @@ static int check_header(struct sqlite *s, struct error *err)
     if (n < 0)
         return error_set(err, -errno, "store.path: %s cannot be read: %s", s->path,
                          strerror(errno));
-    if (n == 0 || ((size_t)n == sizeof header && memcmp(header, magic, sizeof magic) == 0))
+    if (n == 0)
+        return new ? 0 : judge_empty(s, err);
+    if ((size_t)n == sizeof header && memcmp(header, magic, sizeof magic) == 0)
         return 0;
-    char *journal = NULL;
-    struct stat st;
-    bool hot = asprintf(&journal, "%s-journal", s->path) >= 0 && stat(journal, &st) == 0 &&
-               st.st_size > 0; /* a first page that was torn by a crash: SQLite mends it */
-    free(journal);
+    bool hot =
+        size_of(s, "journal") > 0; /* a first page that was torn by a crash: SQLite mends it */
     return hot ? 0
                : error_set(err, -EPROTO,
                            "store.path: %s is not a database; move it away, or set store.path to "
@@ -153,11 +180,12 @@ static int mark_open(struct sqlite *s, struct error *err)
 
 int sqlite_open(struct sqlite *s, struct error *err)
 {
+    bool new = false;
     int r = s->config.make_dir ? make_dir(s->path, err) : 0;
     if (r == 0)
-        r = open_file(s, err);
+        r = open_file(s, &new, err);
     if (r == 0)
-        r = check_header(s, err);
+        r = check_header(s, new, err);
     if (r < 0)
         return r;
     int rc = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
@@ -169,7 +197,11 @@ int sqlite_open(struct sqlite *s, struct error *err)
         r = stmts_prepare(s, err);
     if (r == 0)
         r = read_figures(s, err);
-    return r == 0 ? mark_open(s, err) : r;
+    if (r == 0)
+        r = mark_open(s, err);
+    if (r == 0)
+        place_note(s);
+    return r;
 }
 
 void sqlite_close(struct sqlite *s)

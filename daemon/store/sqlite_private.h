@@ -4,6 +4,7 @@
  *   sqlite_thread.c  the thread: what is due, and waiting
  *   sqlite_batch.c   one transaction, and what becomes of its calls when the disk fails
  *   sqlite_open.c    the file: whose it is, its lock, its schema
+ *   sqlite_place.c   whether its files are still where they were
  *   sqlite_schema.c  the schema and its migrations
  *   sqlite_stmt.c    prepared statements, rows
  *   sqlite_write.c   submit, claim, finish, postpone, forgetting
@@ -20,6 +21,7 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 enum op {
     OP_SUBMIT,
@@ -73,6 +75,14 @@ enum stmt {
     STMT_COUNT_
 };
 
+/* A file as it was when the store was opened; all 0: it is not known. */
+struct place {
+    dev_t dev;
+    ino_t ino;
+    off_t size;
+};
+enum { PLACE_FILES = 3 }; /* the database, SQLite's log, and that one's index */
+
 /* A thread that reads the whole file, and its findings. */
 struct check {
     char *path;
@@ -105,6 +115,8 @@ struct sqlite {
     atomic_bool failing;
 
     /* The thread's. */
+    struct place places[PLACE_FILES];
+    bool index_cut;             /* that of the log: it is to be made anew */
     struct store_counts counts; /* as in the transaction under way */
     struct list held;           /* finish and postpone calls that could not be committed yet */
     struct list scans;          /* lists that go on in a later turn */
@@ -204,17 +216,6 @@ int read_schedules(struct sqlite *s, struct store_schedules *call);
 /* --- sqlite_thread.c ---------------------------------------------------------------------------- */
 void *sqlite_thread(void *arg);
 int sqlite_on_wal(void *arg, sqlite3 *db, const char *name, int frames); /* SQLite's hook */
-
-/* --- sqlite_batch.c: on the thread -------------------------------------------------------------- */
-/* Carries out the calls as one transaction and gives them back; those that cannot be done yet go to
- * s->held and s->scans. */
-void batch_run(struct sqlite *s, struct list *batch);
-/* The store fails: tries again what is held. */
-void batch_retry(struct sqlite *s);
-/* One transaction that forgets. True if more is to be forgotten. */
-bool batch_forget(struct sqlite *s);
-/* Gives back what is held, with the reason. */
-void batch_give_up(struct sqlite *s);
 
 /* --- sqlite_check.c ----------------------------------------------------------------------------- */
 void check_start(struct check *check, const char *path);

@@ -1,15 +1,15 @@
 /* The store's thread: takes what waits, has it carried out, and when nothing waits, tidies up. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/sqlite_private.h"
+#include "store/sqlite_batch.h"
 
 #include <errno.h>
 #include <time.h>
 
 #define BATCH_JOBS 4096 /* jobs submitted in one transaction; other calls count as one */
 #define CHECKPOINT_FRAMES \
-    8192 /* pages in SQLite's log before they are copied into the file: 32 MiB */
-#define LOOK_NS (60 * NS_PER_SEC) /* between two looks at what has grown too old */
+    8192                   /* pages in SQLite's log before they are copied into the file: 32 MiB */
+#define LOOK_NS NS_PER_SEC /* between two looks at the files, and at what has grown too old */
 
 int sqlite_on_wal(void *arg, sqlite3 *db, const char *name, int frames)
 {
@@ -83,6 +83,7 @@ static void tell_damage(struct sqlite *s)
 static bool tidy(struct sqlite *s)
 {
     tell_damage(s);
+    batch_look(s);
     checkpoint(s);
     if (!atomic_load(&s->failing) && forget_due(s))
         return batch_forget(s);
@@ -109,6 +110,7 @@ static bool turn(struct sqlite *s, bool giving_up)
         list_add_tail(&batch, e);
     if (list_empty(&batch))
         return false;
+    batch_look(s);
     batch_run(s, &batch);
     return true;
 }

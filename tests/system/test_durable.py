@@ -242,6 +242,64 @@ class Files(Durable):
             self.assert_verdict(daemon.job(self.web.url("/bytes?n=1")), "done")
 
 
+    def taken_away(self, name, replaced):
+        """Nothing is acknowledged while a file of the store is not in its place; what is acknowledged is there again."""
+        daemon = self.durable()
+        kept = daemon.submit(self.web.url("/bytes?n=1"), not_before=LATER)
+        path = self.dir / name
+        path.rename(self.dir / "away")
+        if replaced:
+            path.write_bytes((self.dir / "away").read_bytes())
+        word = "replaced" if replaced else "removed"
+        until(lambda: f"{name} was {word}" in daemon.errors(), "it is noticed, though nobody asks")
+        error = daemon.rpc().fail("submit", {"url": self.web.url("/bytes?n=1")})
+        self.assertEqual(error["code"], UNAVAILABLE)
+        self.assertIn(word, error["message"])
+        self.assertTrue(daemon.call("top")["store_failing"])
+        (self.dir / "away").rename(path)
+        until(lambda: "store: works again" in daemon.errors(), "it is back")
+        job = daemon.submit(self.web.url("/bytes?n=1"), not_before=LATER)
+        daemon.kill()
+        daemon = self.durable()
+        self.assertEqual([daemon.state(j) for j in (kept, job)], ["queued"] * 2)
+        daemon.stop()
+
+    def test_a_file_is_taken_away(self):
+        for name in ("penstock.db", "penstock.db-wal", "penstock.db-shm"):
+            for replaced in (False, True):
+                with self.subTest(name=name, replaced=replaced):
+                    self.taken_away(name, replaced)
+
+    def test_an_index_that_is_cut_short(self):
+        """It is mapped into the daemon."""
+        for size in (0, 4096, 8192):
+            with self.subTest(size=size):
+                daemon = self.durable()
+                before = daemon.submit(self.web.url("/bytes?n=1"), not_before=LATER)
+                os.truncate(self.dir / "penstock.db-shm", size)
+                jobs = [daemon.submit(self.web.url("/bytes?n=1"), not_before=LATER) for _ in range(50)]
+                self.assertEqual({daemon.state(j) for j in (before, *jobs)}, {"queued"})
+                self.assertIn("cut short", daemon.errors())
+                daemon.kill()
+                daemon = self.durable()
+                self.assertEqual({daemon.state(j) for j in (before, *jobs)}, {"queued"})
+                daemon.stop()
+                with sqlite3.connect(self.db) as db:
+                    self.assertEqual(db.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+
+    def test_an_empty_file(self):
+        self.db.write_bytes(b"")
+        daemon = self.durable()
+        self.assertIn("penstock.db was empty", daemon.errors())
+        daemon.submit(self.web.url("/bytes?n=1"), not_before=LATER)
+        daemon.kill()
+        os.truncate(self.db, 0)
+        log = (self.dir / "penstock.db-wal").read_bytes()
+        self.assertGreater(len(log), 0)
+        self.refused("store.path", "is empty, but the log beside it is not")
+        self.assertEqual((self.dir / "penstock.db-wal").read_bytes(), log)
+
+
 class Full(Durable):
     def test_no_room(self):
         """Files may not grow: submissions are refused with the reason, what runs keeps its verdict until it can
