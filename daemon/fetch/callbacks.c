@@ -152,6 +152,17 @@ static bool find_used_socket(struct transfer_impl *impl)
                       !connection_tls_holds(impl->easy));
 }
 
+static int expect_answer(struct transfer_impl *impl)
+{
+    SSL *ssl = connection_tls(impl->easy);
+    tls_answer_put(impl->answer);
+    impl->answer = tls_answer_expect(ssl);
+    if (!ssl || impl->answer)
+        return 0;
+    impl_fail(impl, KIND_RESOURCES, "out of memory");
+    return -1;
+}
+
 /* Connected, TLS and all; the request goes out next. */
 static int on_connected(void *arg, char *remote_ip, char *local_ip, int remote_port, int local_port)
 {
@@ -172,6 +183,8 @@ static int on_connected(void *arg, char *remote_ip, char *local_ip, int remote_p
         impl->stale = true;
         return CURL_PREREQFUNC_ABORT;
     }
+    if (expect_answer(impl) < 0)
+        return CURL_PREREQFUNC_ABORT;
     impl->read_base = connection_bytes_read(impl->socket);
     impl->result.connect_ns = clock_now() - impl->started;
     clocks_enter(impl, STAGE_SENT);

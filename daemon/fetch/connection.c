@@ -89,8 +89,8 @@ static bool is_datagram(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_DGRAM;
 }
 
-/* OpenSSL's, of the innermost TLS; NULL: none (libcurl_judge has seen to the library). */
-static SSL *tls_of(CURL *easy)
+/* libcurl_judge has seen to the library. */
+SSL *connection_tls(CURL *easy)
 {
     struct curl_tlssessioninfo *session = NULL;
     bool has = curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &session) == CURLE_OK && session;
@@ -101,7 +101,7 @@ int connection_http(CURL *easy, int fd)
 {
     const unsigned char *name = NULL;
     unsigned len = 0;
-    SSL *ssl = tls_of(easy);
+    SSL *ssl = connection_tls(easy);
     if (ssl)
         SSL_get0_alpn_selected(ssl, &name, &len);
     if (is_datagram(fd) || (len == 2 && memcmp(name, "h3", 2) == 0))
@@ -111,7 +111,7 @@ int connection_http(CURL *easy, int fd)
 
 bool connection_tls_holds(CURL *easy)
 {
-    SSL *ssl = tls_of(easy);
+    SSL *ssl = connection_tls(easy);
     return ssl && SSL_has_pending(ssl);
 }
 

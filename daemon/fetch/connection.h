@@ -38,6 +38,9 @@ int connection_find(const struct connections *connections, const struct connecti
  * (RFC 9114). What a status line says of itself is the server's word, and no evidence. From within curl's callbacks. */
 int connection_http(CURL *easy, int fd);
 
+/* OpenSSL's object of the handle's connection, of its innermost TLS; NULL: there is none. As above. */
+struct ssl_st *connection_tls(CURL *easy);
+
 /* Has TLS read more of the connection than it has given to curl? From 8.18 on it reads ahead. As above. */
 bool connection_tls_holds(CURL *easy);
 

@@ -177,9 +177,10 @@ static void map_connecting(struct transfer_impl *impl, CURLcode code, const char
 
 static void map_code(struct transfer_impl *impl, CURLcode code, const char *at)
 {
-    const char *limit = tls_reason(impl->curl_error);
+    const char *limit = tls_reason(impl->answer, impl->curl_error);
     if (limit) {
-        impl_fail(impl, KIND_TLS, "%s sent %s", at, limit);
+        impl_fail(impl, strstr(limit, "HTTP/2") ? KIND_PROTOCOL : KIND_TLS, "%s sent %s", at,
+                  limit);
         return;
     }
     switch ((int)code) {
@@ -225,6 +226,11 @@ static void ended_well(struct transfer_impl *impl, const char *at)
     struct transfer_result *result = &impl->result;
     if (!head->done || (!head_bodiless(head) && head->content_length >= 0 &&
                         result->bytes != (uint64_t)head->content_length)) {
+        truncated(impl, at);
+        return;
+    }
+    if (!head_bodiless(head) && head->content_length < 0 && head->version == 20 &&
+        !tls_answer_ended(impl->answer)) {
         truncated(impl, at);
         return;
     }

@@ -391,7 +391,9 @@ void setup_reset(struct transfer_impl *impl)
     free_headers(impl->headers);
     curl_slist_free_all(impl->forget);
     head_deinit(&impl->head);
+    tls_answer_put(impl->answer);
     struct transfer_impl *i = impl;
+    i->answer = NULL;
     i->t = NULL;
     i->headers = i->forget = NULL;
     i->stage = STAGE_CONNECT;

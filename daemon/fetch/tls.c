@@ -1,16 +1,24 @@
-/* OpenSSL tells of each message through a callback that cannot refuse it. So the connection's source of bytes (its BIO) is
- * replaced by one that has nothing but an error to give: OpenSSL asks it for the next record, and the call ends. */
+/* Messages of the handshake: OpenSSL tells of each message through a callback that cannot refuse it. So the connection's source of bytes (its BIO) is
+ * replaced by one that has nothing but an error to give: OpenSSL asks it for the next record, and the call ends.
+ *
+ * Frames of HTTP/2: libcurl's calls of SSL_read come to the function of that name in this program, which looks at what was
+ * read for as long as the connection's protocol is h2. Were it not called, no stream would ever be known to have
+ * ended, and its body not be taken for whole. */
 #include "fetch/tls.h"
 
+#include "fetch/frames.h"
+
+#include <dlfcn.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum reason { REASON_NONE, REASON_FLOOD, REASON_GROUP, REASONS };
+enum reason { REASON_NONE, REASON_FLOOD, REASON_GROUP, REASON_FRAMES, REASONS };
 
 #define TEXT_OF(number)    #number
 #define AT_MOST(what, max) "more than " TEXT_OF(max) " " what
@@ -18,10 +26,25 @@ enum reason { REASON_NONE, REASON_FLOOD, REASON_GROUP, REASONS };
 static const char *const texts[REASONS] = {
     [REASON_FLOOD] = AT_MOST("handshake messages on one connection", TLS_MESSAGES_MAX),
     [REASON_GROUP] = AT_MOST("bits in the Diffie-Hellman group", TLS_GROUP_BITS_MAX),
+    [REASON_FRAMES] = "more frames of HTTP/2 than an answer needs",
+};
+
+struct tls_answer {
+    unsigned refs; /* the connection's, and its transfer's */
+    bool ended, flooded;
+};
+
+/* Of one connection, whose it is. */
+struct watch {
+    unsigned messages;
+    enum { SPEAKS_UNKNOWN, SPEAKS_HTTP1, SPEAKS_HTTP2 } speaks;
+    struct frames frames;
+    struct tls_answer *answer; /* to the last request; NULL before the first */
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static int error_library, count_index = -1;
+static int error_library, watch_index = -1;
+static int (*library_read)(SSL *, void *, int);
 static BIO_METHOD *flooded;
 
 typedef int security_callback(const SSL *, const SSL_CTX *, int, int, int, void *, void *);
@@ -47,9 +70,19 @@ static int flooded_create(BIO *bio)
     return 1;
 }
 
+static void free_watch(void *parent, void *data, CRYPTO_EX_DATA *all, int index, long number,
+                       void *arg)
+{
+    struct watch *watch = data;
+    if (watch)
+        tls_answer_put(watch->answer);
+    free(watch);
+}
+
 static void prepare(void)
 {
-    static ERR_STRING_DATA strings[REASONS]; /* the last one stays empty: the end */
+    *(void **)&library_read = dlsym(RTLD_NEXT, "SSL_read"); /* as dlsym(3) has it */
+    static ERR_STRING_DATA strings[REASONS];                /* the last one stays empty: the end */
     error_library = ERR_get_next_error_library();
     for (int i = REASON_NONE + 1; i < REASONS; i++)
         strings[i - 1] = (ERR_STRING_DATA){ERR_PACK(error_library, 0, i), texts[i]};
@@ -60,7 +93,7 @@ static void prepare(void)
     BIO_meth_set_read_ex(flooded, flooded_read);
     BIO_meth_set_ctrl(flooded, flooded_ctrl);
     BIO_meth_set_create(flooded, flooded_create);
-    count_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    watch_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_watch);
 }
 
 /* Without memory the connection goes on until the next message. */
@@ -71,16 +104,88 @@ static void stop_reading(SSL *ssl)
         SSL_set0_rbio(ssl, bio);
 }
 
+/* The connection's own; NULL: out of memory. */
+static struct watch *watch_of(SSL *ssl)
+{
+    struct watch *watch = SSL_get_ex_data(ssl, watch_index);
+    if (watch)
+        return watch;
+    watch = calloc(1, sizeof *watch);
+    if (!watch)
+        return NULL;
+    if (SSL_set_ex_data(ssl, watch_index, watch) == 1)
+        return watch;
+    free(watch);
+    return NULL;
+}
+
 static void on_message(int sent, int version, int type, const void *data, size_t len, SSL *ssl,
                        void *arg)
 {
-    if (sent || type != SSL3_RT_HANDSHAKE)
+    if (type != SSL3_RT_HANDSHAKE)
         return;
-    uintptr_t count = (uintptr_t)SSL_get_ex_data(ssl, count_index) + 1;
-    SSL_set_ex_data(ssl, count_index, (void *)count);
-    if (count > TLS_MESSAGES_MAX)
+    struct watch *watch = watch_of(ssl);
+    if (!sent && watch && ++watch->messages > TLS_MESSAGES_MAX)
         stop_reading(ssl);
 }
+
+/* --- what is read --------------------------------------------------------------------------------- */
+
+static bool speaks_http2(struct watch *watch, const SSL *ssl)
+{
+    const unsigned char *name;
+    unsigned len;
+    if (watch->speaks == SPEAKS_UNKNOWN) {
+        SSL_get0_alpn_selected(ssl, &name, &len);
+        watch->speaks = len == 2 && memcmp(name, "h2", 2) == 0 ? SPEAKS_HTTP2 : SPEAKS_HTTP1;
+    }
+    return watch->speaks == SPEAKS_HTTP2;
+}
+
+/* Takes the place of OpenSSL's in the whole process. Connections that are not libcurl's have no watch. */
+int SSL_read(SSL *ssl, void *data, int size)
+{
+    pthread_once(&once, prepare);
+    int n = library_read(ssl, data, size);
+    struct watch *watch = watch_index >= 0 ? SSL_get_ex_data(ssl, watch_index) : NULL;
+    if (n <= 0 || !watch || !speaks_http2(watch, ssl))
+        return n;
+    frames_read(&watch->frames, data, (size_t)n);
+    if (watch->answer) {
+        watch->answer->ended = watch->frames.ended;
+        watch->answer->flooded = frames_excess(&watch->frames);
+    }
+    if (!frames_excess(&watch->frames))
+        return n;
+    ERR_raise(error_library, REASON_FRAMES);
+    return -1;
+}
+
+struct tls_answer *tls_answer_expect(SSL *ssl)
+{
+    struct watch *watch = ssl ? watch_of(ssl) : NULL;
+    if (!watch)
+        return NULL;
+    frames_expect(&watch->frames);
+    tls_answer_put(watch->answer);
+    watch->answer = calloc(1, sizeof *watch->answer);
+    if (watch->answer)
+        watch->answer->refs = 2;
+    return watch->answer;
+}
+
+void tls_answer_put(struct tls_answer *answer)
+{
+    if (answer && --answer->refs == 0)
+        free(answer);
+}
+
+bool tls_answer_ended(const struct tls_answer *answer)
+{
+    return answer && answer->ended;
+}
+
+/* --- groups --------------------------------------------------------------------------------------- */
 
 /* Called in place of OpenSSL's own judgement, which is asked as well: it finds no group too large. */
 static int on_security(const SSL *ssl, const SSL_CTX *ctx, int what, int bits, int nid, void *other,
@@ -106,12 +211,14 @@ static CURLcode on_context(CURL *easy, void *ctx, void *arg)
 bool tls_limit(CURL *easy)
 {
     pthread_once(&once, prepare);
-    return count_index >= 0 &&
+    return watch_index >= 0 &&
            curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context) == CURLE_OK;
 }
 
-const char *tls_reason(const char *curl_error)
+const char *tls_reason(const struct tls_answer *answer, const char *curl_error)
 {
+    if (answer && answer->flooded)
+        return texts[REASON_FRAMES];
     for (int i = REASON_NONE + 1; i < REASONS; i++)
         if (strstr(curl_error, texts[i]))
             return texts[i];

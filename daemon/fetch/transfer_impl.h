@@ -10,6 +10,7 @@
 #include "fetch/head.h"
 #include "fetch/multi.h"
 #include "fetch/rate.h"
+#include "fetch/tls.h"
 #include "fetch/transfer.h"
 
 #include <curl/curl.h>
@@ -56,8 +57,9 @@ struct transfer_impl {
 
     /* The connection, from on_connected on. */
     struct connection_ends ends;
-    int socket;        /* -1: it could not be found */
-    int64_t read_base; /* connection_bytes_read before the request went out */
+    int socket;                /* -1: it could not be found */
+    struct tls_answer *answer; /* what TLS knows of it; NULL */
+    int64_t read_base;         /* connection_bytes_read before the request went out */
     int tried
         [TRIED_MAX]; /* the last sockets that were opened for this transfer; one of them connects */
     unsigned tried_count;
