@@ -38,6 +38,43 @@ static int ask_show(struct ctl *ctl, struct answer *ret_answer)
     return ctl_ask(ctl, "show", json_pack("{s:I}", "id", (json_int_t)id), ret_answer);
 }
 
+static const char *colour_of_line(const char *line, size_t len)
+{
+    static const char *const marks[][2] = {
+        {"What to do: ", "\033[1m"},    {"Then: ", "\033[1m"},
+        {"  failed: ", "\033[31m"},     {" failed: ", "\033[31m"},
+        {"  done", "\033[32m"},         {"  cancelled", "\033[2m"},
+        {" is running", "\033[36m"},    {"; at the moment", "\033[33m"},
+        {"was interrupted", "\033[33m"}};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (memmem(line, len, marks[i][0], strlen(marks[i][0])))
+            return marks[i][1];
+    return "";
+}
+
+/* A life's lines, by what they tell. */
+static void put_coloured(struct buf *b)
+{
+    size_t len;
+    for (const char *p = b->data, *end = p + b->len; p < end; p += len) {
+        const char *newline = memchr(p, '\n', (size_t)(end - p));
+        len = newline ? (size_t)(newline + 1 - p) : (size_t)(end - p);
+        size_t shown = newline ? len - 1 : len;
+        const char *colour = colour_of_line(p, shown);
+        out_printf("%s%.*s%s%s", colour, (int)shown, p, *colour ? TEXT_PLAIN : "",
+                   newline ? "\n" : "");
+    }
+    buf_deinit(b);
+}
+
+static void put_way_on(const json_t *job)
+{
+    struct job_view view;
+    job_view_read(job, &view);
+    if (view.ended && !view.done)
+        out_printf("(penstockctl explain %" PRIu64 ")\n", view.id);
+}
+
 static int show(struct ctl *ctl, bool in_words)
 {
     struct answer answer;
@@ -51,7 +88,12 @@ static int show(struct ctl *ctl, bool in_words)
         life_put(&text, answer.result, clock_real_us());
     else
         view_put(&text, answer.result);
-    put(&text);
+    if (in_words && out_is_coloured())
+        put_coloured(&text);
+    else
+        put(&text);
+    if (!ctl->json && !in_words && out_is_terminal())
+        put_way_on(answer.result);
     answer_deinit(&answer);
     return 0;
 }
@@ -172,6 +214,8 @@ int cmd_list(struct ctl *ctl)
     if (r < 0)
         return ctl_fail(r, &err);
     table_init(&l.table, sizeof head / sizeof *head);
+    l.table.state = out_is_coloured() ? 1 : 0;
+    l.table.url_last = true;
     l.table.right[0] = l.table.right[2] = l.table.right[4] = l.table.right[5] = true;
     for (size_t i = 0; !ctl->json && i < sizeof head / sizeof *head; i++)
         table_cell(&l.table, head[i]);

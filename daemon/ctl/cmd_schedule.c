@@ -209,6 +209,8 @@ static int list(struct ctl *ctl)
                                          "END",  "RUNS", "SKIPPED", "URL"};
     struct listing l = {.ctl = ctl};
     table_init(&l.table, sizeof titles / sizeof titles[0]);
+    l.table.state = out_is_coloured() ? 4 : 0;
+    l.table.url_last = true;
     l.table.right[5] = l.table.right[6] = true;
     for (size_t i = 0; i < sizeof titles / sizeof titles[0]; i++)
         table_cell(&l.table, titles[i]);

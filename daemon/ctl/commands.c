@@ -60,10 +60,12 @@ const struct command commands[] = {
      GROUP_SELECT | GROUP_PATIENCE, 0, MANY, false, cmd_retry},
     {"ping", "", "does the daemon answer?", NULL, GROUP_PATIENCE, 0, 0, false, cmd_ping},
     {"top", "", "what runs, renewed every second",
-     "Running jobs, how far they are and what each waits for; hosts; workers; rates. Keys: q ends, "
-     "s "
-     "sorts,\n"
-     "space freezes, arrows scroll, h helps. Where output is no terminal (or a dumb one): one "
+     "Running jobs, how far they are and what each waits for; hosts; workers; rates. Keys: up and "
+     "down choose, "
+     "Enter\n"
+     "explains, c cancels, p holds a host, / filters, Tab goes to hosts, what failed lately and "
+     "schedules,\n"
+     "s sorts, space freezes, h helps, q ends. Where output is no terminal (or a dumb one): one "
      "picture, as\n"
      "plain text.\n",
      GROUP_TOP, 0, 0, false, cmd_top},

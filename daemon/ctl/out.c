@@ -34,6 +34,14 @@ bool out_is_terminal(void)
     return out.terminal;
 }
 
+bool out_is_coloured(void)
+{
+    const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+    bool mono = !term || !*term || strcmp(term, "dumb") == 0 || strncmp(term, "vt", 2) == 0 ||
+                strstr(term, "-m") != NULL;
+    return out.terminal && !mono && !(no_color && *no_color);
+}
+
 bool out_has_status(void)
 {
     return out.error_terminal;

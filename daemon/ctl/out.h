@@ -19,8 +19,10 @@ enum {
 /* Finds out what the descriptors are; ignores SIGPIPE. Once, at start. */
 void out_init(void);
 
-bool out_is_terminal(void);        /* standard output */
-bool out_has_status(void);         /* standard error is a terminal that can take a status line */
+bool out_is_terminal(void); /* standard output */
+bool out_has_status(void);  /* standard error is a terminal that can take a status line */
+bool out_is_coloured(
+    void); /* standard output is a terminal with colours, and NO_COLOR is not set */
 size_t out_columns(bool of_error); /* of the terminal; 0: it is none, do not cut */
 
 void out_put(const char *text, size_t len);

@@ -14,6 +14,8 @@ struct table {
     size_t columns, width[TABLE_COLUMNS];
     bool right[TABLE_COLUMNS]; /* figures */
     size_t rows, column;       /* where the next cell goes */
+    size_t state;              /* the column whose word colours its row; 0: none does */
+    bool url_last; /* the last column is a URL: where rows are cut, it loses its middle first */
 };
 
 void table_init(struct table *t, size_t columns);

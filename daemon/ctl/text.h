@@ -24,10 +24,19 @@ void text_put_seconds(struct buf *b, double seconds);
 /* A short age: "0s", "59s", "12m", "5h", "3d", "2y". */
 void text_put_age(struct buf *b, double seconds);
 
-/* Columns that the text takes: its code points, as nothing wider is known without a terminal's help. */
+/* How a state is shown where there are colours: the escape sequence that begins it, "" for plain text. What ends it is
+ * TEXT_PLAIN. */
+#define TEXT_PLAIN "\033[0m"
+const char *text_colour_of(const char *state);
+
+/* Columns that the text takes on a terminal: East Asian wide characters and most pictures take two, combining marks none. */
 size_t text_width(const char *s, size_t len);
 
 /* How many bytes of the text fit into `columns`. */
 size_t text_fit(const char *s, size_t len, size_t columns);
+
+/* Appends a URL (safe text) in at most `columns`: whole if it fits, else without its scheme, else without its middle as
+ * well, as its host and its end tell the most. */
+void text_put_url(struct buf *b, const char *url, size_t columns);
 
 #endif

@@ -16,6 +16,8 @@ const char *top_sort_name(enum top_sort sort)
 void top_model_deinit(struct top_model *m)
 {
     json_decref(m->answer);
+    json_decref(m->failed);
+    json_decref(m->schedules);
     free(m->rows);
     *m = (struct top_model){0};
 }

@@ -36,7 +36,8 @@ struct top_counts {
 };
 
 struct top_model {
-    json_t *answer; /* owned; NULL: none yet */
+    json_t *answer;             /* owned; NULL: none yet */
+    json_t *failed, *schedules; /* owned arrays: what lists have said; NULL: nothing yet */
     struct top_row *rows;
     size_t row_count;
     enum top_sort sort;

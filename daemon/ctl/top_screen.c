@@ -16,7 +16,7 @@ static struct {
     SCREEN *screen;
     int signals; /* signalfd */
     sigset_t before;
-    bool open;
+    bool open, colours;
 } top = {.signals = -1};
 
 bool top_screen_possible(void)
@@ -57,8 +57,14 @@ static void set_up(void)
     nodelay(stdscr, TRUE);
     set_escdelay(25);
     curs_set(0);
-    if (has_colors() && start_color() == OK && use_default_colors() == OK)
+    const char *no_color = getenv("NO_COLOR"); /* https://no-color.org: set and not empty */
+    top.colours = !(no_color && *no_color) && has_colors() && start_color() == OK &&
+                  use_default_colors() == OK;
+    if (top.colours) {
         init_pair(TOP_BAD, COLOR_RED, -1);
+        init_pair(TOP_WARN, COLOR_YELLOW, -1);
+        init_pair(TOP_GOOD, COLOR_GREEN, -1);
+    }
 }
 
 int top_screen_open(void)
@@ -144,12 +150,11 @@ void top_screen_size(size_t *ret_columns, size_t *ret_lines)
 
 static attr_t attributes(enum top_style style)
 {
-    static const attr_t of[] = {[TOP_TEXT] = A_NORMAL,
-                                [TOP_TITLE] = A_BOLD,
-                                [TOP_HEAD] = A_REVERSE,
-                                [TOP_BAD] = A_BOLD,
-                                [TOP_DIM] = A_DIM};
-    return of[style] | (style == TOP_BAD && has_colors() ? (attr_t)COLOR_PAIR(TOP_BAD) : 0);
+    static const attr_t of[TOP_STYLE_COUNT_] = {
+        [TOP_TEXT] = A_NORMAL, [TOP_TITLE] = A_BOLD,  [TOP_HEAD] = A_REVERSE, [TOP_BAD] = A_BOLD,
+        [TOP_DIM] = A_DIM,     [TOP_WARN] = A_NORMAL, [TOP_GOOD] = A_NORMAL};
+    bool coloured = style == TOP_BAD || style == TOP_WARN || style == TOP_GOOD;
+    return of[style] | (coloured && top.colours ? (attr_t)COLOR_PAIR(style) : 0);
 }
 
 void top_screen_draw(const struct top_page *page)
@@ -157,27 +162,50 @@ void top_screen_draw(const struct top_page *page)
     erase();
     for (size_t i = 0; i < page->count && (int)i < getmaxy(stdscr); i++) {
         attr_t style = attributes(page->style[i]);
+        if (i == page->selected)
+            style = (style & ~(attr_t)A_DIM) | A_REVERSE;
         attron(style);
         mvaddstr((int)i, 0, top_page_line(page, i));
+        for (int x = getcurx(stdscr); i == page->selected && x > 0 && x < getmaxx(stdscr); x++)
+            addch(' ');
         attroff(style);
     }
     refresh();
 }
 
-enum top_key top_screen_key(void)
+enum top_key top_screen_key(bool typing, char *ret_byte)
 {
     static const struct {
         int code;
         enum top_key key;
     } keys[] = {
-        {'q', TOP_QUIT},      {'Q', TOP_QUIT}, {'s', TOP_SORT},          {' ', TOP_FREEZE},
-        {'h', TOP_HELP},      {'?', TOP_HELP}, {KEY_UP, TOP_UP},         {'k', TOP_UP},
-        {KEY_DOWN, TOP_DOWN}, {'j', TOP_DOWN}, {KEY_PPAGE, TOP_PAGE_UP}, {KEY_NPAGE, TOP_PAGE_DOWN},
-        {KEY_HOME, TOP_HOME}};
+        {'q', TOP_QUIT},        {'Q', TOP_QUIT},   {KEY_F(10), TOP_QUIT}, {'s', TOP_SORT},
+        {KEY_F(6), TOP_SORT},   {' ', TOP_FREEZE}, {'h', TOP_HELP},       {'?', TOP_HELP},
+        {KEY_F(1), TOP_HELP},   {'k', TOP_UP},     {'j', TOP_DOWN},       {'c', TOP_CANCEL},
+        {KEY_F(9), TOP_CANCEL}, {'p', TOP_HOLD},   {'/', TOP_FILTER},     {KEY_F(4), TOP_FILTER},
+        {'y', TOP_YES},         {'Y', TOP_YES},    {'G', TOP_END},        {'g', TOP_HOME},
+    };
+    static const struct {
+        int code;
+        enum top_key key;
+    } always[] = {
+        {KEY_UP, TOP_UP},           {KEY_DOWN, TOP_DOWN}, {KEY_PPAGE, TOP_PAGE_UP},
+        {KEY_NPAGE, TOP_PAGE_DOWN}, {KEY_HOME, TOP_HOME}, {KEY_END, TOP_END},
+        {'\r', TOP_ENTER},          {'\n', TOP_ENTER},    {KEY_ENTER, TOP_ENTER},
+        {27, TOP_ESCAPE},           {'\t', TOP_TAB},      {KEY_BTAB, TOP_TAB_BACK},
+        {KEY_BACKSPACE, TOP_ERASE}, {127, TOP_ERASE},     {'\b', TOP_ERASE},
+    };
     int code;
-    while ((code = getch()) != ERR)
-        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+    while ((code = getch()) != ERR) {
+        for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+            if (always[i].code == code)
+                return always[i].key;
+        for (size_t i = 0; !typing && i < sizeof keys / sizeof *keys; i++)
             if (keys[i].code == code)
                 return keys[i].key;
+        *ret_byte = (char)code;
+        if (!typing || (code >= 32 && code < 256))
+            return TOP_OTHER;
+    }
     return TOP_NO_KEY;
 }

@@ -16,6 +16,17 @@ enum top_key {
     TOP_PAGE_UP,
     TOP_PAGE_DOWN,
     TOP_HOME,
+    TOP_END,
+    TOP_ENTER,
+    TOP_ESCAPE,
+    TOP_CANCEL,
+    TOP_HOLD,
+    TOP_FILTER,
+    TOP_TAB,
+    TOP_TAB_BACK,
+    TOP_YES,
+    TOP_ERASE,
+    TOP_OTHER, /* while text is typed: any character */
 };
 
 /* Can this process draw: are standard input and output a terminal that can place its cursor? */
@@ -36,7 +47,8 @@ _Noreturn void top_screen_die(int signal);
 
 void top_screen_size(size_t *ret_columns, size_t *ret_lines);
 void top_screen_draw(const struct top_page *page);
-/* What was pressed, one after another; TOP_NO_KEY: that was all. */
-enum top_key top_screen_key(void);
+/* What was pressed, one after another; TOP_NO_KEY: that was all. While text is typed, letters are TOP_OTHER, and
+ * *ret_byte is the byte that was typed. */
+enum top_key top_screen_key(bool typing, char *ret_byte);
 
 #endif

@@ -86,7 +86,7 @@ class Top(penstock_test.Case):
         self.load()
         silent = self.penstock.submit(self.web.url("/silence"))
         terminal = self.show()
-        screen = terminal.shows(r"^ +1 +1 [█▏▎▍▌▋▊▉ ]{12} +[\d.]+ [KM]iB +[\d.]+ [KM]iB/s .* origin +http")
+        screen = terminal.shows(r"^ +1 +1 [█▏▎▍▌▋▊▉ ]{12} +[\d.]+ [KM]iB +[\d.]+ [KM]iB/s .* origin +127\.0\.0\.1")
         self.assertRegex(screen, rf"(?m)^ +{silent} +1 ·+ +0 B .* origin ")
         self.assertRegex(screen, r"(?m)^127\.0\.0\.1 +4 +\d+ +0 +0 ")
         self.assertRegex(screen, r"(?m)^jobs +4 running +0 queued ")
@@ -133,6 +133,104 @@ class Top(penstock_test.Case):
         self.assertNotRegex(screen, r"(?m)^ +1 +1 ")
         terminal.type("Home")
         terminal.shows(r"^ +1 +1 ")
+
+    def failed(self, count):
+        for i in range(count):
+            self.penstock.verdict(self.penstock.submit(self.web.url(f"/bytes?n=9&status=404&id={i}"), max_attempts=1))
+
+    def test_cursor_explain_cancel_hold(self):
+        self.load(3)
+        terminal = self.show(80, 24)
+        terminal.shows(r"^ +3 ")
+        terminal.type("Down")
+        terminal.type("c")
+        terminal.shows(r"^Cancel job 2\? y cancels it: http://")
+        terminal.type("n")
+        terminal.shows(r"^q quit")
+        self.assertEqual(self.penstock.state(2), "running")
+        terminal.type("c", "y")
+        until(lambda: self.penstock.state(2) == "cancelled", "job 2 is cancelled")
+        terminal.type("Up", "Enter")
+        terminal.shows(r"^Job 1: http://")
+        terminal.shows(r"^  20.* submitted by uid")
+        terminal.type("q")
+        terminal.shows(r"^q quit")
+        terminal.type("p")
+        terminal.shows(r"^Start no more jobs of 127\.0\.0\.1\? y holds it")
+        terminal.type("y")
+        terminal.shows(r"^127\.0\.0\.1 .* paused")
+        terminal.type("p", "y")
+        terminal.shows(r"^127\.0\.0\.1 .* ready")
+        terminal.type("q")
+        terminal.restored()
+
+    def test_tabs_and_filter(self):
+        self.load(1)
+        self.failed(3)
+        self.penstock.call("schedule_add", {"name": "人々", "url": self.web.url("/lines?n=1"), "every": "1h"})
+        self.penstock.call("schedule_add", {"name": "people", "url": self.web.url("/lines?n=2"), "every": "1h"})
+        terminal = self.show(80, 24)
+        terminal.shows(r"^\[running\]  hosts   failed lately   schedules")
+        terminal.type("Tab")
+        terminal.shows(r"^HOST .*\n127\.0\.0\.1 ")
+        terminal.type("Tab")
+        terminal.shows(r"^ +4 +\d+s +1 http_status +127\.0\.0\.1:\d+/bytes\?n=9&status=404&id=2$")
+        terminal.type("/")
+        terminal.type("-l", "id=1")
+        screen = terminal.shows(r"schedules +/id=1_$")
+        self.assertEqual(len(re.findall("http_status", screen)), 1)
+        terminal.type("Enter")
+        terminal.type("Enter")
+        terminal.shows(r"^Job 3: ")
+        terminal.type("Escape")
+        terminal.shows(r"^q quit")
+        terminal.type("Escape")
+        until(lambda: len(re.findall("http_status", terminal.screen())) == 3, "all are there again")
+        terminal.type("Tab")
+        screen = terminal.shows(r"^人々 ")
+        # Wide characters take two columns: what stands behind them is aligned.
+        rows = [line for line in screen.splitlines() if line.startswith(("人々", "people"))]
+        people, wide = sorted(rows)
+        self.assertEqual(wide.index("127") + 2, people.index("127"), rows)
+        terminal.type("Tab")
+        terminal.shows(r"^\[running\]")
+        terminal.type("q")
+        terminal.restored()
+
+    def test_a_url_loses_its_scheme_and_its_middle(self):
+        url = self.web.url("/silence?id=" + "x" * 60 + "1.csv")
+        self.penstock.submit(url)
+        until(lambda: self.penstock.state(1) == "running", "it runs")
+        for columns in (80, 120, 200):
+            screen = self.show(columns, 24).shows(r"^ +1 .*1\.csv$")
+            line = [line for line in screen.splitlines() if "1.csv" in line][0]
+            self.assertTrue(url in line if columns == 200 else "127.0.0.1" in line and "http://" not in line, line)
+            self.assertLessEqual(len(line), columns)
+        terminal = Terminal(self, 80, 24)
+        terminal.start(f"{CTL} --socket {self.penstock.socket} list")
+        terminal.shows(r"^ *1  running .*127\.0.*\.\..*1\.csv$")
+
+    def test_colours(self):
+        """By state; not with NO_COLOR, and not on a terminal that has none."""
+        self.failed(1)
+        for environment, term, coloured in (("", "tmux-256color", True), ("NO_COLOR=1", "tmux-256color", False),
+                                            ("TERM=vt100", "tmux-256color", False)):
+            with self.subTest(environment=environment):
+                terminal = Terminal(self, 100, 24, term)
+                terminal.start(f"clear; for command in 'list' 'explain 1'; do {environment} {CTL} --socket {self.penstock.socket} $command; done")
+                terminal.shows(r"^Then: ")
+                terminal.shows(r"READY> $|READY>$")
+                text = terminal.tmux("capture-pane", "-p", "-e")
+                self.assertEqual(bool(re.search(r"\x1b\[31m", text)), coloured, text)
+                terminal.start(f"{environment} {CTL} --socket {self.penstock.socket} top --interval 200ms")
+                terminal.shows(r"^q quit")
+                terminal.type("Tab", "Tab")
+                terminal.shows(r"http_status")
+                text = terminal.tmux("capture-pane", "-p", "-e")
+                self.assertEqual(bool(re.search(r"\x1b\[[0-9;]*31m", text)), coloured, text)
+                terminal.type("q")
+                terminal.restored()
+        self.assertNotIn("\x1b", self.penstock.ctl("list", check=0).stdout)
 
     def test_the_daemon_is_started_anew(self):
         self.load(1)
@@ -189,7 +287,7 @@ class Top(penstock_test.Case):
     def test_plain_text(self):
         self.load(2)
         done = self.penstock.ctl("top", "--interval", "200ms", check=0)
-        self.assertRegex(done.stdout, r"(?m)\Apenstockd \S+ at .*, up ")
+        self.assertRegex(done.stdout, r"(?m)\Apenstockd \S+, up .*, at ")
         self.assertRegex(done.stdout, r"(?m)^ +1 +1 .*[KM]iB/s .* http://\S+drip=20,10000$")
         self.assertNotIn("\x1b", done.stdout)
         self.assertNotIn("q quit", done.stdout)

@@ -75,12 +75,34 @@ static void test_durations(void **state)
 
 static void test_cutting(void **state)
 {
+    /* The third is a wide one: two columns. */
     static const char text[] = "a\xc3\xa9\xe4\xbd\xa0z";
-    assert_int_equal(text_width(text, strlen(text)), 4);
+    assert_int_equal(text_width(text, strlen(text)), 5);
     assert_int_equal(text_fit(text, strlen(text), 0), 0);
     assert_int_equal(text_fit(text, strlen(text), 2), 3);
-    assert_int_equal(text_fit(text, strlen(text), 3), 6);
+    assert_int_equal(text_fit(text, strlen(text), 3), 3);
+    assert_int_equal(text_fit(text, strlen(text), 4), 6);
     assert_int_equal(text_fit(text, strlen(text), 9), 7);
+    /* An accent that stands by itself takes none, and stays with its letter. */
+    assert_int_equal(text_width("e\xcc\x81x", 4), 2);
+    assert_int_equal(text_fit("e\xcc\x81x", 4, 1), 3);
+    assert_int_equal(text_width("\xff\xfe", 2), 2);
+}
+
+static void test_urls(void **state)
+{
+    CHECK("http://h/x.csv", text_put_url(&b, "http://h/x.csv", 14));
+    CHECK("h/x.csv", text_put_url(&b, "http://h/x.csv", 13));
+    CHECK("example..ory/file.csv",
+          text_put_url(&b, "http://example.org/a/long/directory/file.csv", 21));
+    CHECK("abcd", text_put_url(&b, "abcdefgh", 4));
+    for (size_t columns = 0; columns < 40; columns++) {
+        struct buf b = BUF_INIT;
+        text_put_url(&b, "http://\xe4\xbd\xa0\xe4\xbd\xa0/\xe4\xbd\xa0x\xe4\xbd\xa0y\xe4\xbd\xa0",
+                     columns);
+        assert_true(text_width(b.data ? b.data : "", b.len) <= columns);
+        buf_deinit(&b);
+    }
 }
 
 static void fill(struct table *t, const char *const *cells, size_t count)
@@ -178,6 +200,7 @@ int main(void)
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_durations),
         cmocka_unit_test(test_cutting),
+        cmocka_unit_test(test_urls),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_view),
         cmocka_unit_test(test_rate),

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "ctl/text.h"
 #include "ctl/top_layout.h"
+#include "ctl/top_lines.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -108,7 +109,7 @@ static void test_picture(void **state)
     take(&m, 10, ANSWER, "i", 0, 0, 0, 500);
     top_lay(&m, &look, &page);
     assert_int_equal(page.count, 30);
-    assert_string_equal(top_page_line(&page, 0), "penstockd 1.2 at /run/x, up 1 min 30 s");
+    assert_string_equal(top_page_line(&page, 0), "penstockd 1.2, up 1 min 30 s, at /run/x");
     find_line(&page, "2 running  7 queued  1 waiting");
     find_line(&page, "2 of 4 taken, 1 in a parser");
     assert_string_equal(find_line(&page, "gone"), "gone");
@@ -116,7 +117,8 @@ static void test_picture(void **state)
     const char *job = find_line(&page, "       3   1 ######------");
     assert_non_null(strstr(job, "origin    http://a.example/x\\u001b[2J"));
     find_line(&page, "       4   2 ............");
-    assert_non_null(strstr(top_page_line(&page, 29), "q quit  s sort (time)"));
+    assert_non_null(
+        strstr(top_page_line(&page, 29), "q quit  Enter explain  c cancel  p hold  / filter"));
     top_page_deinit(&page);
     top_model_deinit(&m);
 }

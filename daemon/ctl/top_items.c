@@ -1,0 +1,71 @@
+#include "ctl/top_items.h"
+
+#include <string.h>
+
+const char *top_tab_name(enum top_tab tab)
+{
+    static const char *const names[TOP_TAB_COUNT_] = {"running", "hosts", "failed lately",
+                                                      "schedules"};
+    return names[tab];
+}
+
+static const char *text(const json_t *object, const char *name)
+{
+    const char *s = json_string_value(json_object_get(object, name));
+    return s ? s : "";
+}
+
+static uint64_t id_of(const json_t *object, const char *name)
+{
+    json_int_t id = json_integer_value(json_object_get(object, name));
+    return id > 0 ? (uint64_t)id : 0;
+}
+
+static bool fits(const struct top_item *item, const char *filter)
+{
+    const char *error =
+        text(json_object_get(json_object_get(item->json, "verdict"), "error"), "kind");
+    return strstr(item->name, filter) || strstr(item->host, filter) || strstr(error, filter) ||
+           strstr(text(item->json, "url"), filter) ||
+           (item->row &&
+            (strstr(item->row->parser, filter) || strstr(item->row->waiting_for, filter)));
+}
+
+static struct top_item item_of(enum top_tab tab, const json_t *json)
+{
+    if (tab == TOP_HOSTS)
+        return (struct top_item){
+            .host = text(json, "name"), .name = text(json, "name"), .json = json};
+    if (tab == TOP_FAILED)
+        return (struct top_item){.id = id_of(json, "id"),
+                                 .host = text(json, "host"),
+                                 .name = text(json, "url"),
+                                 .json = json};
+    return (struct top_item){
+        .id = id_of(json, "last_job"), .host = "", .name = text(json, "name"), .json = json};
+}
+
+size_t top_items(const struct top_model *m, enum top_tab tab, const char *filter,
+                 struct top_item *items)
+{
+    size_t count = 0, i;
+    json_t *json, *list = tab == TOP_HOSTS    ? json_object_get(m->answer, "hosts")
+                          : tab == TOP_FAILED ? m->failed
+                                              : m->schedules;
+    for (i = 0; tab == TOP_RUNNING && i < m->row_count && count < TOP_ITEMS; i++) {
+        const struct top_row *row = &m->rows[i];
+        items[count] =
+            (struct top_item){.id = row->id, .host = row->host, .name = row->url, .row = row};
+        count += fits(&items[count], filter);
+    }
+    if (tab == TOP_RUNNING)
+        return count;
+    json_array_foreach(list, i, json)
+    {
+        if (count == TOP_ITEMS)
+            break;
+        items[count] = item_of(tab, json);
+        count += fits(&items[count], filter);
+    }
+    return count;
+}
