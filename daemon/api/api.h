@@ -72,7 +72,7 @@ struct api_call {
     struct peer peer;
     /* API_SUBMIT: subscribe this follower to each job it makes, before the job is queued. Or NULL. */
     struct follower *follower;
-    /* API_RUN: the pipe's write end, taken over; else -1. API_RUN, API_EXITED: whose command it is. */
+    /* API_RUN: the pipe's write end, whose ownership the call takes; else -1. API_RUN, API_EXITED: whose command it is. */
     int fd;
     struct runner *runner;
     /* Exactly one of result (a new reference, the callee's to keep) and code != 0 is set. `error`
@@ -102,7 +102,7 @@ void api_runner_gone(struct runner *runner);
 struct api_reload {
     struct list link;
     /* 0 and the names of what only a restart changes (an array, borrowed); -ESHUTDOWN, the daemon
-     * stops; or another negative errno and a sentence. */
+     * stops; or another negative errno with a message in *err. */
     void (*done)(struct api_reload *request, int result, const json_t *restart,
                  const struct error *err);
 };

@@ -111,7 +111,8 @@ static void put_states(struct metric *m, const struct api *api)
         "How many jobs may wait or run before more are refused.", api->max_jobs);
 }
 
-/* Of those that may run now and are next in line at their hosts: what is behind them came later, priorities aside. */
+/* The oldest of those that may run now and are next in line at their hosts: what is behind them came later, priorities
+ * aside. */
 static uint64_t oldest_age(const struct jobs *jobs)
 {
     int64_t now = clock_real_us(), oldest = now;

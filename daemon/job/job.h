@@ -138,8 +138,8 @@ struct jobs {
     struct list freed;   /* hosts that may have a slot for a job that was redirected there */
     struct list running; /* jobs: claiming, running, hopping */
     struct list ending;
-    struct list
-        wordless; /* of those, by hop_link: no memory for their lines, or their end; finish.c */
+    /* finish.c: those that are ending and have no memory for their lines or their end, by hop_link. */
+    struct list wordless;
     uint64_t words_at;   /* clock_now: when they are tried again */
     struct buf shown;    /* verdict.c: a message, redacted */
     struct list remotes; /* jobs of `run` that are not due yet, by `due`; remote.c */
@@ -157,8 +157,9 @@ struct jobs {
     void (*closed)(void *arg);
     void *closed_arg;
 
-    uint64_t submitted, attempts, retries, verdicts[JOB_STATE_COUNT_], kinds[KIND_COUNT_], bytes,
-        records;
+    /* Since the start; bytes and records are those of attempts that have ended. */
+    uint64_t submitted, attempts, retries, bytes, records;
+    uint64_t verdicts[JOB_STATE_COUNT_], kinds[KIND_COUNT_];
     struct metrics metrics;
 };
 

@@ -94,7 +94,7 @@ static int take_hop(struct job *job, const char *url, const char *host)
     return attempt_hop(job->attempt, url, host, &traits);
 }
 
-/* 0; -EACCES and a sentence; -ENOMEM. *ret is NULL if there is none to be sent. */
+/* 0; -EACCES with a message in *err; -ENOMEM. *ret is NULL if there is none to be sent. */
 static int find_credential(struct job *job, struct credential **ret, struct error *err)
 {
     const struct settings_credential *chosen;
@@ -103,7 +103,7 @@ static int find_credential(struct job *job, struct credential **ret, struct erro
     return r == 0 && chosen ? credential_new(chosen, job->spec->host, ret) : r;
 }
 
-/* Of a command somebody may be the one who reads (less): only what was asked for, or what is the ceiling. */
+/* A command may be read by somebody (less), who takes his time: only what was asked for holds, or what is the ceiling. */
 static uint64_t parse_limit(const struct job *job)
 {
     uint64_t bit = UINT64_C(1) << PARAM_PARSE_TIMEOUT;

@@ -57,7 +57,7 @@ static int check_credential(const struct jobs *jobs, const struct spec *spec, st
     return -EINVAL;
 }
 
-/* Of a job whose body a command of the client's reads. */
+/* What does not go with a body that a command of the client's reads. */
 static int check_run(const struct spec *spec, const struct submission *s, struct error *err,
                      const char **ret_field)
 {

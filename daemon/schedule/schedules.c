@@ -7,7 +7,7 @@
 #include "job/intake.h"
 #include "job/job.h"
 #include "job/submission.h"
-#include "schedule/outcome.h"
+#include "schedule/run_hooks.h"
 #include "schedule/timetable.h"
 
 #include <assert.h>
@@ -322,7 +322,7 @@ int schedules_new(struct jobs *jobs, struct schedules **ret_schedules, struct er
     schedules->jobs = jobs;
     schedules->looked_at = INT64_MAX;
     timetable_init(schedules);
-    outcome_init(schedules);
+    run_hooks_init(schedules);
     schedules_load(schedules);
     *ret_schedules = schedules;
     return 0;
@@ -343,6 +343,6 @@ void schedules_close(struct schedules *schedules, void (*closed)(void *arg), voi
 {
     schedules->closed = closed;
     schedules->closed_arg = arg;
-    outcome_deinit(schedules);
+    run_hooks_deinit(schedules);
     uv_close((uv_handle_t *)&schedules->timer, on_timer_closed);
 }

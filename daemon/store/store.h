@@ -69,7 +69,7 @@ void store_jobs_free(struct store_job **jobs, size_t count);
 struct store_schedule {
     /* What it asks for: schedule_put's. */
     char *name;
-    char *spec; /* JSON, as job/schedule.c writes it */
+    char *spec; /* JSON, as schedule/definition.c writes it */
     uint32_t uid, gid;
     bool paused;
     uint64_t revision; /* another one: what it downloads has changed, and its validators are void */

@@ -1,4 +1,4 @@
-#include "schedule/outcome.h"
+#include "schedule/run_hooks.h"
 
 #include "base/clock.h"
 #include "job/job.h"
@@ -161,7 +161,7 @@ static void on_ended(struct job_watch *watch, const struct job *job)
     replace(&row->validated, end->validated);
 }
 
-void outcome_init(struct schedules *schedules)
+void run_hooks_init(struct schedules *schedules)
 {
     schedules->hooks = (struct job_hooks){.prepare = prepare, .ending = ending, .forget = forget};
     schedules->watch = (struct job_watch){.ended = on_ended};
@@ -169,7 +169,7 @@ void outcome_init(struct schedules *schedules)
     job_watch_add(schedules->jobs, &schedules->watch);
 }
 
-void outcome_deinit(struct schedules *schedules)
+void run_hooks_deinit(struct schedules *schedules)
 {
     job_watch_remove(&schedules->watch);
     schedules->jobs->hooks = NULL;
