@@ -1,7 +1,7 @@
 # Included by the top CMakeLists.txt, last: `cpack` makes two packages for Debian from a build whose prefix is /usr
 # (cmake -DCMAKE_INSTALL_PREFIX=/usr), as the programs know where their files will be.
 #   penstock      the daemon and its client      penstock-dev  what plug-ins and clients are built with
-#   libpenstock0  the library for clients
+#   libpenstock0  the library for clients            python3-penstock  the same in Python
 if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")
     set(CPACK_GENERATOR DEB)
 else()
@@ -10,7 +10,7 @@ endif()
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_VERBATIM_VARIABLES ON)
 set(CPACK_STRIP_FILES ON)
-set(CPACK_COMPONENTS_ALL penstock Library Development)
+set(CPACK_COMPONENTS_ALL penstock Library Development Python)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE
     WORLD_READ WORLD_EXECUTE)
@@ -43,6 +43,14 @@ set(CPACK_DEBIAN_LIBRARY_DESCRIPTION "URLs as files, through penstockd: the libr
 only where the whole body has arrived.")
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SUGGESTS "penstock")
+
+set(CPACK_DEBIAN_PYTHON_PACKAGE_NAME python3-penstock)
+set(CPACK_DEBIAN_PYTHON_PACKAGE_SECTION python)
+set(CPACK_DEBIAN_PYTHON_PACKAGE_ARCHITECTURE all)
+set(CPACK_DEBIAN_PYTHON_DESCRIPTION "URLs as descriptors, through penstockd: for asyncio and without. Pipelines of
+processes whose stages never take a cut for an end, jobs, records, schedules.")
+set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS "python3 (>= 3.9)")
+set(CPACK_DEBIAN_PYTHON_PACKAGE_SUGGESTS "penstock")
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME penstock-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)

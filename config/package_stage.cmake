@@ -11,7 +11,7 @@ function(compress pattern)
     endforeach()
 endfunction()
 
-foreach(pair penstock=penstock Library=libpenstock0 Development=penstock-dev)
+foreach(pair penstock=penstock Library=libpenstock0 Development=penstock-dev Python=python3-penstock)
     string(REPLACE "=" ";" pair ${pair})
     list(GET pair 0 component)
     list(GET pair 1 package)

@@ -1,9 +1,9 @@
 # Included by the top CMakeLists.txt.
-foreach(page penstockctl.1 penstock-parser.3 penstockd.conf.5 penstock.7
+foreach(page libpenstock.3 penstockctl.1 penstock-parser.3 penstockd.conf.5 penstock.7
         penstock-formats.7 penstock-operations.7 penstock-protocol.7 penstockd.8)
     string(REGEX MATCH "[0-9]$" section ${page})
     set(component penstock)
-    if(page STREQUAL "penstock-parser.3")
+    if(section EQUAL 3)
         set(component Development)
     endif()
     install(FILES ${CMAKE_CURRENT_LIST_DIR}/${page}

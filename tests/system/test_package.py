@@ -76,7 +76,7 @@ class Content(penstock_test.Case):
             self.assertEqual([line for line in done.stdout.splitlines() if line.startswith("E:")], [], name)
 
     def test_what_is_where(self):
-        self.assertEqual(sorted(packages()), ["libpenstock0", "penstock", "penstock-dev"])
+        self.assertEqual(sorted(packages()), ["libpenstock0", "penstock", "penstock-dev", "python3-penstock"])
         files = self.files("penstock")
         for path in ("/usr/sbin/penstockd", "/usr/bin/penstockctl", "/usr/libexec/penstock/penstock-host",
                      *(f"{units()}/penstockd.{kind}" for kind in ("service", "socket")), "/usr/lib/sysusers.d/penstock.conf",
@@ -85,12 +85,15 @@ class Content(penstock_test.Case):
                        ("penstockctl.1", "penstockd.conf.5", "penstock.7", "penstock-formats.7", "penstock-operations.7",
                         "penstock-protocol.7", "penstockd.8"))):
             self.assertIn(path, files)
+        self.assertIn("/usr/lib/python3/dist-packages/penstock/__init__.py", self.files("python3-penstock"))
+        self.assertFalse([path for path in self.files("python3-penstock") if "__pycache__" in path])
         dev = self.files("penstock-dev")
         self.assertIn("/usr/include/penstock/parser.h", dev)
         self.assertIn("/usr/include/penstock/client.h", dev)
         self.assertTrue([path for path in dev if path.endswith("/libpenstock.so")])
         self.assertTrue([path for path in self.files("libpenstock0") if path.endswith("/libpenstock.so.0")])
         self.assertIn("/usr/share/man/man3/penstock-parser.3.gz", dev)
+        self.assertIn("/usr/share/man/man3/libpenstock.3.gz", dev)
         self.assertTrue([path for path in dev if path.endswith("/pkgconfig/penstock.pc")])
         self.assertTrue([path for path in dev if path.endswith("/cmake/penstock/penstock-config.cmake")])
         self.assertEqual(set(files) & set(dev), set())

@@ -37,6 +37,7 @@ class Readme(penstock_test.Case):
         self.web = self.origin()
         self.port = self.web.url("/").split(":")[2].strip("/")
         (self.dir / "include").symlink_to(penstock_test.ROOT / "include")
+        (self.dir / "build").symlink_to(penstock_test.BIN.resolve().parent)
         self.env = dict(os.environ, PATH=f"{penstock_test.BIN}:{os.environ['PATH']}",
                         PENSTOCK_SOCKET=str(self.dir / "control.sock"), HOME=str(self.dir), LC_ALL="C.UTF-8",
                         STATE_DIRECTORY=str(self.dir))
@@ -63,8 +64,8 @@ class Readme(penstock_test.Case):
         return done.stdout
 
     def test_as_it_stands(self):
-        (source,) = blocks("c")
-        (self.dir / "report.c").write_text(source)
+        for name, source in zip(("count.c", "report.c"), blocks("c"), strict=True):
+            (self.dir / name).write_text(source)
         ran = 0
         for command, shown in steps():
             with self.subTest(command):
@@ -77,10 +78,14 @@ class Readme(penstock_test.Case):
                     printed = printed.replace(f" {self.port} ", " 8080 ").replace(f":{self.port}", ":8080")
                     self.assertEqual(shape(printed), shape("".join(line + "\n" for line in shown)))
                     ran += 1
-        self.assertGreater(ran, 8)
+        self.assertEqual(ran, len(steps()) - 2)
+        (script,) = blocks("python")
+        (self.dir / "try.py").write_text(script.replace(":8080", f":{self.port}"))
+        self.env["PYTHONPATH"] = str(penstock_test.ROOT / "daemon" / "client" / "python")
+        self.assertEqual(self.type("python3 try.py"), "1000\nb'100\\n'\n")
 
     def test_its_pages_exist(self):
-        for name, section in re.findall(r"\b(penstock[a-z.-]*)\((\d)\)", README.read_text()):
+        for name, section in re.findall(r"\b((?:lib)?penstock[a-z.-]*)\((\d)\)", README.read_text()):
             self.assertTrue((penstock_test.ROOT / "daemon" / "man" / f"{name}.{section}").exists(), name)
 
     def test_its_length(self):
