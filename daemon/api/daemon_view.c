@@ -78,6 +78,18 @@ static json_t *view_kinds(const struct jobs *jobs)
     return kinds;
 }
 
+static json_t *view_store(struct store *store)
+{
+    bool failing = store_failing(store);
+    struct error why = {""};
+    if (failing && store->engine->trouble)
+        store->engine->trouble(store, &why);
+    json_t *view = json_pack("{s:s, s:b}", "engine", store->engine->name, "failing", failing);
+    if (view && failing)
+        json_object_set_new(view, "error", json_string(why.text));
+    return view;
+}
+
 json_t *view_stats(const struct api *api)
 {
     struct jobs *jobs = api->jobs;
@@ -94,6 +106,8 @@ json_t *view_stats(const struct api *api)
         json_object_set_new(stats, "instance", json_string(api->config.instance));
     if (stats)
         json_object_set_new(stats, "schedules", schedules_figures(api->schedules));
+    if (stats)
+        json_object_set_new(stats, "store", view_store(jobs->config.store));
     return stats;
 }
 

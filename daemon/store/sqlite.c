@@ -114,6 +114,14 @@ static bool sqlite_failing(struct store *store)
     return atomic_load(&s->failing) || atomic_load(&s->check.damaged);
 }
 
+static void sqlite_trouble(struct store *store, struct error *ret_why)
+{
+    struct sqlite *s = sqlite_of(store);
+    pthread_mutex_lock(&s->lock);
+    *ret_why = atomic_load(&s->failing) ? s->why : s->check.text;
+    pthread_mutex_unlock(&s->lock);
+}
+
 static void sqlite_give_up(struct store *store)
 {
     struct sqlite *s = sqlite_of(store);
@@ -160,6 +168,7 @@ static const struct store_engine sqlite_engine = {.name = "sqlite",
                                                   .counts = sqlite_counts,
                                                   .commits = sqlite_commits,
                                                   .failing = sqlite_failing,
+                                                  .trouble = sqlite_trouble,
                                                   .give_up = sqlite_give_up,
                                                   .free = sqlite_free};
 

@@ -174,7 +174,9 @@ static bool end(struct sqlite *s)
 
 static void set_failing(struct sqlite *s)
 {
+    pthread_mutex_lock(&s->lock);
     s->why = s->fault;
+    pthread_mutex_unlock(&s->lock);
     s->why_code = s->fault_code;
     s->retry_at = clock_now() + s->config.retry_ns;
     if (!atomic_exchange(&s->failing, true) && s->config.trouble)

@@ -122,7 +122,7 @@ struct sqlite {
     struct list scans;          /* lists that go on in a later turn */
     struct error fault; /* why the transaction under way cannot go on; code in `fault_code` */
     int fault_code;
-    struct error why; /* why the store fails */
+    struct error why; /* why the store fails; written under the lock */
     int why_code;
     uint64_t retry_at;      /* clock_now */
     int64_t oldest_end;     /* `finished` of the oldest end that is kept; 0: not known */

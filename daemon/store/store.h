@@ -276,6 +276,8 @@ struct store_engine {
     /* Changes cannot be made durable just now: submits and claims are refused with the reason, finish and
      * postpone wait in the store and are tried again. NULL: that cannot happen. */
     bool (*failing)(struct store *s);
+    /* What the store says of that; at once, from memory. Called where `failing` says so. */
+    void (*trouble)(struct store *s, struct error *ret_why);
     /* The daemon must end: what waits for a store that fails is tried once more, then comes back with the
      * reason. NULL: as above. */
     void (*give_up)(struct store *s);

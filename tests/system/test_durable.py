@@ -256,6 +256,7 @@ class Files(Durable):
         self.assertEqual(error["code"], UNAVAILABLE)
         self.assertIn(word, error["message"])
         self.assertTrue(daemon.call("top")["store_failing"])
+        self.assertIn(f"{name} was {word}", daemon.call("stats")["store"]["error"])
         (self.dir / "away").rename(path)
         until(lambda: "store: works again" in daemon.errors(), "it is back")
         job = daemon.submit(self.web.url("/bytes?n=1"), not_before=LATER)
