@@ -17,13 +17,17 @@
 
 int service_socket(struct error *err, int *ret_fd)
 {
-    char **names = NULL;
+    char **names = NULL, count[32];
+    const char *text = getenv("LISTEN_FDS");
+    snprintf(count, sizeof count, "%s", text ? text : "");
     int n = sd_listen_fds_with_names(1, &names); /* 1: children shall not take it for theirs */
     for (char **name = names; name && *name; name++)
         free(*name);
     free(names);
     if (n < 0)
-        return error_set(err, n, "the sockets of the service manager: %s", strerror(-n));
+        return error_set(err, n,
+                         "the sockets of the service manager (LISTEN_FDS=%s and LISTEN_PID): %s",
+                         count, strerror(-n));
     if (n > 1)
         return error_set(err, -EINVAL,
                          "the service manager gave %d sockets: one ListenStream= is wanted", n);

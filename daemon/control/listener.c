@@ -204,19 +204,19 @@ static int check_path(const char *path, struct error *err)
 }
 
 /* The manager's socket stays the manager's; but as long as somebody lives on it, a daemon that is started by hand must not
- * take it for a stale one. Where the lock cannot be had, all else works. */
-static void lock_inherited(struct listener *l)
+ * take it for a stale one, and another one that was given the same socket would answer every second client. 0, or
+ * -EADDRINUSE and a sentence: there is another one. Where the lock cannot be had for another reason, all else works. */
+static int lock_inherited(struct listener *l, struct error *err)
 {
     struct sockaddr_un address = {0};
     socklen_t len = sizeof address;
-    struct error unused;
     if (getsockname(l->fd, (struct sockaddr *)&address, &len) < 0 || address.sun_path[0] != '/')
-        return;
+        return 0;
     l->path = strndup(address.sun_path, sizeof address.sun_path);
     if (l->path && asprintf(&l->lock_path, "%s.lock", l->path) >= 0)
-        (void)take_lock(l, &unused);
-    else
-        l->lock_path = NULL;
+        return take_lock(l, err) == -EADDRINUSE ? -EADDRINUSE : 0;
+    l->lock_path = NULL;
+    return 0;
 }
 
 int listener_open(struct listener *ret_listener, const struct listener_config *config,
@@ -226,10 +226,12 @@ int listener_open(struct listener *ret_listener, const struct listener_config *c
     int r;
     if (config->inherited_fd >= 0) {
         r = adopt(&l, config->inherited_fd, err);
-        if (r == 0) {
-            lock_inherited(&l);
+        if (r == 0)
+            r = lock_inherited(&l, err);
+        if (r < 0)
+            listener_close(&l);
+        else
             *ret_listener = l;
-        }
         return r;
     }
     r = check_path(config->path, err);
