@@ -1,5 +1,8 @@
 /* The SQLite engine, as the control loop sees it: calls go into a queue, and come back by mail. */
 #include "store/sqlite_private.h"
+#include "store/sqlite_open.h"
+#include "store/sqlite_thread.h"
+#include "store/sqlite_check.h"
 
 #include "base/clock.h"
 #include "base/log.h"

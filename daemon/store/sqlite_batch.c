@@ -8,6 +8,10 @@
 
 #include "base/clock.h"
 #include "store/sqlite_place.h"
+#include "store/sqlite_stmt.h"
+#include "store/sqlite_write.h"
+#include "store/sqlite_read.h"
+#include "store/sqlite_schedule.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Transactions, on the store's thread. */
+/* One transaction, and what becomes of its calls when the disk fails. On the store's thread. */
 #ifndef PENSTOCK_STORE_SQLITE_BATCH_H
 #define PENSTOCK_STORE_SQLITE_BATCH_H
 

@@ -1,7 +1,8 @@
 /* After a stop that was not clean the file is read through, beside the work: SQLite's own recovery has
  * made it consistent unless the disk lied. On a thread and a connection of its own. */
+#include "store/sqlite_check.h"
+
 #include "base/log.h"
-#include "store/sqlite_private.h"
 
 #include <stdlib.h>
 #include <string.h>

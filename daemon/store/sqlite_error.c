@@ -1,5 +1,6 @@
 /* What SQLite says, as a sentence with its remedy. */
-#include "store/sqlite_private.h"
+
+#include "store/sqlite_error.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,8 +1,13 @@
 /* Opening the database: clear sentences for whatever stands there instead of what is wanted. */
+#include "store/sqlite_open.h"
+
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "store/sqlite_place.h"
+#include "store/sqlite_error.h"
+#include "store/sqlite_schema.h"
+#include "store/sqlite_stmt.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,8 @@
 /* Questions. Each gives copies; what cannot be copied for want of memory fails that call alone. */
+#include "store/sqlite_read.h"
+
 #include "base/clock.h"
-#include "store/sqlite_private.h"
+#include "store/sqlite_stmt.h"
 
 #include <errno.h>
 #include <stdlib.h>

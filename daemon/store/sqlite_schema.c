@@ -5,7 +5,9 @@
  * jobs_ready, in the order to run), 2 it falls due later (index jobs_due). Verdicts stand in a table of their
  * own, so that an end appends and does not make the job's row grow. Few rows are in the states 1 (running),
  * 2 (waiting), 4 (failed) and 5 (cancelled), so lists of these have an index; 0 and 3 are the bulk. */
-#include "store/sqlite_private.h"
+#include "store/sqlite_schema.h"
+
+#include "store/sqlite_error.h"
 
 #include <errno.h>
 #include <stdio.h>

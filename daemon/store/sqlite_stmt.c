@@ -1,5 +1,8 @@
 /* Prepared statements. They are kept for the store's life, so none names its text at run time. */
-#include "store/sqlite_private.h"
+#include "store/sqlite_stmt.h"
+
+#include "store/sqlite_error.h"
+#include "store/sqlite_check.h"
 
 #include <errno.h>
 

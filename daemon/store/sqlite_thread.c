@@ -1,6 +1,10 @@
 /* The store's thread: takes what waits, has it carried out, and when nothing waits, tidies up. */
+#include "store/sqlite_thread.h"
+
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/sqlite_stmt.h"
+#include "store/sqlite_write.h"
 #include "store/sqlite_batch.h"
 
 #include <errno.h>

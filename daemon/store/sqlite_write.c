@@ -1,7 +1,10 @@
 /* Changes: each runs within the transaction that the thread has begun. What a call is refused for stands in
  * the call; what stops the database stands in s->fault, and undoes the whole transaction. */
+#include "store/sqlite_write.h"
+
 #include "base/clock.h"
-#include "store/sqlite_private.h"
+#include "store/sqlite_stmt.h"
+#include "store/sqlite_schedule.h"
 
 #include <errno.h>
 #include <string.h>

@@ -15,6 +15,7 @@
 
 #define PATIENCE (20 * NS_PER_SEC)
 
+static char spool_dir[] = "/tmp/penstock-reading.XXXXXX";
 static struct attempt_env env = {.max_record = 1 << 20};
 static struct body *body;
 
@@ -311,7 +312,7 @@ static int begin(void **state)
         r = sink_new(&config, &env.sink, &err);
     if (r < 0)
         print_error("%s\n", err.text);
-    env.spool_dir = "/tmp";
+    env.spool_dir = mkdtemp(spool_dir);
     return r ? r : pool_new(4, 4, &env.pool);
 }
 
@@ -319,6 +320,7 @@ static int end(void **state)
 {
     pool_free(env.pool);
     size_t lost = sink_free(env.sink, PATIENCE);
+    rmdir(spool_dir);
     return request_spec_end(state) || lost > 0;
 }
 

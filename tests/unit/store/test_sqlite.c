@@ -1,5 +1,6 @@
 #include "conformance.h"
 #include "store/sqlite_private.h"
+#include "store/sqlite_schema.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
