@@ -29,7 +29,10 @@
 #include "reload.h"
 #include "schedule/schedules.h"
 #include "service.h"
+#include "store/memory.h"
+#include "store/sqlite.h"
 #include "store/store.h"
+#include "terms/settings_paths.h"
 
 #include <errno.h>
 #include <malloc.h>

@@ -1,9 +1,12 @@
 #include "load.h"
 
 #include "base/clock.h"
+#include "base/config_tree.h"
 #include "base/log.h"
 #include "flow/pipeline.h"
+#include "flow/pipeline_split.h"
 #include "terms/secret.h"
+#include "terms/settings_load.h"
 
 #include <errno.h>
 #include <stdio.h>

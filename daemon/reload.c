@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "parse/process.h"
+#include "parse/process_host.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -8,6 +8,7 @@
 #include "job/submission.h"
 #include "schedule/change.h"
 #include "schedule/timetable.h"
+#include "store/schedule_row.h"
 #include "terms/access.h"
 
 #include <errno.h>

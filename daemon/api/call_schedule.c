@@ -8,6 +8,7 @@
 #include "job/job.h"
 #include "schedule/schedules.h"
 #include "schedule/timetable.h"
+#include "terms/spec_redact.h"
 
 #include <errno.h>
 #include <stdlib.h>

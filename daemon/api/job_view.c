@@ -4,6 +4,7 @@
 #include "base/json_read.h"
 #include "job/admission.h"
 #include "job/job.h"
+#include "terms/spec_redact.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/units.h"
 #include "job/job.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 #include "attempt/encoding.h"
 
 #include "base/buf.h"
+#include "flow/decode_plan.h"
 #include "parse/process.h"
 
 #include <errno.h>

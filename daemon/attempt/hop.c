@@ -5,6 +5,7 @@
 #include "fetch/cookies.h"
 #include "fetch/shortage.h"
 #include "terms/proxy.h"
+#include "terms/spec_redact.h"
 
 #include <assert.h>
 #include <errno.h>

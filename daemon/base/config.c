@@ -1,6 +1,8 @@
 #include "base/config_build.h"
 
 #include "base/buf.h"
+#include "base/config_ini.h"
+#include "base/config_tree.h"
 #include "base/fd.h"
 #include "base/utf8.h"
 

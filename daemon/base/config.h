@@ -49,28 +49,7 @@ struct config {
  * negative errno and a sentence with file and line; *ret is untouched then. */
 int config_read(const char *path, struct config *ret_config, struct error *err);
 
-/* Reads config text from memory under a file name, adding to `config` (zeroed at first): for tests, fuzzing
- * and defaults. After a failure `config` holds what was read before it, to be freed by config_deinit. */
-int config_parse(struct config *config, const char *text, size_t len, const char *file,
-                 struct error *err);
-
 /* One --set argument: adds its value under the file name "--set". */
 int config_set(struct config *config, const char *assignment, struct error *err);
-
-/* Frees all and leaves an empty config. */
-void config_deinit(struct config *config);
-
-/* NULL if there is none. `name` is NULL for a section without one. */
-const struct config_section *config_find(const struct config *config, const char *kind,
-                                         const char *name);
-const struct config_key *config_key(const struct config_section *section, const char *name);
-
-/* Units. Durations: 90, 90s, 500ms, 5min, 1h, 7d (plain: seconds; decimals allowed: 0.5) -> ns; "none" ->
- * 0 where `none_ok`. Sizes: 64K, 1G, 1T (binary), plain bytes; "none" as above. 0 or -EINVAL, with a
- * sentence that says what is accepted (the caller prefixes the field). */
-int parse_duration(const char *text, bool none_ok, uint64_t *ret_ns, struct error *err);
-int parse_size(const char *text, bool none_ok, uint64_t *ret_bytes, struct error *err);
-int parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret, struct error *err);
-int parse_bool(const char *text, bool *ret, struct error *err);
 
 #endif

@@ -1,3 +1,5 @@
+#include "base/config_tree.h"
+
 #include "base/config_build.h"
 
 #include <ctype.h>

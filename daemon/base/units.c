@@ -1,6 +1,6 @@
 /* Numbers with units, as people write them: config.h says what is accepted. All in integers, since
  * a double cannot hold every count of nanoseconds or bytes. */
-#include "base/config.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <inttypes.h>

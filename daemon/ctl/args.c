@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/config.h"
 #include "base/suggest.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <stdio.h>

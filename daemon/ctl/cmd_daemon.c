@@ -1,7 +1,8 @@
 /* ping, stats, parsers, and what is one request without a view of its own. */
+#include "ctl/cmd_daemon.h"
+
 #include "base/clock.h"
 #include "base/suggest.h"
-#include "ctl/ctl.h"
 #include "ctl/out.h"
 #include "ctl/table.h"
 #include "ctl/text.h"

@@ -1,9 +1,11 @@
 /* list, show, explain, cancel, retry: one request, or a page after another. */
+#include "ctl/cmd_jobs.h"
+
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/json_read.h"
+#include "base/units.h"
 #include "ctl/ask.h"
-#include "ctl/ctl.h"
 #include "ctl/job.h"
 #include "ctl/life.h"
 #include "ctl/out.h"

@@ -1,6 +1,7 @@
 /* metrics: the daemon's figures, on standard output or as a file for node_exporter's textfile collector. */
+#include "ctl/cmd_metrics.h"
+
 #include "base/buf.h"
-#include "ctl/ctl.h"
 #include "ctl/out.h"
 
 #include "base/fd.h"

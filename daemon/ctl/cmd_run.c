@@ -15,13 +15,15 @@
  * --grace. What it leaves behind then lives on.
  *
  * Should we be killed ourselves, another process of ours does the same; that one has the terminal as well (guard.h). */
+#include "ctl/cmd_run.h"
+
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/fd.h"
 #include "base/json_read.h"
+#include "base/units.h"
 #include "ctl/ask.h"
 #include "ctl/child.h"
-#include "ctl/ctl.h"
 #include "ctl/guard.h"
 #include "ctl/job.h"
 #include "ctl/out.h"

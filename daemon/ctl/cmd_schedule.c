@@ -1,9 +1,11 @@
 /* schedule apply, add, list, run, remove. */
+#include "ctl/cmd_schedule.h"
+
 #include "base/clock.h"
 #include "base/suggest.h"
 #include "ctl/ask.h"
 #include "ctl/out.h"
-#include "ctl/schedule.h"
+#include "ctl/schedule_apply.h"
 #include "ctl/slice.h"
 #include "ctl/table.h"
 #include "ctl/text.h"

@@ -1,7 +1,8 @@
 /* submit: jobs out, ids in, and if wanted what becomes of them. */
+#include "ctl/cmd_submit.h"
+
 #include "base/url.h"
 #include "ctl/ask.h"
-#include "ctl/ctl.h"
 #include "ctl/follow.h"
 #include "ctl/intr.h"
 #include "ctl/out.h"

@@ -1,8 +1,10 @@
 /* top: asks once an interval and shows what came. On a terminal until `q`, through restarts of the daemon; else
  * a picture or several as plain text. */
+#include "ctl/cmd_top.h"
+
 #include "base/clock.h"
 #include "base/config.h"
-#include "ctl/ctl.h"
+#include "base/units.h"
 #include "ctl/intr.h"
 #include "ctl/life.h"
 #include "ctl/out.h"

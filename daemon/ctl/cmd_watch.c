@@ -1,6 +1,7 @@
 /* wait and follow: commands that last. */
+#include "ctl/cmd_watch.h"
+
 #include "ctl/ask.h"
-#include "ctl/ctl.h"
 #include "ctl/follow.h"
 #include "ctl/intr.h"
 #include "ctl/out.h"

@@ -1,4 +1,13 @@
-#include "ctl/ctl.h"
+#include "ctl/commands.h"
+
+#include "ctl/cmd_daemon.h"
+#include "ctl/cmd_jobs.h"
+#include "ctl/cmd_metrics.h"
+#include "ctl/cmd_run.h"
+#include "ctl/cmd_schedule.h"
+#include "ctl/cmd_submit.h"
+#include "ctl/cmd_top.h"
+#include "ctl/cmd_watch.h"
 
 #define MANY ((size_t)-1)
 

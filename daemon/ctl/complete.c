@@ -1,5 +1,6 @@
 #include "ctl/complete.h"
 #include "base/clock.h"
+#include "ctl/commands.h"
 #include "ctl/conn.h"
 #include "ctl/ctl.h"
 #include "ctl/job.h"

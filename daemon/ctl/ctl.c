@@ -1,6 +1,7 @@
 #include "ctl/ctl.h"
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/units.h"
 #include "ctl/out.h"
 #include "ctl/refusal.h"
 #include "ctl/slice.h"

@@ -14,9 +14,6 @@ struct ctl {
     bool json;
 };
 
-/* The table, which ends with a NULL name. */
-extern const struct command commands[];
-
 /* 0, or an exit status after a message. */
 int ctl_connect(struct ctl *ctl);
 
@@ -35,23 +32,5 @@ void ctl_put_raw(const struct answer *answer);
 
 /* The worse of two exit statuses: interrupted, refused, usage, failed, well. */
 int ctl_worse(int a, int b);
-
-int cmd_run(struct ctl *ctl);
-int cmd_submit(struct ctl *ctl);
-int cmd_list(struct ctl *ctl);
-int cmd_show(struct ctl *ctl);
-int cmd_explain(struct ctl *ctl);
-int cmd_wait(struct ctl *ctl);
-int cmd_follow(struct ctl *ctl);
-int cmd_cancel(struct ctl *ctl);
-int cmd_retry(struct ctl *ctl);
-int cmd_schedule(struct ctl *ctl);
-int cmd_ping(struct ctl *ctl);
-int cmd_top(struct ctl *ctl);
-int cmd_stats(struct ctl *ctl);
-int cmd_parsers(struct ctl *ctl);
-int cmd_metrics(struct ctl *ctl);
-int cmd_reload(struct ctl *ctl);
-int cmd_generic(struct ctl *ctl); /* one request by the command's own name */
 
 #endif

@@ -1,4 +1,5 @@
 #include "base/buf.h"
+#include "ctl/commands.h"
 #include "ctl/complete.h"
 #include "ctl/ctl.h"
 #include "ctl/help.h"

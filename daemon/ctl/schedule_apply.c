@@ -4,7 +4,7 @@
 #include "base/json_read.h"
 #include "ctl/ask.h"
 #include "ctl/out.h"
-#include "ctl/schedule.h"
+#include "ctl/schedule_apply.h"
 #include "ctl/source.h"
 
 #include <errno.h>

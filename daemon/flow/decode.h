@@ -55,11 +55,6 @@ struct decode_plan {
 #define DECODE_RATIO_FREE ((uint64_t)16 << 20)
 #define DECODE_WINDOW     ((uint64_t)128 << 20)
 
-/* decode_plan.c. Reads a Content-Encoding field ("gzip, br"; several fields one after the other) into the plan. Words
- * that are no coding ("utf-8") are skipped and counted. 0; or -EINVAL and a sentence: a coding that is not known, or
- * too many. */
-int decode_plan_add(struct decode_plan *plan, const char *content_encoding, struct error *err);
-
 static inline bool decode_plan_empty(const struct decode_plan *plan)
 {
     return plan->coding_count == 0 && plan->file == DECODE_FILE_NONE;

@@ -2,7 +2,7 @@
  * nobody knows, which may be one; and words that are certainly none, as they name a charset, a media type, a transfer
  * coding or nothing at all. Origins send the last kind by mistake and mean that there is no coding; they are skipped,
  * as curl does, and counted. */
-#include "flow/decode.h"
+#include "flow/decode_plan.h"
 
 #include <errno.h>
 #include <iconv.h>

@@ -19,16 +19,6 @@
 
 #define PIPELINE_STAGES 32 /* at most */
 
-/* --- command lines: pipeline_split.c --------------------------------------------------------------- */
-
-/* Splits a command line, quoted as in systemd's ExecStart: words apart by white space; '…' and "…" hold what
- * is in them together; \ escapes as in C (\n, \t, \x41, \101, \s for a space …), outside quotes and within.
- * Nothing is expanded: $, % and * are themselves. What only a shell would understand, an unquoted | < > & or
- * ;, is refused with the remedy. 0 and a newly allocated NULL-terminated list (pipeline_argv_free), -EINVAL
- * and a sentence, or -ENOMEM. */
-int pipeline_split(const char *text, char ***ret_argv, struct error *err);
-void pipeline_argv_free(char **argv); /* takes NULL */
-
 /* --- running ------------------------------------------------------------------------------------------ */
 
 /* What a stage may use; 0: as it is inherited. */

@@ -1,4 +1,4 @@
-#include "flow/pipeline.h"
+#include "flow/pipeline_split.h"
 
 #include "base/buf.h"
 

@@ -1,4 +1,4 @@
-#include "host/host.h"
+#include "host/describe.h"
 
 #include "base/buf.h"
 #include "base/fd.h"

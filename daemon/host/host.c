@@ -4,6 +4,7 @@
 #include "host/host.h"
 
 #include "base/clock.h"
+#include "host/runner.h"
 
 #include <errno.h>
 #include <fcntl.h>

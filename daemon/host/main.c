@@ -1,4 +1,6 @@
 #include "host/host.h"
+#include "host/describe.h"
+#include "host/settle.h"
 
 #include <stdio.h>
 #include <string.h>

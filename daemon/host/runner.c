@@ -1,7 +1,7 @@
 /* The process of an isolated parser: a child of the host's without exec. It runs an ordinary parse_task over
  * descriptor 0, whose body is in memory that it shares with the host: the host publishes there what a pipe
  * cannot say, and reads the results from there. Records go to descriptor 3, each with its length in front. */
-#include "host/host.h"
+#include "host/runner.h"
 
 #include "base/fd.h"
 #include "base/list.h"

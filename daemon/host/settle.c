@@ -2,10 +2,11 @@
  * body's end true. Its hosts notice that it is gone, kill what they run and end: they are waited for. Only then whatever
  * is still there is killed, a host last. A service manager that kills all of a service at once does not do it in this
  * order: a host that dies first lets go of a body's pipe, and a stage takes that for the end. */
+#include "host/settle.h"
+
 #include "base/clock.h"
 #include "base/fd.h"
 #include "flow/proc.h"
-#include "host/host.h"
 
 #include <errno.h>
 #include <poll.h>

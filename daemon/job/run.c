@@ -8,6 +8,8 @@
 #include "job/host.h"
 #include "job/job.h"
 #include "job/verdict.h"
+#include "terms/spec_redact.h"
+#include "terms/spec_url.h"
 
 #include <assert.h>
 #include <errno.h>

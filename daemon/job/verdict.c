@@ -5,6 +5,7 @@
 #include "base/json_string.h"
 #include "job/job.h"
 #include "record/line.h"
+#include "terms/spec_redact.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,6 +2,7 @@
 
 #include "base/config.h"
 #include "base/error.h"
+#include "base/units.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "parse/plugin_check.h"
 #include "parse/process.h"
+#include "parse/process_host.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "flow/pipeline_split.h"
 #include "parse/order.h"
 #include "parse/process_decode.h"
 #include "parse/process_host.h"

@@ -42,18 +42,4 @@ void process_attach(struct parse_task *task, const struct process_def *def);
 int process_def_add_stage(struct process_def *def, const char *line, struct error *err);
 void process_def_deinit(struct process_def *def); /* takes a zeroed one */
 
-/* The program that hosts: penstock-host beside this program's own file, else where it is installed. For tests:
- * another one; the string must stay. */
-const char *process_host(void);
-void process_set_host(const char *path);
-
-/* Runs the host with arguments (argv[0] is replaced), and reads its standard output to the end, at most `max`
- * bytes, within `timeout` ns. 0 and its text, NUL-terminated, or a negative errno and a sentence; what it
- * said on standard error is part of that. Blocks: not for loop threads. */
-int process_ask(const char *const *argv, size_t max, uint64_t timeout, char **ret_text,
-                struct error *err);
-
-/* The process ends: who asks, now or later, soon has -ECANCELED. Any thread. */
-void process_stop_asking(void);
-
 #endif

@@ -6,6 +6,7 @@
 #include "job/job.h"
 #include "schedule/schedules.h"
 #include "schedule/timetable.h"
+#include "store/schedule_row.h"
 
 #include <assert.h>
 #include <errno.h>

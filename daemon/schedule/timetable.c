@@ -2,6 +2,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "store/schedule_row.h"
 
 #include <errno.h>
 #include <stdlib.h>

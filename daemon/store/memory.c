@@ -1,10 +1,11 @@
 /* The memory engine: nothing survives the daemon. Everything runs on the control loop, within the calls; only
  * their mails come later. */
+#include "store/memory.h"
+
 #include "base/clock.h"
 #include "base/list.h"
 #include "store/memory_rows.h"
 #include "store/memory_schedules.h"
-#include "store/store.h"
 
 #include <errno.h>
 #include <stdio.h>

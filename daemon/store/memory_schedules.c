@@ -1,6 +1,7 @@
 #include "store/memory_schedules.h"
 
 #include "base/list.h"
+#include "store/schedule_row.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* Schedules as structs, for every engine. */
-#include "store/store.h"
+
+#include "store/schedule_row.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,6 @@
 /* The SQLite engine, as the control loop sees it: calls go into a queue, and come back by mail. */
+#include "store/sqlite.h"
+
 #include "store/sqlite_private.h"
 #include "store/sqlite_open.h"
 #include "store/sqlite_thread.h"

@@ -7,6 +7,7 @@
 #include "store/sqlite_batch.h"
 
 #include "base/clock.h"
+#include "store/schedule_row.h"
 #include "store/sqlite_place.h"
 #include "store/sqlite_stmt.h"
 #include "store/sqlite_write.h"

@@ -1,6 +1,7 @@
 /* Schedules: their table, and what a run and its end change in it, within the job's own transaction. */
 #include "store/sqlite_schedule.h"
 
+#include "store/schedule_row.h"
 #include "store/sqlite_stmt.h"
 
 #include <errno.h>

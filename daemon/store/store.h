@@ -87,9 +87,6 @@ struct store_schedule {
      * the URL that gave them, and the parser's mark. */
     char *etag, *modified, *validated;
 };
-void store_schedule_free(struct store_schedule *schedule); /* takes NULL */
-struct store_schedule *
-store_schedule_copy(const struct store_schedule *schedule); /* NULL: no memory */
 
 struct store_call {
     struct mail mail;   /* the caller sets it up with mail_init; delivered when done */
@@ -236,9 +233,6 @@ struct store_schedules {
     struct store_schedule **rows; /* result: the caller's */
     size_t count;
 };
-void store_schedules_free(struct store_schedule **rows, size_t count);
-int store_schedules_add(struct store_schedule ***rows, size_t *count,
-                        const struct store_schedule *row); /* a copy; 0 or -ENOMEM */
 
 /* Makes schedules, or changes what they ask for; removes others. All or none. */
 struct store_schedule_put {
@@ -315,16 +309,5 @@ struct store_config {
 /* For engines: is there room in the queue for this job as well? 0; or -EDQUOT and a sentence. */
 int store_check_room(const struct store_config *config, const struct store_counts *counts,
                      const struct store_job *job, struct error *err);
-
-/* 0, or a negative errno and a sentence. */
-int store_memory_new(const struct store_config *config, struct mailbox *mailbox,
-                     struct store **ret_store, struct error *err);
-
-/* SQLite (sqlite.c). The result of a call is posted once its transaction is on the disk. A row that was
- * running when the daemon died is still `running` when the store is opened again: whoever opened it lists
- * them, tells of the torn attempts, and postpones them. A submit, a claim or a read fails if the disk does,
- * with a sentence; a finish or postpone comes back only when it is stored (or after give_up). */
-int store_sqlite_new(const struct store_config *config, struct mailbox *mailbox,
-                     struct store **ret_store, struct error *err);
 
 #endif

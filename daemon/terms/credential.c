@@ -1,6 +1,7 @@
 #include "terms/credential.h"
 
 #include "base/buf.h"
+#include "terms/netrc.h"
 #include "terms/proxy.h"
 #include "terms/secret.h"
 

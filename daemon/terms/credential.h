@@ -65,8 +65,4 @@ bool credential_shows(const struct credential *credential, const char *url);
  * text that was cut there. In place. */
 void credential_redact(const struct credential *credential, char *text);
 
-/* netrc.c: login and password for a host, in the text of a netrc file (which is changed by it); the `default` entry
- * if there is none of its own. 0; -ENOENT; -EINVAL: no netrc. */
-int netrc_find(char *text, const char *host, const char **ret_login, const char **ret_password);
-
 #endif

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/suggest.h"
 #include "base/clock.h"
+#include "base/units.h"
 #include "record/kind.h"
 
 #include <ctype.h>

@@ -1,5 +1,6 @@
 /* The settings once they are loaded: looking things up in them, and freeing them. */
 #include "terms/access.h"
+#include "terms/params.h"
 #include "terms/settings_table.h"
 
 #include <stdlib.h>

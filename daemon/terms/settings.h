@@ -209,9 +209,6 @@ struct settings {
     size_t credential_count;
 };
 
-/* Interprets a config (an empty one gives the defaults); unknown sections and keys are errors. 0; -EINVAL and
- * "FILE:LINE: SECTION.KEY: …"; -ENOMEM. *ret is untouched then. */
-int settings_load(const struct config *config, struct settings **ret_settings, struct error *err);
 void settings_free(struct settings *settings); /* takes NULL */
 
 /* The sections whose pattern matches `host`, most specific first; the i-th or NULL. */
@@ -226,41 +223,5 @@ const struct settings_parser *settings_parser_find(const struct settings *settin
 /* Does `pattern` ("example.org", "*.example.org": what is below it, "*") match `host`, a lower-case name
  * without a trailing dot? */
 bool settings_pattern_match(const char *pattern, const char *host);
-
-/* The table's rows, section by section: each key once, the job parameters under "defaults" and "ceilings"
- * only ([parser "…"] and [host "…"] take them too). */
-struct settings_row {
-    const char *section; /* "fetch", "host", … */
-    const char *name; /* [section "…"]: an example of a name; NULL for a section without names */
-    const char *key;
-    const char *standard; /* the default as one would write it; "" for none */
-    const char *help;     /* one or more lines */
-};
-/* The i-th; false past the end. */
-bool settings_row(size_t i, struct settings_row *ret_row);
-
-/* One job parameter by its name from text (config) — shared by the sections and by terms/spec.c for the
- * JSON of a job. 0; -ENOENT: not a job parameter; -EINVAL and a sentence without the name; -ENOMEM. */
-int params_set(struct job_params *params, const char *name, const char *value, struct error *err);
-/* Fills what `params` leaves unset from `from`. 0 or -ENOMEM. */
-int params_inherit(struct job_params *params, const struct job_params *from);
-/* Is `params` within the ceilings? 0, or -EINVAL and a sentence naming the field and the ceiling. */
-int params_check_ceilings(const struct job_params *params, const struct job_params *ceilings,
-                          struct error *err);
-void params_deinit(struct job_params *params);
-
-/* Where the socket and the state live by default: in $RUNTIME_DIRECTORY and $STATE_DIRECTORY (systemd); for root
- * in /run/penstock and /var/lib/penstock; else in $XDG_RUNTIME_DIR/penstock and
- * ${XDG_STATE_HOME:-~/.local/state}/penstock. Newly allocated. NULL and errno: ENOMEM, or ENOENT if the
- * variable that is needed is not set to an absolute path. */
-char *settings_default_socket(void);
-char *settings_default_store(void);
-
-/* Does a daemon know where its socket and its store live? 0, or -EINVAL and a sentence with the remedy. */
-int settings_check_places(const struct settings *settings, struct error *err);
-
-/* Where records and bodies are held back: `spool` beside the store's database; with no database (NULL), a
- * directory of this user's own in $TMPDIR or /var/tmp. Newly allocated. NULL: out of memory. */
-char *settings_default_spool(const char *store_path);
 
 #endif

@@ -1,8 +1,9 @@
 /* What several sections of the settings must agree on. */
+#include "terms/settings_check.h"
+
 #include "terms/access.h"
 #include "terms/credential.h"
 #include "terms/proxy.h"
-#include "terms/settings_table.h"
 
 #include <errno.h>
 #include <stdio.h>

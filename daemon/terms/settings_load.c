@@ -1,9 +1,14 @@
 /* From the config's sections and keys to struct settings, by the table. Every error is told with its place. */
+#include "terms/settings_load.h"
+
 #include "terms/params.h"
 #include "terms/settings_table.h"
 
 #include "base/buf.h"
+#include "base/config_tree.h"
 #include "parse/registry.h"
+#include "terms/settings_check.h"
+#include "terms/settings_paths.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Where things live unless the config says so: what systemd made for the service, else the system's places
  * for root, else the user's own (XDG base directories). Without XDG_RUNTIME_DIR, as in a container or under cron, the socket
  * is in a directory of /tmp whose owner and mode are checked (base/own_place.h); what is to last has no such place. */
-#include "terms/settings.h"
+#include "terms/settings_paths.h"
 
 #include "base/buf.h"
 #include "base/own_place.h"

@@ -8,7 +8,8 @@
 #include "fetch/policy.h"
 #include "terms/params.h"
 #include "terms/proxy.h"
-#include "terms/spec_parts.h"
+#include "terms/spec_headers.h"
+#include "terms/spec.h"
 
 #include <errno.h>
 #include <stdlib.h>

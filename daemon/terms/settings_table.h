@@ -41,13 +41,21 @@ enum section_id {
 };
 extern const struct section settings_sections[SECTION_COUNT_];
 
-/* settings_check.c: what several sections must agree on; looks up the users and groups that are named. 0, or
- * a negative errno and a sentence. */
-int settings_check(struct settings *settings, struct error *err);
-
 /* Is it "example.org", "*.example.org" or "*"? 0, or -EINVAL and a sentence. */
 int check_pattern(const char *text, struct error *err);
 
 #define CEILING_MAX_BODY "1T" /* the one ceiling that stands without being set */
+
+/* The table's rows, section by section: each key once, the job parameters under "defaults" and "ceilings"
+ * only ([parser "…"] and [host "…"] take them too). */
+struct settings_row {
+    const char *section; /* "fetch", "host", … */
+    const char *name; /* [section "…"]: an example of a name; NULL for a section without names */
+    const char *key;
+    const char *standard; /* the default as one would write it; "" for none */
+    const char *help;     /* one or more lines */
+};
+/* The i-th; false past the end. */
+bool settings_row(size_t i, struct settings_row *ret_row);
 
 #endif

@@ -1,11 +1,15 @@
 /* A job as it was asked for: its members read one by one through a table, then merged with the settings. */
 #include "terms/spec.h"
+#include "terms/spec_redact.h"
 
 #include "base/clock.h"
 #include "base/json_read.h"
 #include "base/suggest.h"
 #include "terms/params.h"
-#include "terms/spec_parts.h"
+#include "terms/spec_headers.h"
+#include "terms/spec_time.h"
+#include "terms/spec_url.h"
+#include "terms/spec_values.h"
 
 #include <errno.h>
 #include <stdlib.h>

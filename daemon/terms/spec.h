@@ -56,22 +56,6 @@ void spec_free(struct spec *spec); /* takes NULL */
  * `due` is what holds). NULL: out of memory. */
 char *spec_store_text(const json_t *job);
 
-/* `url` (any text) with the values of query parameters that match one of `patterns` (fnmatch, without case)
- * as ***; user-info too. NULL: out of memory. */
-char *spec_redact_url(const char *url, const struct strings *patterns);
-
-/* Text that somebody else wrote and that may echo a request (an origin's 404): the values of what looks like
- * such a parameter, NAME=VALUE or "NAME": VALUE, of headers that hold credentials, and a bearer's token, as ***.
- * Appended to `b`: at most four times as many bytes, so that who has reserved them needs no memory. */
-void spec_redact_text(struct buf *b, const char *text, const struct strings *patterns);
-
-/* Overwrites, in such a text, the values of the secret parameters of this URL, wherever they stand. Needs no memory. */
-void spec_strike_secrets(char *text, const char *url, const struct strings *patterns);
-
-/* Hosts and redirects: the host of an absolute http(s) URL, lower case, without brackets and a trailing dot,
- * numeric forms as dotted quads. 0, -ENOMEM, or -EINVAL and a sentence that does not show the URL. */
-int spec_url_host(const char *url, char **ret_host, struct error *err);
-
 /* Does a parser get a body of this status? 200, 203, 204 and what `accept_status` lists ("404", "5xx"); never
  * 206, which only a resume may take. */
 bool spec_status_accepted(const struct job_params *params, int status);

@@ -1,8 +1,9 @@
 /* The headers that a job may send. What is refused would carry a secret into the store and the logs,
  * contradict what penstock itself does on the connection, or forge a request (RFC 9110, RFC 9112). */
+#include "terms/spec_headers.h"
+
 #include "base/buf.h"
 #include "terms/field.h"
-#include "terms/spec_parts.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Showing what may hold secrets: URLs, and texts that others wrote. */
-#include "terms/spec.h"
+#include "terms/spec_redact.h"
 
 #include "base/buf.h"
 #include "base/url.h"

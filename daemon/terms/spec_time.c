@@ -1,5 +1,7 @@
+#include "terms/spec_time.h"
+
 #include "base/config.h"
-#include "terms/spec_parts.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "terms/spec_parts.h"
+#include "terms/spec_url.h"
 
 #include "fetch/shortage.h"
 

@@ -1,6 +1,7 @@
+#include "terms/spec_values.h"
+
 #include "base/buf.h"
 #include "terms/params.h"
-#include "terms/spec_parts.h"
 
 #include <errno.h>
 #include <stdlib.h>

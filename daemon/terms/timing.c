@@ -1,6 +1,7 @@
 #include "terms/timing.h"
 
 #include "base/config.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <string.h>

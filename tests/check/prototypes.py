@@ -53,7 +53,7 @@ def declared(text):
         function = re.match(r"^[^()=]*?(\w+)\s*\(", statement)
         if function and not body and not pointer:
             yield function.group(1)
-        elif words[0] == "extern":
+        elif words[0] == "extern" and "," not in statement:  # a list is a table of one object a file
             yield re.search(r"(\w+)\s*(?:\[[^\]]*\]\s*)*$", statement).group(1)
 
 
@@ -83,7 +83,7 @@ def self_test():
                                     /* void comment(void); */
                                     int a(int (*callback)(void), const char *format, ...) __attribute__((format(printf, 2, 3)));
                                     static inline int one(void) { return 1; }
-                                    struct s *b(void); extern const int table[2], far[3];
+                                    struct s *b(void); extern const int far[3]; extern const int e, f;
                                     int nowhere(void);""",
                  "daemon/x/a.c": '#include "x/a.h"\nint c(void);\nconst int table[2];'
                                  "int a(int (*callback)(void), const char *format, ...) { return c(); }",

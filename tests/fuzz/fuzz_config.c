@@ -1,7 +1,11 @@
 /* The config reader and the settings: any text is read or refused with a sentence that names its place. */
 #include "base/config.h"
+#include "base/config_ini.h"
+#include "base/config_tree.h"
 #include "base/utf8.h"
 #include "terms/settings.h"
+#include "terms/settings_load.h"
+#include "terms/settings_table.h"
 
 #include <stdint.h>
 #include <stdlib.h>

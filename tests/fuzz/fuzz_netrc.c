@@ -1,5 +1,6 @@
 /* netrc files: whatever they hold, login and password lie within the text. */
 #include "terms/credential.h"
+#include "terms/netrc.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -6,6 +6,7 @@
 #include "attempt/redirect.h"
 #include "terms/credential.h"
 #include "terms/spec.h"
+#include "terms/spec_url.h"
 
 #include <errno.h>
 #include <stdint.h>

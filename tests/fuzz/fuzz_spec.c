@@ -1,7 +1,12 @@
 /* A job's JSON: any object is taken or refused with a sentence; what is taken is safe to send and to show, and
  * what the store keeps of it is read again. The input is also tried as a URL. */
 #include "base/utf8.h"
+#include "base/config_ini.h"
+#include "base/config_tree.h"
+#include "terms/settings_load.h"
 #include "terms/spec.h"
+#include "terms/spec_redact.h"
+#include "terms/spec_url.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -2,6 +2,7 @@
  * quoted. */
 #include "base/utf8.h"
 #include "flow/pipeline.h"
+#include "flow/pipeline_split.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/json_string.h"
 #include "base/list.h"
+#include "flow/decode_plan.h"
 #include "parse/inner.h"
 #include "parse/member.h"
 #include "parse/options.h"

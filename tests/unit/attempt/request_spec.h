@@ -3,6 +3,9 @@
 #define PENSTOCK_TEST_REQUEST_SPEC_H
 
 #include "terms/spec.h"
+#include "base/config_ini.h"
+#include "base/config_tree.h"
+#include "terms/settings_load.h"
 
 #include <stdlib.h>
 #include <string.h>

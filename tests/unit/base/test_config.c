@@ -1,4 +1,6 @@
 #include "base/config.h"
+#include "base/config_ini.h"
+#include "base/config_tree.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
 #include "base/config.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <string.h>

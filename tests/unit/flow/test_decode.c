@@ -1,6 +1,7 @@
 /* The decoders: streams made by each format's own encoder, in reads of every size, whole and cut at each byte,
  * damaged, followed by others; and what must not be decoded without bounds. */
 #include "encoded.h"
+#include "flow/decode_plan.h"
 
 static void put_bytes(struct bytes *to, const void *data, size_t len)
 {

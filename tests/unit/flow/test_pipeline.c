@@ -3,6 +3,7 @@
 #include "flow/pipeline.h"
 
 #include "base/fd.h"
+#include "flow/pipeline_split.h"
 #include "support/testlib.h"
 
 #include <errno.h>

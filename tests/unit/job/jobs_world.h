@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/config_ini.h"
+#include "base/config_tree.h"
 #include "fetch/fetch.h"
 #include "fetch/policy.h"
 #include "job/claim.h"
@@ -18,8 +20,10 @@
 #include "parse/pool.h"
 #include "parse/registry.h"
 #include "record/sink.h"
+#include "store/memory.h"
 #include "support/origin.h"
 #include "support/testlib.h"
+#include "terms/settings_load.h"
 
 #include <errno.h>
 #include <setjmp.h>

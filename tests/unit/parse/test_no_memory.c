@@ -4,6 +4,7 @@
 
 #include "harness.h"
 #include "parse/process.h"
+#include "parse/process_host.h"
 
 #include <archive.h>
 #include <archive_entry.h>

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "flow/pipeline_kill.h"
 #include "harness.h"
+#include "parse/process_host.h"
 
 #include <dirent.h>
 #include <sys/resource.h>

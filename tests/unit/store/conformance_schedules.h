@@ -3,6 +3,7 @@
 #define TESTS_UNIT_STORE_CONFORMANCE_SCHEDULES_H
 
 #include "store_support.h"
+#include "store/schedule_row.h"
 
 /* Its strings are literals, as those of job_for. */
 static struct store_schedule schedule_for(const char *name)

@@ -1,4 +1,5 @@
 #include "conformance.h"
+#include "store/memory.h"
 
 /* What is the memory engine's own: it gives back what it took. */
 static void memory_comes_back_as_rows_go(void **state)

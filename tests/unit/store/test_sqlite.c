@@ -1,4 +1,5 @@
 #include "conformance.h"
+#include "store/sqlite.h"
 #include "store/sqlite_private.h"
 #include "store/sqlite_schema.h"
 

@@ -3,6 +3,9 @@
 #define PENSTOCK_TESTS_SETTINGS_TEXT_H
 
 #include "terms/settings.h"
+#include "base/config_ini.h"
+#include "base/config_tree.h"
+#include "terms/settings_load.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* Credentials without a daemon: netrc files, what is sent, what is struck out, whom they are for; and proxies. */
 #include "terms/credential.h"
+#include "terms/netrc.h"
 #include "terms/proxy.h"
 #include "terms/secret.h"
 

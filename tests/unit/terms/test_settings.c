@@ -1,9 +1,13 @@
 #include "terms/settings.h"
 
 #include "base/clock.h"
+#include "base/config_tree.h"
 #include "base/log.h"
 #include "terms/access.h"
 #include "settings_text.h"
+#include "terms/params.h"
+#include "terms/settings_load.h"
+#include "terms/settings_paths.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,8 @@
 /* config/penstockd.conf says all that can be set, each with its default. */
 #include "settings_text.h"
+#include "base/config_tree.h"
+#include "terms/settings_load.h"
+#include "terms/settings_table.h"
 
 #include <stdio.h>
 

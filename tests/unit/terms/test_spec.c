@@ -1,6 +1,12 @@
 #include "terms/spec.h"
 
 #include "base/clock.h"
+#include "base/config_ini.h"
+#include "base/config_tree.h"
+#include "terms/params.h"
+#include "terms/settings_load.h"
+#include "terms/spec_redact.h"
+#include "terms/spec_url.h"
 
 #include <errno.h>
 #include <stdio.h>

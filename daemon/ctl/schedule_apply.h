@@ -1,6 +1,6 @@
 /* The commands `schedule …`. Each returns an exit status. */
-#ifndef PENSTOCK_CTL_SCHEDULE_H
-#define PENSTOCK_CTL_SCHEDULE_H
+#ifndef PENSTOCK_CTL_SCHEDULE_APPLY_H
+#define PENSTOCK_CTL_SCHEDULE_APPLY_H
 
 #include "ctl/ctl.h"
 

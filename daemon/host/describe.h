@@ -1,0 +1,10 @@
+/* penstock-host --describe: what a plug-in says of itself. */
+#ifndef PENSTOCK_HOST_DESCRIBE_H
+#define PENSTOCK_HOST_DESCRIBE_H
+
+#include "host/host.h"
+
+/* describe.c: penstock-host --describe FILE. The exit status; a fault is one sentence on standard output. */
+int plugin_describe(const char *file);
+
+#endif

@@ -1,0 +1,11 @@
+/* The engine that keeps nothing. */
+#ifndef PENSTOCK_STORE_MEMORY_H
+#define PENSTOCK_STORE_MEMORY_H
+
+#include "store/store.h"
+
+/* 0, or a negative errno and a sentence. */
+int store_memory_new(const struct store_config *config, struct mailbox *mailbox,
+                     struct store **ret_store, struct error *err);
+
+#endif

@@ -1,0 +1,11 @@
+/* From a config's sections and keys to settings. */
+#ifndef PENSTOCK_TERMS_SETTINGS_LOAD_H
+#define PENSTOCK_TERMS_SETTINGS_LOAD_H
+
+#include "terms/settings.h"
+
+/* Interprets a config (an empty one gives the defaults); unknown sections and keys are errors. 0; -EINVAL and
+ * "FILE:LINE: SECTION.KEY: …"; -ENOMEM. *ret is untouched then. */
+int settings_load(const struct config *config, struct settings **ret_settings, struct error *err);
+
+#endif
