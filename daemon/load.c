@@ -7,6 +7,7 @@
 #include "flow/pipeline_split.h"
 #include "terms/secret.h"
 #include "terms/settings_load.h"
+#include "terms/settings_paths.h"
 
 #include <errno.h>
 #include <stdio.h>

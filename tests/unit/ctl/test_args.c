@@ -1,4 +1,5 @@
 /* The command line: where options may stand, and what is said about a wrong one. */
+#include "ctl/commands.h"
 #include "ctl/args.h"
 #include "ctl/ctl.h"
 #include "ctl/help.h"

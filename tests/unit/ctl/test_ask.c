@@ -1,5 +1,6 @@
 /* What the daemon is asked: the JSON of jobs and selections. */
 #include "base/clock.h"
+#include "ctl/commands.h"
 #include "ctl/ask.h"
 #include "ctl/ctl.h"
 #include "ctl/when.h"

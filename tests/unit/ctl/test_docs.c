@@ -1,5 +1,6 @@
 /* The man pages and the annotated config say the same as the tables do. */
 #include "base/buf.h"
+#include "ctl/commands.h"
 #include "ctl/ctl.h"
 #include "support/testlib.h"
 
