@@ -133,7 +133,7 @@ static const struct store_schedule_end *owned_end(struct job *job)
 static void store_end(struct job *job)
 {
     struct store *store = job->jobs->config.store;
-    job->call.finish.call = (struct store_call){0};
+    job->call.finish.call = (struct store_call){.result = 0};
     mail_init(&job->call.finish.call.mail, on_committed);
     store->engine->finish(store, &job->call.finish);
 }
