@@ -15,6 +15,11 @@ struct api_world {
     bool drained, closed;
 };
 
+static inline void api_world_on_chunk(void *arg, struct sink_chunk *chunk)
+{
+    followers_take_chunk(arg, chunk);
+}
+
 static inline struct api_world *api_world_new(const char *settings, bool keeps)
 {
     struct api_world *a = calloc(1, sizeof *a);
@@ -28,6 +33,8 @@ static inline struct api_world *api_world_new(const char *settings, bool keeps)
                                 .schedules = a->schedules,
                                 .instance = "test"};
     assert_int_equal(api_new(&config, &a->api, &err), 0);
+    a->w->on_chunk_arg = a->api;
+    a->w->on_chunk = api_world_on_chunk; /* before anybody follows */
     return a;
 }
 

@@ -183,7 +183,8 @@ struct world {
     struct job_watch watch;
     struct world_end ends[2048]; /* as they were told */
     size_t end_count;
-    unsigned rooms;
+    void (*on_chunk)(void *arg, struct sink_chunk *chunk); /* lines for followers; or NULL */
+    void *on_chunk_arg;
     bool drained, closed;
 };
 
@@ -220,6 +221,15 @@ static inline struct settings *world_settings(const char *text)
     if (r < 0)
         fail_msg("%s", err.text);
     return settings;
+}
+
+static inline void world_on_chunk(void *arg, struct sink_chunk *chunk)
+{
+    struct world *w = arg;
+    if (w->on_chunk)
+        w->on_chunk(w->on_chunk_arg, chunk);
+    else
+        sink_chunk_free(chunk);
 }
 
 /* `keeps`: the jobs take the store for one that outlives the daemon. */
@@ -260,7 +270,8 @@ static inline struct world *world_new(const char *settings, bool keeps)
     w->log = test_path("log%u", ++number);
     struct sink_target target = {
         .name = "file", .type = SINK_FILE, .path = w->log, .fd = -1, .events = EVENT_ALL};
-    struct sink_config sink = {.targets = &target, .target_count = 1};
+    struct sink_config sink = {
+        .targets = &target, .target_count = 1, .tap = world_on_chunk, .arg = w};
     assert_int_equal(sink_new(&sink, &w->sink, &err), 0);
     w->origin = origin_new(&(struct origin_config){0});
     assert_non_null(w->origin);

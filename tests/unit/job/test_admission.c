@@ -114,6 +114,11 @@ static void test_hop_that_is_cancelled(void **state)
     uint64_t other = submit_hop(w, "/bytes%3Fn%3D4");
     WORLD_WAIT(w, world_is_at(w, other, PLACE_HOPPING));
     assert_true(job_cancel(world_job(w, hops), "enough"));
+    struct host *host = host_find(w->jobs, "localhost");
+    host->limit = 2; /* a slot is free at this moment: it is for the one that goes on */
+    struct job *next = host_take_hop(host);
+    assert_ptr_equal(next, world_job(w, other));
+    job_continue(next);
     origin_release(w->origin, "first");
     world_wait_end(w, hops, JOB_CANCELLED);
     world_wait_end(w, other, JOB_DONE);

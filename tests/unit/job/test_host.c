@@ -309,6 +309,30 @@ static void test_lists_follow_the_place(void **state)
     world_free(w);
 }
 
+/* A slot that is free for a moment is for those that wait, and not for whoever comes just now. */
+static void test_who_waits_comes_first(void **state)
+{
+    (void)state;
+    struct world *w = world_new("[fetch]\nhost_connections = 1\n", false);
+    struct host *host = host_get(w->jobs, HOST), *old = host_get(w->jobs, "old");
+    struct job *waits = job_at(w, 1, PLACE_HOPPING), *comes = job_at(w, 2, PLACE_RUNNING);
+    list_add_tail(&host->hops, &waits->hop_link);
+    host_slot_take(old, comes);
+    assert_int_equal(host_hop(comes, HOST), 0);
+    assert_int_equal(comes->place, PLACE_HOPPING);
+    assert_false(comes->has_slot);
+    assert_null(host_find(w->jobs, "old"));
+    assert_ptr_equal(host->hops.prev, &comes->hop_link);
+    list_del(&comes->hop_link);
+    list_del(&waits->hop_link);
+    comes->host = NULL;
+    job_set_place(comes, PLACE_ENDING);
+    job_set_place(waits, PLACE_ENDING);
+    job_free(comes);
+    job_free(waits);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +345,7 @@ int main(void)
         cmocka_unit_test(test_what_is_forgotten),
         cmocka_unit_test(test_due),
         cmocka_unit_test(test_reports),
+        cmocka_unit_test(test_who_waits_comes_first),
         cmocka_unit_test(test_moves),
         cmocka_unit_test(test_lists_follow_the_place),
     };
