@@ -33,36 +33,73 @@ void trust_renew(struct trust *t)
     spell(t);
 }
 
-/* One that is missing is not trusted either; when it is there again it counts as changed, too. */
-static void on_change(uv_fs_poll_t *poll, int status, const uv_stat_t *before, const uv_stat_t *now)
+/* --- looking ---------------------------------------------------------------------------------------- */
+
+static bool same_time(const uv_timespec_t *a, const uv_timespec_t *b)
 {
-    struct trust *t = container_of(poll, struct trust, poll);
-    if (status < 0)
-        log_warning("the CA bundle %s: %s", t->file, uv_strerror(status));
-    else
-        log_info("the CA bundle %s has changed", t->file);
-    trust_renew(t);
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
+
+static bool same_file(const uv_stat_t *a, const uv_stat_t *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           same_time(&a->st_mtim, &b->st_mtim) && same_time(&a->st_ctim, &b->st_ctim);
+}
+
+/* One that is missing is not trusted either; when it is there again it counts as changed, too. */
+static void judge(struct trust *t, int result, const uv_stat_t *now)
+{
+    if (result < 0 && result != t->known) {
+        log_warning("the CA bundle %s: %s", t->file, uv_strerror(result));
+        trust_renew(t);
+    } else if (result == 0 && (t->known < 0 || (t->known > 0 && !same_file(&t->last, now)))) {
+        log_info("the CA bundle %s has changed", t->file);
+        trust_renew(t);
+    }
+    t->known = result < 0 ? result : 1;
+    if (result == 0)
+        t->last = *now;
+}
+
+static void on_looked(uv_fs_t *look)
+{
+    struct trust *t = container_of(look, struct trust, look);
+    t->looking = false;
+    if (look->result != UV_ENOMEM && look->result != UV_ECANCELED)
+        judge(t, (int)look->result, &look->statbuf);
+    uv_fs_req_cleanup(look);
+}
+
+/* A look that there is no memory for is left out. (uv_fs_poll ends the process then.) */
+static void on_time(uv_timer_t *timer)
+{
+    struct trust *t = container_of(timer, struct trust, timer);
+    if (!t->looking)
+        t->looking = uv_fs_stat(timer->loop, &t->look, t->file, on_looked) == 0;
+}
+
+/* --- life ------------------------------------------------------------------------------------------- */
 
 int trust_init(struct trust *t, uv_loop_t *loop, const char *file)
 {
     *t = (struct trust){0};
-    uv_fs_poll_init(loop, &t->poll);
+    uv_timer_init(loop, &t->timer);
     if (!file)
         return 0;
     t->file = strdup(file);
     t->path = malloc(strlen(file) + 2 * BITS + 3);
-    if (!t->file || !t->path || uv_fs_poll_start(&t->poll, on_change, file, LOOK_MS) < 0) {
+    if (!t->file || !t->path) {
         trust_close(t);
         return -ENOMEM;
     }
     spell(t);
+    uv_timer_start(&t->timer, on_time, 0, LOOK_MS); /* cannot fail */
     return 0;
 }
 
 void trust_close(struct trust *t)
 {
-    uv_close((uv_handle_t *)&t->poll, NULL);
+    uv_close((uv_handle_t *)&t->timer, NULL);
 }
 
 void trust_deinit(struct trust *t)

@@ -18,7 +18,11 @@ struct trust {
     char *file; /* NULL: none is known */
     char *path; /* its present spelling */
     unsigned changes;
-    uv_fs_poll_t poll; /* looks once a second, on libuv's pool of threads */
+    uv_timer_t timer; /* once a second … */
+    uv_fs_t look;     /* … a thread of libuv's pool looks at the file */
+    bool looking;
+    int known; /* what the last look gave: 1, it is there; a negative errno; 0: there was none */
+    uv_stat_t last;
 };
 
 /* Copies `file`. Before the loop runs. 0 or -ENOMEM. */
