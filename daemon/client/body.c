@@ -2,18 +2,15 @@
 #include "base/fd.h"
 #include "base/json_read.h"
 #include "client/answer.h"
+#include "client/ends.h"
 #include "client/options.h"
 #include "client/verdict.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-#define PIPE_SIZE (512 << 10) /* of the 64 MiB that an unprivileged user may have in all pipes */
 
 /* --- what the daemon says ----------------------------------------------------------------------- */
 
@@ -104,25 +101,11 @@ static int wait_for(struct body *body, int fd)
 
 /* --- opening ------------------------------------------------------------------------------------- */
 
-/* ends[0] is read. The socket's reader has written the byte that keeps its end an error (control/PROTOCOL.md, run). */
-static int make_ends(int ends[2], bool socket)
-{
-    int r = socket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)
-                   : pipe2(ends, O_CLOEXEC | O_NONBLOCK);
-    if (r < 0)
-        return -errno;
-    if (!socket) {
-        (void)fcntl(ends[1], F_SETPIPE_SZ, PIPE_SIZE); /* or as it is */
-        return 0;
-    }
-    return send(ends[0], "", 1, MSG_NOSIGNAL) == 1 ? 0 : -EIO;
-}
-
 static int submit(struct body *body, json_t *job, bool socket, struct error *err)
 {
     uint64_t request;
     int ends[2] = {-1, -1};
-    int r = make_ends(ends, socket);
+    int r = ends_make(ends, socket);
     if (r < 0) {
         error_set(err, r, "no %s could be made: %s", socket ? "socket" : "pipe",
                   strerrordesc_np(-r));
@@ -133,6 +116,8 @@ static int submit(struct body *body, json_t *job, bool socket, struct error *err
         r = wire_pass(&body->wire, ends[1], err);
     fd_close(&ends[1]);
     body->fd = ends[0];
+    if (r == 0 && !socket)
+        r = fd_set_nonblock(body->fd, true);
     return r;
 }
 

@@ -22,6 +22,7 @@
 #include "base/fd.h"
 #include "base/json_read.h"
 #include "base/units.h"
+#include "client/ends.h"
 #include "ctl/ask.h"
 #include "ctl/child.h"
 #include "ctl/guard.h"
@@ -38,8 +39,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define GRACE     (10 * NS_PER_SEC)
-#define PIPE_SIZE (512 << 10) /* of the 64 MiB that an unprivileged user may have in all pipes */
+#define GRACE (10 * NS_PER_SEC)
 
 struct run {
     struct ctl *ctl;
@@ -54,6 +54,7 @@ struct run {
     bool complete;      /* and COMMAND may see the end: ours is closed */
     bool reported, ended;
     bool cut;                 /* the body did not arrive whole: COMMAND was killed */
+    bool socket;              /* COMMAND reads from a socket, not from a pipe */
     bool forlorn;             /* it wants a terminal that it cannot have */
     int refused;              /* the exit status, if the daemon did not take the job */
     int signal;               /* that ends us; 0 */
@@ -131,7 +132,8 @@ static int give_up(struct run *run)
 static void leave_children(struct run *run)
 {
     struct pollfd pfd = {.fd = run->write_fd};
-    bool unread = run->write_fd >= 0 && poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLERR);
+    bool unread = run->write_fd >= 0 && poll(&pfd, 1, 0) == 1 &&
+                  (pfd.revents & (POLLERR | (run->socket ? POLLHUP : 0)));
     if (!run->command.ended || run->cut || !(run->complete || (unread && run->command.status == 0)))
         kill_command(run);
     fd_close(&run->write_fd);
@@ -446,10 +448,10 @@ static int wait_for_verdict(struct run *run)
 static int split(struct run *run, struct error *err)
 {
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return error_set(err, -errno, "no pipe could be made: %s", strerror(errno));
-    (void)fcntl(ends[1], F_SETPIPE_SZ, PIPE_SIZE); /* or as it is */
-    int r = guard_split(&run->guard, ends, args_has(&run->ctl->args, OPT_FOREGROUND), err);
+    int r = ends_make(ends, run->socket);
+    if (r < 0)
+        return error_set(err, r, "no pipe could be made: %s", strerror(-r));
+    r = guard_split(&run->guard, ends, args_has(&run->ctl->args, OPT_FOREGROUND), err);
     if (r == 1) {
         run->read_fd = ends[0];
         run->write_fd = ends[1];
@@ -479,8 +481,13 @@ static int check(const struct args *args, struct error *err)
 static int read_options(struct run *run, struct error *err)
 {
     const struct args *args = &run->ctl->args;
-    const char *grace = args_value(args, OPT_GRACE), *trailer = args_value(args, OPT_TRAILER);
+    const char *grace = args_value(args, OPT_GRACE), *trailer = args_value(args, OPT_TRAILER),
+               *standard_input = args_value(args, OPT_STDIN);
     struct error why;
+    run->socket = standard_input && strcmp(standard_input, "socket") == 0;
+    if (standard_input && !run->socket && strcmp(standard_input, "pipe") != 0)
+        return error_set(err, -EINVAL, "--stdin: '%.64s' is neither pipe nor socket",
+                         standard_input);
     run->grace = GRACE;
     if (grace && parse_duration(grace, false, &run->grace, &why) < 0)
         return error_set(err, -EINVAL, "--grace: %s", why.text);

@@ -32,6 +32,7 @@ static const struct {
     const char *value;
 } standards[] = {
     {OPT_GRACE, "10s"},
+    {OPT_STDIN, "pipe"},
     {OPT_LIMIT, "50"},
     {OPT_INTERVAL, "1s"},
     {OPT_PARSER, "count"},

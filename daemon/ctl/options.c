@@ -39,6 +39,8 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
                    "to end in after SIGTERM, once it has the whole body"},
     [OPT_FOREGROUND] = {"foreground", NULL, GROUP_RUN, FORM_NONE, NULL,
                         "the command has the terminal from its start on"},
+    [OPT_STDIN] = {"stdin", "pipe|socket", GROUP_RUN, FORM_NONE, NULL,
+                   "socket: a cut is an error to it, whoever else is killed"},
     [OPT_OUTPUT] = {"output", "FILE", GROUP_METRICS, FORM_NONE, NULL,
                     "replace a file of node_exporter's textfile collector"},
 

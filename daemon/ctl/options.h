@@ -20,6 +20,7 @@ enum opt {
     OPT_TRAILER,
     OPT_GRACE,
     OPT_FOREGROUND,
+    OPT_STDIN,
     OPT_EVERY,
     OPT_CRON,
     OPT_TIMEZONE,

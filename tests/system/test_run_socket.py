@@ -137,6 +137,45 @@ class RunSocket(penstock_test.Case):
         self.assertFalse(self.read_all(reader)[1])
         reader.close()
 
+    # --- penstockctl run --stdin socket ---------------------------------------------------------------
+
+    def run_it(self, url, *command, options=()):
+        return penstock_test.run(penstock_test.BIN / "penstockctl", "--socket", self.penstock.socket, "run", url, "--stdin", "socket", *options,
+                                 "--", *command)
+
+    def test_by_the_client(self):
+        done = self.run_it(self.web.url("/lines?n=100000"), "wc", "-l")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "100000\n", ""))
+        done = self.run_it(self.web.url("/lines?n=10"), "tail", "-n", "1", options=("--trailer", "END"))
+        self.assertEqual((done.returncode, done.stdout), (0, "END\n"))
+        done = self.run_it(self.web.url("/bytes?endless=1"), "head", "-c", "10")
+        self.assertEqual((done.returncode, len(done.stdout.encode("utf-8", "replace")) > 0), (0, True))
+        done = self.run_it(self.web.url("/lines?n=100000&cut=300000&etag=none&modified=0"), "sh", "-c", "cat >/dev/null; echo END", options=("--max-attempts", "1"))
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        done = self.run_it(self.web.url("/lines?n=9"), "cat", options=("--stdin", "fifo"))
+        self.assertEqual((done.returncode, done.stderr), (2, "penstockctl: --stdin: 'fifo' is neither pipe nor socket\n"))
+
+    def test_everybody_is_killed(self):
+        """Both processes of `run`, and the daemon: nobody is left but the command, which meets an error."""
+        for _ in range(5):
+            daemon = self.daemon()
+            begun, seen = self.dir / "begun", self.dir / "seen"
+            begun.unlink(missing_ok=True)
+            client = subprocess.Popen([penstock_test.BIN / "penstockctl", "--socket", daemon.socket, "run", "--stdin", "socket",
+                                       self.web.url("/lines?n=1000000&hold=never&hold_at=1M"), "--", "sh", "-c",
+                                       f"head -c 1000 >/dev/null; echo $$ >{begun}; cat >/dev/null && echo END >{seen}"],
+                                      start_new_session=True, stderr=subprocess.DEVNULL)
+            until(lambda: begun.exists() and begun.read_text().strip(), "the command reads")
+            pid = int(begun.read_text())
+            worker = int(open(f"/proc/{client.pid}/task/{client.pid}/children").read().split()[0])
+            for process in (client.pid, worker, daemon.pid):
+                os.kill(process, signal.SIGSTOP)
+            for process in (client.pid, worker, daemon.pid):
+                os.kill(process, signal.SIGKILL)
+            client.wait()
+            until(lambda: not os.path.exists(f"/proc/{pid}") or " Z " in open(f"/proc/{pid}/stat").read(), "the command has ended")
+            self.assertFalse(seen.exists())
+
     def refused(self, fd):
         with self.penstock.rpc() as rpc:
             rpc.pass_fd(fd, {"jsonrpc": "2.0", "id": 1, "method": "run", "params": {"url": self.web.url("/bytes?n=9")}})
