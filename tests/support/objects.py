@@ -25,9 +25,10 @@ class Objects:
         self.defined = collections.defaultdict(set)
         self.used = collections.defaultdict(set)
         objects = {}
+        others = {cache.parent for cache in where.glob("*/CMakeCache.txt")}  # builds within this one, of another time
         for path in where.rglob("*.c.o"):
             parts = path.parts
-            if "daemon" not in parts:
+            if "daemon" not in parts or others & set(path.parents):
                 continue
             last = len(parts) - 1 - parts[::-1].index("daemon")
             source = "/".join(parts[last:])[: -len(".o")]
