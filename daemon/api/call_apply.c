@@ -60,9 +60,10 @@ static struct change *change_new(struct api_call *call, size_t count, size_t rem
 /* Takes ownership of the change; with nothing in it the call is answered at once. */
 static void change_store(struct change *c)
 {
-    if (schedule_change_store(&c->change))
+    int r = schedule_change_store(&c->change);
+    if (r == 0)
         return;
-    call_reply(c->call, json_incref(c->result));
+    call_reply(c->call, r == -ENOMEM ? NULL : json_incref(c->result));
     change_free(c);
 }
 

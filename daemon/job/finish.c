@@ -407,6 +407,20 @@ void job_not_begun(struct job *job, const struct cause *cause)
         job_finish(job, JOB_FAILED, cause);
 }
 
+bool finish_will_retry(const struct job *job)
+{
+    const struct cause *cause = attempt_cause(job->attempt);
+    return cause && !cause->cancelled && !cause->interrupted &&
+           worth_retrying(job->attempt, cause) && may_retry(job);
+}
+
+static void finish_cancelled(struct job *job)
+{
+    struct cause cause = {.cancelled = true};
+    snprintf(cause.message, sizeof cause.message, "%s", job->cancel_reason);
+    job_finish(job, JOB_CANCELLED, &cause);
+}
+
 static void conclude(struct job *job)
 {
     const struct cause *cause = attempt_cause(job->attempt);
@@ -420,6 +434,8 @@ static void conclude(struct job *job)
         interrupt(job, cause, 0);
     else if (cause->interrupted)
         job_finish(job, JOB_CANCELLED, cause);
+    else if (job->cancel_reason)
+        finish_cancelled(job);
     else if (worth_retrying(job->attempt, cause) && may_retry(job))
         retry(job, cause);
     else

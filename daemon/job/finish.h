@@ -18,6 +18,9 @@ void job_release(struct job *job);
 /* It was claimed, and its attempt could not begin: it is tried again if the cause is worth it, or fails. */
 void job_not_begun(struct job *job, const struct cause *cause);
 
+/* The job runs, and is to be cancelled; its attempt has come to an end of its own. Will it be tried again? */
+bool finish_will_retry(const struct job *job);
+
 /* The timer: lines that there was no memory for. */
 void finish_check_words(struct jobs *jobs);
 

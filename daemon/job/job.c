@@ -146,7 +146,6 @@ void job_free(struct job *job)
     buf_deinit(&job->verdict_line.text);
     free(job->hop_url);
     free(job->kept);
-    free(job->cancel_reason);
     free(job);
 }
 

@@ -95,7 +95,7 @@ struct job {
     uint64_t abandon_at;            /* when an aborted parser is given up; 0: not aborted */
     char *hop_url;                  /* PLACE_HOPPING */
     struct remote remote;           /* of `run` */
-    char *cancel_reason;            /* cancelled while the store was asked: claim, postpone */
+    const char *cancel_reason;      /* a constant; cancelled while that cannot be carried out yet */
     void *owned;                    /* by whoever has set jobs->hooks */
     struct store_schedule_end end;  /* filled in by hooks->ending */
 

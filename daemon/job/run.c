@@ -268,8 +268,8 @@ void job_continue(struct job *job)
 static bool set_cancel_reason(struct job *job, const char *reason)
 {
     if (!job->cancel_reason)
-        job->cancel_reason = strdup(reason);
-    return job->cancel_reason;
+        job->cancel_reason = reason;
+    return true;
 }
 
 bool job_cancel(struct job *job, const char *reason)
@@ -290,7 +290,10 @@ bool job_cancel(struct job *job, const char *reason)
     case PLACE_HOPPING:
         expect_return(job);
         remote_abort(job);
-        return attempt_cancel(job->attempt, false, reason);
+        if (attempt_cancel(job->attempt, false, reason))
+            return true;
+        /* Its attempt fails already: it is cancelled in place of being tried again, if it would be. */
+        return finish_will_retry(job) && set_cancel_reason(job, reason);
     case PLACE_ENDING: /* on its way back to the queue: it is cancelled once it is there */
         return job->ending != ENDING_FINAL && set_cancel_reason(job, reason);
     }

@@ -1,7 +1,6 @@
 #include "schedule/change.h"
 
 #include "base/list.h"
-#include "base/log.h"
 #include "job/drain.h"
 #include "job/job.h"
 #include "schedule/schedules.h"
@@ -19,7 +18,8 @@ int schedule_change_init(struct schedule_change *c, struct schedules *schedules,
     c->rows = calloc(rows + 1, sizeof *c->rows);
     c->removed = calloc(removed + 1, sizeof *c->removed);
     c->specs = specs ? calloc(rows + 1, sizeof *c->specs) : NULL;
-    return c->rows && c->removed && (c->specs || !specs) ? 0 : -ENOMEM;
+    c->blanks = calloc(rows + 1, sizeof *c->blanks);
+    return c->rows && c->removed && c->blanks && (c->specs || !specs) ? 0 : -ENOMEM;
 }
 
 void schedule_change_deinit(struct schedule_change *c)
@@ -28,7 +28,10 @@ void schedule_change_deinit(struct schedule_change *c)
         store_schedule_free(c->rows[i]);
         if (c->specs)
             schedule_spec_deinit(&c->specs[i]);
+        if (c->blanks)
+            free(c->blanks[i]);
     }
+    free(c->blanks);
     for (size_t i = 0; i < c->removed_count; i++)
         free(c->removed[i]);
     free(c->specs);
@@ -80,8 +83,19 @@ static void take_row(struct schedule_change *c, size_t i)
         redefine(s, row, spec);
     else if (!spec)
         store_schedule_free(row); /* it has gone meanwhile */
-    else if (schedules_add(c->schedules, row, spec) < 0)
-        log_error("no memory for a schedule: it does not run until the daemon is started again");
+    else {
+        (void)schedules_add(c->schedules, c->blanks[i], row, spec); /* its name is not there */
+        c->blanks[i] = NULL;
+    }
+}
+
+/* What is stored is there in memory too. */
+static bool make_blanks(struct schedule_change *c)
+{
+    for (size_t i = 0; c->specs && i < c->count; i++)
+        if (!schedules_find(c->schedules, c->rows[i]->name) && !(c->blanks[i] = schedule_blank()))
+            return false;
+    return true;
 }
 
 static void on_stored(struct mail *mail)
@@ -103,12 +117,14 @@ static void on_stored(struct mail *mail)
     drain_allow(schedules->jobs);
 }
 
-bool schedule_change_store(struct schedule_change *c)
+int schedule_change_store(struct schedule_change *c)
 {
     struct store *store = c->schedules->jobs->config.store;
     assert(jobs_are_current(c->schedules->jobs));
     if (c->count == 0 && c->removed_count == 0)
-        return false;
+        return -ENOENT;
+    if (!make_blanks(c))
+        return -ENOMEM;
     c->put = (struct store_schedule_put){.rows = (const struct store_schedule *const *)c->rows,
                                          .count = c->count,
                                          .removed = (const char *const *)c->removed,
@@ -117,5 +133,5 @@ bool schedule_change_store(struct schedule_change *c)
     c->schedules->changing = true;
     drain_defer(c->schedules->jobs);
     store->engine->schedule_put(store, &c->put);
-    return true;
+    return 0;
 }

@@ -16,6 +16,7 @@ struct schedule_change {
     struct schedules *schedules;
     struct store_schedule **rows;
     struct schedule_spec *specs; /* of each row; NULL: those of the schedules stay */
+    struct schedule **blanks;    /* private: of each row with a spec, for a schedule that is new */
     size_t count;                /* of rows (and specs) that are made or changed */
     char **removed;
     size_t removed_count;
@@ -29,7 +30,7 @@ int schedule_change_init(struct schedule_change *change, struct schedules *sched
                          size_t removed, bool specs);
 void schedule_change_deinit(struct schedule_change *change);
 
-/* False: there is nothing in it, and nothing is told. */
-bool schedule_change_store(struct schedule_change *change);
+/* 0; -ENOENT: there is nothing in it, or -ENOMEM: then nothing is told. */
+int schedule_change_store(struct schedule_change *change);
 
 #endif

@@ -267,7 +267,7 @@ static void take(struct schedules *schedules, struct store_schedule *row)
     struct schedule_spec spec = {0};
     int r = read_stored(row->spec, &spec, &err);
     const char *name = row->name;
-    int added = schedules_add(schedules, row, &spec);
+    int added = schedules_add(schedules, NULL, row, &spec);
     struct schedule *s = added == 0 ? schedules_find(schedules, name) : NULL;
     if (!s)
         log_error("no memory for a schedule: it does not run until the daemon is started again");

@@ -51,10 +51,15 @@ static void schedule_free(struct schedule *s)
     free(s);
 }
 
-int schedules_add(struct schedules *schedules, struct store_schedule *row,
+struct schedule *schedule_blank(void)
+{
+    return calloc(1, sizeof(struct schedule));
+}
+
+int schedules_add(struct schedules *schedules, struct schedule *blank, struct store_schedule *row,
                   struct schedule_spec *spec)
 {
-    struct schedule *s = calloc(1, sizeof *s);
+    struct schedule *s = blank ? blank : schedule_blank();
     if (!s) {
         store_schedule_free(row);
         schedule_spec_deinit(spec);

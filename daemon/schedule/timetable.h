@@ -53,8 +53,11 @@ struct schedule *schedules_after(struct schedules *schedules,
 struct schedule *schedules_first(const struct schedules *schedules);
 struct schedule *schedule_next(const struct schedule *schedule);
 
-/* Takes ownership of spec and row; -EEXIST if there is one of that name. */
-int schedules_add(struct schedules *schedules, struct store_schedule *row,
+/* Room for one, to be had before it is stored; it is given to schedules_add or to free(). NULL: no memory. */
+struct schedule *schedule_blank(void);
+
+/* Takes ownership of all three; `blank` may be NULL. -EEXIST if there is one of that name; -ENOMEM only without a blank. */
+int schedules_add(struct schedules *schedules, struct schedule *blank, struct store_schedule *row,
                   struct schedule_spec *spec);
 void schedules_remove(struct schedules *schedules, struct schedule *schedule);
 

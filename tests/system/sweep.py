@@ -9,6 +9,7 @@ By hand: PENSTOCK_SWEEP_AT=N plays run N of each sweep alone and tells on standa
 import json
 import mmap
 import os
+import signal
 import struct
 import subprocess
 import time
@@ -310,5 +311,11 @@ class Sweep:
         if AT:
             print(self.daemon.errors())
         if self.daemon.alive():
-            self.daemon.stop()
+            self.daemon.signal(signal.SIGTERM)
+            try:
+                self.daemon.process.wait(PATIENT)
+            except subprocess.TimeoutExpired:
+                self.fault("hangs", "end", "it does not end")
+        if self.daemon in self.test.daemons:
+            self.test.daemons.remove(self.daemon)
         return self

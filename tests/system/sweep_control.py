@@ -99,13 +99,12 @@ def scrape(run):
 def cancel(run):
     rpc = run.rpc()
     url = run.url("/lines?endless=1&drip=1,1000")
-    job = run.acknowledged(run.call(rpc, "submit", {"url": url})["id"])
-    try:
-        told = run.call(rpc, "cancel", {"id": job})
-        if told["cancelled"] != [job]:
-            raise Wrong(f"cancel of {job} answered {told}")
-    finally:
-        run.later(lambda: run.call(run.rpc(), "cancel", {"id": job}))
+    mine = {"play": str(run.sweep.plays)}
+    run.later(lambda: run.call(run.rpc(), "cancel", {"label": mine}))
+    job = run.acknowledged(run.call(rpc, "submit", {"url": url, "labels": mine})["id"])
+    told = run.call(rpc, "cancel", {"id": job})
+    if told["cancelled"] != [job]:
+        raise Wrong(f"cancel of {job} answered {told}")
     if run.ended(job)["state"] != "cancelled":
         raise Wrong(f"job {job} was cancelled: {run.ended(job)}")
 

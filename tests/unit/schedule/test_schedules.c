@@ -93,7 +93,7 @@ static int put(const char *name, const char *path, const char *timing, int64_t n
     c.change.rows[0] = row;
     c.change.count = 1;
     c.change.done = on_changed;
-    assert_true(schedule_change_store(&c.change));
+    assert_int_equal(schedule_change_store(&c.change), 0);
     assert_true(schedules->changing);
     WORLD_WAIT(w, c.done);
     assert_false(schedules->changing);
@@ -128,7 +128,7 @@ static void test_change(void **state)
     c.change.removed[0] = strdup("b");
     c.change.removed_count = 1;
     c.change.done = on_changed;
-    assert_true(schedule_change_store(&c.change));
+    assert_int_equal(schedule_change_store(&c.change), 0);
     assert_non_null(schedules_find(schedules, "b")); /* until it is stored */
     WORLD_WAIT(w, c.done);
     assert_null(schedules_find(schedules, "b"));
@@ -140,7 +140,7 @@ static void test_a_change_with_nothing_in_it(void **state)
     (void)state;
     struct changed c = {.done = false};
     assert_int_equal(schedule_change_init(&c.change, schedules, 0, 0, false), 0);
-    assert_false(schedule_change_store(&c.change));
+    assert_int_equal(schedule_change_store(&c.change), -ENOENT);
     assert_false(schedules->changing);
     schedule_change_deinit(&c.change);
 }
