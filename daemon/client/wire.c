@@ -1,5 +1,6 @@
 #include "client/wire.h"
 #include "base/fd.h"
+#include "base/json_read.h"
 #include "client/address.h"
 
 #include <errno.h>
@@ -56,8 +57,11 @@ int wire_send(struct wire *wire, const char *method, json_t *params, uint64_t *r
 {
     char *text = request_text(method, params, wire->requests + 1);
     int r = 0;
-    if (!text)
+    /* Once this program has gone without memory a request may lack a part, and ask for something else. */
+    if (!text || json_lost() > 0) {
+        free(text);
         return error_set(err, -ENOMEM, "out of memory");
+    }
     size_t len = strlen(text);
     if (len > WIRE_MAX_LINE)
         r = error_set(err, -EMSGSIZE, "the request has %zu bytes; a line may have 1 MiB", len);

@@ -147,13 +147,13 @@ static void check_end(struct stream *s)
     s->ready(s);
 }
 
-/* For want of memory an id may not be noted: then `end` fails to come should its key be submitted again. */
 static void note_verdict(struct stream *s, uint64_t job)
 {
     if (idset_remove(&s->open, job))
         s->ending = true;
-    if (s->mode == STREAM_SUBMITS)
-        (void)idset_add(&s->told, job);
+    /* Not noted, it would be waited for in vain should its key be submitted again. */
+    if (s->mode == STREAM_SUBMITS && idset_add(&s->told, job) < 0)
+        lose_verdict(s);
     check_end(s);
 }
 
@@ -381,8 +381,8 @@ static void open_submitted(struct stream *s, const json_t *item)
         return;
     if (idset_has(&s->told, (uint64_t)id))
         s->ending = true;
-    else
-        (void)idset_add(&s->open, (uint64_t)id);
+    else if (idset_add(&s->open, (uint64_t)id) < 0)
+        lose_verdict(s);
 }
 
 void stream_submitted(struct stream *stream, const json_t *result)

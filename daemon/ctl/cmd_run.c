@@ -79,9 +79,11 @@ static int report(struct run *run)
     uint64_t request;
     if (run->reported || run->ctl->conn.wire.closed)
         return 0;
-    run->reported = true;
     json_t *params =
         json_pack("{s:I, s:i}", "id", (json_int_t)run->id, "status", run->command.status);
+    if (!params)
+        return -ENOMEM;
+    run->reported = true;
     return wire_send(&run->ctl->conn.wire, "exited", params, &request, &err);
 }
 

@@ -28,11 +28,6 @@ class Allocations(penstock_test.Case):
         most = STARTS if name.startswith("start") else RUNS
         self.judge(sweep_programs.PROGRAMS[name](self, name).sweep(most=most))
 
-    def test_all_that_follow_fail_too(self):
-        """Not one allocation but a hundred in a row."""
-        for name in ("submit", "views", "schedules"):
-            self.judge(sweep.Sweep(self, name, sweep_control.SCENARIOS[name], span=100).sweep(most=RUNS // 4))
-
 
 for scenario in sweep_control.SCENARIOS:
     setattr(Allocations, f"test_{scenario}", lambda self, name=scenario: self.check_control(name))
