@@ -176,7 +176,7 @@ run "grep '\"event\":\"verdict\"' $(q "$log")"
 
 # --- half a body ------------------------------------------------------------------------------------------------
 half="$sample_url?cut=$((size / 2))&etag=none&modified=0"
-printf '\nNow %s again, its connection dying half-way (and no ETag by which to resume it).\n' "$name"
+printf '\nNow %s, with a connection that dies half-way (and no ETag by which to resume it).\n' "$name"
 run "wc -l <$(q "$dir/www/$name")"
 run "curl -s '$half' | wc -l   # wrong, and nobody is told"
 run "penstockctl submit '$half' --parser $sample_parser --max-attempts 1 --wait"

@@ -32,7 +32,6 @@ static void set_last(json_t *view, const struct store_schedule *row)
 
 static json_t *view(const struct jobs *jobs, const struct schedule *s)
 {
-    static const char *const shown[] = {"every", "cron", "timezone", "jitter", "parser", "labels"};
     const struct store_schedule *row = s->row;
     json_t *asked = json_read_text(row->spec, 0, NULL);
     const char *url = json_string_value(json_object_get(asked, "url"));
@@ -41,11 +40,8 @@ static json_t *view(const struct jobs *jobs, const struct schedule *s)
         json_note_lost();
     json_t *view = json_pack("{s:s, s:s*}", "name", row->name, "url", shown_url);
     free(shown_url);
-    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
-        json_t *value = json_object_get(asked, shown[i]);
-        if (value)
-            json_object_set(view, shown[i], value);
-    }
+    if (view && asked && json_object_update_missing(view, asked) < 0)
+        json_note_lost();
     json_decref(asked);
     json_object_set_new(view, "paused", json_boolean(row->paused));
     if (!row->paused && s->spec.job)

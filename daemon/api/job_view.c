@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/json_read.h"
 #include "job/admission.h"
+#include "job/host.h"
 #include "job/job.h"
 #include "terms/spec_redact.h"
 
@@ -70,6 +71,15 @@ static char *shown_url(const struct jobs *jobs, const struct store_job *row)
     return shown;
 }
 
+/* When its host, which is broken, is tried again. */
+static void set_host_retry(json_t *view, const struct host *host)
+{
+    uint64_t now = clock_now();
+    if (host && host->pace.breaker == BREAKER_OPEN && host->pace.retry_at > now)
+        json_object_set_new(view, "host_retry_in",
+                            json_real((double)(host->pace.retry_at - now) / NS_PER_SEC));
+}
+
 json_t *view_job(struct jobs *jobs, const struct store_job *stored)
 {
     const struct job *job = job_find(jobs, stored->id);
@@ -99,6 +109,8 @@ json_t *view_job(struct jobs *jobs, const struct store_job *stored)
     const char *what = view_waiting_for(jobs, row, job);
     if (what)
         json_object_set_new(view, "waiting_for", json_string(what));
+    if (what && strcmp(what, "host") == 0)
+        set_host_retry(view, host_find(jobs, row->host));
     if (job && job->attempt && row->state == JOB_RUNNING)
         json_object_set_new(view, "running", view_running(job));
     set_text(view, "verdict", row->verdict);

@@ -48,6 +48,9 @@ void job_view_read(const json_t *object, struct job_view *ret_view)
         .status = number(holder(object, "status"), "status"),
         .seconds = -1,
     };
+    const json_t *retry_in = json_object_get(object, "host_retry_in");
+    if (json_is_number(retry_in))
+        view.host_retry_in = json_number_value(retry_in);
     const json_t *total = json_object_get(seconds, "total");
     if (json_is_number(total))
         view.seconds = json_number_value(total);

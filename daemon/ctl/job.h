@@ -16,7 +16,8 @@ struct job_view {
     const char *error_kind, *error_message;
     const char *verified_by, *waiting_for, *due;
     int64_t bytes, length, records, status;
-    double seconds; /* total */
+    double seconds;       /* total */
+    double host_retry_in; /* seconds; 0: its host is not broken */
     bool ended, done;
 };
 

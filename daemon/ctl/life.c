@@ -111,7 +111,10 @@ static void put_waiting(struct buf *b, const json_t *job)
         return;
     buf_puts(b, "; at the moment it waits for: ");
     put(b, what);
-    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++)
+    double retry_in = number(job, "host_retry_in");
+    if (retry_in >= 0)
+        buf_printf(b, ", which is broken and tried again in %.0f s", retry_in);
+    for (size_t i = 0; retry_in < 0 && i < sizeof waits / sizeof *waits; i++)
         if (strcmp(waits[i].name, what) == 0)
             buf_printf(b, " (%s)", waits[i].meaning);
 }

@@ -67,6 +67,10 @@ static void put_reason(struct buf *b, const struct job_view *view)
         buf_printf(b, "%.0f s", due > now ? ceil((double)(due - now) / 1e6) : 0.0);
         return;
     }
+    if (view->host_retry_in > 0) {
+        buf_printf(b, "  host broken, tried again in %.0f s", ceil(view->host_retry_in));
+        return;
+    }
     buf_puts(b, "  waits for ");
     text_put_safe(b, view->waiting_for, strlen(view->waiting_for));
 }

@@ -58,6 +58,18 @@ static struct chunk *chunk_for(struct apply *a, size_t bytes)
     return c->schedules && c->lines ? c : NULL;
 }
 
+/* What `--json schedule list` tells besides what was asked for. A list is an export: without these it can be applied. */
+static void drop_told(json_t *schedule)
+{
+    static const char *const told[] = {"paused",   "next",    "runs",        "skipped",
+                                       "failures", "failing", "conditional", "last_job",
+                                       "running",  "last",    "last_done",   "problem"};
+    if (!json_is_object(schedule) || !json_object_get(schedule, "runs"))
+        return;
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        json_object_del(schedule, told[i]);
+}
+
 /* True if it may be sent; else it was told. */
 static bool check_line(struct apply *a, const json_t *schedule, uint64_t line)
 {
@@ -69,6 +81,13 @@ static bool check_line(struct apply *a, const json_t *schedule, uint64_t line)
     }
     if (!name) {
         bad_line(a, line, "name: it is missing, or no string");
+        return false;
+    }
+    const char *url = json_string_value(json_object_get(schedule, "url"));
+    if (url && strstr(url, "***")) {
+        bad_line(a, line,
+                 "url: it was listed without its secret (***); write it as it is, or use a "
+                 "credential");
         return false;
     }
     json_t *first = json_object_get(a->names, name);
@@ -88,6 +107,7 @@ static int take_line(struct apply *a, const char *text, size_t len, uint64_t lin
         bad_line(a, line, why.text);
         return 0;
     }
+    drop_told(schedule);
     if (!check_line(a, schedule, line)) {
         json_decref(schedule);
         return 0;

@@ -75,7 +75,7 @@ static int mend(struct log_file *file, int read_fd)
 {
     struct stat st;
     uint64_t start;
-    bool ours;
+    bool ours = false;
 
     if (fstat(file->fd, &st) < 0)
         return -errno;

@@ -10,6 +10,7 @@ import unittest
 
 import penstock_test
 from penstock_test import BIN, until
+from test_top import Terminal
 
 CTL = BIN / "penstockctl"
 
@@ -119,6 +120,24 @@ class WayOn(penstock_test.Case):
                 self.assertIn(f"(penstockctl explain {number})", self.on_terminal(*ctl, *command))
         self.assertIn("(penstockctl explain 1)", self.on_terminal(*ctl, "wait", "1"))
         self.assertNotIn("explain", daemon.ctl("wait", "1", check=1).stdout)
+
+    def test_a_host_that_is_broken(self):
+        """Whoever waits at a terminal is told why, and for how long."""
+        daemon = self.daemon({"fetch.breaker_failures": "1", "fetch.breaker_cooldown": "1h", "fetch.retry_delay": "1ms"})
+        url = "http://127.0.0.1:9/"  # where nobody listens
+        daemon.job(url, max_attempts=1)
+        job = daemon.submit(url)
+        until(lambda: daemon.call("show", {"id": job}).get("host_retry_in"), "the host rests")
+        self.assertRegex(daemon.ctl("explain", job, check=0).stdout, r"waits for: host, which is broken and tried again in \d+ s")
+        for command in (f"wait {job}", f"run {url} -- cat"):
+            with self.subTest(command=command):
+                terminal = Terminal(self, 100, 10)
+                terminal.start(f"clear; {CTL} --socket {daemon.socket} {command}")
+                terminal.shows(r"host broken, tried again in [\d]+ s")
+                terminal.type("C-c")
+                terminal.shows(r"interrupted")
+                terminal.tmux("kill-server")
+        daemon.ctl("cancel", job, check=0)
 
 
 if __name__ == "__main__":

@@ -391,6 +391,23 @@ class Files(Scheduling):
         self.assertGreater(len(set(due)), 150)
         self.assertLess(max(due.count(d) for d in set(due)), 12)
 
+    def test_a_list_is_an_export(self):
+        """What `--json schedule list` says can be applied again, here without a change and elsewhere as it was."""
+        daemon, other = self.daemon(), self.daemon()
+        feeds = [{**f, "max_body": "5M", "labels": {"a": "b"}, "options": {}, "headers": ["X-A: b"]} for f in self.feeds(3)]
+        feeds += [{"name": "cron", "url": self.web.url("/lines?n=1"), "cron": "0 3 * * *", "timezone": "Europe/Berlin"}]
+        self.apply(daemon, feeds)
+        daemon.call("wait", {"ids": [daemon.call("schedule_run", {"name": "feed000"})["id"]]})
+        export = self.wrote("export.jsonl", daemon.ctl("--json", "schedule", "list", check=0).stdout)
+        self.assertEqual(daemon.ctl("schedule", "apply", export, check=0).stdout, "0 created, 0 updated, 4 unchanged, 0 removed\n")
+        other.ctl("schedule", "apply", export, check=0)
+        self.assertEqual(self.apply(other, feeds).stdout, "0 created, 0 updated, 4 unchanged, 0 removed\n")
+        secret = [{"name": "secret", "url": self.web.url("/lines?token=abc"), "every": "1h"}]
+        self.apply(daemon, secret)
+        export = self.wrote("export.jsonl", daemon.ctl("--json", "schedule", "list", check=0).stdout)
+        self.assertNotIn("abc", export.read_text())
+        self.assertIn("it was listed without its secret (***)", other.ctl("schedule", "apply", export, check=3).stderr)
+
     def test_400_feeds_run(self):
         daemon = self.durable()
         self.apply(daemon, self.feeds(400, jitter="1s"))

@@ -190,6 +190,9 @@ static void test_progress_line(void **state)
     view.state = "queued";
     view.bytes = view.records = -1;
     CHECK("42 queued  waits for origin", progress_put(&b, &view, &rate, 0, 1));
+    view.waiting_for = "host";
+    view.host_retry_in = 21.3;
+    CHECK("42 queued  host broken, tried again in 22 s", progress_put(&b, &view, &rate, 0, 1));
 }
 
 int main(void)
