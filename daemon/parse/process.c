@@ -217,12 +217,6 @@ static void run_clock(struct run *run, uint64_t now)
     }
 }
 
-static void stop_clock(struct run *run)
-{
-    run->completed = true;
-    run_clock(run, clock_now());
-}
-
 /* --- what comes ----------------------------------------------------------------------------------- */
 
 static bool shut(const struct run *run)
@@ -563,7 +557,8 @@ static void process_run(struct parse_task *task)
     if (run.decode.running)
         fd_close(&run.read_fd);
     process_decode_wait(&run.decode);
-    stop_clock(&run);
+    run.completed = true; /* stops the clock */
+    run_clock(&run, clock_now());
     task->result = drain_body(&run, judge(&run, status));
     fd_close(&run.read_fd);
     process_decode_deinit(&run.decode);
