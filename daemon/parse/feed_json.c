@@ -69,6 +69,13 @@ static int fail_memory(struct feed_json *j)
     return fail(j, KIND_RESOURCES, 0, "out of memory");
 }
 
+static int fail_unread(struct feed_json *j, const json_error_t *why)
+{
+    if (json_error_code(why) == json_error_out_of_memory)
+        return fail_memory(j);
+    return fail(j, KIND_PARSER_FAILED, j->cut_line, why->text);
+}
+
 /* --- an item --------------------------------------------------------------------------------------- */
 
 /* A string's text, or a number's; NULL for anything else. */
@@ -194,7 +201,7 @@ static int take_item(struct feed_json *j, const char *text, size_t len)
         return fail_memory(j);
     json_t *item = json_read(j->quoted.data, j->quoted.len, JSON_ALLOW_NUL, &why);
     if (!item)
-        return fail(j, KIND_PARSER_FAILED, j->cut_line, why.text);
+        return fail_unread(j, &why);
     feed_entry_reset(&j->entry);
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
         keep(j, members[i].field, json_object_get(item, members[i].name), members[i].type);
@@ -227,7 +234,7 @@ static int take_member(struct feed_json *j, const char *text, size_t len)
     json_error_t why;
     json_t *value = json_read(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
     if (!value)
-        return fail(j, KIND_PARSER_FAILED, j->cut_line, why.text);
+        return fail_unread(j, &why);
     const char *string = json_string_value(value);
     if (string && is_name(j, "version"))
         j->version = strstr(string, "jsonfeed.org") != NULL;

@@ -156,6 +156,9 @@ static const struct scene texts[] = {
           "<feed xmlns=\"http://www.w3.org/2005/Atom\"><title>t</title><entry><id>1</id><content "
           "type=\"text/plain\">aGVsbG8=</content><link rel=\"enclosure\" href=\"http://a/b\" "
           "length=\"1\"/><category term=\"x\"/><author><name>n</name></author></entry></feed>"),
+    SCENE(parser_feed, NULL, "application/feed+json",
+          "{\"version\":\"https://jsonfeed.org/version/1.1\",\"title\":\"t\",\"items\":[{\"id\":"
+          "\"1\",\"content_text\":\"x\"}]}"),
     SCENE(parser_fixed, "columns=a:3 b:2 c:*", NULL, "one12three\n"),
     SCENE(parser_json, NULL, NULL, "[{\"a\":[1,2,\"x\\u00e4\"]},true,1e5]"),
     SCENE(parser_json, "pointer=/a/b", NULL, "{\"x\":1,\"a\":{\"b\":[1,{\"c\":2}]}}"),
