@@ -59,6 +59,10 @@ void rpc_passed(struct rpc *rpc, int fd)
 {
     fd_close(&rpc->fd); /* nobody asked for it */
     rpc->fd = fd;
+    if (!fd_is_local(fd)) {
+        fd_close_foreign(&rpc->fd);
+        rpc->fd = FD_UNUSABLE;
+    }
 }
 
 static void batch_unref(struct batch *batch)

@@ -97,6 +97,10 @@ static ssize_t receive(struct session *s, char *data, size_t size)
                          .msg_iovlen = 1,
                          .msg_control = &control,
                          .msg_controllen = sizeof control};
+    if (fd_closing() >= FD_CLOSING_MAX) { /* the kernel drops what comes without waiting */
+        msg.msg_control = NULL;
+        msg.msg_controllen = 0;
+    }
     ssize_t n = recvmsg(s->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     if (n < 0)
         return -errno;

@@ -1,10 +1,11 @@
 #include "parse/given.h"
 
+#include "base/fd.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #define DROP_MAX \
     4096 /* bytes that a client may have written; with more of them the end stays an error */
@@ -37,15 +38,16 @@ static int check_socket(int fd, uid_t uid, struct error *err)
 
 int given_check(int fd, uid_t uid, struct error *err)
 {
-    struct stat st;
     int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
-    if (fd < 0)
+    if (fd == -1)
         return error_set(err, -EINVAL, "run: no descriptor came with the request");
-    if (flags >= 0 && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
+    if (given_is_socket(fd))
         return check_socket(fd, uid, err);
-    if (flags < 0 || fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || (flags & O_ACCMODE) != O_WRONLY)
-        return error_set(err, -EINVAL,
-                         "run: the descriptor is neither the write end of a pipe nor a socket");
+    if (flags < 0 || !fd_is_local(fd) || (flags & O_ACCMODE) != O_WRONLY)
+        return error_set(
+            err, -EINVAL,
+            "run: the descriptor is neither the write end of a pipe nor one of a pair of "
+            "unix stream sockets");
     return 0;
 }
 

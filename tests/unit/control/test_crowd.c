@@ -2,8 +2,11 @@
  * thread, which is the test's. */
 #include "control/control.h"
 
+#include "base/fd.h"
 #include "world.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <time.h>
 
 #define MIB   ((size_t)1 << 20)
@@ -194,6 +197,74 @@ static void test_a_follower_is_told(void **state)
     world_deinit(&w);
 }
 
+/* A connection that lingers: its last close waits until its peer has read everything. */
+static int lingering(int *ret_peer)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    struct linger linger = {.l_onoff = 1, .l_linger = 20};
+    static char data[1 << 16];
+    int listener = socket(AF_INET, SOCK_STREAM, 0), fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, len), 0);
+    *ret_peer = accept(listener, NULL, NULL);
+    close(listener);
+    while (send(fd, data, sizeof data, MSG_DONTWAIT) > 0)
+        ;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger), 0);
+    return fd;
+}
+
+static void pass(struct client *c, int fd)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec iov = {.iov_base = (char[]){"\n"}, .iov_len = 1};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof control};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(head), &fd, sizeof fd);
+    assert_int_equal(sendmsg(c->fd, &msg, 0), 1);
+}
+
+/* What a client gives away may be anything, and to close it may take long. */
+static void test_a_descriptor_that_lingers_holds_nobody_up(void **state)
+{
+    struct world w;
+    struct client giver, other;
+    int peer;
+    (void)state;
+    start(&w, 1000, -1, 0);
+    client_init(&w, &giver);
+    client_init(&w, &other);
+    int fd = lingering(&peer);
+    pass(&giver, fd);
+    close(fd); /* the daemon has the last one */
+    client_ask(&giver, 1, "ping", "{}");
+    uint64_t before = clock_now();
+    expect_id(&giver, 1);
+    client_deinit(&giver);
+    while (control_clients(w.control) > 1)
+        turn(&w);
+    client_ask(&other, 1, "ping", "{}");
+    expect_id(&other, 1);
+    assert_true(clock_now() - before < 10 * NS_PER_SEC);
+    close(peer); /* which ends the waiting as well */
+    while (fd_closing() > 0)
+        turn(&w);
+    client_deinit(&other);
+    world_deinit(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_long_lines_hold_nobody_up),
         cmocka_unit_test(test_who_holds_most_must_go),
         cmocka_unit_test(test_a_follower_is_told),
+        cmocka_unit_test(test_a_descriptor_that_lingers_holds_nobody_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
