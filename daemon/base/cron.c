@@ -191,10 +191,22 @@ static bool day_fits(const struct cron *c, int64_t naive)
     return (c->months >> (tm.tm_mon + 1) & 1) && (either ? day || weekday : day && weekday);
 }
 
+/* The beginning of the next day that may fit: of the next month, if none of this one's does. */
+static int64_t day_after(const struct cron *c, int64_t naive)
+{
+    struct tm tm;
+    time_t t = (time_t)naive;
+    gmtime_r(&t, &tm);
+    if (c->months >> (tm.tm_mon + 1) & 1)
+        return floor_to(naive, DAY) + DAY;
+    struct tm first = {.tm_year = tm.tm_year, .tm_mon = tm.tm_mon + 1, .tm_mday = 1};
+    return (int64_t)timegm(&first);
+}
+
 static bool ever(const struct cron *c)
 {
     int64_t from = INT64_C(946684800); /* 2000-01-01: a leap year with a Saturday first */
-    for (int64_t day = from; day < from + YEARS; day += DAY)
+    for (int64_t day = from; day < from + YEARS; day = day_after(c, day))
         if (day_fits(c, day))
             return true;
     return false;
@@ -248,7 +260,7 @@ static int64_t next_fixed(const struct cron *c, const struct zone *zone, int64_t
     int64_t naive = floor_to(local, 60) + 60; /* first_moment rises with it */
     for (int64_t end = naive + YEARS; naive < end;) {
         if (!day_fits(c, naive)) {
-            naive = floor_to(naive, DAY) + DAY;
+            naive = day_after(c, naive);
             continue;
         }
         if (time_fits(c, naive)) {
@@ -264,7 +276,9 @@ static int64_t next_fixed(const struct cron *c, const struct zone *zone, int64_t
 /* To a moment from which on the day may be another; offsets are multiples of a quarter of an hour. */
 static int64_t skip_day(const struct cron *c, const struct zone *zone, int64_t utc, int64_t local)
 {
-    int64_t day = floor_to(local, DAY), far = utc + DAY - 3600;
+    int64_t day = floor_to(local, DAY), far = utc + DAY - 3600, rest = day_after(c, local) - local;
+    if (rest > 3 * DAY) /* most of a month; no change of the clocks is of more than a day */
+        return floor_to(utc + rest - 2 * DAY, 900);
     if (!day_fits(c, day + DAY) && floor_to(far + zone_offset(zone, far), DAY) <= day + DAY)
         return floor_to(far, 900);
     return floor_to(utc, 900) + 900;

@@ -41,6 +41,11 @@ class Bench(penstock_test.Case):
         self.assertEqual(rows["done, and not one whole version"]["ours"], 0)
         self.assertEqual(rows["jobs"]["ours"], rows["done"]["ours"] + rows["failed"]["ours"])
 
+    def test_attacks(self):
+        rows = self.rows("attacks")
+        self.assertTrue(all(row["ours"] > 0 for row in rows["rows"]))
+        self.assertEqual(len(rows["rows"]) % 3, 0)  # p50, p99 and the longest of each
+
     def test_instructions(self):
         counts = {row["what"]: row["ours"] for row in self.rows("instructions")["rows"]}
         self.assertEqual(len(counts), 1)

@@ -643,6 +643,7 @@ class Restart(Scheduling):
             db.execute("DROP INDEX jobs_schedule")
             for column in ("schedule", "history", "interrupted", "torn"):
                 db.execute(f"ALTER TABLE jobs DROP COLUMN {column}")
+            db.execute("DELETE FROM counts WHERE state=6")  # the bytes of what is queued
             db.execute("PRAGMA user_version=1")
         db.close()
         daemon = self.durable()
