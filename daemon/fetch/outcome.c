@@ -234,6 +234,14 @@ static void ended_well(struct transfer_impl *impl, const char *at)
         truncated(impl, at);
         return;
     }
+    bool until_close = !head_bodiless(head) && head->content_length < 0 &&
+                       !head->transfer_encodings && head->version < 20;
+    if (until_close && tls_answer_cut(impl->answer)) { /* so do later libcurls */
+        impl_fail(impl, KIND_TRUNCATED,
+                  "%s ended the connection after %llu bytes, without TLS's close_notify", at,
+                  (unsigned long long)result->bytes);
+        return;
+    }
     impl->settled = true;
     if (head_bodiless(head) || head->content_length >= 0)
         result->verified = VERIFIED_LENGTH;

@@ -31,7 +31,7 @@ static const char *const texts[REASONS] = {
 
 struct tls_answer {
     unsigned refs; /* the connection's, and its transfer's */
-    bool ended, flooded;
+    bool ended, closed, flooded;
 };
 
 /* Of one connection, whose it is. */
@@ -122,9 +122,14 @@ static struct watch *watch_of(SSL *ssl)
 static void on_message(int sent, int version, int type, const void *data, size_t len, SSL *ssl,
                        void *arg)
 {
-    if (type != SSL3_RT_HANDSHAKE)
+    if (type != SSL3_RT_HANDSHAKE && type != SSL3_RT_ALERT)
         return;
     struct watch *watch = watch_of(ssl);
+    if (type == SSL3_RT_ALERT) { /* its level, and what it says */
+        if (!sent && watch && watch->answer && len == 2)
+            watch->answer->closed = ((const uint8_t *)data)[1] == SSL3_AD_CLOSE_NOTIFY;
+        return;
+    }
     if (!sent && watch && ++watch->messages > TLS_MESSAGES_MAX)
         stop_reading(ssl);
 }
@@ -213,6 +218,11 @@ bool tls_limit(CURL *easy)
     pthread_once(&once, prepare);
     return watch_index >= 0 &&
            curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context) == CURLE_OK;
+}
+
+bool tls_answer_cut(const struct tls_answer *answer)
+{
+    return answer && !answer->closed;
 }
 
 const char *tls_reason(const struct tls_answer *answer, const char *curl_error)

@@ -34,6 +34,10 @@ void tls_answer_put(struct tls_answer *answer); /* takes NULL */
 /* Has the peer ended the answer's stream (HTTP/2)? False if nothing is known. */
 bool tls_answer_ended(const struct tls_answer *answer);
 
+/* Has the peer not said that it closes the connection (close_notify; RFC 8446, 6.1)? Its end is somebody else's word then.
+ * False for an answer without TLS (NULL). */
+bool tls_answer_cut(const struct tls_answer *answer);
+
 /* Which limit the connection came to, if that is what curl's error text speaks of or what `answer` (or NULL) knows: "more
  * than ..."; else NULL. */
 const char *tls_reason(const struct tls_answer *answer, const char *curl_error);

@@ -116,11 +116,15 @@ class Tls(penstock_test.Case):
         self.assertEqual(server.requests, [])
 
     def test_an_end_without_close_notify(self):
-        """Is none that verifies a body without a length, though the connection ended in order."""
-        hostile = Hostile(self, self.certs.server, "cut")
-        verdict = self.start().job(hostile.url())
-        self.assertEqual(verdict["state"], "failed")
-        self.assertIn(verdict["error"]["kind"], ("unverified_end", "truncated"))
+        """Is a cut, though the connection ended in order, also for those who take an end that nobody verifies."""
+        hostile, daemon = Hostile(self, self.certs.server, "cut"), self.start()
+        for unverified in ("fail", "accept"):
+            verdict = daemon.job(hostile.url(), unverified=unverified)
+            self.assert_verdict(verdict, "failed", "truncated")
+        server = Recorder(self, self.certs.context())
+        server.open_end = True  # and TLS's close_notify
+        self.assert_verdict(daemon.job(server.url("/head"), unverified="accept"), "done", verified_by="none")
+        self.assert_verdict(daemon.job(server.url("/head")), "failed", "unverified_end")
 
     # --- certificates ------------------------------------------------------------------------------
 
