@@ -26,6 +26,7 @@
 #include "record/line.h"
 #include "record/sink.h"
 #include "outlet.h"
+#include "record/switch.h"
 #include "reload.h"
 #include "schedule/schedules.h"
 #include "service.h"

@@ -1,6 +1,7 @@
 #include "outlet.h"
 
 #include "base/fd.h"
+#include "record/switch.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -6,6 +6,8 @@
 #include "record/sink.h"
 #include "terms/settings.h"
 
+struct sink_targets;
+
 /* The sink gets a private duplicate of descriptor 1, which itself becomes standard error, so that a stray printf of
  * somebody's library tears no line. It stays open whether a sink writes to it or not: a reload may want it. Immutable
  * once open. */

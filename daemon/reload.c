@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "parse/process.h"
 #include "parse/process_host.h"
+#include "record/switch.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 
+struct sink_targets;
 struct reload;
 
 struct reload_config {

@@ -10,6 +10,7 @@
 #include "api/select.h"
 #include "base/json_read.h"
 #include "job/job.h"
+#include "record/queue.h"
 #include "record/sink.h"
 #include "store/store.h"
 #include "terms/access.h"

@@ -72,12 +72,9 @@ int batch_init(struct batch *batch); /* 0 or -ENOMEM */
 void batch_deinit(struct batch *batch);
 /* Fills `lines` in the order of the queue, once after queue_take. Needs no lock. */
 void batch_index(struct batch *batch);
-/* A delivery's next piece. 1: its lines are indexed; 0: there is none left, the
- * delivery is over, and its line is still in `posted`; or a negative errno, and the same piece may be
- * tried again. Reads a file; needs no lock. */
-int batch_read(struct batch *batch);
-void batch_piece_done(struct batch *batch); /* it is written, and the batch empty again */
 /* A copy of all its lines as one chunk. NULL: out of memory. */
 struct sink_chunk *batch_chunk(const struct batch *batch);
+
+void sink_chunk_free(struct sink_chunk *chunk);
 
 #endif

@@ -2,7 +2,10 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "record/sink_private.h"
+#include "record/switch.h"
+#include "record/writer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -130,20 +133,14 @@ size_t sink_free(struct sink *sink, uint64_t patience_ns)
     sink_wake(sink);
     if (!join(sink))
         return SINK_STUCK;
+    bool ended = atomic_load_explicit(&sink->ended, memory_order_acquire);
+    assert(ended);
     size_t lost = sink->lost;
     free_parts(sink, true);
     return lost;
 }
 
 /* --- lines ----------------------------------------------------------------------------------- */
-
-void sink_wake(struct sink *s)
-{
-    const uint64_t one = 1;
-    /* It can only fail when the counter is full, and then the thread is awake. */
-    if (write(s->wake_fd, &one, sizeof one) < 0)
-        (void)0;
-}
 
 static bool is_shut(const struct sink *s, const struct sink_source *source)
 {

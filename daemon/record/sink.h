@@ -110,21 +110,6 @@ struct sink_config {
  * target, its path and the remedy; then `fd`s stay the caller's. */
 int sink_new(const struct sink_config *config, struct sink **ret_sink, struct error *err);
 
-/* Other targets for a sink that runs, opened but not written to. Any thread, which it may hold up as opening
- * a file does. 0, or a negative errno and a sentence as of sink_new; then nothing is open and the `fd`s stay the
- * caller's. */
-struct sink_targets;
-int sink_targets_open(const struct sink_target *targets, size_t count,
-                      struct sink_targets **ret_targets, struct error *err);
-void sink_targets_free(struct sink_targets *targets); /* takes NULL */
-
-/* From some line on (soon: between two batches, and not within the records of a spool) these are the targets; takes
- * them over. Who writes to the same path, or to standard output, before and after goes on as it is. Who is left has all
- * lines before that one, synced if syncing is on. One that fails, or whose reader stalls for retry_ns,
- * is not waited for: what it lacks goes to those that are new. Any thread; does not wait. A later call takes the place
- * of one that has not taken effect yet. */
-void sink_switch(struct sink *sink, struct sink_targets *targets);
-
 /* Worker thread: one record (a JSON value on one line, valid: the caller has checked). 0;
  * -ECANCELED once the source is shut; -EMSGSIZE; -ENOMEM. Blocks while the queue is full. seq
  * counts only what was taken. */
@@ -151,7 +136,6 @@ int sink_count(struct sink *sink, struct sink_source *source);
 
 /* Switches the tap on or off. Any thread. */
 void sink_tap(struct sink *sink, bool on);
-void sink_chunk_free(struct sink_chunk *chunk);
 
 /* Reopens the files by their paths (after logrotate), between two lines. Any thread; does not wait. A spool and
  * what was posted together with it stay in one file, unless that takes longer than reopen_ns or the file fails. */

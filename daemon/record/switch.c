@@ -5,6 +5,8 @@
  * Only one that leaves and takes nothing is not waited for: it was perhaps removed for that. Then the line where it
  * stands is where the targets that are new begin, so that each line is in a file of before or in one of
  * after. */
+#include "record/switch.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "record/sink_private.h"

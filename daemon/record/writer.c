@@ -6,8 +6,11 @@
  * Without delay when idle: the first line wakes the thread at once. After a batch it lingers for
  * LINGER_NS without asking to be woken, so that a fast parser pays for a system call once in many
  * records. */
+#include "record/writer.h"
+
 #include "base/clock.h"
-#include "record/sink_private.h"
+#include "record/delivery.h"
+#include "record/switch.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -391,5 +394,6 @@ void *sink_writer(void *arg)
         wait_for_news(s);
     }
     give_up(s);
+    atomic_store_explicit(&s->ended, true, memory_order_release);
     return NULL;
 }

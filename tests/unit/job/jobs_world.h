@@ -19,6 +19,7 @@
 #include "job/submission.h"
 #include "parse/pool.h"
 #include "parse/registry.h"
+#include "record/queue.h"
 #include "record/sink.h"
 #include "store/memory.h"
 #include "support/origin.h"

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "record/line.h"
+#include "record/queue.h"
 #include "record/sink.h"
 
 #include <errno.h>

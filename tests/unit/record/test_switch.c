@@ -1,5 +1,6 @@
 /* Other targets while lines flow: each line is in the files of before or in those of after, whole, once, in order. */
 #include "sink_support.h"
+#include "record/switch.h"
 
 static struct sink_targets *open_fresh(const struct sink_target *targets, size_t count)
 {
