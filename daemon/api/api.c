@@ -180,6 +180,7 @@ int api_new(const struct api_config *config, struct api **ret_api, struct error 
     api->config = *config;
     api->jobs = config->jobs;
     api->max_jobs = config->jobs->settings->max_jobs;
+    list_init(&api->lists);
     slices_init(&api->slices, config->jobs->config.mailbox);
     api->schedules = config->schedules;
     api->started_us = api->reloaded_us = clock_real_us();

@@ -20,6 +20,8 @@ struct api {
     struct followers *followers;
     struct waits *waits;
     struct slices slices; /* of calls that ask for much */
+    struct list lists;    /* call_look.c: `list` calls that wait for others to end */
+    unsigned listing;     /* and those that do not */
     struct list parked;   /* call_schedule.c: calls that wait for the schedules */
     unsigned owed;        /* answers, and what the store has been asked for besides */
     uint64_t max_jobs;    /* as the store was told at the start */

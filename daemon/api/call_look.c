@@ -10,8 +10,10 @@
 
 #define LIST_DEFAULT 50
 #define LIST_MAX     1000
-#define LIST_SLICE   8 /* jobs that are made JSON of in one go: others want the loop as well */
-#define LIST_BYTES   ((size_t)256 << 10) /* of the jobs' texts in one answer, and a job more */
+#define LIST_AT_ONCE \
+    16               /* the others wait, so that rows and answers being made take bounded memory */
+#define LIST_SLICE 8 /* jobs that are made JSON of in one go: others want the loop as well */
+#define LIST_BYTES ((size_t)256 << 10) /* of the jobs' texts in one answer, and a job more */
 
 struct show {
     struct store_get get;
@@ -57,6 +59,7 @@ void call_show(struct api_call *call)
 }
 
 struct listing {
+    struct list link; /* while it waits */
     struct store_list list;
     struct api_call *call;
     struct slice slice;
@@ -64,8 +67,21 @@ struct listing {
     size_t viewed; /* of the rows */
 };
 
+static void listing_begin(struct listing *l)
+{
+    struct store *store = l->call->api->jobs->config.store;
+    l->call->api->listing++;
+    store->engine->list(store, &l->list);
+}
+
+/* It has been answered: another one may begin. */
 static void listing_free(struct listing *l)
 {
+    struct api *api = l->call->api;
+    struct list *e = list_pop(&api->lists);
+    api->listing--;
+    if (e)
+        listing_begin(container_of(e, struct listing, link));
     for (size_t i = l->viewed; i < l->list.count; i++)
         store_job_free(l->list.jobs[i]);
     free(l->list.jobs);
@@ -120,7 +136,6 @@ static int list_number(struct api_call *call, const char *name, uint64_t max, ui
 void call_list(struct api_call *call)
 {
     static const char *const also[] = {"limit", "before", NULL};
-    struct store *store = call->api->jobs->config.store;
     uint64_t limit = LIST_DEFAULT, before = 0;
     struct listing *l = calloc(1, sizeof *l);
     if (!l) {
@@ -139,5 +154,8 @@ void call_list(struct api_call *call)
     l->list.max_bytes = LIST_BYTES;
     l->list.before = before;
     mail_init(&l->list.call.mail, on_listed);
-    store->engine->list(store, &l->list);
+    if (call->api->listing < LIST_AT_ONCE)
+        listing_begin(l);
+    else
+        list_add_tail(&call->api->lists, &l->link);
 }
