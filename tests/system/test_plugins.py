@@ -28,7 +28,8 @@ def build():
     where = pathlib.Path(tempfile.mkdtemp(prefix="penstock-plugins."))
     built["where"] = where
     where.chmod(0o755)
-    for command in (["cmake", "--install", BIN.parent, "--component", "Development", "--prefix", where / "prefix"],
+    for command in (*(["cmake", "--install", BIN.parent, "--component", component, "--prefix", where / "prefix"]
+                      for component in ("Library", "Development")),
                     ["cmake", "-S", HERE / "plugins", "-B", where / "build", f"-DCMAKE_PREFIX_PATH={where}/prefix",
                      f"-DCMAKE_INSTALL_PREFIX={where}/prefix"],
                     ["cmake", "--build", where / "build"], ["cmake", "--install", where / "build"]):
