@@ -313,9 +313,9 @@ static void on_jobs_drained(void *arg)
     api_drain(app->api, on_drained, app);
 }
 
-/* Stopped jobs end within parse.abort_grace; what is left after that waits for a sink (or a store) that
- * takes nothing. Their verdicts are not given, so with a store that keeps they run again. If we were urged, a second in
- * which a sink takes nothing is enough. */
+/* Stopped jobs end within parse.abort_grace; what is left after that waits for a sink (or a store)
+ * that takes nothing. Their verdicts are not given, so with a store that keeps they run again. If
+ * we were urged, a second in which a sink takes nothing is enough. */
 static void on_patience(uv_timer_t *timer)
 {
     struct app *app = timer->data;
@@ -468,9 +468,9 @@ static void done_nothing(uv_work_t *work, int status)
 {
 }
 
-/* libuv makes its pool of threads at the first work, and they have the signal mask of whoever asks for that. All threads
- * but this one leave signals alone: at the end nobody watches them any more, and one would kill the daemon that is
- * ending well. */
+/* libuv makes its pool of threads at the first work, and they have the signal mask of whoever asks
+ * for that. All threads but this one leave signals alone: at the end nobody watches them any more,
+ * and one would kill the daemon that is ending well. */
 static int make_uv_pool(uv_loop_t *loop)
 {
     uv_work_t work;
@@ -555,7 +555,8 @@ int app_run(const struct load_options *options)
 
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of write(2), and is told as one */
-    /* A thread that has run keeps its arena: few of them keep a thousand waiting downloads small. */
+    /* A thread that has run keeps its arena: few of them keep a thousand waiting downloads
+     * small. */
     mallopt(M_ARENA_MAX, 4);
     if (fd_raise_limit() < 0)
         log_warning("the limit of descriptors could not be raised");

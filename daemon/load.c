@@ -159,7 +159,7 @@ void loaded_free(struct loaded *loaded)
     settings_free(loaded->settings);
 }
 
-/* --- what is missing on this machine -------------------------------------------------------------- */
+/* --- what is missing on this machine ---------------------------------------------------------- */
 
 static bool can_run(const char *program)
 {
@@ -191,7 +191,8 @@ static void check_stages(const struct settings_parser *parser)
     }
 }
 
-/* The configuration may be meant for another machine, or a file may be made later: jobs that need it fail until then. */
+/* The configuration may be meant for another machine, or a file may be made later: jobs that need
+ * it fail until then. */
 static void check_machine(const struct settings *s)
 {
     for (size_t i = 0; i < s->parser_count; i++)

@@ -24,9 +24,9 @@ struct loaded {
     struct policy *policy;     /* a reference */
 };
 
-/* Reads config, drop-ins and --set and builds from them. 0, or a negative errno and a sentence with
- * file, line and key; *ret is untouched then. Touches nothing but the files it
- * reads; plug-ins describe themselves in processes of their own. */
+/* Reads config, drop-ins and --set and builds from them. 0, or a negative errno with a message in
+ * *err with file, line and key; *ret is untouched then. Touches nothing but the files it reads;
+ * plug-ins describe themselves in processes of their own. */
 int loaded_read(const struct load_options *options, struct loaded *ret_loaded, struct error *err);
 void loaded_free(struct loaded *loaded);
 

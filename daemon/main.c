@@ -193,7 +193,8 @@ static int set_param(struct job_params *params, const char *name, const char *op
     return r;
 }
 
-/* What a job would go by: the command line's, then those of the parser's section, then [defaults]. */
+/* What a job would go by: the command line's, then those of the parser's section, then
+ * [defaults]. */
 static int merge_params(const struct loaded *l, const struct parse_line *parse,
                         struct job_params *params)
 {

@@ -245,7 +245,8 @@ void reload_abandon(struct reload *reload)
     pthread_mutex_unlock(&reload->lock);
 }
 
-/* What it waits for at most: enough for process_stop_asking to be noticed, and for what was asked to be killed. */
+/* What it waits for at most: enough for process_stop_asking to be noticed, and for what was asked
+ * to be killed. */
 static bool ended_in_time(struct reload *reload)
 {
     struct timespec until;

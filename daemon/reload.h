@@ -1,9 +1,11 @@
-/* The config, read again while the daemon runs. Reading takes as long as it takes: files, users and groups, and
- * plug-ins that describe themselves in processes of their own, each of which may hang for seconds. So it has a thread
- * of its own, and what was read takes effect on the control loop, as a whole or not at all.
+/* The config, read again while the daemon runs. Reading takes as long as it takes: files, users and
+ * groups, and plug-ins that describe themselves in processes of their own, each of which may hang
+ * for seconds. So it has a thread of its own, and what was read takes effect on the control loop,
+ * as a whole or not at all.
  *
- * One reading at a time. Who asks while one is under way has another after it, because the files may have changed
- * since it began; all who wait for that share it. All functions: the control loop. */
+ * One reading at a time. Who asks while one is under way has another after it, because the files
+ * may have changed since it began; all who wait for that share it. All functions: the control
+ * loop. */
 #ifndef PENSTOCK_RELOAD_H
 #define PENSTOCK_RELOAD_H
 
@@ -40,8 +42,8 @@ void reload_stop(struct reload *reload);
 /* After reload_stop, before the mailbox is closed: nothing is posted from here on. */
 void reload_abandon(struct reload *reload);
 
-/* After the loop has ended; waits a moment for the thread. False: it still reads, and what it uses must stay. Takes
- * NULL. */
+/* After the loop has ended; waits a moment for the thread. False: it still reads, and what it uses
+ * must stay. Takes NULL. */
 bool reload_free(struct reload *reload);
 
 #endif

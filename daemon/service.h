@@ -1,5 +1,5 @@
-/* The daemon as a service of systemd: the socket it is given, what it says of itself, the watchdog. Started otherwise,
- * all of it does nothing. The control loop. */
+/* The daemon as a service of systemd: the socket it is given, what it says of itself, the watchdog.
+ * Started otherwise, all of it does nothing. The control loop. */
 #ifndef PENSTOCK_SERVICE_H
 #define PENSTOCK_SERVICE_H
 
@@ -35,11 +35,13 @@ struct service {
     char owed[64];  /* a change of state that the manager has not taken; "": none */
 };
 
-/* The control socket that the manager listens on (the first descriptor, or the one of that FileDescriptorName=), the
- * caller's from now on; -1 if there is none. Descriptors beyond it are refused by a negative errno and a sentence. */
+/* The control socket that the manager listens on (the first descriptor, or the one of that
+ * FileDescriptorName=), the caller's from now on; -1 if there is none. Descriptors beyond it are
+ * refused by a negative errno with a message in *err. */
 int service_socket(struct error *err, int *ret_fd);
 
-/* Everything works: says READY, and from then on figures, trouble and signs of life. 0, or a negative errno and a sentence. */
+/* Everything works: says READY, and from then on figures, trouble and signs of life. 0, or a
+ * negative errno with a message in *err. */
 int service_start(struct service *s, const struct service_parts *parts, struct error *err);
 
 void service_reloading(struct service *s);

@@ -1,5 +1,5 @@
-/* The libraries are those that the process runs with, which need not be those that it was built with. The versions
- * tested are what tests/releases ran with, as README.md has them. */
+/* The libraries are those that the process runs with, which need not be those that it was built
+ * with. The versions tested are what tests/releases ran with, as README.md has them. */
 #include "version.h"
 
 #include <curl/curl.h>

@@ -1,6 +1,7 @@
-/* The service manager's watchdog, fed on behalf of all threads that must never block: the control loop asks each
- * fetch loop and the store's thread for a sign of life, by the mailboxes and the queue that their work comes by, and
- * only when all have answered the manager hears of it. Who does not answer is named in time. The control loop. */
+/* The service manager's watchdog, fed on behalf of all threads that must never block: the control
+ * loop asks each fetch loop and the store's thread for a sign of life, by the mailboxes and the
+ * queue that their work comes by, and only when all have answered the manager hears of it. Who does
+ * not answer is named in time. The control loop. */
 #ifndef PENSTOCK_WATCHDOG_H
 #define PENSTOCK_WATCHDOG_H
 
@@ -28,14 +29,15 @@ struct watchdog {
     bool told;         /* who is late in this round */
 };
 
-/* What the manager asks for by WATCHDOG_USEC. 0, or -ENOMEM. `home` is the control loop's mailbox. */
+/* What the manager asks for by WATCHDOG_USEC. 0, or -ENOMEM. `home` is the control loop's
+ * mailbox. */
 int watchdog_init(struct watchdog *w, struct mailbox *home, struct fetch *fetch,
                   struct store *store);
 /* Once the mailbox has been closed. Takes a zeroed one. */
 void watchdog_deinit(struct watchdog *w);
 
-/* Begins a round if none is under way; otherwise looks whether somebody is late. To be called several times in a span,
- * as long as fetch loops and store live. */
+/* Begins a round if none is under way; otherwise looks whether somebody is late. To be called
+ * several times in a span, as long as fetch loops and store live. */
 void watchdog_turn(struct watchdog *w);
 
 #endif

@@ -1,5 +1,6 @@
-/* The operations, as the control protocol sees them: every one takes JSON parameters and answers with JSON. This is all
- * of the daemon's trade that control/ knows. Everything here runs on the control loop.
+/* The operations, as the control protocol sees them: every one takes JSON parameters and answers
+ * with JSON. This is all of the daemon's trade that control/ knows. Everything here runs on the
+ * control loop.
  *
  * An operation is a struct api_call of the caller's. It is answered exactly once, never from
  * within the call that makes it, either with a result or with an error. While it is under way its
@@ -62,17 +63,19 @@ enum api_method {
                              {"schedules":[…],"next":NAME|null} */
     API_SCHEDULE_RUN,   /* {"name":NAME} -> {"id":N} */
     API_SCHEDULE_REMOVE, /* {"name":NAME} -> {"removed":true} */
-    API_PARSERS,         /* {} ->
-                     {"parsers":[{"name","summary","type","options":[{"name","default","help"}]}]} */
+    /* {} -> {"parsers":[{"name","summary","type","options":[{"name","default","help"}]}]} */
+    API_PARSERS,
 };
 
 struct api_call {
     enum api_method method;
     const json_t *params; /* a reference of the caller's, until the answer; NULL: none were given */
     struct peer peer;
-    /* API_SUBMIT: subscribe this follower to each job it makes, before the job is queued. Or NULL. */
+    /* API_SUBMIT: subscribe this follower to each job it makes, before the job is queued. Or
+     * NULL. */
     struct follower *follower;
-    /* API_RUN: the pipe's write end, whose ownership the call takes; else -1. API_RUN, API_EXITED: whose command it is. */
+    /* API_RUN: the pipe's write end, whose ownership the call takes; else -1. API_RUN, API_EXITED:
+     * whose command it is. */
     int fd;
     struct runner *runner;
     /* Exactly one of result (a new reference, the callee's to keep) and code != 0 is set. `error`
@@ -95,7 +98,8 @@ struct api_call {
 void api_call(struct api *api, struct api_call *call);
 void api_call_abandon(struct api_call *call);
 
-/* The connection has gone: the jobs whose commands it ran are cancelled. Takes one that never ran anything. */
+/* The connection has gone: the jobs whose commands it ran are cancelled. Takes one that never ran
+ * anything. */
 void api_runner_gone(struct runner *runner);
 
 /* Somebody wants the config to be read again. Belongs to who asks, until `done`. */
@@ -112,7 +116,8 @@ struct api_config {
     struct jobs *jobs;
     struct schedules *schedules;
     const char *instance; /* random id of this start, for logs */
-    /* Reads the config again, all or nothing, and tells request->done. NULL: that cannot be done. */
+    /* Reads the config again, all or nothing, and tells request->done. NULL: that cannot be
+     * done. */
     void (*reload)(void *arg, struct api_reload *request);
     void *arg;
 };
@@ -122,8 +127,8 @@ int api_new(const struct api_config *config, struct api **ret_api, struct error 
 /* For the figures: a reload took effect, or was refused. */
 void api_reloaded(struct api *api, bool good);
 
-/* After the drain of the jobs: what still waits for one of them is refused, and `drained` is called once every call has
- * its answer. Calls that are made later are refused. */
+/* After the drain of the jobs: what still waits for one of them is refused, and `drained` is called
+ * once every call has its answer. Calls that are made later are refused. */
 void api_drain(struct api *api, void (*drained)(void *arg), void *arg);
 
 /* After `drained`: frees it; `closed` is called from the loop. */

@@ -30,7 +30,7 @@ void api_paid(struct api *api)
     api->drained(api->drained_arg);
 }
 
-/* --- answers ------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void on_answer(struct mail *mail)
 {
@@ -45,7 +45,8 @@ static void on_answer(struct mail *mail)
     api_paid(api);
 }
 
-/* The drain of the jobs does not wait for a `wait`, which would wait for jobs that nobody runs any more. */
+/* The drain of the jobs does not wait for a `wait`, which would wait for jobs that nobody runs any
+ * more. */
 void call_begin(struct api *api, struct api_call *call)
 {
     assert(jobs_are_current(api->jobs));
@@ -109,7 +110,7 @@ void call_limit(const struct api_call *call, struct store_select *select)
     select->uid = call->peer.uid;
 }
 
-/* --- parameters ---------------------------------------------------------------------------------- */
+/* --- parameters ------------------------------------------------------------------------------- */
 
 bool call_is_id(const json_t *value)
 {

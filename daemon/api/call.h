@@ -1,4 +1,5 @@
-/* What all operations share: the parts of the api, calls' parameters, their answers. Control loop. */
+/* What all operations share: the parts of the api, calls' parameters, their answers. Control
+ * loop. */
 #ifndef PENSTOCK_API_CALL_H
 #define PENSTOCK_API_CALL_H
 
@@ -50,10 +51,11 @@ void call_fail_store(struct api_call *call, const struct store_call *failed);
 
 /* Is it a positive integer? */
 bool call_is_id(const json_t *value);
-/* {"ids":[…]} or {"id":N}: 1 and the ids (the caller's); 0: neither member is there; negative: the call has been
- * answered. */
+/* {"ids":[…]} or {"id":N}: 1 and the ids (the caller's); 0: neither member is there; negative: the
+ * call has been answered. */
 int call_ids(struct api_call *call, uint64_t **ret_ids, size_t *ret_count);
-/* SELECT members of params, `allowed` others beside them (NULL-ended). 0; negative: the call has been answered. */
+/* SELECT members of params, `allowed` others beside them (NULL-ended). 0; negative: the call has
+ * been answered. */
 int call_select(struct api_call *call, const char *const *allowed, struct store_select *ret);
 
 /* Permissions (terms/access.h). May the caller see this row? */

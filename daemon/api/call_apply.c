@@ -1,5 +1,5 @@
-/* apply, add, remove, pause and resume: what is wanted is compared with what there is, and the difference becomes a
- * change of the schedules (schedule/change.h). */
+/* apply, add, remove, pause and resume: what is wanted is compared with what there is, and the
+ * difference becomes a change of the schedules (schedule/change.h). */
 #include "api/call_apply.h"
 
 #include "api/call.h"
@@ -67,7 +67,7 @@ static void change_store(struct change *c)
     change_free(c);
 }
 
-/* --- apply -------------------------------------------------------------------------------------- */
+/* --- apply ------------------------------------------------------------------------------------ */
 
 /* {"schedules":[…]} or, to add, one schedule. */
 static const json_t *item_of(const struct api_call *call, size_t i)
@@ -332,7 +332,7 @@ void call_apply(struct api_call *call)
     json_decref(names);
 }
 
-/* --- remove, pause ------------------------------------------------------------------------------ */
+/* --- remove, pause ---------------------------------------------------------------------------- */
 
 void call_remove(struct api_call *call, struct schedule *s)
 {

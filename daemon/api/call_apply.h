@@ -1,5 +1,5 @@
-/* schedule_apply, schedule_add and schedule_remove, and the pause of a schedule: one change at a time, so that each is
- * compared with what the one before has left. */
+/* schedule_apply, schedule_add and schedule_remove, and the pause of a schedule: one change at a
+ * time, so that each is compared with what the one before has left. */
 #ifndef PENSTOCK_API_CALL_APPLY_H
 #define PENSTOCK_API_CALL_APPLY_H
 

@@ -143,7 +143,7 @@ void call_run(struct api_call *call)
     store->engine->submit(store, &run->store);
 }
 
-/* --- exited ---------------------------------------------------------------------------------------- */
+/* --- exited ----------------------------------------------------------------------------------- */
 
 void call_exited(struct api_call *call)
 {

@@ -16,7 +16,7 @@
 
 #define LIST_MAX 1000
 
-/* --- list --------------------------------------------------------------------------------------- */
+/* --- list ------------------------------------------------------------------------------------- */
 
 static void set_last(json_t *view, const struct store_schedule *row)
 {
@@ -113,7 +113,7 @@ static void list_schedules(struct api_call *call)
     call_reply(call, json_pack("{s:o, s:o}", "schedules", list, "next", next));
 }
 
-/* --- one by its name ---------------------------------------------------------------------------- */
+/* --- one by its name -------------------------------------------------------------------------- */
 
 /* NULL: answered. */
 static struct schedule *named(struct api_call *call, const char *member)
@@ -191,7 +191,7 @@ static void by_name(struct api_call *call)
         call_hold(call, s, call->method == API_PAUSE);
 }
 
-/* --- dispatch ----------------------------------------------------------------------------------- */
+/* --- dispatch --------------------------------------------------------------------------------- */
 
 struct waiting {
     struct list link;

@@ -1,5 +1,5 @@
-/* top: what runs at this moment, and where. A page of it: whoever asks once a second for the rest of the day
- * must not be felt, so no row is read, and of very many hosts some are not looked at. */
+/* top: what runs at this moment, and where. A page of it: whoever asks once a second for the rest
+ * of the day must not be felt, so no row is read, and of very many hosts some are not looked at. */
 #include "api/call_top.h"
 
 #include "api/call.h"

@@ -1,4 +1,5 @@
-/* The daemon's figures and its parsers as JSON, for stats, top and parsers. NULL is out of memory. */
+/* The daemon's figures and its parsers as JSON, for stats, top and parsers. NULL is out of
+ * memory. */
 #ifndef PENSTOCK_API_DAEMON_VIEW_H
 #define PENSTOCK_API_DAEMON_VIEW_H
 

@@ -1,4 +1,5 @@
-/* Followers: who gets which line of the log. Control loop, but for the one function that says otherwise. */
+/* Followers: who gets which line of the log. Control loop, but for the one function that says
+ * otherwise. */
 #ifndef PENSTOCK_API_FOLLOWER_H
 #define PENSTOCK_API_FOLLOWER_H
 
@@ -36,9 +37,10 @@ struct follower {
     struct api *api;
 };
 
-/* Subscribes to {"ids":[…]} or {SELECT…} or {} (all), "events":["record",…]. 0, or -EINVAL with a message in *err. An id
- * that has ended already gets its verdict's line all the same, from the loop; one that is not known is told by
- * `unknown`. A follower by ids gets exactly one verdict, or `unknown`, for each. */
+/* Subscribes to {"ids":[…]} or {SELECT…} or {} (all), "events":["record",…]. 0, or -EINVAL with a
+ * message in *err. An id that has ended already gets its verdict's line all the same, from the
+ * loop; one that is not known is told by `unknown`. A follower by ids gets exactly one verdict, or
+ * `unknown`, for each. */
 int follower_begin(struct api *api, struct follower *follower, const json_t *params,
                    struct error *err);
 /* Takes a follower that was never subscribed, if zeroed. */

@@ -9,7 +9,8 @@
 json_t *view_job(struct jobs *jobs, const struct store_job *row);
 /* The same, with what its earlier attempts came to. */
 json_t *view_life(struct jobs *jobs, const struct store_job *row);
-/* What a job with this row waits for, in a word; NULL when it runs along. `job`: NULL: it is not active. */
+/* What a job with this row waits for, in a word; NULL when it runs along. `job`: NULL: it is not
+ * active. */
 const char *view_waiting_for(const struct jobs *jobs, const struct store_job *row,
                              const struct job *job);
 json_t *view_running(const struct job *job); /* it has an attempt */

@@ -1,7 +1,7 @@
-/* Labels are bounded: states, outcomes and kinds are closed lists, hosts are the patterns of the config, sinks its
- * sections; schedules alone are named one by one, and no more than SCHEDULES_SHOWN of them. No URL, no job, no
- * parser's word ever becomes a label. A sample that can be is there from the start, as 0, so that its first increase
- * is seen. */
+/* Labels are bounded: states, outcomes and kinds are closed lists, hosts are the patterns of the
+ * config, sinks its sections; schedules alone are named one by one, and no more than
+ * SCHEDULES_SHOWN of them. No URL, no job, no parser's word ever becomes a label. A sample that can
+ * be is there from the start, as 0, so that its first increase is seen. */
 #include "api/metrics_text.h"
 
 #include "api/call.h"
@@ -111,8 +111,8 @@ static void put_states(struct metric *m, const struct api *api)
         "How many jobs may wait or run before more are refused.", api->max_jobs);
 }
 
-/* The oldest of those that may run now and are next in line at their hosts: what is behind them came later, priorities
- * aside. */
+/* The oldest of those that may run now and are next in line at their hosts: what is behind them
+ * came later, priorities aside. */
 static uint64_t oldest_age(const struct jobs *jobs)
 {
     int64_t now = clock_real_us(), oldest = now;

@@ -6,7 +6,8 @@
 #include "store/store.h"
 #include <jansson.h>
 
-/* Strings are borrowed from params. 0, or -EINVAL with a message in *err and the name of the member at fault. */
+/* Strings are borrowed from params. 0, or -EINVAL with a message in *err and the name of the member
+ * at fault. */
 int select_parse(const json_t *params, const char *const *allowed, struct store_select *ret,
                  struct error *err, const char **ret_field);
 

@@ -34,7 +34,8 @@ static bool type_matches(const char *type, const char *wanted)
     return len == want && strncasecmp(type, wanted, want) == 0;
 }
 
-/* Is this an answer that the job wants a parser to see? 0, or a negative errno with the cause set. */
+/* Is this an answer that the job wants a parser to see? 0, or a negative errno with the cause
+ * set. */
 static int accept_head(struct download *d, const struct transfer_response *r)
 {
     const struct job_params *p = &d->spec->effective;
@@ -68,8 +69,8 @@ static int accept_head(struct download *d, const struct transfer_response *r)
     return result;
 }
 
-/* The URL of the request had the secret of a `query` credential in it, and an origin may say that back. Where a
- * URL goes from here (the log, the store, another host) the secret must not. */
+/* The URL of the request had the secret of a `query` credential in it, and an origin may say that
+ * back. Where a URL goes from here (the log, the store, another host) the secret must not. */
 static void take_redirect(struct download *d, const struct transfer_response *r)
 {
     const struct credential *c = d->hop->identity.credential;
@@ -102,8 +103,8 @@ void answer_fail_rest(struct download *d, const struct error *why)
     cause_fail(d->cause, KIND_TRUNCATED, "%s port %d: %s", d->hop->host, d->end.port, why->text);
 }
 
-/* A signed URL that has expired, or a mirror that is no more: whoever led there may know another one. Once for each
- * piece of the body. */
+/* A signed URL that has expired, or a mirror that is no more: whoever led there may know another
+ * one. Once for each piece of the body. */
 static bool ask_again(struct download *d, int status)
 {
     uint64_t bytes = progress_bytes(d->progress);

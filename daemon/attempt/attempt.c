@@ -78,7 +78,7 @@ static bool engaged(const struct attempt *a)
     return progress_engaged(&a->progress);
 }
 
-/* --- from the fetch loop --------------------------------------------------------------------------- */
+/* --- from the fetch loop ---------------------------------------------------------------------- */
 
 static struct attempt *of_download(struct download *d)
 {
@@ -123,7 +123,7 @@ static const struct download_ops download_ops = {.head = on_head,
                                                  .over = on_download_over,
                                                  .release = on_release};
 
-/* --- from the worker ------------------------------------------------------------------------------- */
+/* --- from the worker -------------------------------------------------------------------------- */
 
 static struct attempt *of_reading(struct reading *r)
 {
@@ -163,7 +163,7 @@ static const struct reading_ops reading_ops = {.done = on_reading_done,
                                                .delivered = on_reading_delivered,
                                                .broken = on_reading_broken};
 
-/* --- ending ---------------------------------------------------------------------------------------- */
+/* --- ending ----------------------------------------------------------------------------------- */
 
 static void end_if_over(struct attempt *a)
 {
@@ -307,7 +307,7 @@ bool attempt_cancel(struct attempt *a, bool interrupted, const char *message)
     return true;
 }
 
-/* --- hops ------------------------------------------------------------------------------------------ */
+/* --- hops ------------------------------------------------------------------------------------- */
 
 /* All that the hop needs is there. */
 static void go(struct attempt *a)
@@ -360,7 +360,7 @@ void attempt_begin_again(struct attempt *a, struct credential *credential)
     hop_begin_again(&a->hop, a->spec, credential);
 }
 
-/* --- beginning ------------------------------------------------------------------------------------- */
+/* --- beginning -------------------------------------------------------------------------------- */
 
 static struct attempt *attempt_alloc(void)
 {
@@ -429,7 +429,7 @@ void attempt_lend(struct attempt *a, int fd)
     reading_lend(&a->reading, fd);
 }
 
-/* --- what came of it ------------------------------------------------------------------------------- */
+/* --- what came of it -------------------------------------------------------------------------- */
 
 const struct cause *attempt_conclude(struct attempt *a)
 {

@@ -1,6 +1,6 @@
-/* Why an attempt did not succeed. The first cause wins: whoever finds out first why the attempt cannot succeed sets it,
- * once, by compare-exchange, and only then aborts the body. So what a parser says after an abort is never taken for the
- * cause. */
+/* Why an attempt did not succeed. The first cause wins: whoever finds out first why the attempt
+ * cannot succeed sets it, once, by compare-exchange, and only then aborts the body. So what a
+ * parser says after an abort is never taken for the cause. */
 #ifndef PENSTOCK_ATTEMPT_CAUSE_H
 #define PENSTOCK_ATTEMPT_CAUSE_H
 

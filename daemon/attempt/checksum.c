@@ -13,7 +13,7 @@ static const struct {
 
 #define BYTES_MAX 64
 
-/* --- what is computed ---------------------------------------------------------------------------- */
+/* --- what is computed ------------------------------------------------------------------------- */
 
 static int need(struct checksum *c, int algorithm)
 {
@@ -96,7 +96,7 @@ const char *checksum_asked(const struct checksum *c, const char **ret_hex)
     return algorithms[c->asked].name;
 }
 
-/* --- what the response says ---------------------------------------------------------------------- */
+/* --- what the response says ------------------------------------------------------------------- */
 
 static int value_of(char c)
 {
@@ -139,8 +139,8 @@ static int find_algorithm(const char *name, size_t len)
     return -1;
 }
 
-/* One member, "sha-256=:BASE64:" with perhaps parameters behind; in the old header without the colons. The last
- * one of an algorithm counts (RFC 8941, 3.2). */
+/* One member, "sha-256=:BASE64:" with perhaps parameters behind; in the old header without the
+ * colons. The last one of an algorithm counts (RFC 8941, 3.2). */
 static void read_member(const char *member, size_t len, bool old,
                         char found[CHECKSUM_ALGORITHMS][DIGEST_HEX_SIZE])
 {

@@ -1,9 +1,10 @@
-/* The digests of a body as it arrives: the one that the job asks for or demands, and those that the response itself
- * names. Part of an attempt; its fetch loop's while a transfer is under way.
+/* The digests of a body as it arrives: the one that the job asks for or demands, and those that the
+ * response itself names. Part of an attempt; its fetch loop's while a transfer is under way.
  *
- * Read are Repr-Digest and Content-Digest (RFC 9530) and the older Digest (RFC 3230), of the algorithms sha-256
- * and sha-512; others, and what is malformed, are passed over as those RFCs want it. Content-Digest is of the
- * content as it was sent; the other two of the selected representation, which is the same thing in a 200 or 203. */
+ * Read are Repr-Digest and Content-Digest (RFC 9530) and the older Digest (RFC 3230), of the
+ * algorithms sha-256 and sha-512; others, and what is malformed, are passed over as those RFCs want
+ * it. Content-Digest is of the content as it was sent; the other two of the selected
+ * representation, which is the same thing in a 200 or 203. */
 #ifndef PENSTOCK_ATTEMPT_CHECKSUM_H
 #define PENSTOCK_ATTEMPT_CHECKSUM_H
 
@@ -45,8 +46,8 @@ bool checksum_runs(const struct checksum *c);
 /* 0 or -EIO (libcrypto failed). */
 int checksum_update(struct checksum *c, const void *data, size_t len);
 
-/* All of it was there. 0, and *ret_checked says whether there was anything to compare it with; -EBADMSG and
- * a sentence: it is another body; -EIO. Once. */
+/* All of it was there. 0, and *ret_checked says whether there was anything to compare it with;
+ * -EBADMSG with a message in *err: it is another body; -EIO. Once. */
 int checksum_final(struct checksum *c, bool *ret_checked, struct error *err);
 
 /* The job's algorithm and its hexadecimal value, once final; or NULL. */

@@ -46,7 +46,7 @@ int condition_init(struct condition *c, const char *etag, const char *modified, 
     return -ENOMEM;
 }
 
-/* --- the page -------------------------------------------------------------------------------------- */
+/* --- the page --------------------------------------------------------------------------------- */
 
 /* NULL: out of memory, or libcrypto failed: then nothing is conditional. */
 static char *page_of(const char *url)
@@ -77,7 +77,7 @@ size_t condition_ask(struct condition *c, const char *url, const char **headers)
     return count;
 }
 
-/* --- what a response says ------------------------------------------------------------------------- */
+/* --- what a response says --------------------------------------------------------------------- */
 
 /* The value of a header that stands once, and could stand in a request. */
 static char *value_of(const struct transfer_response *response, const char *name)
@@ -123,7 +123,8 @@ static void take(char **to, const char *from)
         *to = strdup(from);
 }
 
-/* After a 304: what it says anew, and what it leaves out as it was. Unless that is settled there is nothing. */
+/* After a 304: what it says anew, and what it leaves out as it was. Unless that is settled there is
+ * nothing. */
 static void renew(struct condition *c, const struct transfer_response *response, time_t now)
 {
     struct validators *seen = &c->seen;

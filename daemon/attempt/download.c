@@ -1,5 +1,5 @@
-/* A hop ends in exactly one `over`, which is the fetch loop's last touch: after on_end without a pipe, or once the pipe's
- * handle and the timer's are closed. */
+/* A hop ends in exactly one `over`, which is the fetch loop's last touch: after on_end without a
+ * pipe, or once the pipe's handle and the timer's are closed. */
 #include "attempt/download.h"
 
 #include "attempt/answer.h"
@@ -20,7 +20,7 @@ static struct download *of(struct transfer *t)
     return d;
 }
 
-/* --- the request ----------------------------------------------------------------------------------- */
+/* --- the request ------------------------------------------------------------------------------ */
 
 /* The headers of this request without conditions: the hop's and then the credential's. */
 static size_t plain_headers(struct download *d)
@@ -87,7 +87,7 @@ static void rest_begin(struct download *d)
     transfer_begin(d);
 }
 
-/* --- the timer of a resume ------------------------------------------------------------------------- */
+/* --- the timer of a resume -------------------------------------------------------------------- */
 
 static void resume_begin(struct download *d)
 {
@@ -141,7 +141,7 @@ static void hop_over(struct download *d)
     uv_close((uv_handle_t *)&d->resume_timer, on_resume_timer_closed);
 }
 
-/* --- the body pipe ------------------------------------------------------------------------------- */
+/* --- the body pipe ---------------------------------------------------------------------------- */
 
 static void on_pipe_closed(struct body_pipe *pipe)
 {
@@ -198,7 +198,7 @@ static void on_finished(struct body_pipe *pipe)
 static const struct body_pipe_ops pipe_ops = {
     .drained = on_drained, .reader_gone = on_reader_gone, .finished = on_finished};
 
-/* --- the consumer ------------------------------------------------------------------------------ */
+/* --- the consumer ----------------------------------------------------------------------------- */
 
 /* The body's first byte is here, or its end without one: makes the pipe and engages a worker. */
 static int engage(struct download *d)
@@ -216,7 +216,7 @@ static int engage(struct download *d)
     return d->ops->consumer(d, read_fd);
 }
 
-/* --- what comes --------------------------------------------------------------------------------------- */
+/* --- what comes ------------------------------------------------------------------------------- */
 
 static int on_response(struct transfer *t, const struct transfer_response *response)
 {
@@ -319,7 +319,7 @@ static void on_piped(struct transfer *t, uint64_t len)
     progress_set_paused(d->progress, body_pipe_full(&d->pipe));
 }
 
-/* --- the end ------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void fail_status(struct download *d)
 {
@@ -402,8 +402,8 @@ static void give_up_busy(struct download *d, const struct error *why)
     answer_fail_rest(d, why);
 }
 
-/* A transfer has ended, as d->end says, which may be corrected here. True: the download goes on, and another transfer
- * starts by itself later. */
+/* A transfer has ended, as d->end says, which may be corrected here. True: the download goes on,
+ * and another transfer starts by itself later. */
 static bool resume_wanted(struct download *d)
 {
     struct error why;
@@ -472,7 +472,7 @@ static const struct transfer_ops transfer_ops = {
     .on_end = on_end,
 };
 
-/* --- for the control loop ----------------------------------------------------------------------------- */
+/* --- for the control loop --------------------------------------------------------------------- */
 
 /* The control loop has set a cause. */
 static void on_abort(struct mail *mail)

@@ -1,8 +1,9 @@
-/* The download of an attempt: from the response's head to the last byte in the body's pipe, through as many transfers as
- * it takes: one a hop, and one for each resume in mid-body.
+/* The download of an attempt: from the response's head to the last byte in the body's pipe, through
+ * as many transfers as it takes: one a hop, and one for each resume in mid-body.
  *
- * A fetch loop's from download_start to `over`, or from download_go_on to `parked` or `over`; the control loop's before,
- * between and after. Its body has one pipe, on one loop: a redirect in mid-body leads to another transfer there. */
+ * A fetch loop's from download_start to `over`, or from download_go_on to `parked` or `over`; the
+ * control loop's before, between and after. Its body has one pipe, on one loop: a redirect in
+ * mid-body leads to another transfer there. */
 #ifndef PENSTOCK_ATTEMPT_DOWNLOAD_H
 #define PENSTOCK_ATTEMPT_DOWNLOAD_H
 
@@ -27,17 +28,19 @@
 struct download;
 /* All on the fetch loop. */
 struct download_ops {
-    /* The head of the response whose body goes to a consumer; its encoding is planned. 0 or -ENOMEM. */
+    /* The head of the response whose body goes to a consumer; its encoding is planned. 0 or
+     * -ENOMEM. */
     int (*head)(struct download *d, const struct transfer_response *response);
-    /* Its body has a pipe: whoever reads it gets the read end (and ownership of it, in any case). 0; or negative with
-     * the cause set. */
+    /* Its body has a pipe: whoever reads it gets the read end (and ownership of it, in any case).
+     * 0; or negative with the cause set. */
     int (*consumer)(struct download *d, int read_fd);
-    /* A redirect in mid-body: no transfer runs, and the pipe stays where it is, until download_go_on or download_abort.
-     * Its reader may leave meanwhile. */
+    /* A redirect in mid-body: no transfer runs, and the pipe stays where it is, until
+     * download_go_on or download_abort. Its reader may leave meanwhile. */
     void (*parked)(struct download *d);
     /* Nothing of it runs on the fetch loop any more: the last touch. */
     void (*over)(struct download *d);
-    /* The mail of a download_go_on or download_abort was read: the memory need not stay for its sake. */
+    /* The mail of a download_go_on or download_abort was read: the memory need not stay for its
+     * sake. */
     void (*release)(struct download *d);
 };
 
@@ -68,8 +71,8 @@ struct download {
     struct transfer_result end; /* of the last transfer */
     int status;
     char *redirect, *retry_after; /* or NULL */
-    bool
-        again; /* the redirect is none of an origin's: the job's own URL is to be asked for the rest */
+    /* the redirect is none of an origin's: the job's own URL is to be asked for the rest */
+    bool again;
     uint64_t again_at; /* bytes taken when that was last so; 0: never */
     char excerpt[DOWNLOAD_EXCERPT + 1];
     size_t excerpt_len;
@@ -96,10 +99,12 @@ void download_deinit(struct download *d); /* any thread; nothing of it runs; tak
 void download_start(struct download *d, struct fetch_loop *loop);
 /* The same after `parked`, where its pipe is: `release` follows, and `parked` or `over`. */
 void download_go_on(struct download *d);
-/* The cause is set: stops whatever runs. `release` follows, and `over` if it has not come. Control loop. */
+/* The cause is set: stops whatever runs. `release` follows, and `over` if it has not come. Control
+ * loop. */
 void download_abort(struct download *d);
 
-/* The members of `report` that are its own, after reading_report; `idle`: no transfer is under way. Control loop. */
+/* The members of `report` that are its own, after reading_report; `idle`: no transfer is under way.
+ * Control loop. */
 void download_report(const struct download *d, bool idle, struct attempt_report *report);
 
 #endif

@@ -16,8 +16,8 @@ void encoding_deinit(struct encoding *e)
     e->text = NULL;
 }
 
-/* The field's values, those of several lines joined (RFC 9110, 5.3), "identity" and nothing being the same.
- * 0 and a newly allocated string or NULL; or -ENOMEM. */
+/* The field's values, those of several lines joined (RFC 9110, 5.3), "identity" and nothing being
+ * the same. 0 and a newly allocated string or NULL; or -ENOMEM. */
 static int joined(const struct transfer_response *response, char **ret_text)
 {
     struct buf b = BUF_INIT;
@@ -49,7 +49,8 @@ int encoding_plan(struct encoding *e, const struct spec *spec, uint64_t max_rati
         snprintf(e->wanted.option, sizeof e->wanted.option, "%s", p->charset);
     if (joined(response, &e->text) < 0)
         return -ENOMEM;
-    /* As it came: the origin may have called encoded what is not. But what we have asked for was not published. */
+    /* As it came: the origin may have called encoded what is not. But what we have asked for was
+     * not published. */
     if (p->decode == DECODE_FILE_NONE && !(p->as_published && p->compress))
         return 0;
     return e->text ? decode_plan_add(&e->plan, e->text, err) : 0;

@@ -1,5 +1,6 @@
-/* Content-Encoding, charset and the job's `decode`: what of a body the worker decodes (flow/decode.h), and whether its
- * encoding can verify an end that HTTP leaves open. Judgements without a loop. */
+/* Content-Encoding, charset and the job's `decode`: what of a body the worker decodes
+ * (flow/decode.h), and whether its encoding can verify an end that HTTP leaves open. Judgements
+ * without a loop. */
 #ifndef PENSTOCK_ATTEMPT_ENCODING_H
 #define PENSTOCK_ATTEMPT_ENCODING_H
 
@@ -27,8 +28,8 @@ struct encoding {
 
 void encoding_deinit(struct encoding *e);
 
-/* The first response of a body that goes to the parser: makes the plan; ratio and window as in struct decode_plan. 0;
- * -ENOMEM; or -EINVAL with a sentence: it cannot be decoded. */
+/* The first response of a body that goes to the parser: makes the plan; ratio and window as in
+ * struct decode_plan. 0; -ENOMEM; or -EINVAL with a sentence: it cannot be decoded. */
 int encoding_plan(struct encoding *e, const struct spec *spec, uint64_t max_ratio,
                   uint64_t max_window, const struct transfer_response *response, struct error *err);
 

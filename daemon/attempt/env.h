@@ -1,5 +1,5 @@
-/* What all attempts share; it outlives them. Immutable while any is there, but for what a reload changes between two
- * attempts (the proxy). */
+/* What all attempts share; it outlives them. Immutable while any is there, but for what a reload
+ * changes between two attempts (the proxy). */
 #ifndef PENSTOCK_ATTEMPT_ENV_H
 #define PENSTOCK_ATTEMPT_ENV_H
 

@@ -48,7 +48,8 @@ static void choose_headers(struct hop *hop, const struct spec *spec)
             hop->headers[hop->header_count++] = asked->items[i];
 }
 
-/* What was meant for the job's origin stays there; once another one was asked it is not sent any more. */
+/* What was meant for the job's origin stays there; once another one was asked it is not sent any
+ * more. */
 static void turn_to(struct hop *hop, const char *url, int status)
 {
     hop->method = redirect_method(status, hop->method);

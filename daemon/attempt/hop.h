@@ -1,6 +1,6 @@
-/* A hop: one request of an attempt's chain, the first or what a redirect leads to. It is made on the control loop while
- * no transfer of the attempt is under way; from then until that transfer's end the fetch loop reads it, and nobody
- * changes it. */
+/* A hop: one request of an attempt's chain, the first or what a redirect leads to. It is made on
+ * the control loop while no transfer of the attempt is under way; from then until that transfer's
+ * end the fetch loop reads it, and nobody changes it. */
 #ifndef PENSTOCK_ATTEMPT_HOP_H
 #define PENSTOCK_ATTEMPT_HOP_H
 
@@ -38,12 +38,13 @@ struct hop {
     uint64_t bytes_per_second;
 };
 
-/* Takes a zeroed one. 0 or -ENOMEM; takes ownership of `credential`, which may be NULL, in any case. */
+/* Takes a zeroed one. 0 or -ENOMEM; takes ownership of `credential`, which may be NULL, in any
+ * case. */
 int hop_init(struct hop *hop, const struct spec *spec, struct credential *credential);
 void hop_deinit(struct hop *hop); /* takes a zeroed one */
 
-/* The next one goes to `url` on `host`; `status` is what led there. 0; or -ENOMEM, and the hop is as it was. What its
- * identity wants to have read is still to be read. */
+/* The next one goes to `url` on `host`; `status` is what led there. 0; or -ENOMEM, and the hop is
+ * as it was. What its identity wants to have read is still to be read. */
 int hop_next(struct hop *hop, const struct spec *spec, const struct proxy *proxy, const char *url,
              const char *host, const struct hop_traits *traits, int status);
 

@@ -25,7 +25,7 @@ static int descriptor(const struct keep *keep)
     return atomic_load_explicit(&((struct keep *)keep)->fd, memory_order_acquire) - 1;
 }
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 void keep_open(struct keep *keep, const char *dir, uint64_t job)
 {
@@ -66,7 +66,7 @@ void keep_close(struct keep *keep)
     fd_close(&fd);
 }
 
-/* --- the oldest go ------------------------------------------------------------------------------ */
+/* --- the oldest go ---------------------------------------------------------------------------- */
 
 struct kept {
     char name[72];
@@ -144,7 +144,7 @@ static void prune(int fd, uint64_t total)
         close(fd);
 }
 
-/* --- storing ------------------------------------------------------------------------------------ */
+/* --- storing ---------------------------------------------------------------------------------- */
 
 /* A file system whose nameless files cannot be named: another file, with the same content. */
 static int copy(int from, int dir, const char *name, uint64_t size)

@@ -1,5 +1,5 @@
-/* How far an attempt has come: written by its fetch loop, read by any thread. On a cache line of its own, as the loop
- * writes to it for each piece of the body. */
+/* How far an attempt has come: written by its fetch loop, read by any thread. On a cache line of
+ * its own, as the loop writes to it for each piece of the body. */
 #ifndef PENSTOCK_ATTEMPT_PROGRESS_H
 #define PENSTOCK_ATTEMPT_PROGRESS_H
 

@@ -22,9 +22,10 @@ static bool reading_move(struct reading *r, enum reading_state from, enum readin
                                                    memory_order_acquire);
 }
 
-/* --- records that are held back: `deliver = commit` --------------------------------------------- */
+/* --- records that are held back: `deliver = commit` ------------------------------------------- */
 
-/* The worker alone touches the spool until its parser has returned; then it is the sink's, or closed unread. */
+/* The worker alone touches the spool until its parser has returned; then it is the sink's, or
+ * closed unread. */
 
 static int hold_fails(struct reading *r, int code)
 {
@@ -60,7 +61,7 @@ static void hold_end(struct reading *r, bool good)
         hold_fails(r, code);
 }
 
-/* --- the worker's thread ------------------------------------------------------------------------- */
+/* --- the worker's thread ---------------------------------------------------------------------- */
 
 static int emit_record(struct parse_task *task, const char *json, size_t len)
 {
@@ -114,7 +115,7 @@ static void on_relay_broken(struct relay *relay, enum error_kind kind, const cha
         r->ops->broken(r);
 }
 
-/* --- engaging it: the fetch loop ------------------------------------------------------------------ */
+/* --- engaging it: the fetch loop -------------------------------------------------------------- */
 
 int reading_head(struct reading *r, const char *shown_url, const struct transfer_response *response,
                  const struct encoding *encoding)
@@ -125,8 +126,8 @@ int reading_head(struct reading *r, const char *shown_url, const struct transfer
     return facts_keep(r->spec, shown_url, response, &r->task.facts, &r->facts);
 }
 
-/* Processes are told of the body's end by the worker, which polls for it, and are kept from meeting one too early
- * by a second write end. */
+/* Processes are told of the body's end by the worker, which polls for it, and are kept from meeting
+ * one too early by a second write end. */
 static int prepare_process(struct reading *r, int write_fd)
 {
     struct parse_task *task = &r->task;
@@ -218,7 +219,7 @@ int reading_engage(struct reading *r, struct body *body, int read_fd, int write_
     return code;
 }
 
-/* --- the control loop's part ----------------------------------------------------------------------- */
+/* --- the control loop's part ------------------------------------------------------------------ */
 
 void reading_init(struct reading *r, const struct attempt_env *env, const struct reading_ops *ops,
                   const struct spec *spec, struct first_cause *cause, struct progress *progress,

@@ -1,8 +1,9 @@
-/* The reading of an attempt's body: the parser's task, the worker that runs it, and what comes of it: records, a spool of
- * those that are held back, a copy of the body that is kept.
+/* The reading of an attempt's body: the parser's task, the worker that runs it, and what comes of
+ * it: records, a spool of those that are held back, a copy of the body that is kept.
  *
- * Made on the control loop, prepared and engaged on the fetch loop (reading_head, reading_engage), then the worker's until
- * its parser returns. What the control loop does meanwhile is marked so below; it touches atomics alone. */
+ * Made on the control loop, prepared and engaged on the fetch loop (reading_head, reading_engage),
+ * then the worker's until its parser returns. What the control loop does meanwhile is marked so
+ * below; it touches atomics alone. */
 #ifndef PENSTOCK_ATTEMPT_READING_H
 #define PENSTOCK_ATTEMPT_READING_H
 
@@ -26,11 +27,11 @@
 struct reading;
 /* All on the worker's thread. */
 struct reading_ops {
-    /* The parser has returned; the worker's last touch. `abandoned`: nobody waits for it, and the control loop may be
-     * gone. */
+    /* The parser has returned; the worker's last touch. `abandoned`: nobody waits for it, and the
+     * control loop may be gone. */
     void (*done)(struct reading *r, bool abandoned);
-    /* Of a client's command, each at most once: its first byte is there; all of it is; its body is broken, and the cause
-     * is set. */
+    /* Of a client's command, each at most once: its first byte is there; all of it is; its body is
+     * broken, and the cause is set. */
     void (*begun)(struct reading *r);
     void (*delivered)(struct reading *r);
     void (*broken)(struct reading *r);
@@ -75,12 +76,14 @@ void reading_deinit(struct reading *r); /* any thread; nothing of it runs */
 int reading_name_schedule(struct reading *r, const char *name);
 void reading_lend(struct reading *r, int fd);
 
-/* The head of the response whose body is to be read: keeps what the parser may ask about it. 0 or -ENOMEM. Fetch loop. */
+/* The head of the response whose body is to be read: keeps what the parser may ask about it. 0 or
+ * -ENOMEM. Fetch loop. */
 int reading_head(struct reading *r, const char *shown_url, const struct transfer_response *response,
                  const struct encoding *encoding);
-/* The body has a pipe: engages a worker, which gets its read end (takes ownership of it in any case) and, if processes
- * read, a duplicate of its write end. `drain`: the body is read to its end, whatever the parser says. 0; or negative
- * with the cause set, and then `done` does not come. Fetch loop. */
+/* The body has a pipe: engages a worker, which gets its read end (takes ownership of it in any
+ * case) and, if processes read, a duplicate of its write end. `drain`: the body is read to its end,
+ * whatever the parser says. 0; or negative with the cause set, and then `done` does not come. Fetch
+ * loop. */
 int reading_engage(struct reading *r, struct body *body, int read_fd, int write_fd, bool drain);
 
 /* All that follow: control loop. */
@@ -92,8 +95,8 @@ static inline enum reading_state reading_state(const struct reading *r)
 
 /* No record of it is taken any more, and whoever waits for the body looks at its state. */
 void reading_stop(struct reading *r);
-/* The client's command has ended with this status; or nobody is left who could tell. No-ops without one, and after the
- * first. */
+/* The client's command has ended with this status; or nobody is left who could tell. No-ops without
+ * one, and after the first. */
 void reading_command_ended(struct reading *r, int status);
 void reading_forget_command(struct reading *r);
 /* The parser has not returned although it should: gives the worker up. False if it had returned. */

@@ -1,5 +1,5 @@
-/* What can be told of an attempt: the same facts while it runs as after its end. Strings are borrowed from the attempt,
- * and live as long as it does. */
+/* What can be told of an attempt: the same facts while it runs as after its end. Strings are
+ * borrowed from the attempt, and live as long as it does. */
 #ifndef PENSTOCK_ATTEMPT_REPORT_H
 #define PENSTOCK_ATTEMPT_REPORT_H
 
@@ -43,8 +43,8 @@ struct attempt_report {
     uint64_t connect, first_byte, wait_parser;
     bool unchanged; /* the origin says that there is nothing new */
     const char *digest_name, *digest;
-    /* The body's validators, for the conditions of a later request: is what an earlier one had given to be forgotten for
-     * these? Each may be NULL. */
+    /* The body's validators, for the conditions of a later request: is what an earlier one had
+     * given to be forgotten for these? Each may be NULL. */
     bool renewed;
     const char *etag, *modified, *page;
     unsigned skipped_codings;

@@ -16,7 +16,8 @@
 #define MEAGRE_BYTES 4096
 #define MEAGRE_MAX   64
 #define DELAY_MAX    (30 * NS_PER_SEC)
-/* Who asks for more patience than that is asked anew, from the body's start: a job that waits here holds a worker. */
+/* Who asks for more patience than that is asked anew, from the body's start: a job that waits here
+ * holds a worker. */
 #define WAIT_MAX (300 * NS_PER_SEC)
 
 static const char *const names[RESUME_FIELDS] = {
@@ -41,10 +42,10 @@ void resume_deinit(struct resume *r)
     free(r->asked_wait);
 }
 
-/* --- the evidence ------------------------------------------------------------------------------- */
+/* --- the evidence ----------------------------------------------------------------------------- */
 
-/* The values of all lines of that name, joined (RFC 9110, 5.3). 0 and a newly allocated string, NULL if there is
- * none; or -ENOMEM. */
+/* The values of all lines of that name, joined (RFC 9110, 5.3). 0 and a newly allocated string,
+ * NULL if there is none; or -ENOMEM. */
 static int join(const struct transfer_response *response, const char *name, char **ret)
 {
     struct buf b = BUF_INIT;
@@ -113,7 +114,7 @@ int resume_note(struct resume *r, const struct transfer_response *response, cons
     return failed || (r->validator && !r->tail) ? -ENOMEM : 0;
 }
 
-/* --- the tail ----------------------------------------------------------------------------------- */
+/* --- the tail --------------------------------------------------------------------------------- */
 
 void resume_took(struct resume *r, uint64_t at, const char *data, size_t len)
 {
@@ -188,7 +189,7 @@ int resume_whole(const struct resume *r, uint64_t taken, struct error *err)
                      (unsigned long long)r->from, (unsigned long long)taken, (long long)r->total);
 }
 
-/* --- going on ----------------------------------------------------------------------------------- */
+/* --- going on --------------------------------------------------------------------------------- */
 
 static bool worth_a_try(const struct transfer_result *result)
 {
@@ -199,9 +200,9 @@ static bool worth_a_try(const struct transfer_result *result)
            kind == KIND_RESOURCES;
 }
 
-/* What the transfer that has ended brought decides: `came` bytes of the body, `brought` of them new. Where most of it
- * was only to be compared, less is asked for from now on, so that an origin that gives a few bytes to each connection
- * can still be followed. */
+/* What the transfer that has ended brought decides: `came` bytes of the body, `brought` of them
+ * new. Where most of it was only to be compared, less is asked for from now on, so that an origin
+ * that gives a few bytes to each connection can still be followed. */
 static bool worth_going_on(struct resume *r, uint64_t came, uint64_t brought)
 {
     r->fruitless = brought > 0 ? 0 : r->fruitless + 1;
@@ -273,7 +274,7 @@ void resume_ask(struct resume *r, uint64_t taken)
     r->asked = r->from_start ? 0 : taken - overlap(r);
 }
 
-/* --- what came back ------------------------------------------------------------------------------- */
+/* --- what came back --------------------------------------------------------------------------- */
 
 static int refuse(const struct resume *r, struct error *err, const char *why)
 {
@@ -302,8 +303,8 @@ static bool parse_number(const char **text, uint64_t *ret)
     return n <= INT64_MAX;
 }
 
-/* "bytes FIRST-LAST/TOTAL" or "bytes FIRST-LAST/" and a star (RFC 9110, 14.4), and nothing else: no sign, no number
- * that wraps. */
+/* "bytes FIRST-LAST/TOTAL" or "bytes FIRST-LAST/" and a star (RFC 9110, 14.4), and nothing else: no
+ * sign, no number that wraps. */
 static int parse_range(const char *text, uint64_t *ret_first, uint64_t *ret_last,
                        int64_t *ret_total)
 {

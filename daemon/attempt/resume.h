@@ -88,49 +88,53 @@ struct resume {
 void resume_init(struct resume *r);
 void resume_deinit(struct resume *r);
 
-/* The first response of a body that goes to the parser: what would it take to resume it? `now`: seconds since 1970. 0 or
- * -ENOMEM. */
+/* The first response of a body that goes to the parser: what would it take to resume it? `now`:
+ * seconds since 1970. 0 or -ENOMEM. */
 int resume_note(struct resume *r, const struct transfer_response *response, const char *method,
                 int64_t now);
 
-/* Does a response that calls itself the whole (200) say in its Content-Range that it is a part? Some caches do, having
- * kept what was a 206. */
+/* Does a response that calls itself the whole (200) say in its Content-Range that it is a part?
+ * Some caches do, having kept what was a 206. */
 bool resume_is_part(const struct transfer_response *response);
 
 /* These bytes, from byte `at` of the body on, went to the parser. */
 void resume_took(struct resume *r, uint64_t at, const char *data, size_t len);
 
 enum resume_step {
-    RESUME_OVER, /* what the result says is final; *ret_why has its words, and why there is no resume */
+    /* what the result says is final; *ret_why has its words, and why there is no resume */
+    RESUME_OVER,
     RESUME_WHOLE, /* what the result says does not matter: every byte is there */
     RESUME_AGAIN, /* another transfer, after *ret_delay ns */
 };
 
-/* A transfer of a body has ended, and the parser has taken so many bytes. `delay`: before the first try, in ns; twice
- * as much after each that brought nothing. */
+/* A transfer of a body has ended, and the parser has taken so many bytes. `delay`: before the first
+ * try, in ns; twice as much after each that brought nothing. */
 enum resume_step resume_next(struct resume *r, const struct transfer_result *result, uint64_t taken,
                              uint64_t delay, uint64_t *ret_delay, struct error *ret_why);
 
-/* The next transfer begins: it is to ask for what is there from `asked` on, if that is still `validator`'s; or, with
- * `from_start`, for all, without a range. */
+/* The next transfer begins: it is to ask for what is there from `asked` on, if that is still
+ * `validator`'s; or, with `from_start`, for all, without a range. */
 void resume_ask(struct resume *r, uint64_t taken);
 
-/* The response to it, received at now_us. 0: go on; RESUME_BUSY: stop the transfer, resume_next knows; -EINVAL and a
- * sentence: this body cannot be finished; -ENOMEM and a sentence. */
+/* The response to it, received at now_us. 0: go on; RESUME_BUSY: stop the transfer, resume_next
+ * knows; -EINVAL with a message in *err: this body cannot be finished; -ENOMEM with a message in
+ * *err. */
 #define RESUME_BUSY 1
 int resume_check(struct resume *r, const struct transfer_response *response, int64_t now_us,
                  struct error *err);
 
-/* A chunk came. How many of its bytes the parser has already (the rest is new): 0 and *ret_skip; -EILSEQ and a sentence:
- * they are not the bytes that it has; -EMSGSIZE: there are more than the whole body has. Nothing is changed. */
+/* A chunk came. How many of its bytes the parser has already (the rest is new): 0 and *ret_skip;
+ * -EILSEQ with a message in *err: they are not the bytes that it has; -EMSGSIZE: there are more
+ * than the whole body has. Nothing is changed. */
 int resume_compare(const struct resume *r, uint64_t taken, const char *data, size_t len,
                    size_t *ret_skip, struct error *err);
 
-/* So many bytes were skipped, and the parser has `taken` now. True: those were the last, and the answer would not say
- * so: stop the transfer, resume_next knows. */
+/* So many bytes were skipped, and the parser has `taken` now. True: those were the last, and the
+ * answer would not say so: stop the transfer, resume_next knows. */
 bool resume_passed(struct resume *r, size_t skipped, uint64_t taken);
 
-/* The response ended well as far as HTTP can tell: is it all there? 0; or -EINVAL and a sentence. */
+/* The response ended well as far as HTTP can tell: is it all there? 0; or -EINVAL with a
+ * message in *err. */
 int resume_whole(const struct resume *r, uint64_t taken, struct error *err);
 
 #endif

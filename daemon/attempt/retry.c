@@ -43,7 +43,8 @@ static int64_t random_below(int64_t bound)
     return (int64_t)(r % (uint64_t)bound);
 }
 
-/* A date of a year of five digits and more: how many libcurl's reader takes differs from version to version. */
+/* A date of a year of five digits and more: how many libcurl's reader takes differs from version to
+ * version. */
 static bool is_beyond_time(const char *date)
 {
     static const char *const days[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};

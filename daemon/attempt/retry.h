@@ -16,8 +16,8 @@ bool retry_wanted(enum error_kind kind, int status);
 int64_t retry_delay(const struct settings *settings, uint32_t number, const char *retry_after,
                     int64_t now_us);
 
-/* Retry-After (RFC 9110, 10.2.3: seconds, or an HTTP date) in microseconds from now_us on, an hour at most; -1: it
- * is neither. */
+/* Retry-After (RFC 9110, 10.2.3: seconds, or an HTTP date) in microseconds from now_us on, an hour
+ * at most; -1: it is neither. */
 int64_t retry_after_us(const char *text, int64_t now_us);
 
 #endif

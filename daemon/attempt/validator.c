@@ -4,8 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Clocks of two machines are no further apart, or nobody cares (RFC 9110, 8.8.2.2: "enough difference to make clock
- * synchronization unlikely to be an issue"). */
+/* Clocks of two machines are no further apart, or nobody cares (RFC 9110, 8.8.2.2: "enough
+ * difference to make clock synchronization unlikely to be an issue"). */
 #define CLOCKS_APART 60
 
 bool validator_is_strong(const char *etag)

@@ -30,8 +30,8 @@ void buf_reset(struct buf *b);
 /* Room for `extra` more bytes and a NUL. 0 or -ENOMEM. */
 int buf_reserve(struct buf *b, size_t extra);
 
-/* Each appends, and returns 0 or -ENOMEM (also kept in `failed`). Records are put together from many short
- * pieces: as long as there is room, in place. */
+/* Each appends, and returns 0 or -ENOMEM (also kept in `failed`). Records are put together from
+ * many short pieces: as long as there is room, in place. */
 int buf_put_growing(struct buf *b, const void *data, size_t len);
 
 static inline int buf_put(struct buf *b, const void *data, size_t len)

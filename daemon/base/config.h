@@ -1,12 +1,13 @@
-/* The config file as sections, keys and values, whatever they mean: config_ini.c reads the syntax, this keeps
- * where each value stood, so that whoever finds it wrong can say "FILE:LINE: KEY: …".
+/* The config file as sections, keys and values, whatever they mean: config_ini.c reads the syntax,
+ * this keeps where each value stood, so that whoever finds it wrong can say "FILE:LINE: KEY: …".
  *
  *   - comments (# or ;) on lines of their own, in the first column; no continuation lines; UTF-8
- *   - [section] or [section "NAME"] at the start of a line; sections of the same kind and name merge
+ *   - [section] or [section "NAME"] at the start of a line; sections of the same kind and name
+ *     merge
  *   - kinds and keys are lower case (a-z 0-9 _ . -); names are printable ASCII without " and !
  *   - a repeated key adds to its list, an empty value clears it; the last of a single value wins
- *   - FILE, then FILE.d/[*].conf in order of their names, then --set SECTION.KEY=VALUE in turn (SECTION may
- *     carry a quoted name: `host "example.org".connections=2`) */
+ *   - FILE, then FILE.d/[*].conf in order of their names, then --set SECTION.KEY=VALUE in turn
+ *     (SECTION may carry a quoted name: `host "example.org".connections=2`) */
 #ifndef PENSTOCK_BASE_CONFIG_H
 #define PENSTOCK_BASE_CONFIG_H
 
@@ -43,10 +44,11 @@ struct config {
     size_t bytes; /* of the files that were read */
 };
 
-/* Reads `path` and its drop-ins, which must be regular files of root's or of this user's that not everybody may write
- * (as must the directory of the drop-ins); only /dev/null and a pipe that this process was given are read as well.
- * -ENOENT: neither is there (the caller decides whether that matters); drop-ins without a main file are read. 0, or a
- * negative errno and a sentence with file and line; *ret is untouched then. */
+/* Reads `path` and its drop-ins, which must be regular files of root's or of this user's that not
+ * everybody may write (as must the directory of the drop-ins); only /dev/null and a pipe that this
+ * process was given are read as well. -ENOENT: neither is there (the caller decides whether that
+ * matters); drop-ins without a main file are read. 0, or a negative errno with a message in *err
+ * with file and line; *ret is untouched then. */
 int config_read(const char *path, struct config *ret_config, struct error *err);
 
 /* One --set argument: adds its value under the file name "--set". */

@@ -7,8 +7,8 @@
 
 #include <errno.h>
 
-/* More are no config that somebody wrote. Names are sought one after another, so without a limit a file of a few
- * megabytes would take minutes. */
+/* More are no config that somebody wrote. Names are sought one after another, so without a limit a
+ * file of a few megabytes would take minutes. */
 #define CONFIG_SECTIONS_MAX 10000
 #define CONFIG_KEYS_MAX     1000
 

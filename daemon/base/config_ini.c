@@ -1,6 +1,6 @@
-/* The syntax, line by line: what a line is shows in its first column or, if it is neither comment nor header, in
- * its first `=`. The libraries that read INI files do not do here: inih cuts long lines and names of sections,
- * libini_config 0.7 does not tell where a value stands. */
+/* The syntax, line by line: what a line is shows in its first column or, if it is neither comment
+ * nor header, in its first `=`. The libraries that read INI files do not do here: inih cuts long
+ * lines and names of sections, libini_config 0.7 does not tell where a value stands. */
 #include "base/config_ini.h"
 
 #include "base/config_build.h"

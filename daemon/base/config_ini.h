@@ -4,8 +4,9 @@
 
 #include "base/config.h"
 
-/* Reads config text from memory under a file name, adding to `config` (zeroed at first): for tests, fuzzing
- * and defaults. After a failure `config` holds what was read before it, to be freed by config_deinit. */
+/* Reads config text from memory under a file name, adding to `config` (zeroed at first): for tests,
+ * fuzzing and defaults. After a failure `config` holds what was read before it, to be freed by
+ * config_deinit. */
 int config_parse(struct config *config, const char *text, size_t len, const char *file,
                  struct error *err);
 

@@ -55,8 +55,8 @@ int config_split_header(const char *text, char **ret_kind, char **ret_name, stru
     return 0;
 }
 
-/* Makes room for one more item in an array (whose pointer is at `array`) that grows at powers of two. 0 or
- * -ENOMEM. */
+/* Makes room for one more item in an array (whose pointer is at `array`) that grows at powers of
+ * two. 0 or -ENOMEM. */
 static int grow(void *array, size_t count, size_t item)
 {
     void *items;

@@ -13,13 +13,14 @@ const struct config_section *config_find(const struct config *config, const char
 const struct config_key *config_key(const struct config_section *section, const char *name);
 
 /* What stands between the brackets, apart: `sink "records"` -> "sink", "records" (or NULL). Newly
- * allocated. 0, -ENOMEM, or -EINVAL and a sentence without file and line. */
+ * allocated. 0, -ENOMEM, or -EINVAL with a message in *err without file and line. */
 int config_split_header(const char *text, char **ret_kind, char **ret_name, struct error *err);
 
-/* 0, or -EINVAL and a sentence without file and line. */
+/* 0, or -EINVAL with a message in *err without file and line. */
 int config_check_key(const char *key, struct error *err);
 
-/* The section, made if it is new. Valid until the next call. NULL, and errno ENOMEM or E2BIG (there are too many). */
+/* The section, made if it is new. Valid until the next call. NULL, and errno ENOMEM or E2BIG (there
+ * are too many). */
 struct config_section *config_open(struct config *config, const char *kind, const char *name,
                                    const char *file, unsigned line);
 

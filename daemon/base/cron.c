@@ -1,5 +1,5 @@
-/* Local times are counted like UTC's ("naive" seconds), so that a day has 86,400 of them, whatever the clocks do;
- * first_moment says when a naive time comes. */
+/* Local times are counted like UTC's ("naive" seconds), so that a day has 86,400 of them, whatever
+ * the clocks do; first_moment says when a naive time comes. */
 #include "base/cron.h"
 
 #include <ctype.h>
@@ -172,7 +172,7 @@ int cron_parse(const char *text, struct cron *ret_cron, struct error *err)
     return 0;
 }
 
-/* --- the calendar ------------------------------------------------------------------------------ */
+/* --- the calendar ----------------------------------------------------------------------------- */
 
 static int64_t floor_to(int64_t value, int64_t unit)
 {
@@ -222,9 +222,10 @@ static bool time_fits(const struct cron *c, int64_t naive)
     return (c->hours >> (naive / 3600 % 24) & 1) && minute_fits(c, naive);
 }
 
-/* --- local time --------------------------------------------------------------------------------- */
+/* --- local time ------------------------------------------------------------------------------- */
 
-/* The moment at which the offset becomes another than it is at `before`: after that, and not after `until`. */
+/* The moment at which the offset becomes another than it is at `before`: after that, and not after
+ * `until`. */
 static int64_t change_between(const struct zone *zone, int64_t before, int64_t until)
 {
     int64_t offset = zone_offset(zone, before);
@@ -252,7 +253,7 @@ static int64_t first_moment(const struct zone *zone, int64_t naive)
     return b < a ? change_between(zone, b, a) : change_between(zone, a, b);
 }
 
-/* --- the next time -------------------------------------------------------------------------------- */
+/* --- the next time ---------------------------------------------------------------------------- */
 
 static int64_t next_fixed(const struct cron *c, const struct zone *zone, int64_t after)
 {
@@ -273,7 +274,8 @@ static int64_t next_fixed(const struct cron *c, const struct zone *zone, int64_t
     return after + YEARS;
 }
 
-/* To a moment from which on the day may be another; offsets are multiples of a quarter of an hour. */
+/* To a moment from which on the day may be another; offsets are multiples of a quarter of an
+ * hour. */
 static int64_t skip_day(const struct cron *c, const struct zone *zone, int64_t utc, int64_t local)
 {
     int64_t day = floor_to(local, DAY), far = utc + DAY - 3600, rest = day_after(c, local) - local;

@@ -1,14 +1,16 @@
-/* Times that come again and again, as crontab(5) writes them: "MINUTE HOUR DAY MONTH WEEKDAY", in a time zone.
+/* Times that come again and again, as crontab(5) writes them: "MINUTE HOUR DAY MONTH WEEKDAY", in a
+ * time zone.
  *
- * A field is `*`, a number, a range `a-b`, a range with steps `a-b/n` or `*` with steps, or a list of these with
- * commas; months and weekdays may be names of three letters; Sunday is 0 and 7. If day and weekday are both
- * restricted (do not begin with `*`) a date need fit only one of them. @hourly, @daily (@midnight), @weekly, @monthly
- * and @yearly (@annually) stand for their expressions.
+ * A field is `*`, a number, a range `a-b`, a range with steps `a-b/n` or `*` with steps, or a list
+ * of these with commas; months and weekdays may be names of three letters; Sunday is 0 and 7. If
+ * day and weekday are both restricted (do not begin with `*`) a date need fit only one of them.
+ * @hourly, @daily (@midnight), @weekly, @monthly and @yearly (@annually) stand for their
+ * expressions.
  *
- * Where clocks change: a time that does not exist runs once, at the moment right after the gap, together with others
- * of the same gap; a time that comes twice runs the first time. But if the hour is `*` the expression means
- * minutes of every hour that passes: it runs in both of the hours that are called the same, and in no hour that
- * is left out. */
+ * Where clocks change: a time that does not exist runs once, at the moment right after the gap,
+ * together with others of the same gap; a time that comes twice runs the first time. But if the
+ * hour is `*` the expression means minutes of every hour that passes: it runs in both of the hours
+ * that are called the same, and in no hour that is left out. */
 #ifndef PENSTOCK_BASE_CRON_H
 #define PENSTOCK_BASE_CRON_H
 
@@ -27,7 +29,7 @@ struct cron {
     bool every_hour, every_day, every_weekday; /* the field is, or begins with, `*` */
 };
 
-/* 0, or -EINVAL and a sentence. What can never come (30 February) is refused. */
+/* 0, or -EINVAL with a message in *err. What can never come (30 February) is refused. */
 int cron_parse(const char *text, struct cron *ret_cron, struct error *err);
 
 /* The first time after `after`, both in seconds since 1970. */

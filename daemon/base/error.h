@@ -11,9 +11,9 @@ struct error {
     char text[512]; /* one line, no newline, valid UTF-8; "" for none */
 };
 
-/* Writes the sentence (cut at 511 bytes; control characters and what is not UTF-8 as '?') and returns `code`,
- * so that one can write `return error_set(err, -EINVAL, …)`. err may be NULL; err->text may be among the
- * arguments. */
+/* Writes the sentence (cut at 511 bytes; control characters and what is not UTF-8 as '?') and
+ * returns `code`, so that one can write `return error_set(err, -EINVAL, …)`. err may be NULL;
+ * err->text may be among the arguments. */
 int error_set(struct error *err, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

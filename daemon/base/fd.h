@@ -11,15 +11,16 @@ void fd_close(int *fd);
 /* Duplicates as close-on-exec. The new descriptor or a negative errno. */
 int fd_dup(int fd);
 
-/* Is it a pipe or a unix socket? Of what somebody else has opened: the answer does not wait for anything, as fstat's does
- * where a file system's server is asked. */
+/* Is it a pipe or a unix socket? Of what somebody else has opened: the answer does not wait for
+ * anything, as fstat's does where a file system's server is asked. */
 bool fd_is_local(int fd);
 
 #define FD_UNUSABLE \
     (-2) /* in place of a descriptor that came, could be of no use, and has been closed */
 
-/* Closes, as fd_close, a descriptor that somebody else has opened. A pipe or a unix socket at once; another could make
- * close wait (for a file system's server, or a connection that lingers), so a thread of its own does it. */
+/* Closes, as fd_close, a descriptor that somebody else has opened. A pipe or a unix socket at once;
+ * another could make close wait (for a file system's server, or a connection that lingers), so a
+ * thread of its own does it. */
 void fd_close_foreign(int *fd);
 
 /* How many of these threads there are: at FD_CLOSING_MAX take no more descriptors from anybody. */

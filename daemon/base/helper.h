@@ -1,5 +1,5 @@
-/* A thread beside a loop, for work that takes long and needs nothing of the loop: one task after the other, in the
- * order in which they came. */
+/* A thread beside a loop, for work that takes long and needs nothing of the loop: one task after
+ * the other, in the order in which they came. */
 #ifndef PENSTOCK_BASE_HELPER_H
 #define PENSTOCK_BASE_HELPER_H
 

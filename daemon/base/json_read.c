@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* So much text is given at a time. After an allocation has failed nothing more is given, so this bounds what is still
- * taken from the reserve: for each character a value of less than 256 bytes, and for the text that came before, tables
- * of 16 bytes a member and the buffer of a string, each once more when it grows. */
+/* So much text is given at a time. After an allocation has failed nothing more is given, so this
+ * bounds what is still taken from the reserve: for each character a value of less than 256 bytes,
+ * and for the text that came before, tables of 16 bytes a member and the buffer of a string, each
+ * once more when it grows. */
 #define PIECE         128
 #define RESERVE       ((size_t)PIECE * 256)
 #define RESERVE_TIMES 16
@@ -53,8 +54,8 @@ static void give(void *block)
         free(block);
 }
 
-/* Before main, as jansson wants it: no value may be made before. In a program of somebody else's, jansson's memory is that
- * program's affair: the library does not ask for it. */
+/* Before main, as jansson wants it: no value may be made before. In a program of somebody else's,
+ * jansson's memory is that program's affair: the library does not ask for it. */
 #ifndef PENSTOCK_LIBRARY
 __attribute__((constructor))
 #endif

@@ -1,6 +1,6 @@
-/* Diagnostics: one line each to standard error, by a single write(2), from any thread. Under systemd
- * (JOURNAL_STREAM is set) a line begins with its <level>, else with a time stamp. Nothing in base/
- * or flow/ logs: there an error is returned. Secrets never come here (invariant 7). */
+/* Diagnostics: one line each to standard error, by a single write(2), from any thread. Under
+ * systemd (JOURNAL_STREAM is set) a line begins with its <level>, else with a time stamp. Nothing
+ * in base/ or flow/ logs: there an error is returned. Secrets never come here (invariant 7). */
 #ifndef PENSTOCK_BASE_LOG_H
 #define PENSTOCK_BASE_LOG_H
 

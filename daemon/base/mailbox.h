@@ -38,7 +38,8 @@ void mail_init(struct mail *mail, mail_handler *handler);
 /* The loop's thread. 0 or a negative errno. */
 int mailbox_init(struct mailbox *box, uv_loop_t *loop);
 
-/* Is this the thread that has made the mailbox? For assertions about a loop whose mailbox is made on its own thread. */
+/* Is this the thread that has made the mailbox? For assertions about a loop whose mailbox is made
+ * on its own thread. */
 bool mailbox_is_current(const struct mailbox *box);
 
 /* Delivers what is queued, then closes; `closed` (may be NULL) runs from the close callback on,

@@ -4,7 +4,8 @@
 
 #include <inttypes.h>
 
-/* One set for all: a connection, a commit and a day's download are told apart within a factor of five at most. */
+/* One set for all: a connection, a commit and a day's download are told apart within a factor of
+ * five at most. */
 static const struct {
     uint64_t ns;
     const char *text;

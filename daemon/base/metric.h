@@ -1,6 +1,6 @@
-/* Figures as text: OpenMetrics 1.0, or the older text format of Prometheus (0.0.4), which node_exporter's textfile
- * collector reads. Samples go behind the line of their family at once, so a family is begun and finished before the
- * next. */
+/* Figures as text: OpenMetrics 1.0, or the older text format of Prometheus (0.0.4), which
+ * node_exporter's textfile collector reads. Samples go behind the line of their family at once, so
+ * a family is begun and finished before the next. */
 #ifndef PENSTOCK_BASE_METRIC_H
 #define PENSTOCK_BASE_METRIC_H
 
@@ -12,7 +12,8 @@
 
 #define HISTOGRAM_BOUNDS 19 /* from 100 µs to two hours */
 
-/* How many were in each bucket (the last: above all bounds), and their sum. One thread's, or under the owner's lock. */
+/* How many were in each bucket (the last: above all bounds), and their sum. One thread's, or under
+ * the owner's lock. */
 struct histogram {
     uint64_t counts[HISTOGRAM_BOUNDS + 1];
     uint64_t sum_ns;
@@ -35,8 +36,8 @@ struct metric {
     const char *name;
 };
 
-/* A family. `name` stands without a counter's _total, and ends in _UNIT if there is a unit (else NULL). The strings
- * are kept by reference until the next. */
+/* A family. `name` stands without a counter's _total, and ends in _UNIT if there is a unit (else
+ * NULL). The strings are kept by reference until the next. */
 void metric_begin(struct metric *m, enum metric_type type, const char *name, const char *unit,
                   const char *help);
 

@@ -1,6 +1,7 @@
-/* Work on a loop's thread that takes long, done in slices: in each turn of the loop about a millisecond of it, so that
- * whatever else comes in meanwhile is not held up, however much of such work there is. Whose slice is done goes to the
- * end of the queue, so that all get on side by side. All functions: the loop's thread. */
+/* Work on a loop's thread that takes long, done in slices: in each turn of the loop about a
+ * millisecond of it, so that whatever else comes in meanwhile is not held up, however much of such
+ * work there is. Whose slice is done goes to the end of the queue, so that all get on side by side.
+ * All functions: the loop's thread. */
 #ifndef PENSTOCK_BASE_SLICES_H
 #define PENSTOCK_BASE_SLICES_H
 

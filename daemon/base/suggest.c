@@ -17,7 +17,8 @@ static size_t min3(size_t a, size_t b, size_t c)
     return m < c ? m : c;
 }
 
-/* Levenshtein's distance, row by row, with two neighbours that changed places as one step. Both at most WORD_MAX long. */
+/* Levenshtein's distance, row by row, with two neighbours that changed places as one step. Both at
+ * most WORD_MAX long. */
 static size_t distance(const char *a, const char *b)
 {
     size_t rows[3][WORD_MAX + 1], *before = rows[0], *last = rows[1], *row = rows[2];

@@ -1,6 +1,7 @@
-/* A treap: by the order it is a search tree, by each node's rank a heap, with the highest rank at the root. The
- * ranks are as good as drawn by lot, so the tree has the shape of one into which its nodes came in random order,
- * whatever their true order was. A node's rank is its address, well mixed: nobody who submits jobs can choose that. */
+/* A treap: by the order it is a search tree, by each node's rank a heap, with the highest rank at
+ * the root. The ranks are as good as drawn by lot, so the tree has the shape of one into which its
+ * nodes came in random order, whatever their true order was. A node's rank is its address, well
+ * mixed: nobody who submits jobs can choose that. */
 #include "base/tree.h"
 
 #include <stddef.h>

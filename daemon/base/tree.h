@@ -1,6 +1,7 @@
-/* An intrusive ordered tree: what is in it embeds a struct tree_node, and container_of (base/list.h) leads back.
- * Nothing is allocated, so putting in and taking out cannot fail. Finding, putting in and taking out cost the
- * logarithm of the count. No locking: the owner says which. */
+/* An intrusive ordered tree: what is in it embeds a struct tree_node, and container_of
+ * (base/list.h) leads back. Nothing is allocated, so putting in and taking out cannot fail.
+ * Finding, putting in and taking out cost the logarithm of the count. No locking: the owner says
+ * which. */
 #ifndef PENSTOCK_BASE_TREE_H
 #define PENSTOCK_BASE_TREE_H
 
@@ -35,7 +36,8 @@ struct tree_node *tree_find(const struct tree *tree, const struct tree_node *key
 /* The first node behind the place of `key`; NULL: there is none. */
 struct tree_node *tree_after(const struct tree *tree, const struct tree_node *key);
 
-/* In order, for (n = tree_first(t); n; n = tree_next(n)). To take `n` out, find the next one before that. */
+/* In order, for (n = tree_first(t); n; n = tree_next(n)). To take `n` out, find the next one before
+ * that. */
 struct tree_node *tree_first(const struct tree *tree);
 struct tree_node *tree_next(const struct tree_node *node);
 
@@ -51,7 +53,7 @@ struct tree_node *tree_next(const struct tree_node *node);
     for (struct tree_node *n = tree_first(tree), *n##_next = n ? tree_next(n) : NULL; n; \
          n = n##_next, n##_next = n ? tree_next(n) : NULL)
 
-/* --- trees by a number, and by a text, which has to outlive its node ---------------------------------- */
+/* --- trees by a number, and by a text, which has to outlive its node -------------------------- */
 
 struct tree_id {
     struct tree_node node;

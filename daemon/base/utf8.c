@@ -36,8 +36,8 @@ int utf8_sequence(const unsigned char *p, const unsigned char *end)
 }
 
 #ifdef __SSE2__
-/* Most text is ASCII, and this is many times faster than looking for sequences. Where its first other byte is, or
- * the last fifteen begin. */
+/* Most text is ASCII, and this is many times faster than looking for sequences. Where its first
+ * other byte is, or the last fifteen begin. */
 static size_t skip_ascii(const char *s, size_t i, size_t len)
 {
     for (; len - i >= 64; i += 64) {
@@ -88,7 +88,8 @@ static bool follows(char c)
     return (c & 0xc0) == 0x80;
 }
 
-/* As utf8_sequence; those of two bytes, and of three without the leads that have narrower rules, are told here. */
+/* As utf8_sequence; those of two bytes, and of three without the leads that have narrower rules,
+ * are told here. */
 static int sequence_at(const char *s, size_t left)
 {
     unsigned char lead = (unsigned char)*s;

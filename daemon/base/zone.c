@@ -1,6 +1,6 @@
-/* Zone files are read as RFC 8536 has them: a list of moments and of what the offset is from each on, and in the
- * second version a rule for the time after the last one. Files of the first version, which has 32 bits for a moment
- * and no rule, are read as well. */
+/* Zone files are read as RFC 8536 has them: a list of moments and of what the offset is from each
+ * on, and in the second version a rule for the time after the last one. Files of the first version,
+ * which has 32 bits for a moment and no rule, are read as well. */
 #include "base/zone.h"
 
 #include "base/fd.h"
@@ -45,7 +45,7 @@ struct zone {
 static struct list open_zones = {&open_zones, &open_zones};
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* --- the file --------------------------------------------------------------------------------------- */
+/* --- the file --------------------------------------------------------------------------------- */
 
 /* How much of what a block has, and how long its times are. */
 struct block {
@@ -191,7 +191,7 @@ static int load_file(const char *path, struct zone **ret_zone)
     return r;
 }
 
-/* --- which one --------------------------------------------------------------------------------------- */
+/* --- which one -------------------------------------------------------------------------------- */
 
 /* A zone's name is a path below the system's zone files, and must stay there. */
 static int check_name(const char *name)
@@ -218,8 +218,8 @@ static int make_ruled(const char *text, struct zone **ret_zone)
     return r;
 }
 
-/* What the file says; without a good one, what the rule says, which may be NULL. A `path` that does not begin with a
- * slash is no file. */
+/* What the file says; without a good one, what the rule says, which may be NULL. A `path` that does
+ * not begin with a slash is no file. */
 static int load(const char *path, const char *rule, struct zone **ret_zone)
 {
     int r = *path == '/' ? load_file(path, ret_zone) : -ENOENT;

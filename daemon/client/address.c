@@ -14,7 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A path that does not fit is reached through its directory's descriptor (*ret_dir, -1 if not needed). */
+/* A path that does not fit is reached through its directory's descriptor (*ret_dir, -1 if not
+ * needed). */
 static int fill(const char *path, struct sockaddr_un *ret_address, int *ret_dir)
 {
     *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
@@ -116,8 +117,8 @@ static int connect_to(const char *path, char *ret_path, size_t size, struct erro
     return fd < 0 ? refuse(path, fd, err) : fd;
 }
 
-/* The user's daemon of a place without XDG_RUNTIME_DIR. A directory that could be somebody else's is passed over, with a
- * sentence. */
+/* The user's daemon of a place without XDG_RUNTIME_DIR. A directory that could be somebody else's
+ * is passed over, with a sentence. */
 static int try_own_place(char *ret_path, size_t size, struct error *err)
 {
     char place[32], path[64];
@@ -130,8 +131,8 @@ static int try_own_place(char *ret_path, size_t size, struct error *err)
     return r < 0 ? refuse(path, r, err) : r;
 }
 
-/* A daemon of the user's that has died leaves its socket behind: that hides nobody else's. `own` and why it could not be
- * had come from XDG_RUNTIME_DIR (NULL: there is none). */
+/* A daemon of the user's that has died leaves its socket behind: that hides nobody else's. `own`
+ * and why it could not be had come from XDG_RUNTIME_DIR (NULL: there is none). */
 static int connect_unnamed(const char *own, int why, char *ret_path, size_t size, struct error *err)
 {
     struct error place_err, system_err;

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- what the daemon says ----------------------------------------------------------------------- */
+/* --- what the daemon says --------------------------------------------------------------------- */
 
 static void on_verdict(struct body *body, const json_t *line)
 {
@@ -72,7 +72,8 @@ static int take_lines(struct body *body)
     return r;
 }
 
-/* What the connection has for us now. 0, or a negative errno with `why`: nothing more will come from there. */
+/* What the connection has for us now. 0, or a negative errno with `why`: nothing more will come
+ * from there. */
 static int hear(struct body *body)
 {
     int r = body->wire.closed ? 0 : wire_receive(&body->wire);
@@ -99,7 +100,7 @@ static int wait_for(struct body *body, int fd)
     return fds[0].revents & ~POLLOUT || r < 0 ? hear(body) : 0;
 }
 
-/* --- opening ------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static int submit(struct body *body, json_t *job, bool socket, struct error *err)
 {
@@ -154,7 +155,7 @@ int body_open(struct body *body, const char *url, const char *options, bool sock
     return r;
 }
 
-/* --- reading ------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* The pipe is at its end, or empty when nothing more will come into it. */
 static ssize_t end_of(struct body *body)
@@ -188,7 +189,7 @@ ssize_t body_read(struct body *body, void *data, size_t size)
     }
 }
 
-/* --- the end --------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 int body_finish(struct body *body, int status)
 {

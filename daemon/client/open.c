@@ -1,5 +1,6 @@
-/* penstock_open and its kin. A FILE says nothing of the body behind it, nor does a descriptor, so those that are open are
- * kept in one list, as stdio keeps its own: that is all that bodies share, and its lock is held for a look-up only. */
+/* penstock_open and its kin. A FILE says nothing of the body behind it, nor does a descriptor, so
+ * those that are open are kept in one list, as stdio keeps its own: that is all that bodies share,
+ * and its lock is held for a look-up only. */
 #include "client/body.h"
 #include "base/list.h"
 #include "client/open_error.h"
@@ -75,7 +76,7 @@ static void close_one(struct open_body *o)
     free(o);
 }
 
-/* --- a FILE ---------------------------------------------------------------------------------------- */
+/* --- a FILE ----------------------------------------------------------------------------------- */
 
 static ssize_t on_read(void *cookie, char *data, size_t size)
 {
@@ -140,7 +141,7 @@ const char *penstock_error(FILE *body)
     return !body ? open_error()->text : o ? o->body.why.text : "this is no FILE of penstock_open's";
 }
 
-/* --- a descriptor ------------------------------------------------------------------------------------- */
+/* --- a descriptor ----------------------------------------------------------------------------- */
 
 int penstock_open_fd(const char *url, const char *options)
 {

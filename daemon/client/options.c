@@ -63,7 +63,8 @@ static const char *value_text(const struct reader *r)
     return r->value.len > 0 ? r->value.data : "";
 }
 
-/* The protocol has numbers where a value is one, except for these, which are text whatever stands there. */
+/* The protocol has numbers where a value is one, except for these, which are text whatever stands
+ * there. */
 static bool is_number(const char *name, const char *text)
 {
     static const char *const texts[] = {"key", "user_agent", "credential", "body", "method"};

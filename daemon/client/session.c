@@ -1,5 +1,5 @@
-/* struct penstock: a connection that makes calls and follows, for a loop of the program's own. Calls that wait for their
- * answers stand in a list, in the order in which they were made. */
+/* struct penstock: a connection that makes calls and follows, for a loop of the program's own.
+ * Calls that wait for their answers stand in a list, in the order in which they were made. */
 #include "base/json_read.h"
 #include "base/list.h"
 #include "client/answer.h"
@@ -80,7 +80,7 @@ short penstock_get_events(const struct penstock *connection)
     return (short)(POLLIN | (connection->wire.out.len > 0 ? POLLOUT : 0));
 }
 
-/* --- what comes ------------------------------------------------------------------------------------ */
+/* --- what comes ------------------------------------------------------------------------------- */
 
 static void on_notification(struct penstock *p, const char *line, size_t len)
 {
@@ -99,7 +99,8 @@ static struct call *call_of(struct penstock *p, uint64_t id)
     list_for_each(e, &p->calls)
     {
         struct call *call = container_of(e, struct call, link);
-        /* Without an id it is about a line that could not be read, and the first is the one that waits. */
+        /* Without an id it is about a line that could not be read, and the first is the one that
+         * waits. */
         if (call->id == id || id == 0)
             return call;
     }
@@ -165,7 +166,7 @@ int penstock_process(struct penstock *connection)
     return r;
 }
 
-/* --- calls ------------------------------------------------------------------------------------------- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 /* Takes ownership of `params`. */
 static int send_call(struct penstock *p, const char *method, json_t *params, penstock_answer answer,
@@ -218,7 +219,7 @@ void penstock_on_event(struct penstock *connection, penstock_event event, void *
     connection->event_arg = arg;
 }
 
-/* --- waiting ------------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 struct ask {
     struct penstock *connection;

@@ -57,7 +57,8 @@ int wire_send(struct wire *wire, const char *method, json_t *params, uint64_t *r
 {
     char *text = request_text(method, params, wire->requests + 1);
     int r = 0;
-    /* Once this program has gone without memory a request may lack a part, and ask for something else. */
+    /* Once this program has gone without memory a request may lack a part, and ask for something
+     * else. */
     if (!text || json_lost() > 0) {
         free(text);
         return error_set(err, -ENOMEM, "out of memory");

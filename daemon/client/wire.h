@@ -1,5 +1,5 @@
-/* A connection to the daemon's control socket: requests out, lines in. Nothing here waits but wire_open and wire_pass. One
- * owner. */
+/* A connection to the daemon's control socket: requests out, lines in. Nothing here waits but
+ * wire_open and wire_pass. One owner. */
 #ifndef PENSTOCK_CLIENT_WIRE_H
 #define PENSTOCK_CLIENT_WIRE_H
 
@@ -24,32 +24,32 @@ struct wire {
     bool closed; /* the daemon has; what it sent before can still be read */
 };
 
-/* Connects: to `path`; if that is NULL, as address_connect says. 0, or a negative errno with a message in *err that says
- * what to do. */
+/* Connects: to `path`; if that is NULL, as address_connect says. 0, or a negative errno with a
+ * message in *err that says what to do. */
 int wire_open(struct wire *wire, const char *path, struct error *err);
 void wire_close(struct wire *wire);
 
-/* Queues a request (params: takes ownership of the reference; NULL: none) and gives its id, from 1 on. 0, or -EMSGSIZE or
- * -ENOMEM with a message in *err. */
+/* Queues a request (params: takes ownership of the reference; NULL: none) and gives its id, from 1
+ * on. 0, or -EMSGSIZE or -ENOMEM with a message in *err. */
 int wire_send(struct wire *wire, const char *method, json_t *params, uint64_t *ret_id,
               struct error *err);
 
-/* Sends what is queued so far, and a descriptor with it (SCM_RIGHTS, unix(7)); waits until the socket has taken the first
- * byte. 0, or a negative errno with a message in *err. */
+/* Sends what is queued so far, and a descriptor with it (SCM_RIGHTS, unix(7)); waits until the
+ * socket has taken the first byte. 0, or a negative errno with a message in *err. */
 int wire_pass(struct wire *wire, int fd, struct error *err);
 
 /* Sends as much of what is queued as the socket takes. 0 or a negative errno. */
 int wire_flush(struct wire *wire);
 
-/* Reads what is there, at most one piece; wire_line gives the lines in it. At the daemon's end sets `closed`. 0 or a
- * negative errno. */
+/* Reads what is there, at most one piece; wire_line gives the lines in it. At the daemon's end sets
+ * `closed`. 0 or a negative errno. */
 int wire_receive(struct wire *wire);
 
 /* The next line from the daemon; valid until the next wire_receive. 1; 0: none yet; -EMSGSIZE. */
 int wire_line(struct wire *wire, char **ret_line, size_t *ret_len);
 
-/* What a negative errno of these functions means (-ECONNRESET: the daemon has closed the connection), as a message in
- * *err. Returns `code`. */
+/* What a negative errno of these functions means (-ECONNRESET: the daemon has closed the
+ * connection), as a message in *err. Returns `code`. */
 int wire_explain(const struct wire *wire, int code, struct error *err);
 
 #endif

@@ -22,9 +22,8 @@
 #define PAUSE_MS     1000 /* after an accept that failed */
 #define LINGER_MS    1000 /* for clients to take something of their last answers */
 #define LINGER_TURNS 5    /* for those who go on taking */
-#define TURN_NS \
-    (2 *        \
-     NS_PER_MS) /* for what clients want, in one turn of the loop, and as much at once when it comes */
+/* For what clients want, in one turn of the loop, and as much at once when it comes. */
+#define TURN_NS   (2 * NS_PER_MS)
 #define BIG_LINES 32
 #define BIG_NS    (5 * NS_PER_SEC)
 #define CARE_MS   1000
@@ -148,7 +147,7 @@ static void on_timer(uv_timer_t *timer)
         uv_timer_start(timer, on_timer, LINGER_MS, 0);
 }
 
-/* --- turns -------------------------------------------------------------------------------------- */
+/* --- turns ------------------------------------------------------------------------------------ */
 
 static void on_prepare(uv_prepare_t *prepare)
 {
@@ -205,7 +204,7 @@ static bool come(struct session *s)
     return true;
 }
 
-/* --- memory, and long lines ----------------------------------------------------------------------- */
+/* --- memory, and long lines ------------------------------------------------------------------- */
 
 static void take_care(struct control *c);
 
@@ -339,7 +338,8 @@ static void refuse(struct control *c, int fd)
     fd_close(&fd);
 }
 
-/* Of root's there may be more than of the daemon's user, whose programs may be what has filled it up. */
+/* Of root's there may be more than of the daemon's user, whose programs may be what has filled it
+ * up. */
 static unsigned most_clients(const struct control *c, uid_t uid)
 {
     if (uid == 0)

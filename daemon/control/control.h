@@ -1,8 +1,9 @@
 /* The control socket: listens, and gives every client a session. All on the control loop.
  *
- * Whoever wants much waits for those who want little. In each turn of the loop a bounded time goes to what clients
- * have sent; clients whose requests take longer than their share of it are served behind the others. Of the lines that
- * are longer than SESSION_BIG_INPUT so many come in at once as BIG_LINES, each within BIG_SECONDS if others wait.
+ * Whoever wants much waits for those who want little. In each turn of the loop a bounded time goes
+ * to what clients have sent; clients whose requests take longer than their share of it are served
+ * behind the others. Of the lines that are longer than SESSION_BIG_INPUT so many come in at once as
+ * BIG_LINES, each within BIG_SECONDS if others wait.
  *
  * Too many clients (max_clients): the next one gets an error and is closed. No descriptor or memory
  * for another: clients wait in the kernel's queue until a session has closed, or for a second; told
@@ -33,15 +34,15 @@ struct control_config {
     int inherited_fd; /* a listening socket from the service manager (taken over on success), or -1
                        */
     unsigned max_clients; /* 0 for 1,024 */
-    /* Beyond max_clients so many of the daemon's own user and of root are let in, and of root twice as many: who must
-     * mend things gets in. */
+    /* Beyond max_clients so many of the daemon's own user and of root are let in, and of root twice
+     * as many: who must mend things gets in. */
     int reserve;       /* 0: CONTROL_RESERVE; less: none */
     size_t memory_max; /* control.memory_max; 0: no bound */
     const char *instance;
     const char *version;
 };
 
-/* Listens from its return on. 0, or a negative errno and a sentence with path and remedy;
+/* Listens from its return on. 0, or a negative errno with a message in *err with path and remedy;
  * -EADDRINUSE: another daemon lives there. */
 int control_new(const struct control_config *config, struct control **ret_control,
                 struct error *err);
@@ -51,9 +52,9 @@ int control_new(const struct control_config *config, struct control **ret_contro
  */
 void control_stop_accepting(struct control *control);
 
-/* Ends: waits for nothing, abandons the calls under way, gives each client a second to take
- * what has been answered, and up to five while it goes on taking. `closed` runs once every call has come back and all is freed: until then
- * jobs must live, and its calls must be answered. */
+/* Ends: waits for nothing, abandons the calls under way, gives each client a second to take what
+ * has been answered, and up to five while it goes on taking. `closed` runs once every call has come
+ * back and all is freed: until then jobs must live, and its calls must be answered. */
 void control_free(struct control *control, void (*closed)(void *arg), void *arg);
 
 /* Connections now. */

@@ -18,13 +18,14 @@
 #include <unistd.h>
 
 /* A newcomer beyond GUESTS has the oldest connection closed that asks for nothing just then; beyond
- * GUESTS_BUSY also one that does. MHD itself accepts nobody beyond CONNECTIONS: it must never come to that, or
- * idle clients would shut a scrape out. */
-#define GUESTS        16
-#define GUESTS_BUSY   32
-#define CONNECTIONS   64
-#define IDLE_SECONDS  10
-#define HEADER_NS     (10 * NS_PER_SEC) /* for a whole header, however lively its bytes trickle in */
+ * GUESTS_BUSY also one that does. MHD itself accepts nobody beyond CONNECTIONS: it must never come
+ * to that, or idle clients would shut a scrape out. */
+#define GUESTS       16
+#define GUESTS_BUSY  32
+#define CONNECTIONS  64
+#define IDLE_SECONDS 10
+/* for a whole header, however lively its bytes trickle in */
+#define HEADER_NS     (10 * NS_PER_SEC)
 #define REQUEST_BYTES ((size_t)16 << 10)
 #define FRESH_NS      (200 * NS_PER_MS)
 #define BACKLOG       64

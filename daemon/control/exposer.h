@@ -1,10 +1,11 @@
 /* The figures over HTTP, for Prometheus: GET /metrics on a loopback address or a unix socket.
  *
- * libmicrohttpd has a thread of its own, which speaks HTTP and hands out finished text; it never looks at the daemon.
- * Who asks waits (suspended) until the control loop has put the text together, which all who wait share, and which
- * whoever comes within a fifth of a second gets as well: so however many ask, the loop does it five times a second at
- * most. Bounds: 10 s without a sign, 16 KiB of request, and 16 connections: for another one the oldest that asks for
- * nothing is closed, so that clients who only hold on to theirs shut no scrape out. */
+ * libmicrohttpd has a thread of its own, which speaks HTTP and hands out finished text; it never
+ * looks at the daemon. Who asks waits (suspended) until the control loop has put the text together,
+ * which all who wait share, and which whoever comes within a fifth of a second gets as well: so
+ * however many ask, the loop does it five times a second at most. Bounds: 10 s without a sign, 16
+ * KiB of request, and 16 connections: for another one the oldest that asks for nothing is closed,
+ * so that clients who only hold on to theirs shut no scrape out. */
 #ifndef PENSTOCK_CONTROL_EXPOSER_H
 #define PENSTOCK_CONTROL_EXPOSER_H
 
@@ -24,7 +25,7 @@ struct exposer_config {
     mode_t dir_mode;
 };
 
-/* 0, or a negative errno and a sentence. */
+/* 0, or a negative errno with a message in *err. */
 int exposer_new(const struct exposer_config *config, struct exposer **ret_exposer,
                 struct error *err);
 

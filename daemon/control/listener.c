@@ -203,9 +203,10 @@ static int check_path(const char *path, struct error *err)
     return 0;
 }
 
-/* The manager's socket stays the manager's; but as long as somebody lives on it, a daemon that is started by hand must not
- * take it for a stale one, and another one that was given the same socket would answer every second client. 0, or
- * -EADDRINUSE and a sentence: there is another one. Where the lock cannot be had for another reason, all else works. */
+/* The manager's socket stays the manager's; but as long as somebody lives on it, a daemon that is
+ * started by hand must not take it for a stale one, and another one that was given the same socket
+ * would answer every second client. 0, or -EADDRINUSE with a message in *err: there is another one.
+ * Where the lock cannot be had for another reason, all else works. */
 static int lock_inherited(struct listener *l, struct error *err)
 {
     struct sockaddr_un address = {0};

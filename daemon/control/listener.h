@@ -26,8 +26,8 @@ struct listener {
     ino_t ino;
 };
 
-/* 0, or a negative errno and a sentence; -EADDRINUSE: another daemon lives there. Nothing connects
- * before owner, group and mode are right, since only listen(2) opens the door. */
+/* 0, or a negative errno with a message in *err; -EADDRINUSE: another daemon lives there. Nothing
+ * connects before owner, group and mode are right, since only listen(2) opens the door. */
 int listener_open(struct listener *ret_listener, const struct listener_config *config,
                   struct error *err);
 

@@ -38,7 +38,7 @@ struct message {
 };
 
 /* The JSON of a line. 0 and *ret_root (if an array, of 1 to MESSAGE_MAX_BATCH values); or
- * an error code of the protocol (REPLY_…, which no errno is) and a sentence; or -ENOMEM. */
+ * an error code of the protocol (REPLY_…, which no errno is) with a message in *err; or -ENOMEM. */
 int message_parse(const char *text, size_t len, json_t **ret_root, struct error *err);
 
 /* Reads one request; a bad one is `refused` in *ret_message. Takes parts out of `value`. 0 or

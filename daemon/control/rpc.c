@@ -28,8 +28,8 @@ struct request {
     bool answered;
     bool held;    /* the stream waits for its answer to leave */
     bool submits; /* the stream waits for its result */
-    json_t *
-        check; /* a `follow` by ids: its answer, until a call of ours says that there are such jobs */
+    /* a `follow` by ids: its answer, until a call of ours says that there are such jobs */
+    json_t *check;
     json_t *check_params;
     unsigned lost; /* json_lost() when it was begun */
     size_t bytes;  /* its share of rpc->bytes */
@@ -135,8 +135,9 @@ static void answer_error(struct request *r, int code, const char *message, const
     settle(r);
 }
 
-/* Takes ownership of `result`; NULL: there was no memory for it. An answer that may have lost a piece is not given: to
- * know that, it is enough that nothing was lost on this thread since the request was begun. */
+/* Takes ownership of `result`; NULL: there was no memory for it. An answer that may have lost a
+ * piece is not given: to know that, it is enough that nothing was lost on this thread since the
+ * request was begun. */
 static void answer_result(struct request *r, json_t *result)
 {
     if (!result || json_lost() != r->lost) {

@@ -59,7 +59,8 @@ void rpc_init(struct rpc *rpc, const struct rpc_host *host, const struct peer *p
 /* One line, without its newline. Blank ones are ignored. 0, or -ENOMEM: close the connection. */
 int rpc_line(struct rpc *rpc, const char *text, size_t len);
 
-/* The same of a line that has been read elsewhere: message_parse's result, which is taken over, of `len` bytes. */
+/* The same of a line that has been read elsewhere: message_parse's result, which is taken over, of
+ * `len` bytes. */
 int rpc_parsed(struct rpc *rpc, int result, json_t *root, size_t len, const struct error *err);
 
 /* In place of a line that can't be read: it is answered by this error. 0 or -ENOMEM. */
@@ -78,8 +79,9 @@ int rpc_take(struct rpc *rpc, struct buf *out, size_t want);
 /* Nothing is under way and nothing waits. */
 bool rpc_idle(const struct rpc *rpc);
 
-/* The client is gone, or must go: forgets what has not begun, and answers that have not left; abandons what is
- * under way. Calls still come back (`answered`); the rpc may be freed once rpc_idle. Idempotent. */
+/* The client is gone, or must go: forgets what has not begun, and answers that have not left;
+ * abandons what is under way. Calls still come back (`answered`); the rpc may be freed once
+ * rpc_idle. Idempotent. */
 void rpc_abandon(struct rpc *rpc);
 
 #endif

@@ -179,8 +179,8 @@ static bool wants_lines(const struct session *s)
     return !s->in_done && !s->finishing && !is_parsing(s) && rpc_wants(&s->rpc);
 }
 
-/* Takes the lines that are there while the conversation wants them, and there is time. 1: it took any; 0: none;
- * negative: as above. */
+/* Takes the lines that are there while the conversation wants them, and there is time. 1: it took
+ * any; 0: none; negative: as above. */
 static int take_lines(struct session *s)
 {
     int took = take_parsed(s);
@@ -277,7 +277,8 @@ static void watch(struct session *s)
     watch_events(s, reads ? UV_READABLE : UV_PRIORITIZED);
 }
 
-/* Leaves what completes the line that is being sent, and tells why. False: that line is too long to keep. */
+/* Leaves what completes the line that is being sent, and tells why. False: that line is too long to
+ * keep. */
 static bool cut_output(struct session *s)
 {
     struct buf rest = BUF_INIT;

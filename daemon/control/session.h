@@ -1,9 +1,9 @@
 /* A session: one client's connection. It reads lines, has them carried out (control/rpc.h), and
  * writes answers and, for one that follows, events.
  *
- * Time: a pump takes lines for SESSION_PUMP_NS and goes on in another turn; a line beyond SESSION_ASIDE bytes is
- * parsed on the helper's thread meanwhile. Such a session is `heavy` until it has nothing left to do: its owner lets
- * others go first.
+ * Time: a pump takes lines for SESSION_PUMP_NS and goes on in another turn; a line beyond
+ * SESSION_ASIDE bytes is parsed on the helper's thread meanwhile. Such a session is `heavy` until
+ * it has nothing left to do: its owner lets others go first.
  *
  * Bounds: a line of SESSION_MAX_LINE bytes; rpc's of requests and answers, beyond which nothing
  * more is read; stream's of events. A client that sends no more (EOF) still gets all its answers,
@@ -102,8 +102,8 @@ void session_pump(struct session *session);
  * given up. */
 void session_finish(struct session *session);
 
-/* Must go, for `why` (a literal): gives back its memory, tells the client if that is possible, and closes. Nothing of
- * it counts in the budget any more. */
+/* Must go, for `why` (a literal): gives back its memory, tells the client if that is possible, and
+ * closes. Nothing of it counts in the budget any more. */
 void session_cut(struct session *session, const char *why);
 
 /* Closes at once; `gone` follows, never from within. Idempotent. */

@@ -244,8 +244,8 @@ void stream_deinit(struct stream *stream)
     unfollow(stream);
 }
 
-/* The events that the client wants, as a mask; what is no list of names is left to follower_begin to
- * refuse. */
+/* The events that the client wants, as a mask; what is no list of names is left to follower_begin
+ * to refuse. */
 static unsigned wanted_events(const json_t *params)
 {
     const json_t *list = json_object_get(params, "events");

@@ -74,17 +74,18 @@ void stream_shut(struct stream *stream);
 int stream_follow(struct stream *stream, const json_t *params, json_t **ret_result,
                   struct error *err, const char **ret_field);
 
-/* Whether all ids of a `follow` are known is told only after a look into the store (follower.unknown). The
- * store answers in order: any call made after stream_follow comes back later than that, and then
- * stream_checked says 0, or API_NOT_FOUND, a sentence and a field; the stream is idle again then. */
+/* Whether all ids of a `follow` are known is told only after a look into the store
+ * (follower.unknown). The store answers in order: any call made after stream_follow comes back
+ * later than that, and then stream_checked says 0, or API_NOT_FOUND, a sentence and a field; the
+ * stream is idle again then. */
 bool stream_needs_check(const struct stream *stream);
 int stream_checked(struct stream *stream, struct error *err, const char **ret_field);
 
 /* Follows nothing any more, forgets what waits. */
 void stream_reset(struct stream *stream);
 
-/* A submit that follows begins: 0, or an error code and a sentence. Then stream_submitted once it
- * is answered, with its result or NULL. */
+/* A submit that follows begins: 0, or an error code with a message in *err. Then stream_submitted
+ * once it is answered, with its result or NULL. */
 int stream_submit(struct stream *stream, struct error *err);
 void stream_submitted(struct stream *stream, const json_t *result);
 
@@ -97,8 +98,8 @@ void stream_release(struct stream *stream);
 /* The memory that waits here. */
 size_t stream_memory(const struct stream *stream);
 
-/* Gives up what waits, and takes no more but `overflow`, which tells of `why` and ends the connection: it can be
- * had by stream_take. */
+/* Gives up what waits, and takes no more but `overflow`, which tells of `why` and ends the
+ * connection: it can be had by stream_take. */
 void stream_cut(struct stream *stream, const char *why);
 
 /* Is there something that stream_take would give? */

@@ -36,8 +36,8 @@ struct args {
     size_t given_count;
 };
 
-/* Reads argv[1…] by the commands, which end with a NULL name. Options stand anywhere; `--` ends them. 0, -ENOMEM,
- * or -EINVAL and a sentence. Whatever it returns, args_deinit. */
+/* Reads argv[1…] by the commands, which end with a NULL name. Options stand anywhere; `--` ends
+ * them. 0, -ENOMEM, or -EINVAL with a message in *err. Whatever it returns, args_deinit. */
 int args_parse(struct args *args, const struct command *commands, int argc, char **argv,
                struct error *err);
 void args_deinit(struct args *args);
@@ -54,7 +54,7 @@ const char *args_value(const struct args *args, enum opt opt);
 /* Is an option of one of these groups among them? */
 bool args_has_group(const struct args *args, unsigned groups);
 
-/* Operand i as a job's id. 0, or -EINVAL and a sentence. */
+/* Operand i as a job's id. 0, or -EINVAL with a message in *err. */
 int args_id(const struct args *args, size_t i, uint64_t *ret_id, struct error *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* COMMAND of `run`: a process of ours in a group of its own, with all that it starts. One thread, which is told of
- * SIGCHLD. */
+/* COMMAND of `run`: a process of ours in a group of its own, with all that it starts. One thread,
+ * which is told of SIGCHLD. */
 #ifndef PENSTOCK_CTL_CHILD_H
 #define PENSTOCK_CTL_CHILD_H
 
@@ -15,8 +15,8 @@ struct child {
     int status;      /* as a shell's $?; 126 or 127: it could not be run */
 };
 
-/* Starts it with `in` as its standard input, which stays the caller's. A command that cannot be run has ended, with a
- * sentence on standard error. */
+/* Starts it with `in` as its standard input, which stays the caller's. A command that cannot be run
+ * has ended, with a sentence on standard error. */
 void child_start(struct child *child, char *const *argv, int in);
 
 static inline bool child_runs(const struct child *child)
@@ -29,7 +29,8 @@ void child_signal(struct child *child, int signo);
 
 enum child_news { CHILD_NOTHING, CHILD_STOPPED, CHILD_CONTINUED, CHILD_ENDED };
 
-/* What has come of it since the last call; *ret_signo: that stopped it. One after the other, until there is nothing. */
+/* What has come of it since the last call; *ret_signo: that stopped it. One after the other, until
+ * there is nothing. */
 enum child_news child_look(struct child *child, int *ret_signo);
 
 /* Kills it and all that it has started, and waits for that. */

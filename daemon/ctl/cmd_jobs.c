@@ -28,7 +28,7 @@ static void put(struct buf *b)
     buf_deinit(b);
 }
 
-/* --- show, explain ------------------------------------------------------------------------------ */
+/* --- show, explain ---------------------------------------------------------------------------- */
 
 static int ask_show(struct ctl *ctl, struct answer *ret_answer)
 {
@@ -110,7 +110,7 @@ int cmd_explain(struct ctl *ctl)
     return show(ctl, true);
 }
 
-/* --- list --------------------------------------------------------------------------------------- */
+/* --- list ------------------------------------------------------------------------------------- */
 
 struct listing {
     struct ctl *ctl;
@@ -229,7 +229,7 @@ int cmd_list(struct ctl *ctl)
     return r < 0 ? -r : 0;
 }
 
-/* --- cancel, retry ------------------------------------------------------------------------------ */
+/* --- cancel, retry ---------------------------------------------------------------------------- */
 
 /* The number, or the id in an object. */
 static uint64_t id_of(const json_t *item)

@@ -1,4 +1,5 @@
-/* metrics: the daemon's figures, on standard output or as a file for node_exporter's textfile collector. */
+/* metrics: the daemon's figures, on standard output or as a file for node_exporter's textfile
+ * collector. */
 #include "ctl/cmd_metrics.h"
 
 #include "base/buf.h"
@@ -15,8 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Beside `path`, so that a rename puts it there; hidden, and without the ending .prom, so that no collector takes
- * it for the file. NULL: out of memory. */
+/* Beside `path`, so that a rename puts it there; hidden, and without the ending .prom, so that no
+ * collector takes it for the file. NULL: out of memory. */
 static char *draft_name(const char *path)
 {
     char *dir_copy = strdup(path), *base_copy = strdup(path), *name = NULL;

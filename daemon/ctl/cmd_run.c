@@ -1,20 +1,21 @@
 /* `run URL -- COMMAND`: a body into the caller's own command, which is run as the caller.
  *
- * The pipe is ours: the daemon gets its write end by SCM_RIGHTS, COMMAND its read end as standard input, and
- * we keep a duplicate of the write end. As long as we have it, nothing that happens to the download or to
- * the daemon can look like an end of the body to COMMAND: we close it when the daemon says `complete`, or
- * once COMMAND and all that it started are dead (invariant 1).
+ * The pipe is ours: the daemon gets its write end by SCM_RIGHTS, COMMAND its read end as standard
+ * input, and we keep a duplicate of the write end. As long as we have it, nothing that happens to
+ * the download or to the daemon can look like an end of the body to COMMAND: we close it when the
+ * daemon says `complete`, or once COMMAND and all that it started are dead (invariant 1).
  *
  *   begin     the body's first byte is there (or its end): COMMAND is started
  *   complete  every byte is in the pipe, and the end was verified
  *   abort     the body will not arrive whole
  *   exited    ours, to the daemon: COMMAND has ended, and how
  *
- * Until `begin` the daemon may try again, and nothing is lost. After `complete` we write --trailer, if there is one, and
- * then the end is COMMAND's to see: from there on nothing is a reason to kill it but a SIGTERM that it outlives by
- * --grace. What it leaves behind then lives on.
+ * Until `begin` the daemon may try again, and nothing is lost. After `complete` we write --trailer,
+ * if there is one, and then the end is COMMAND's to see: from there on nothing is a reason to kill
+ * it but a SIGTERM that it outlives by --grace. What it leaves behind then lives on.
  *
- * Should we be killed ourselves, another process of ours does the same; that one has the terminal as well (guard.h). */
+ * Should we be killed ourselves, another process of ours does the same; that one has the terminal
+ * as well (guard.h). */
 #include "ctl/cmd_run.h"
 
 #include "base/clock.h"
@@ -62,7 +63,7 @@ struct run {
     uint64_t ask_at, kill_at; /* clock_now: COMMAND gets SIGTERM, and is killed; 0: not */
 };
 
-/* --- COMMAND ------------------------------------------------------------------------------------ */
+/* --- COMMAND ---------------------------------------------------------------------------------- */
 
 static void kill_command(struct run *run)
 {
@@ -129,8 +130,8 @@ static int give_up(struct run *run)
     return run->command.begun ? report(run) : 0;
 }
 
-/* What it has started on purpose and left behind lives on, unless that could take a cut for an end: the body is not
- * whole, and somebody still has the pipe. */
+/* What it has started on purpose and left behind lives on, unless that could take a cut for an end:
+ * the body is not whole, and somebody still has the pipe. */
 static void leave_children(struct run *run)
 {
     struct pollfd pfd = {.fd = run->write_fd};
@@ -141,7 +142,7 @@ static void leave_children(struct run *run)
     fd_close(&run->write_fd);
 }
 
-/* --- the end of the body -------------------------------------------------------------------------- */
+/* --- the end of the body ---------------------------------------------------------------------- */
 
 static void complete(struct run *run)
 {
@@ -169,7 +170,7 @@ static void on_complete(struct run *run)
     write_trailer(run);
 }
 
-/* --- what the daemon says ------------------------------------------------------------------------- */
+/* --- what the daemon says --------------------------------------------------------------------- */
 
 static void on_verdict(struct run *run, const json_t *line)
 {
@@ -179,7 +180,8 @@ static void on_verdict(struct run *run, const json_t *line)
     progress_deinit(&run->progress);
     if (view.done)
         return;
-    /* After `complete`, or by its own choice before, COMMAND has said by its status what there is to say. */
+    /* After `complete`, or by its own choice before, COMMAND has said by its status what there is
+     * to say. */
     if (strcmp(view.error_kind, "parser_failed") != 0 &&
         strcmp(view.error_kind, "parser_crashed") != 0)
         run->cut = true;
@@ -251,10 +253,10 @@ static int on_line(struct run *run, const char *line, size_t len)
     return r;
 }
 
-/* --- signals ------------------------------------------------------------------------------------------ */
+/* --- signals ---------------------------------------------------------------------------------- */
 
-/* The body is whole, and COMMAND may be about to commit it. It has half of the grace to end by itself, then it is asked
- * to (SIGTERM), and at the end it is killed. */
+/* The body is whole, and COMMAND may be about to commit it. It has half of the grace to end by
+ * itself, then it is asked to (SIGTERM), and at the end it is killed. */
 static void begin_grace(struct run *run)
 {
     if (run->kill_at)
@@ -328,7 +330,7 @@ static int watch_signals(struct run *run)
     return run->signal_fd < 0 ? -errno : 0;
 }
 
-/* --- waiting ----------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 static int check_clocks(struct run *run)
 {
@@ -444,7 +446,7 @@ static int wait_for_verdict(struct run *run)
     return (run->reported || lost) && !run->cut ? run->command.status : EXIT_JOB_FAILED;
 }
 
-/* --- the beginning ------------------------------------------------------------------------------------- */
+/* --- the beginning ---------------------------------------------------------------------------- */
 
 /* 1: this is the process that goes on; 0: it has done so, and has ended. */
 static int split(struct run *run, struct error *err)

@@ -22,7 +22,7 @@ static const char *text(const json_t *object, const char *name)
     return s ? s : "";
 }
 
-/* --- add, run, remove --------------------------------------------------------------------------- */
+/* --- add, run, remove ------------------------------------------------------------------------- */
 
 static int add(struct ctl *ctl)
 {
@@ -93,7 +93,7 @@ static int remove_one(struct ctl *ctl)
     return 0;
 }
 
-/* --- list --------------------------------------------------------------------------------------- */
+/* --- list ------------------------------------------------------------------------------------- */
 
 struct listing {
     struct ctl *ctl;
@@ -221,7 +221,7 @@ static int list(struct ctl *ctl)
     return status;
 }
 
-/* --- which one ---------------------------------------------------------------------------------- */
+/* --- which one -------------------------------------------------------------------------------- */
 
 static const struct sub {
     const char *name, *synopsis;

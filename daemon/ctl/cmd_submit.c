@@ -31,7 +31,7 @@ struct submission {
     int status;
 };
 
-/* --- answers ------------------------------------------------------------------------------------ */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static int keep_id(struct submission *s, uint64_t id)
 {
@@ -128,7 +128,7 @@ static int answered(struct submit *submit, const struct submit_item *item,
     return keep_id(s, reply->id);
 }
 
-/* --- the loop ----------------------------------------------------------------------------------- */
+/* --- the loop --------------------------------------------------------------------------------- */
 
 static int take_lines(struct submission *s, struct error *err)
 {
@@ -202,7 +202,7 @@ static int run(struct submission *s, struct error *err)
     }
 }
 
-/* --- the command -------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 static int finish(struct submission *s, int r, const struct error *err)
 {

@@ -1,5 +1,5 @@
-/* top: asks once an interval and shows what came. On a terminal until `q`, through restarts of the daemon; else
- * a picture or several as plain text. */
+/* top: asks once an interval and shows what came. On a terminal until `q`, through restarts of the
+ * daemon; else a picture or several as plain text. */
 #include "ctl/cmd_top.h"
 
 #include "base/clock.h"
@@ -46,7 +46,7 @@ struct top {
     struct buf overlay; /* a job, explained */
 };
 
-/* --- asking ------------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 static int ask(struct top *top, struct error *err)
 {
@@ -141,7 +141,7 @@ static int hear(struct top *top, struct error *err)
     return r < 0 ? wire_explain(&top->ctl->conn.wire, r, err) : 0;
 }
 
-/* --- plain text --------------------------------------------------------------------------------- */
+/* --- plain text ------------------------------------------------------------------------------- */
 
 /* Asks and waits for the answer. 0, or an exit status after a message. */
 static int sample(struct top *top)
@@ -197,7 +197,7 @@ static int run_plain(struct top *top)
     return status;
 }
 
-/* --- the screen --------------------------------------------------------------------------------- */
+/* --- the screen ------------------------------------------------------------------------------- */
 
 static void draw(struct top *top)
 {
@@ -250,7 +250,7 @@ static void ask_or_reconnect(struct top *top)
         top->due = clock_now() + top->interval;
 }
 
-/* --- keys --------------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 static bool choose(struct top *top, struct top_item *ret_item)
 {
@@ -434,7 +434,8 @@ static void listen_to_daemon(struct top *top)
         lose(top, err.text);
 }
 
-/* Waits for the daemon, a key, a signal or the next question. 0, or a negative errno of the connection. */
+/* Waits for the daemon, a key, a signal or the next question. 0, or a negative errno of the
+ * connection. */
 static int wait_for_something(struct top *top, struct pollfd extra[2])
 {
     uint64_t now = clock_now();
@@ -496,7 +497,7 @@ static int run_screen(struct top *top)
     return status;
 }
 
-/* --- the command -------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 static int read_options(struct top *top, struct error *err)
 {

@@ -30,7 +30,7 @@ struct completion {
     struct conn conn;
 };
 
-/* --- candidates --------------------------------------------------------------------------------- */
+/* --- candidates ------------------------------------------------------------------------------- */
 
 static void offer(const struct completion *c, const char *word, const char *about)
 {
@@ -86,7 +86,7 @@ static void offer_kinds(const struct completion *c)
         offer(c, kind, NULL);
 }
 
-/* --- what the daemon knows ---------------------------------------------------------------------- */
+/* --- what the daemon knows -------------------------------------------------------------------- */
 
 static const char *text(const json_t *object, const char *name)
 {
@@ -218,7 +218,7 @@ static void offer_parsers(struct completion *c, bool options)
     answer_deinit(&answer);
 }
 
-/* --- values and operands ------------------------------------------------------------------------ */
+/* --- values and operands ---------------------------------------------------------------------- */
 
 /* Lists: what stands before the last comma stays. */
 static void offer_events(struct completion *c)
@@ -314,7 +314,7 @@ static void offer_operand(struct completion *c)
     }
 }
 
-/* --- the line ----------------------------------------------------------------------------------- */
+/* --- the line --------------------------------------------------------------------------------- */
 
 static int find_option(const char *name, size_t len)
 {

@@ -1,9 +1,11 @@
-/* What can stand next on the command line: for the completions of shells (config/completions), which only show it. */
+/* What can stand next on the command line: for the completions of shells (config/completions),
+ * which only show it. */
 #ifndef PENSTOCK_CTL_COMPLETE_H
 #define PENSTOCK_CTL_COMPLETE_H
 
-/* `words` are those behind the program's name, the last of which is being typed and may be empty. Prints a candidate a
- * line, with a description behind a tab where there is one, and in the last line what the shell is to offer besides:
+/* `words` are those behind the program's name, the last of which is being typed and may be empty.
+ * Prints a candidate a line, with a description behind a tab where there is one, and in the last
+ * line what the shell is to offer besides:
  *
  *   :none        nothing
  *   :files       files

@@ -34,7 +34,7 @@ static int after_poll(struct conn *conn, const struct pollfd *fds)
     return r;
 }
 
-/* --- a daemon that does not answer ---------------------------------------------------------------- */
+/* --- a daemon that does not answer ------------------------------------------------------------ */
 
 bool conn_answers(const struct conn *conn)
 {
@@ -86,7 +86,7 @@ static int bounded(struct conn *conn, int timeout_ms)
     return timeout_ms;
 }
 
-/* --- waiting ------------------------------------------------------------------------------------ */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 int conn_poll(struct conn *conn, struct pollfd *extra, size_t extra_count, int timeout_ms)
 {

@@ -1,4 +1,5 @@
-/* The client's connection to the daemon, and everything else that the client waits for meanwhile, by poll(2). */
+/* The client's connection to the daemon, and everything else that the client waits for meanwhile,
+ * by poll(2). */
 #ifndef PENSTOCK_CTL_CONN_H
 #define PENSTOCK_CTL_CONN_H
 
@@ -17,20 +18,21 @@ struct conn {
     bool unwatched;       /* that it says nothing is not told, or has been */
 };
 
-/* Waits until the daemon sent or took something, one of `extra` (at most three; revents are set) is ready, or
- * timeout_ms (-1: none) is over. 0; -EINTR: Ctrl-C; -ECONNRESET: the daemon has closed the connection and
- * every line was taken; -ETIMEDOUT: the deadline is over; or another negative errno. Flushes standard output before, ends the process if its
- * reader has gone. */
+/* Waits until the daemon sent or took something, one of `extra` (at most three; revents are set) is
+ * ready, or timeout_ms (-1: none) is over. 0; -EINTR: Ctrl-C; -ECONNRESET: the daemon has closed
+ * the connection and every line was taken; -ETIMEDOUT: the deadline is over; or another negative
+ * errno. Flushes standard output before, ends the process if its reader has gone. */
 int conn_poll(struct conn *conn, struct pollfd *extra, size_t extra_count, int timeout_ms);
 
-/* Sends one request and waits for its answer; other lines are passed over. `text` of the answer is valid until
- * the next call on the connection. 0, or a negative errno with a message in *err (-EINTR: Ctrl-C). An error answer is
- * a 0 here. */
+/* Sends one request and waits for its answer; other lines are passed over. `text` of the answer is
+ * valid until the next call on the connection. 0, or a negative errno with a message in *err
+ * (-EINTR: Ctrl-C). An error answer is a 0 here. */
 int conn_call(struct conn *conn, const char *method, json_t *params, struct answer *ret_answer,
               struct error *err);
 
-/* Does the daemon answer a ping, on a connection of its own? One that waits for a job says nothing either; one that cannot
- * start may still have its socket, from systemd. Waits for a second at most. */
+/* Does the daemon answer a ping, on a connection of its own? One that waits for a job says nothing
+ * either; one that cannot start may still have its socket, from systemd. Waits for a second at
+ * most. */
 bool conn_answers(const struct conn *conn);
 
 #endif

@@ -23,18 +23,19 @@ struct follow {
     int status;
 };
 
-/* By --events and --data. 0, or a negative errno and a sentence. */
+/* By --events and --data. 0, or a negative errno with a message in *err. */
 int follow_init(struct follow *f, const struct args *args, struct error *err);
 void follow_deinit(struct follow *f);
 
-/* The `events` parameter of a request: NULL for all. The verdicts are always asked for, as the exit status
- * needs them. A new reference. */
+/* The `events` parameter of a request: NULL for all. The verdicts are always asked for, as the exit
+ * status needs them. A new reference. */
 json_t *follow_events(const struct follow *f);
 
 /* A job that is followed from now on. 0 or -ENOMEM. */
 int follow_expect(struct follow *f, uint64_t id);
 
-/* One line of the connection. 1: it was a notification and is dealt with; 0: it is not; or -ENOMEM. */
+/* One line of the connection. 1: it was a notification and is dealt with; 0: it is not; or
+ * -ENOMEM. */
 int follow_line(struct follow *f, const char *line, size_t len);
 
 #endif

@@ -50,10 +50,11 @@ static enum guard_word receive_note(int link, int *ret_number)
     return n < 0 && (errno == EAGAIN || errno == EINTR) ? GUARD_NOTHING : GUARD_GONE;
 }
 
-/* --- stopping and going on --------------------------------------------------------------------------- */
+/* --- stopping and going on -------------------------------------------------------------------- */
 
-/* Stops this process by a signal, as the terminal would have; returns once it goes on. False: it was not stopped, as
- * its group is an orphan, which the kernel spares that (there is no shell that could say `fg`). */
+/* Stops this process by a signal, as the terminal would have; returns once it goes on. False: it
+ * was not stopped, as its group is an orphan, which the kernel spares that (there is no shell that
+ * could say `fg`). */
 static bool stop_self(int signo)
 {
     sigset_t one, before, pending;
@@ -116,7 +117,7 @@ static void command_ended(struct front *front, int status)
         signal_job(WTERMSIG(status));
 }
 
-/* --- waiting -------------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 static void take_signal(struct front *front, int signo)
 {
@@ -185,7 +186,8 @@ static void wait_for_worker(struct front *front)
         ; /* what it said last */
 }
 
-/* One that was killed has left COMMAND behind, which is ours now. One that has ended has seen to that itself. */
+/* One that was killed has left COMMAND behind, which is ours now. One that has ended has seen to
+ * that itself. */
 static int end_of_worker(struct front *front)
 {
     struct pipeline none = {0};
@@ -201,7 +203,7 @@ static int end_of_worker(struct front *front)
     return EXIT_JOB_FAILED;
 }
 
-/* --- the beginning ---------------------------------------------------------------------------------------- */
+/* --- the beginning ---------------------------------------------------------------------------- */
 
 /* SIGTTOU is blocked for terminal.h. */
 static void choose_signals(sigset_t *ret_taken, sigset_t *ret_blocked)

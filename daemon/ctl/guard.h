@@ -1,18 +1,21 @@
-/* `run` in two processes, so that a SIGKILL of one of them is not an end of the body: each holds a duplicate of
- * the pipe's write end, each kills all that COMMAND has started when the other is gone, and only then lets go.
+/* `run` in two processes, so that a SIGKILL of one of them is not an end of the body: each holds a
+ * duplicate of the pipe's write end, each kills all that COMMAND has started when the other is
+ * gone, and only then lets go.
  *
- * The one in front is the caller's child, in the caller's process group: it waits, hands signals on, stops and goes on
- * as the caller's shell says, and exits as the other one does. The one behind it does the work. It has a process group
- * of its own, as a SIGKILL to the caller's group (timeout -s KILL) is meant for the first one, and another name, as
- * killall's is. COMMAND has a third group, so that no signal of a terminal's can end one part of it before another,
- * which would meet an end of its input then: a Ctrl-C ends it by way of the two, all at once.
+ * The one in front is the caller's child, in the caller's process group: it waits, hands signals
+ * on, stops and goes on as the caller's shell says, and exits as the other one does. The one behind
+ * it does the work. It has a process group of its own, as a SIGKILL to the caller's group (timeout
+ * -s KILL) is meant for the first one, and another name, as killall's is. COMMAND has a third
+ * group, so that no signal of a terminal's can end one part of it before another, which would meet
+ * an end of its input then: a Ctrl-C ends it by way of the two, all at once.
  *
- * So COMMAND starts in the background of a terminal, and is stopped by the kernel (SIGTTIN, SIGTTOU) when it wants to
- * read it or to set it up, as for a password or a pager. The one in front sees that and lends it the terminal: at once if
- * the job is in the foreground; else it stops itself by the same signal, so that the shell says "Stopped (tty input)" and
- * `fg` works. From then on COMMAND gets Ctrl-C and Ctrl-Z itself. When it stops, the terminal is taken back, and the
- * job's own group is stopped in the same way. Where the group is an orphan, nobody could ever let it go on: COMMAND that
- * wants the terminal is ended then (GUARD_FORLORN). */
+ * So COMMAND starts in the background of a terminal, and is stopped by the kernel (SIGTTIN,
+ * SIGTTOU) when it wants to read it or to set it up, as for a password or a pager. The one in front
+ * sees that and lends it the terminal: at once if the job is in the foreground; else it stops
+ * itself by the same signal, so that the shell says "Stopped (tty input)" and `fg` works. From then
+ * on COMMAND gets Ctrl-C and Ctrl-Z itself. When it stops, the terminal is taken back, and the
+ * job's own group is stopped in the same way. Where the group is an orphan, nobody could ever let
+ * it go on: COMMAND that wants the terminal is ended then (GUARD_FORLORN). */
 #ifndef PENSTOCK_CTL_GUARD_H
 #define PENSTOCK_CTL_GUARD_H
 
@@ -44,10 +47,11 @@ enum guard_word {
     GUARD_FORLORN, /* COMMAND wants a terminal that it can never have */
 };
 
-/* Splits the process. `ends` is the body's pipe: the worker has both ends, the one in front keeps the write end until
- * GUARD_COMPLETE. `foreground`: COMMAND gets the terminal as soon as it begins. 1: this is the worker. 0, in front, when
- * the worker has ended; both ends are closed, and all that COMMAND had started has ended unless the body was whole. Or a
- * negative errno and a sentence. One thread. */
+/* Splits the process. `ends` is the body's pipe: the worker has both ends, the one in front keeps
+ * the write end until GUARD_COMPLETE. `foreground`: COMMAND gets the terminal as soon as it begins.
+ * 1: this is the worker. 0, in front, when the worker has ended; both ends are closed, and all that
+ * COMMAND had started has ended unless the body was whole. Or a negative errno with a message in
+ * *err. One thread. */
 int guard_split(struct guard *guard, int ends[2], bool foreground, struct error *err);
 
 /* The worker's. */

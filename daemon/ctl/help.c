@@ -26,7 +26,8 @@ static const struct {
     {GROUP_GLOBAL, "Everywhere"},
 };
 
-/* What holds unless the daemon's config says otherwise (config/penstockd.conf); of the client's own options, always. */
+/* What holds unless the daemon's config says otherwise (config/penstockd.conf); of the client's own
+ * options, always. */
 static const struct {
     enum opt opt;
     const char *value;

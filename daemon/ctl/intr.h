@@ -5,7 +5,8 @@
 
 #include <stdbool.h>
 
-/* From now on SIGINT does not end the process, unless it was ignored before (nohup). 0 or -errno. */
+/* From now on SIGINT does not end the process, unless it was ignored before (nohup). 0 or
+ * -errno. */
 int intr_catch(void);
 
 /* Readable once SIGINT came; -1 before intr_catch. */

@@ -23,8 +23,8 @@ struct job_view {
 
 void job_view_read(const json_t *object, struct job_view *ret_view);
 
-/* "42 done 1048576 bytes 9000 records length 0.734 s", "43 failed truncated: MESSAGE", "44 cancelled". For
- * terminals and pipes: what came from elsewhere is made safe. */
+/* "42 done 1048576 bytes 9000 records length 0.734 s", "43 failed truncated: MESSAGE", "44
+ * cancelled". For terminals and pipes: what came from elsewhere is made safe. */
 void job_put_verdict(struct buf *b, const struct job_view *view);
 
 /* " (penstockctl explain 43)": where somebody at a terminal reads on after a failure. */

@@ -64,7 +64,7 @@ static void put_distance(struct buf *b, int64_t us, int64_t now_us)
     buf_puts(b, us > now_us ? " from now" : " ago");
 }
 
-/* --- the queue ---------------------------------------------------------------------------------- */
+/* --- the queue -------------------------------------------------------------------------------- */
 
 static void put_submission(struct buf *b, const json_t *job, int64_t now_us)
 {
@@ -119,7 +119,7 @@ static void put_waiting(struct buf *b, const json_t *job)
             buf_printf(b, " (%s)", waits[i].meaning);
 }
 
-/* --- attempts ----------------------------------------------------------------------------------- */
+/* --- attempts --------------------------------------------------------------------------------- */
 
 static void put_amounts(struct buf *b, const json_t *of)
 {
@@ -185,7 +185,7 @@ static void put_attempts(struct buf *b, const json_t *job, bool ended)
     }
 }
 
-/* --- the present -------------------------------------------------------------------------------- */
+/* --- the present ------------------------------------------------------------------------------ */
 
 static void put_present(struct buf *b, const json_t *job, int64_t now_us)
 {
@@ -216,7 +216,7 @@ static void put_present(struct buf *b, const json_t *job, int64_t now_us)
     buf_puts(b, "\n");
 }
 
-/* --- the end ------------------------------------------------------------------------------------ */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name, *meaning;

@@ -7,8 +7,8 @@
 #include <jansson.h>
 #include <stdint.h>
 
-/* Appends it: what the job is, a line for each thing that happened, and what can be done. `now_us`: microseconds since
- * 1970. */
+/* Appends it: what the job is, a line for each thing that happened, and what can be done. `now_us`:
+ * microseconds since 1970. */
 void life_put(struct buf *b, const json_t *object, int64_t now_us);
 
 #endif

@@ -1,5 +1,5 @@
-/* The client's options: one table, from which the parser of arguments, the help texts, the JSON of jobs and
- * selections, and a test of the man page all follow. */
+/* The client's options: one table, from which the parser of arguments, the help texts, the JSON of
+ * jobs and selections, and a test of the man page all follow. */
 #ifndef PENSTOCK_CTL_OPTIONS_H
 #define PENSTOCK_CTL_OPTIONS_H
 

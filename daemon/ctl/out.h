@@ -1,7 +1,8 @@
 /* Standard output and standard error of the client, and the status line between them.
  *
- * Output is gathered and written by out_flush (and whenever 64 KiB are gathered). Where it cannot be written the
- * process ends here: quietly by SIGPIPE if the reader has gone, else with a message and EXIT_REFUSED. */
+ * Output is gathered and written by out_flush (and whenever 64 KiB are gathered). Where it cannot
+ * be written the process ends here: quietly by SIGPIPE if the reader has gone, else with a message
+ * and EXIT_REFUSED. */
 #ifndef PENSTOCK_CTL_OUT_H
 #define PENSTOCK_CTL_OUT_H
 
@@ -37,10 +38,12 @@ void out_flush(void);
 /* The reader of standard output has gone (poll said so): ends the process as SIGPIPE would. */
 _Noreturn void out_gone(void);
 
-/* "penstockctl: …" on standard error, after what was printed before. Control characters are made visible. */
+/* "penstockctl: …" on standard error, after what was printed before. Control characters are made
+ * visible. */
 void out_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Shows a line below everything, in place of the one before; "" erases it. Only where out_has_status. */
+/* Shows a line below everything, in place of the one before; "" erases it. Only where
+ * out_has_status. */
 void out_status(const char *text, size_t len);
 
 #endif

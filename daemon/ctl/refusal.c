@@ -4,7 +4,8 @@
 
 enum { INVALID_PARAMS = -32602, NOT_FOUND = -32001 }; /* PROTOCOL.md */
 
-/* Without the place in a list: "schedules[0].every" is about "every", "headers[1]" about "headers". */
+/* Without the place in a list: "schedules[0].every" is about "every", "headers[1]" about
+ * "headers". */
 static const char *member_of(const char *field, size_t *ret_len)
 {
     const char *dot = strrchr(field, '.');

@@ -1,4 +1,5 @@
-/* The kinds of errors (record/kind.h, as the protocol names them), and what can be done about each. */
+/* The kinds of errors (record/kind.h, as the protocol names them), and what can be done about
+ * each. */
 #ifndef PENSTOCK_CTL_REMEDY_H
 #define PENSTOCK_CTL_REMEDY_H
 

@@ -1,5 +1,6 @@
-/* `schedule apply FILE`: JSON lines to schedules. What fits into a request is one, and so all or none. More is tried
- * without effect first, so that a bad line in the middle changes nothing either. */
+/* `schedule apply FILE`: JSON lines to schedules. What fits into a request is one, and so all or
+ * none. More is tried without effect first, so that a bad line in the middle changes nothing
+ * either. */
 #include "base/buf.h"
 #include "base/json_read.h"
 #include "ctl/ask.h"
@@ -33,7 +34,7 @@ struct apply {
     uint64_t told[KINDS];
 };
 
-/* --- the file ----------------------------------------------------------------------------------- */
+/* --- the file --------------------------------------------------------------------------------- */
 
 static void bad_line(struct apply *a, uint64_t line, const char *why)
 {
@@ -58,7 +59,8 @@ static struct chunk *chunk_for(struct apply *a, size_t bytes)
     return c->schedules && c->lines ? c : NULL;
 }
 
-/* What `--json schedule list` tells besides what was asked for. A list is an export: without these it can be applied. */
+/* What `--json schedule list` tells besides what was asked for. A list is an export: without these
+ * it can be applied. */
 static void drop_told(json_t *schedule)
 {
     static const char *const told[] = {"paused",   "next",    "runs",        "skipped",
@@ -155,7 +157,7 @@ static int read_file(struct apply *a, const char *path, struct error *err)
     return r < 0 ? error_set(err, r, "%s: %s", path, strerror(-r)) : 0;
 }
 
-/* --- the requests ------------------------------------------------------------------------------- */
+/* --- the requests ----------------------------------------------------------------------------- */
 
 void schedule_tell_change(const struct ctl *ctl, const json_t *change)
 {

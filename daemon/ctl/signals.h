@@ -1,5 +1,6 @@
-/* The signals that whoever started us had ignored, as nohup does with SIGHUP and a shell with SIGINT and SIGQUIT of what
- * it starts in the background: they stay ignored, here and in what is started from here. */
+/* The signals that whoever started us had ignored, as nohup does with SIGHUP and a shell with
+ * SIGINT and SIGQUIT of what it starts in the background: they stay ignored, here and in what is
+ * started from here. */
 #ifndef PENSTOCK_CTL_SIGNALS_H
 #define PENSTOCK_CTL_SIGNALS_H
 

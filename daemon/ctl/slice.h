@@ -1,7 +1,7 @@
-/* The raw text of a JSON value inside a larger one: so that what a parser emitted is printed as it stands,
- * with its numbers, spaces and order of members, and without a tree being built of it. Looks for the ends of values
- * and no more: the text is the daemon's, which has validated it; on other text it returns false or a
- * wrong piece, but never reads outside. */
+/* The raw text of a JSON value inside a larger one: so that what a parser emitted is printed as it
+ * stands, with its numbers, spaces and order of members, and without a tree being built of it.
+ * Looks for the ends of values and no more: the text is the daemon's, which has validated it; on
+ * other text it returns false or a wrong piece, but never reads outside. */
 #ifndef PENSTOCK_CTL_SLICE_H
 #define PENSTOCK_CTL_SLICE_H
 

@@ -41,7 +41,8 @@ static struct submit_batch *at(const struct submit *s, size_t i)
     return &s->window[(s->first + i) % SUBMIT_WINDOW];
 }
 
-/* The batch that is being filled, or NULL. One without jobs to send counts as sent: it was closed. */
+/* The batch that is being filled, or NULL. One without jobs to send counts as sent: it was
+ * closed. */
 static struct submit_batch *filling(const struct submit *s)
 {
     struct submit_batch *b = s->used > 0 ? at(s, s->used - 1) : NULL;
@@ -53,7 +54,7 @@ static int oom(struct error *err)
     return error_set(err, -ENOMEM, "out of memory");
 }
 
-/* --- out ---------------------------------------------------------------------------------------- */
+/* --- out -------------------------------------------------------------------------------------- */
 
 static int send_batch(struct submit *s, struct submit_batch *b, struct error *err)
 {
@@ -117,7 +118,8 @@ static int add_item(struct submit *s, struct submit_batch *b, json_t *job, const
     return json_array_append_new(b->jobs, job) == 0 ? 0 : oom(err);
 }
 
-/* Puts one item into the last batch, or into a new one if it does not fit there. The window has room for one. */
+/* Puts one item into the last batch, or into a new one if it does not fit there. The window has
+ * room for one. */
 static int put_item(struct submit *s, const char *text, size_t len, int code, struct error *err)
 {
     struct submit_batch *b = filling(s);
@@ -176,7 +178,7 @@ int submit_flush(struct submit *s, struct error *err)
     return r < 0 ? r : settle(s, err);
 }
 
-/* --- in ----------------------------------------------------------------------------------------- */
+/* --- in --------------------------------------------------------------------------------------- */
 
 static int tell_refused(struct submit *s, const struct submit_item *item)
 {

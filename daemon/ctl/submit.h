@@ -1,5 +1,5 @@
-/* Jobs from a source to the daemon: in batches, several under way at once, answered in order. Memory is bounded by
- * the window, however long the source is. */
+/* Jobs from a source to the daemon: in batches, several under way at once, answered in order.
+ * Memory is bounded by the window, however long the source is. */
 #ifndef PENSTOCK_CTL_SUBMIT_H
 #define PENSTOCK_CTL_SUBMIT_H
 
@@ -34,7 +34,8 @@ struct submit_reply {
     const char *why;
     int code;          /* of the daemon's error; 0: there is none */
     const char *field; /* that the error is about; or NULL */
-    /* The daemon's own words as JSON text: the result's object, or the error's; empty if the client itself refused. */
+    /* The daemon's own words as JSON text: the result's object, or the error's; empty if the client
+     * itself refused. */
     const char *raw;
     size_t raw_len;
 };
@@ -56,17 +57,18 @@ struct submit {
 int submit_init(struct submit *s); /* after the caller has set its members; 0 or -ENOMEM */
 void submit_deinit(struct submit *s);
 
-/* Takes what the source has, as far as there is room, and sends each batch that is full. 0, or a negative errno and a
- * sentence. */
+/* Takes what the source has, as far as there is room, and sends each batch that is full. 0, or a
+ * negative errno with a message in *err. */
 int submit_fill(struct submit *s, struct error *err);
 
-/* Sends the batch that is not full, if there is one: when nothing more is to be had at once. The same. */
+/* Sends the batch that is not full, if there is one: when nothing more is to be had at once. The
+ * same. */
 int submit_flush(struct submit *s, struct error *err);
 
 /* Is there room to read more of the source into? */
 bool submit_has_room(const struct submit *s);
 
-/* A line from the daemon that is an answer. 0, or a negative errno and a sentence. */
+/* A line from the daemon that is an answer. 0, or a negative errno with a message in *err. */
 int submit_answer(struct submit *s, const char *line, size_t len, struct error *err);
 
 /* Nothing is under way, and nothing will come. */

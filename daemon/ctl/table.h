@@ -24,8 +24,8 @@ void table_deinit(struct table *t);
 /* The next cell, left to right, row by row; control characters are made visible. */
 void table_cell(struct table *t, const char *text);
 
-/* The rows as text, each cut at `max` columns (0: never), two blanks between columns. Empties the table and
- * keeps the widths, so that a next page is aligned with this one. */
+/* The rows as text, each cut at `max` columns (0: never), two blanks between columns. Empties the
+ * table and keeps the widths, so that a next page is aligned with this one. */
 void table_print(struct table *t, size_t max, struct buf *out);
 
 #endif

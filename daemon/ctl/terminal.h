@@ -1,5 +1,6 @@
-/* The terminal of a job whose command runs in a group of its own: lent to the command's group and taken back, with its
- * settings, as a shell with job control does (termios(3), tcsetpgrp(3)). One thread; SIGTTOU is blocked or ignored. */
+/* The terminal of a job whose command runs in a group of its own: lent to the command's group and
+ * taken back, with its settings, as a shell with job control does (termios(3), tcsetpgrp(3)). One
+ * thread; SIGTTOU is blocked or ignored. */
 #ifndef PENSTOCK_CTL_TERMINAL_H
 #define PENSTOCK_CTL_TERMINAL_H
 
@@ -21,10 +22,12 @@ void terminal_close(struct terminal *t);
 /* The job is in the foreground: the terminal is its to lend. */
 bool terminal_is_ours(const struct terminal *t);
 
-/* Gives it to the command's group, with the settings that this had before, if it had it. False: it cannot be. */
+/* Gives it to the command's group, with the settings that this had before, if it had it. False: it
+ * cannot be. */
 bool terminal_lend(struct terminal *t, pid_t group);
 
-/* Takes it back if it is lent, and with `restore` sets it as it was when it was first lent. Was it lent? */
+/* Takes it back if it is lent, and with `restore` sets it as it was when it was first lent. Was it
+ * lent? */
 bool terminal_take_back(struct terminal *t, bool restore);
 
 #endif

@@ -24,7 +24,8 @@ static size_t decode(const char *s, size_t len, uint32_t *ret_code)
     return n;
 }
 
-/* Characters that move the cursor, start a command to the terminal, or turn the text's direction. */
+/* Characters that move the cursor, start a command to the terminal, or turn the text's
+ * direction. */
 static bool steers(uint32_t code)
 {
     return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x061C || code == 0x200E ||
@@ -125,7 +126,7 @@ const char *text_colour_of(const char *state)
     return "";
 }
 
-/* --- columns ------------------------------------------------------------------------------------- */
+/* --- columns ---------------------------------------------------------------------------------- */
 
 struct range {
     uint32_t first, last;
@@ -139,7 +140,8 @@ static bool within(const struct range *ranges, size_t count, uint32_t code)
     return false;
 }
 
-/* Unicode's East_Asian_Width (W and F) and marks that combine, by blocks: not by wcwidth(3), which goes by the locale. */
+/* Unicode's East_Asian_Width (W and F) and marks that combine, by blocks: not by wcwidth(3), which
+ * goes by the locale. */
 static size_t columns_of(uint32_t code)
 {
     static const struct range none[] = {

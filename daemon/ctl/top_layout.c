@@ -1,5 +1,6 @@
-/* From the top: figures and graphs, what is wrong, hosts, jobs, keys. A terminal that is low loses graphs and hosts
- * first; one that is narrow, columns from the least telling on, and what is left of a line is cut. */
+/* From the top: figures and graphs, what is wrong, hosts, jobs, keys. A terminal that is low loses
+ * graphs and hosts first; one that is narrow, columns from the least telling on, and what is left
+ * of a line is cut. */
 #include "ctl/top_layout.h"
 #include "ctl/text.h"
 #include "ctl/top_rows.h"
@@ -16,7 +17,7 @@ void top_page_deinit(struct top_page *page)
     page->count = 0;
 }
 
-/* --- figures -------------------------------------------------------------------------------------- */
+/* --- figures ---------------------------------------------------------------------------------- */
 
 static void add_title(struct lay *l)
 {
@@ -112,7 +113,7 @@ static void add_trouble(struct lay *l)
     add_sinks(l);
 }
 
-/* --- hosts, beside running jobs --------------------------------------------------------------------- */
+/* --- hosts, beside running jobs --------------------------------------------------------------- */
 
 static void add_hosts(struct lay *l, size_t max)
 {
@@ -133,7 +134,7 @@ static void add_hosts(struct lay *l, size_t max)
                      (known > told ? known : told) - (told < max ? told : max));
 }
 
-/* --- items ------------------------------------------------------------------------------------------ */
+/* --- items ------------------------------------------------------------------------------------ */
 
 static void add_item_head(struct lay *l)
 {
@@ -235,7 +236,7 @@ static void add_overlay(struct lay *l, size_t keep)
     }
 }
 
-/* --- the whole ------------------------------------------------------------------------------------ */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 /* The tabs, as far as there is room. */
 static void add_tabs(struct lay *l)

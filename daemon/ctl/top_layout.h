@@ -6,7 +6,8 @@
 
 void top_page_deinit(struct top_page *page); /* takes a zeroed one */
 
-/* Draws the model anew, and sets right what of the look does not fit it. Without memory the page is shorter. */
+/* Draws the model anew, and sets right what of the look does not fit it. Without memory the page is
+ * shorter. */
 void top_lay(const struct top_model *m, struct top_look *look, struct top_page *page);
 
 #endif

@@ -44,7 +44,7 @@ void lay_add_text(struct lay *l, enum top_style style, const char *fmt, ...)
     lay_add(l, style, &line);
 }
 
-/* --- bars and graphs ------------------------------------------------------------------------------ */
+/* --- bars and graphs -------------------------------------------------------------------------- */
 
 static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"};
 static const char *const heights[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
@@ -77,7 +77,7 @@ void top_put_graph(struct buf *b, const struct top_series *s, size_t width, bool
     }
 }
 
-/* --- figures -------------------------------------------------------------------------------------- */
+/* --- figures ---------------------------------------------------------------------------------- */
 
 int64_t lay_number(const json_t *object, const char *name)
 {

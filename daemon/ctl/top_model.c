@@ -22,7 +22,7 @@ void top_model_deinit(struct top_model *m)
     *m = (struct top_model){0};
 }
 
-/* --- series ------------------------------------------------------------------------------------ */
+/* --- series ----------------------------------------------------------------------------------- */
 
 static void series_add(struct top_series *s, double value)
 {
@@ -45,7 +45,7 @@ double top_series_peak(const struct top_series *s, size_t count)
     return peak;
 }
 
-/* --- rows -------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static const char *text(const json_t *object, const char *name)
 {
@@ -139,7 +139,7 @@ static int take_rows(struct top_model *m, const json_t *answer, bool same, uint6
     return 0;
 }
 
-/* --- the whole --------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static struct top_counts counts_of(const json_t *answer)
 {

@@ -1,5 +1,5 @@
-/* What `top` knows: the last answer of the daemon's, and what follows from those before it: rates, and their
- * last minutes. Draws nothing. */
+/* What `top` knows: the last answer of the daemon's, and what follows from those before it: rates,
+ * and their last minutes. Draws nothing. */
 #ifndef PENSTOCK_CTL_TOP_MODEL_H
 #define PENSTOCK_CTL_TOP_MODEL_H
 
@@ -21,7 +21,8 @@ struct top_series {
 enum top_sort { TOP_BY_TIME, TOP_BY_RATE, TOP_BY_BYTES, TOP_BY_HOST, TOP_SORT_COUNT_ };
 const char *top_sort_name(enum top_sort sort);
 
-/* A running job. Strings are borrowed from the answer, and "" where it has none; numbers are -1 then. */
+/* A running job. Strings are borrowed from the answer, and "" where it has none; numbers are -1
+ * then. */
 struct top_row {
     uint64_t id;
     int64_t attempt, bytes, length, records, resumes;
@@ -49,8 +50,9 @@ struct top_model {
 
 void top_model_deinit(struct top_model *m); /* takes a zeroed one */
 
-/* Takes an answer to `top` (the reference is taken over), which came at `now` (clock_now). An answer of another
- * start of the daemon begins anew: its counts are not those before it. 0 or -ENOMEM, and all is as before. */
+/* Takes an answer to `top` (the reference is taken over), which came at `now` (clock_now). An
+ * answer of another start of the daemon begins anew: its counts are not those before it. 0 or
+ * -ENOMEM, and all is as before. */
 int top_model_take(struct top_model *m, json_t *answer, uint64_t now);
 
 /* Sets the order, and brings the rows into it. */

@@ -1,4 +1,5 @@
-/* A terminal that is narrow loses columns from the least telling on; what is left goes to the URL. */
+/* A terminal that is narrow loses columns from the least telling on; what is left goes to the
+ * URL. */
 #include "ctl/top_rows.h"
 #include "base/clock.h"
 #include "ctl/text.h"
@@ -8,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- hosts ---------------------------------------------------------------------------------------- */
+/* --- hosts ------------------------------------------------------------------------------------ */
 
 static size_t host_width(const struct lay *l)
 {
@@ -49,7 +50,7 @@ void row_add_host_head(struct lay *l)
                  "LIMIT", "QUEUED", "FAILURES", (int)l->look->columns, "STATE");
 }
 
-/* --- jobs ----------------------------------------------------------------------------------------- */
+/* --- jobs ------------------------------------------------------------------------------------- */
 
 enum column {
     COL_ID,
@@ -194,7 +195,7 @@ void row_add_job_head(struct lay *l)
     lay_add(l, TOP_HEAD, &line);
 }
 
-/* --- what failed, and schedules ------------------------------------------------------------------- */
+/* --- what failed, and schedules --------------------------------------------------------------- */
 
 /* How long ago, or how soon: "5m". */
 static void put_distance(struct buf *b, const char *stamp, int direction)

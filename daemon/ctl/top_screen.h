@@ -1,5 +1,6 @@
-/* The terminal that `top` draws on. Whatever ends the process, the terminal is as it was before, but for
- * SIGKILL: signals are read from a descriptor (signalfd), so that none ends it in the middle of a line. */
+/* The terminal that `top` draws on. Whatever ends the process, the terminal is as it was before,
+ * but for SIGKILL: signals are read from a descriptor (signalfd), so that none ends it in the
+ * middle of a line. */
 #ifndef PENSTOCK_CTL_TOP_SCREEN_H
 #define PENSTOCK_CTL_TOP_SCREEN_H
 
@@ -39,16 +40,16 @@ void top_screen_close(void);
 
 /* Readable when a signal has come: top_screen_signal. */
 int top_screen_signal_fd(void);
-/* Deals with those that are there: a changed size, and Ctrl-Z, from which it returns once the process goes on. 0, or
- * the number of the signal that asks to end. */
+/* Deals with those that are there: a changed size, and Ctrl-Z, from which it returns once the
+ * process goes on. 0, or the number of the signal that asks to end. */
 int top_screen_signal(void);
 /* Closes, and ends the process by this signal. */
 _Noreturn void top_screen_die(int signal);
 
 void top_screen_size(size_t *ret_columns, size_t *ret_lines);
 void top_screen_draw(const struct top_page *page);
-/* What was pressed, one after another; TOP_NO_KEY: that was all. While text is typed, letters are TOP_OTHER, and
- * *ret_byte is the byte that was typed. */
+/* What was pressed, one after another; TOP_NO_KEY: that was all. While text is typed, letters are
+ * TOP_OTHER, and *ret_byte is the byte that was typed. */
 enum top_key top_screen_key(bool typing, char *ret_byte);
 
 #endif

@@ -1,5 +1,6 @@
-/* Any JSON value for people: names and values in two columns, objects in objects as NAME.NAME, an array of
- * objects as a table. So an answer with members that this client has never heard of is shown whole. */
+/* Any JSON value for people: names and values in two columns, objects in objects as NAME.NAME, an
+ * array of objects as a table. So an answer with members that this client has never heard of is
+ * shown whole. */
 #ifndef PENSTOCK_CTL_VIEW_H
 #define PENSTOCK_CTL_VIEW_H
 

@@ -1,5 +1,5 @@
-/* One `wait` a job, a few under way at once: so a job's verdict is told when it is there, and an id that is
- * unknown spoils nothing for the others. */
+/* One `wait` a job, a few under way at once: so a job's verdict is told when it is there, and an id
+ * that is unknown spoils nothing for the others. */
 #include "ctl/wait.h"
 #include "ctl/job.h"
 #include "ctl/out.h"

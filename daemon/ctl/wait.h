@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Prints each job's verdict, in the order of `ids`, as soon as it and those before it have ended. On a terminal with
- * a progress line. An exit status. The connection has no request under way. */
+/* Prints each job's verdict, in the order of `ids`, as soon as it and those before it have ended.
+ * On a terminal with a progress line. An exit status. The connection has no request under way. */
 int wait_for(struct ctl *ctl, const uint64_t *ids, size_t count);
 
 /* "job 42 goes on" | "3 jobs go on", after Ctrl-C. Returns EXIT_INTERRUPTED. */

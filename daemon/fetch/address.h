@@ -36,8 +36,8 @@ const char *address_class(const struct address *address);
  * aren't here: they name several, or leave open where it stands.) */
 bool address_embedded(const struct address *address, struct address *ret_v4);
 
-/* The same of an address below a translator's prefix of this length (RFC 6052, 2.2: 32, 40, 48, 56, 64 or 96; another
- * gives false). */
+/* The same of an address below a translator's prefix of this length (RFC 6052, 2.2: 32, 40, 48, 56,
+ * 64 or 96; another gives false). */
 bool address_translated(const struct address *address, unsigned prefix, struct address *ret_v4);
 
 #endif

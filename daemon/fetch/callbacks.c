@@ -19,7 +19,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* --- connecting --- */
+/* --- connecting ------------------------------------------------------------------------------- */
 
 static void note_address(struct transfer_impl *impl, const struct sockaddr *addr, socklen_t len)
 {
@@ -141,9 +141,10 @@ static void find_new_socket(struct transfer_impl *impl)
                     connection_http(impl->easy, impl->socket) >= 20);
 }
 
-/* What an idle connection holds before a request of ours goes out is an answer to nothing: bytes that would be taken
- * for this request's answer, or an end. (curl before 8.0 does not look; curl/curl issue 10690.) In TLS all that comes
- * after a whole answer is such: a server's session tickets stand before it. Frames of HTTP/2 name their stream. */
+/* What an idle connection holds before a request of ours goes out is an answer to nothing: bytes
+ * that would be taken for this request's answer, or an end. (curl before 8.0 does not look;
+ * curl/curl issue 10690.) In TLS all that comes after a whole answer is such: a server's session
+ * tickets stand before it. Frames of HTTP/2 name their stream. */
 static bool find_used_socket(struct transfer_impl *impl)
 {
     bool framed = false;
@@ -191,7 +192,7 @@ static int on_connected(void *arg, char *remote_ip, char *local_ip, int remote_p
     return CURL_PREREQFUNC_OK;
 }
 
-/* --- the head --- */
+/* --- the head --------------------------------------------------------------------------------- */
 
 static int count_cookies(struct transfer_impl *impl)
 {
@@ -247,8 +248,8 @@ static int tell_response(struct transfer_impl *impl)
     return r < 0 ? -1 : 0;
 }
 
-/* A server that calls its answer HTTP/2 on a connection of HTTP/1 has its end taken for the stream's end, by curl before
- * 8.0 as well. */
+/* A server that calls its answer HTTP/2 on a connection of HTTP/1 has its end taken for the
+ * stream's end, by curl before 8.0 as well. */
 static bool version_fits(struct transfer_impl *impl)
 {
     int version = impl->head.version, negotiated = connection_http(impl->easy, impl->socket);
@@ -295,7 +296,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
     return len;
 }
 
-/* --- the body --- */
+/* --- the body --------------------------------------------------------------------------------- */
 
 static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {

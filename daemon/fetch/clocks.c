@@ -102,7 +102,8 @@ void clocks_hurry(struct transfer_impl *impl)
     impl->armed = clock_now() + NS_PER_MS;
 }
 
-/* The stages follow one another; and at any time curl may send the request once more, on another connection or (after a
+/* The stages follow one another; and at any time curl may send the request once more, on another
+ * connection or (after a
  * 417) on the same. */
 static bool stage_follows(enum stage from, enum stage to)
 {

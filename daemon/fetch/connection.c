@@ -129,12 +129,12 @@ static bool tcp_received(int fd, struct tcp_info *info)
            len >= offsetof(struct tcp_info, tcpi_bytes_received) + sizeof info->tcpi_bytes_received;
 }
 
-/* Of net/tcp_states.h; <netinet/tcp.h> has names for them, but an old struct tcp_info, and the two headers exclude
- * each other. */
+/* Of net/tcp_states.h; <netinet/tcp.h> has names for them, but an old struct tcp_info, and the two
+ * headers exclude each other. */
 enum { STATE_ESTABLISHED = 1, STATE_CLOSE_WAIT = 8 };
 
-/* The peer's FIN counts as one byte received (it has a sequence number) and is never in the queue. In the state
- * CLOSE nobody can say whether one came. */
+/* The peer's FIN counts as one byte received (it has a sequence number) and is never in the queue.
+ * In the state CLOSE nobody can say whether one came. */
 static int fin_of(const struct tcp_info *info)
 {
     switch (info->tcpi_state) {
@@ -151,7 +151,8 @@ int64_t connection_bytes_read(int fd)
 {
     struct tcp_info before, after;
     int queued = 0;
-    /* More may arrive between two questions: the same answer on both sides of the other is right. */
+    /* More may arrive between two questions: the same answer on both sides of the other is
+     * right. */
     for (int tries = 0; tries < 4; tries++) {
         if (!tcp_received(fd, &before) || ioctl(fd, SIOCINQ, &queued) < 0 ||
             !tcp_received(fd, &after))

@@ -41,7 +41,8 @@ int cookies_lend(struct cookies *cookies, CURL *easy)
     return 0;
 }
 
-/* The list of files first: a reset would lose it, and without the share it would take the cookies along. */
+/* The list of files first: a reset would lose it, and without the share it would take the cookies
+ * along. */
 void cookies_take_back(CURL *easy)
 {
     curl_easy_setopt(easy, CURLOPT_COOKIEFILE, NULL);

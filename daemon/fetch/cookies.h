@@ -1,9 +1,10 @@
-/* The cookies of one chain of requests: what a redirect sets, the next requests of the chain say back, to whom RFC 6265
- * and the list of public suffixes allow. In memory, and gone with the chain.
+/* The cookies of one chain of requests: what a redirect sets, the next requests of the chain say
+ * back, to whom RFC 6265 and the list of public suffixes allow. In memory, and gone with the chain.
  *
- * libcurl's own engine, in a share that is lent to one easy handle after the other. They may be of several fetch loops,
- * so nothing is locked: the requests of a chain follow one another, and what hands the chain on from thread to thread
- * (a mail) orders what they do. The list of public suffixes is a file that libcurl reads once in three days. */
+ * libcurl's own engine, in a share that is lent to one easy handle after the other. They may be of
+ * several fetch loops, so nothing is locked: the requests of a chain follow one another, and what
+ * hands the chain on from thread to thread (a mail) orders what they do. The list of public
+ * suffixes is a file that libcurl reads once in three days. */
 #ifndef PENSTOCK_FETCH_COOKIES_H
 #define PENSTOCK_FETCH_COOKIES_H
 

@@ -1,20 +1,23 @@
-/* The body's pieces on their way from curl to the consumer, which may refuse one: then the transfer is paused.
+/* The body's pieces on their way from curl to the consumer, which may refuse one: then the transfer
+ * is paused.
  *
- * A pause is ours, not curl's. What versions of libcurl do around one differs: told CURL_WRITEFUNC_PAUSE while it
- * delivers what it held (inside of curl_easy_pause), 8.12 and later run the handle once more, read on from the socket
- * into memory, and throw all of it away when the origin then closes; 8.5 reads on as well. So it is told to pause
- * only while it reads, where every version holds the one piece that was refused and waits; what it gives from within
- * curl_easy_pause is always taken, and what the consumer refuses of that is kept here. That is little: what curl
- * holds was refused before, one piece of at most CURL_MAX_WRITE_SIZE, and then a pause ended its reading.
+ * A pause is ours, not curl's. What versions of libcurl do around one differs: told
+ * CURL_WRITEFUNC_PAUSE while it delivers what it held (inside of curl_easy_pause), 8.12 and later
+ * run the handle once more, read on from the socket into memory, and throw all of it away when the
+ * origin then closes; 8.5 reads on as well. So it is told to pause only while it reads, where every
+ * version holds the one piece that was refused and waits; what it gives from within curl_easy_pause
+ * is always taken, and what the consumer refuses of that is kept here. That is little: what curl
+ * holds was refused before, one piece of at most CURL_MAX_WRITE_SIZE, and then a pause ended its
+ * reading.
  *
  *     curl  --piece-->  kept (if anything is)  -->  consumer
  *       `- holds one piece, after a PAUSE
  *
- * While it holds a piece its socket is not watched either (8.5 asks for that), but QUIC's, which has timers and
- * acknowledgements of its own.
+ * While it holds a piece its socket is not watched either (8.5 asks for that), but QUIC's, which
+ * has timers and acknowledgements of its own.
  *
- * Order: what is kept is older than what curl holds, which is older than what is in the socket. The end, good or
- * bad, waits until all that came before it was taken. */
+ * Order: what is kept is older than what curl holds, which is older than what is in the socket. The
+ * end, good or bad, waits until all that came before it was taken. */
 #include "fetch/delivery.h"
 
 #include "base/clock.h"
@@ -24,8 +27,8 @@
 
 #include <string.h>
 
-/* More than curl holds for a paused HTTP/2 stream with its frames: a version of curl that reads on while it is
- * paused fails its transfer here, and not the machine for want of memory. */
+/* More than curl holds for a paused HTTP/2 stream with its frames: a version of curl that reads on
+ * while it is paused fails its transfer here, and not the machine for want of memory. */
 #define KEPT_MAX ((size_t)1 << 20)
 
 static size_t kept_left(const struct transfer_impl *impl)
@@ -51,7 +54,8 @@ static bool refused_by_rate(struct transfer_impl *impl, size_t len)
     return true;
 }
 
-/* TRANSFER_TAKEN; TRANSFER_PAUSE: none of it, and somebody calls delivery_go_on; -1: the result is settled. */
+/* TRANSFER_TAKEN; TRANSFER_PAUSE: none of it, and somebody calls delivery_go_on; -1: the result is
+ * settled. */
 static int offer(struct transfer_impl *impl, const char *data, size_t len)
 {
     if (impl->paused || impl->throttled || refused_by_rate(impl, len))
@@ -116,8 +120,9 @@ static bool give_kept(struct transfer_impl *impl)
     return r == TRANSFER_TAKEN;
 }
 
-/* Curl delivers what it holds, and reads on from the loop's next turn on. If the callback has said no, no completion
- * need follow (before 8.12), or another read of the socket may (from then on): curl is left at once. */
+/* Curl delivers what it holds, and reads on from the loop's next turn on. If the callback has said
+ * no, no completion need follow (before 8.12), or another read of the socket may (from then on):
+ * curl is left at once. */
 static CURLcode unpause(struct transfer_impl *impl)
 {
     impl->held = false;

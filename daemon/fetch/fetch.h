@@ -15,21 +15,23 @@ struct fetch_config {
     unsigned threads;      /* 0 for 1 */
     unsigned max_connects; /* idle connections kept, a loop; 0 for 64 */
     size_t receive_buffer; /* SO_RCVBUF of each socket; 0: the kernel's way */
-    /* What is left of a plain body of known length and goes through the kernel alone, from so many bytes on; its
-     * connection is not used again. 0: never. */
+    /* What is left of a plain body of known length and goes through the kernel alone, from so many
+     * bytes on; its connection is not used again. 0: never. */
     uint64_t splice_min;
     const char *ca_file; /* for requests that name none; NULL: the system's */
 };
 
-/* Starts the loops. 0, or a negative errno and a sentence. curl_global_init is done here, once. */
+/* Starts the loops. 0, or a negative errno with a message in *err. curl_global_init is done here,
+ * once. */
 int fetch_new(const struct fetch_config *config, struct fetch **ret_fetch, struct error *err);
 
 /* Every transfer has ended, and handles of others on the loops are closed: stops the loops, joins,
  * frees. Takes NULL. */
 void fetch_free(struct fetch *fetch);
 
-/* The CA bundle is read again before the next connection that needs it, and what was made by the old one is used no
- * more. (By itself that happens within a second or two of a change of the file.) Any thread, before fetch_free. */
+/* The CA bundle is read again before the next connection that needs it, and what was made by the
+ * old one is used no more. (By itself that happens within a second or two of a change of the file.)
+ * Any thread, before fetch_free. */
 void fetch_renew_trust(struct fetch *fetch);
 
 struct fetch_loop_stats {

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #define OTHER_MAX (1 << 20)
-#define RATIO_MAX \
-    32 /* a frame of one byte has a header of nine; a body that is padded to hide its size has more */
+/* A frame of one byte has a header of nine; a body that is padded to hide its size has more. */
+#define RATIO_MAX 32
 
 enum { DATA = 0, HEADERS = 1, CONTINUATION = 9 };
 enum { END_STREAM = 1, END_HEADERS = 4, PADDED = 8 };
@@ -43,7 +43,8 @@ static void begin_frame(struct frames *frames)
         frames->ending = true;
 }
 
-/* A stream ends with a frame of data, or with a block of fields, which may go on over several frames. */
+/* A stream ends with a frame of data, or with a block of fields, which may go on over several
+ * frames. */
 static void end_frame(struct frames *frames)
 {
     const uint8_t *h = frames->header;
@@ -66,8 +67,8 @@ static size_t read_header(struct frames *frames, const uint8_t *data, size_t len
     return n;
 }
 
-/* Counts as much of the frame as has come. A padded one of data says in its first byte how many of its last bytes mean
- * nothing. */
+/* Counts as much of the frame as has come. A padded one of data says in its first byte how many of
+ * its last bytes mean nothing. */
 static size_t skip_payload(struct frames *frames, const uint8_t *data, size_t len)
 {
     const uint8_t *h = frames->header;

@@ -1,6 +1,7 @@
-/* The frames of one HTTP/2 connection as its peer sends them (RFC 9113, 4.1), looked at beside libcurl, which does not tell
- * what its word of success rests on: before 8.1 it takes any end of a stream for the body's, also a reset without an
- * error and what follows from a connection's error. No more is read of a frame than its header. */
+/* The frames of one HTTP/2 connection as its peer sends them (RFC 9113, 4.1), looked at beside
+ * libcurl, which does not tell what its word of success rests on: before 8.1 it takes any end of a
+ * stream for the body's, also a reset without an error and what follows from a connection's error.
+ * No more is read of a frame than its header. */
 #ifndef PENSTOCK_FETCH_FRAMES_H
 #define PENSTOCK_FETCH_FRAMES_H
 
@@ -29,7 +30,8 @@ void frames_expect(struct frames *frames);
 /* What the peer has sent. */
 void frames_read(struct frames *frames, const void *data, size_t len);
 
-/* Has it sent more than an answer can need besides its body? 1 MiB, and as much again as many small frames of a body take. */
+/* Has it sent more than an answer can need besides its body? 1 MiB, and as much again as many small
+ * frames of a body take. */
 bool frames_excess(const struct frames *frames);
 
 #endif

@@ -75,9 +75,9 @@ bool libcurl_speaks_http2(void)
     return has(CURL_VERSION_HTTP2);
 }
 
-/* Before 8.1.1 (curl/curl pull request 11103) a reset leaves a pointer to the last response's last header, which is
- * followed if the next response begins with a folded line: any origin could send one. It costs these versions their
- * TLS sessions, which they keep in the handle. */
+/* Before 8.1.1 (curl/curl pull request 11103) a reset leaves a pointer to the last response's last
+ * header, which is followed if the next response begins with a folded line: any origin could send
+ * one. It costs these versions their TLS sessions, which they keep in the handle. */
 bool libcurl_handles_last(void)
 {
     return curl_version_info(CURLVERSION_NOW)->version_num >= VERSION(8, 1, 1);

@@ -1,7 +1,8 @@
-/* The libcurl that this process runs with, which need not be the one that it was built with. Any thread.
+/* The libcurl that this process runs with, which need not be the one that it was built with. Any
+ * thread.
  *
- * What this layer relies on beyond libcurl's documents is in tests/unit/fetch/test_libcurl.c, a test for each: a
- * version that behaves otherwise fails there by a sentence. */
+ * What this layer relies on beyond libcurl's documents is in tests/unit/fetch/test_libcurl.c, a
+ * test for each: a version that behaves otherwise fails there by a sentence. */
 #ifndef PENSTOCK_FETCH_LIBCURL_H
 #define PENSTOCK_FETCH_LIBCURL_H
 
@@ -10,7 +11,8 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
-/* Sets the library up, once a process, and judges it: 0, or a negative errno and a sentence with the remedy. */
+/* Sets the library up, once a process, and judges it: 0, or a negative errno with a message in *err
+ * with the remedy. */
 int libcurl_start(struct error *err);
 
 /* The judgement alone. */

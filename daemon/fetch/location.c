@@ -12,7 +12,7 @@
 
 #define SHOWN_MAX 120 /* bytes of a Location in a message */
 
-/* --- its text ---------------------------------------------------------------------------------------- */
+/* --- its text --------------------------------------------------------------------------------- */
 
 static int refuse(const char *location, const char *why, struct error *err)
 {
@@ -39,7 +39,7 @@ static int find(const struct transfer_header *headers, size_t count, const char 
     return found ? 0 : -ENOENT;
 }
 
-/* --- its host ---------------------------------------------------------------------------------------- */
+/* --- its host --------------------------------------------------------------------------------- */
 
 /* As libcurl does it: by IDNA 2008, and where that refuses a name by the older mapping. */
 static int to_ascii(const char *host, char **ret_ascii)
@@ -67,7 +67,8 @@ static bool is_ascii(const char *text)
     return !*text;
 }
 
-/* A name that was mapped to digits is an address, which libcurl sees only when it reads the whole. */
+/* A name that was mapped to digits is an address, which libcurl sees only when it reads the
+ * whole. */
 static CURLUcode read_again(CURLU *url)
 {
     char *text = NULL;
@@ -105,7 +106,7 @@ static int set_host(CURLU *url, const char *location, struct error *err)
     return code ? refuse(location, "has a host that is none", err) : 0;
 }
 
-/* --- all of it ---------------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static int fail_url(CURLUcode code, const char *location, struct error *err)
 {

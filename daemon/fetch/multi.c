@@ -38,7 +38,7 @@ static void act(struct multi *multi, curl_socket_t fd, int flags)
     drain(multi);
 }
 
-/* --- time --- */
+/* --- time ------------------------------------------------------------------------------------- */
 
 static void on_idle(uv_idle_t *idle)
 {
@@ -75,7 +75,7 @@ static int on_curl_timer(CURLM *handle, long ms, void *arg)
     return 0;
 }
 
-/* --- sockets --- */
+/* --- sockets ---------------------------------------------------------------------------------- */
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
@@ -100,8 +100,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (w->masked)
         return;
     if (status < 0) {
-        /* libuv has stopped the watcher, but left the socket in its epoll: should a process that is being started
-         * inherit it, its error would be told as that of whatever gets its number next. */
+        /* libuv has stopped the watcher, but left the socket in its epoll: should a process that is
+         * being started inherit it, its error would be told as that of whatever gets its number
+         * next. */
         uv_poll_stop(poll);
         /* POLLERR: data may wait before the error, so curl is to read and write, and find it. */
         flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
@@ -196,7 +197,7 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
     return 0;
 }
 
-/* --- life --- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int multi_init(struct multi *multi, uv_loop_t *loop)
 {
@@ -273,8 +274,9 @@ void multi_close(struct multi *multi, void (*closed)(struct multi *multi))
     uv_close((uv_handle_t *)&multi->check, on_check_closed);
 }
 
-/* A change of what is paused puts the handle on the list of those to be run now, whatever it waits for. No byte
- * flows yet, so nothing else comes of it. Without a connection (a look-up) it is an error, and no loss. */
+/* A change of what is paused puts the handle on the list of those to be run now, whatever it waits
+ * for. No byte flows yet, so nothing else comes of it. Without a connection (a look-up) it is an
+ * error, and no loss. */
 void multi_kick(CURL *easy)
 {
     if (curl_easy_pause(easy, CURLPAUSE_RECV) == CURLE_OK)

@@ -37,9 +37,9 @@ struct multi {
     struct multi_watcher **watchers; /* by descriptor */
     size_t watcher_room;
     struct list reports;
-    /* Set after multi_init, before the loop runs. `done`: a handle has ended; never from within curl; it removes the
-     * handle. `unwatched`: a handle waits for no socket any more; from within curl. `turned`: curl has done what it
-     * could, and what ended is told next. */
+    /* Set after multi_init, before the loop runs. `done`: a handle has ended; never from within
+     * curl; it removes the handle. `unwatched`: a handle waits for no socket any more; from within
+     * curl. `turned`: curl has done what it could, and what ended is told next. */
     void (*done)(struct multi *multi, CURL *easy, CURLcode code);
     void (*unwatched)(CURL *easy);
     void (*turned)(struct multi *multi);
@@ -56,16 +56,17 @@ void multi_close(struct multi *multi, void (*closed)(struct multi *multi));
 /* A new socket is about to be given to curl. 0 or -ENOMEM. May be called from within curl. */
 int multi_socket_opened(struct multi *multi, curl_socket_t fd);
 
-/* The socket is about to leave curl for good, but a duplicate of it stays: watches it no more. From within curl. */
+/* The socket is about to leave curl for good, but a duplicate of it stays: watches it no more. From
+ * within curl. */
 void multi_socket_left(struct multi *multi, curl_socket_t fd);
 
-/* While a socket is masked it is not watched, whatever curl wants of it: 8.5 wants to read while it is paused, and then
- * does. From within curl or without. */
+/* While a socket is masked it is not watched, whatever curl wants of it: 8.5 wants to read while it
+ * is paused, and then does. From within curl or without. */
 void multi_socket_mask(struct multi *multi, curl_socket_t fd, bool masked);
 
-/* Has curl look at this connecting handle soon. 7.88 gives up an address that does not answer only when it is
- * called, and goes on to the next one only when it is called again, without a socket or a timer to cause
- * either. */
+/* Has curl look at this connecting handle soon. 7.88 gives up an address that does not answer only
+ * when it is called, and goes on to the next one only when it is called again, without a socket or
+ * a timer to cause either. */
 void multi_kick(CURL *easy);
 
 /* `done` with this handle and code from the next turn on, unless list_del(&report->link) comes

@@ -89,7 +89,7 @@ static void unmap(struct rule *rule)
     }
 }
 
-/* 0; -ENOENT: not an address, so perhaps a name; -EINVAL and a sentence. */
+/* 0; -ENOENT: not an address, so perhaps a name; -EINVAL with a message in *err. */
 static int parse_block(struct rule *rule, const char *host, struct error *err)
 {
     char address[ADDRESS_TEXT_SIZE];

@@ -12,8 +12,9 @@
  * `deny` refuses what it matches. `allow` lifts the default refusal of special-purpose addresses
  * for what it matches, and nothing else: it is no list of the only hosts permitted. A block of IPv4
  * addresses also matches the IPv6 addresses that carry one of them (::ffff:10.0.0.1,
- * 64:ff9b::10.0.0.1, 2002:a00:1::). What else carries one depends on the network: a translator to IPv4 (NAT64) may have
- * any prefix, and an address below it is judged by the one that it is translated to. */
+ * 64:ff9b::10.0.0.1, 2002:a00:1::). What else carries one depends on the network: a translator to
+ * IPv4 (NAT64) may have any prefix, and an address below it is judged by the one that it is
+ * translated to. */
 #ifndef PENSTOCK_FETCH_POLICY_H
 #define PENSTOCK_FETCH_POLICY_H
 
@@ -24,11 +25,11 @@
 
 struct policy;
 
-/* Deny wins over allow. 0; -EINVAL and a sentence naming the item; -ENOMEM. */
+/* Deny wins over allow. 0; -EINVAL with a message in *err naming the item; -ENOMEM. */
 int policy_new(const char *const *allow, size_t allow_count, const char *const *deny,
                size_t deny_count, struct policy **ret_policy, struct error *err);
-/* Before it is shared, once: the prefixes of the network's own translators, as 2001:db8:64::/96 (RFC 6052, 2.2). 0;
- * -EINVAL and a sentence naming the item; -ENOMEM. */
+/* Before it is shared, once: the prefixes of the network's own translators, as 2001:db8:64::/96
+ * (RFC 6052, 2.2). 0; -EINVAL with a message in *err naming the item; -ENOMEM. */
 int policy_set_translators(struct policy *policy, const char *const *prefixes, size_t count,
                            struct error *err);
 struct policy *policy_ref(struct policy *policy);
@@ -40,7 +41,7 @@ int policy_check(const struct policy *policy, const char *host, const struct soc
                  socklen_t len, struct error *err);
 
 /* Before a connection: is the URL's host (a literal or a name) or port refused whatever it resolves
- * to? 0, or -EACCES and a sentence as above. */
+ * to? 0, or -EACCES with a message in *err as above. */
 int policy_check_host(const struct policy *policy, const char *host, int port, struct error *err);
 
 #endif

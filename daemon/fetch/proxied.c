@@ -6,7 +6,7 @@
 
 #define UNAUTHORISED 407
 
-/* --- who it is ---------------------------------------------------------------------------------------- */
+/* --- who it is -------------------------------------------------------------------------------- */
 
 static enum proxy_type type_of(const char *scheme)
 {
@@ -92,14 +92,14 @@ int proxied_setup(struct transfer_impl *impl)
         return no_memory(impl);
     int r = read_url(impl, url, request->proxy);
     curl_url_cleanup(url);
-    /* TLS within TLS: what the outer one has read ahead cannot be seen, so an idle tunnel is never known to be innocent
-     * (callbacks.c). */
+    /* TLS within TLS: what the outer one has read ahead cannot be seen, so an idle tunnel is never
+     * known to be innocent (callbacks.c). */
     if (impl->proxy_type == PROXY_HTTPS && !impl->plain)
         curl_easy_setopt(impl->easy, CURLOPT_FRESH_CONNECT, 1L);
     return r;
 }
 
-/* --- what it does ------------------------------------------------------------------------------------- */
+/* --- what it does ----------------------------------------------------------------------------- */
 
 static bool unauthorised(struct transfer_impl *impl)
 {
@@ -144,8 +144,9 @@ static bool broke(struct transfer_impl *impl, CURLcode code)
     return true;
 }
 
-/* Of the way from here to the proxy and, if it is one of HTTP's, of what it says before there is a tunnel. Once a
- * tunnel stands it is the origin that shakes hands; with SOCKS that shows by no code. */
+/* Of the way from here to the proxy and, if it is one of HTTP's, of what it says before there is a
+ * tunnel. Once a tunnel stands it is the origin that shakes hands; with SOCKS that shows by no
+ * code. */
 static bool is_its_own(const struct transfer_impl *impl, CURLcode code)
 {
     if (code == CURLE_COULDNT_CONNECT || code == CURLE_PROXY)

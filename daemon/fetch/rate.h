@@ -1,9 +1,9 @@
-/* Bytes a second from one host: a token bucket that all its transfers share, as they are all on one loop. The
- * loop's thread only.
+/* Bytes a second from one host: a token bucket that all its transfers share, as they are all on one
+ * loop. The loop's thread only.
  *
- * A piece is taken whole while anything is left, which may run into debt, so a bucket holds little and
- * the rate holds all the same. Those that find it empty pause, in the order in which they came, and are let
- * on by the loop's one timer. */
+ * A piece is taken whole while anything is left, which may run into debt, so a bucket holds little
+ * and the rate holds all the same. Those that find it empty pause, in the order in which they came,
+ * and are let on by the loop's one timer. */
 #ifndef PENSTOCK_FETCH_RATE_H
 #define PENSTOCK_FETCH_RATE_H
 
@@ -28,13 +28,13 @@ void rates_init(struct rates *rates, uv_loop_t *loop, void (*go)(struct list *wa
 /* Nobody uses a bucket. The timer is closed; the buckets are freed at once. */
 void rates_close(struct rates *rates);
 
-/* The host's bucket and a use of it, with this rate from now on. NULL: out of memory. A bucket outlives its
- * last use until it is full again: many small transfers in turn keep the rate too. */
+/* The host's bucket and a use of it, with this rate from now on. NULL: out of memory. A bucket
+ * outlives its last use until it is full again: many small transfers in turn keep the rate too. */
 struct rate *rate_get(struct rates *rates, const char *host, uint64_t bytes_per_second);
 void rate_put(struct rate *rate); /* takes NULL */
 
-/* May a piece of so many bytes be taken? True: it is taken. False: `waiting` is in the queue; list_del takes
- * it out. */
+/* May a piece of so many bytes be taken? True: it is taken. False: `waiting` is in the queue;
+ * list_del takes it out. */
 bool rate_take(struct rate *rate, size_t len, struct list *waiting);
 /* It was not taken after all. */
 void rate_give_back(struct rate *rate, size_t len);

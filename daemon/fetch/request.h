@@ -19,8 +19,8 @@ struct transfer_request {
     const char *method; /* "GET" or "POST" */
     const void *body;   /* POST's */
     size_t body_len;
-    /* "Name: value", checked: no CR, LF or NUL; copies are wiped, but for Cookie's, which libcurl joins with the
-     * chain's. */
+    /* "Name: value", checked: no CR, LF or NUL; copies are wiped, but for Cookie's, which libcurl
+     * joins with the chain's. */
     const char *const *headers;
     size_t header_count;
     const char *user_agent;
@@ -28,12 +28,13 @@ struct transfer_request {
     const char *proxy;       /* NULL or "" for none */
     const char *proxy_user, *proxy_password; /* or NULL: none but what its URL has */
     const char *ca_file;                     /* NULL: the loops' */
-    /* A client's certificate (and the chain after it) and its key, PEM. NULL: none; the key may stand
-     * with the certificate. */
+    /* A client's certificate (and the chain after it) and its key, PEM. NULL: none; the key may
+     * stand with the certificate. */
     const void *client_cert, *client_key;
     size_t client_cert_len, client_key_len;
-    /* The version of HTTP to be spoken over TLS at most: 0 or 11, 20, 30. What the server does not speak, or this libcurl,
-     * is the next lower one. Each connection has one transfer at a time in any. */
+    /* The version of HTTP to be spoken over TLS at most: 0 or 11, 20, 30. What the server does not
+     * speak, or this libcurl, is the next lower one. Each connection has one transfer at a time in
+     * any. */
     int http;
     int ip;                    /* 4 or 6: such addresses only; 0: any */
     uint64_t bytes_per_second; /* of the bodies of all transfers from this host; 0: no limit */
@@ -56,8 +57,9 @@ struct transfer_response {
     size_t header_count;
     int64_t content_length; /* -1: not told */
     bool chunked;
-    /* Of a 3xx: resolved against the URL, absolute, whatever its scheme (a transfer refuses what is neither http
-     * nor https), without a fragment. NULL: there is none, or none that can be followed. */
+    /* Of a 3xx: resolved against the URL, absolute, whatever its scheme (a transfer refuses what is
+     * neither http nor https), without a fragment. NULL: there is none, or none that can be
+     * followed. */
     const char *location;
     const char *bad_location; /* why it cannot be followed: a sentence; NULL */
 };
@@ -76,9 +78,9 @@ struct transfer_result {
     bool connection_reused;
     uint64_t connect_ns, first_byte_ns; /* from the start; 0 if not reached */
     char address[64];                   /* connected to, "" if never */
-    bool
-        proxy_refuses; /* of KIND_PROXY: it said no, or is not who it should be; another try will not help */
-    int port;          /* the URL's, or its scheme's */
+    /* of KIND_PROXY: it said no, or is not who it should be; another try will not help */
+    bool proxy_refuses;
+    int port; /* the URL's, or its scheme's */
 };
 
 #endif

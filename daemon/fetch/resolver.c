@@ -30,7 +30,8 @@ bool resolver_is_full(void)
            RESOLVER_LEFT_MAX + atomic_load_explicit(&transfers, memory_order_relaxed);
 }
 
-/* Takes the place of the C library's in the whole process; weak, so that a test can answer in its place. */
+/* Takes the place of the C library's in the whole process; weak, so that a test can answer in its
+ * place. */
 __attribute__((weak)) int getaddrinfo(const char *name, const char *service,
                                       const struct addrinfo *hints, struct addrinfo **ret)
 {

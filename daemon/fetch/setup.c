@@ -23,7 +23,7 @@
 #define LIFE_SECONDS       900L
 #define DNS_SECONDS        60L
 
-/* --- the URL --- */
+/* --- the URL ---------------------------------------------------------------------------------- */
 
 static int url_fails(struct transfer_impl *impl, CURLUcode code)
 {
@@ -84,8 +84,8 @@ static bool is_localhost(const char *host)
            (len == want || host[len - want - 1] == '.');
 }
 
-/* A name that can only mean loopback (RFC 6761, 6.3), however a resolver takes it: one of the two addresses must
- * be permitted. Through a proxy no other look at it is ever had. */
+/* A name that can only mean loopback (RFC 6761, 6.3), however a resolver takes it: one of the two
+ * addresses must be permitted. Through a proxy no other look at it is ever had. */
 static int judge_loopback(struct transfer_impl *impl, struct error *err)
 {
     const struct policy *policy = impl->t->request->policy;
@@ -122,7 +122,7 @@ static int set_url(struct transfer_impl *impl)
     return request->policy ? judge_host(impl) : 0;
 }
 
-/* --- headers --- */
+/* --- headers ---------------------------------------------------------------------------------- */
 
 static int no_memory(struct transfer_impl *impl)
 {
@@ -225,7 +225,7 @@ static int set_headers(struct transfer_impl *impl)
     return add_range(impl);
 }
 
-/* --- options --- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 /* True if it was set: the only failure left is memory. */
 static bool set_text(struct transfer_impl *impl, CURLoption option, const char *text)
@@ -250,7 +250,8 @@ static void set_behaviour(CURL *easy)
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)CURL_MAX_WRITE_SIZE);
 }
 
-/* One that this libcurl does not have is not asked of it: it would refuse the option and speak what it likes. */
+/* One that this libcurl does not have is not asked of it: it would refuse the option and speak what
+ * it likes. */
 static long http_version(const struct transfer_request *request)
 {
     if (request->http >= 30 && libcurl_speaks_http3())
@@ -260,8 +261,9 @@ static long http_version(const struct transfer_request *request)
     return CURL_HTTP_VERSION_1_1;
 }
 
-/* The connection: its protocol, its addresses, and how long an idle one is good for: not much longer than servers keep
- * theirs (75 s in nginx), and in all no longer than a name's move to another address should take to be seen. */
+/* The connection: its protocol, its addresses, and how long an idle one is good for: not much
+ * longer than servers keep theirs (75 s in nginx), and in all no longer than a name's move to
+ * another address should take to be seen. */
 static void set_connection(struct transfer_impl *impl)
 {
     const struct transfer_request *request = impl->t->request;
@@ -320,8 +322,8 @@ static bool set_method(struct transfer_impl *impl)
     if (!request->method || strcmp(request->method, "POST") != 0)
         return true;
     curl_easy_setopt(impl->easy, CURLOPT_POST, 1L);
-    /* On a connection that its peer is closing, curl would send it once more by itself, though the peer may have acted
-     * on the first. */
+    /* On a connection that its peer is closing, curl would send it once more by itself, though the
+     * peer may have acted on the first. */
     curl_easy_setopt(impl->easy, CURLOPT_FRESH_CONNECT, 1L);
     CURLcode code =
         curl_easy_setopt(impl->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);

@@ -27,7 +27,7 @@ static void *seen(void *block)
     return block;
 }
 
-/* --- the reserve ---------------------------------------------------------------------------------- */
+/* --- the reserve ------------------------------------------------------------------------------ */
 
 #define RESERVE_SIZE   512 /* of a block */
 #define RESERVE_BLOCKS 512
@@ -59,7 +59,7 @@ static void reserve_give(void *block)
     atomic_store_explicit(&reserve.taken[i], false, memory_order_release);
 }
 
-/* --- libcurl's ------------------------------------------------------------------------------------ */
+/* --- libcurl's -------------------------------------------------------------------------------- */
 
 static void *curl_malloc(size_t size)
 {
@@ -105,7 +105,7 @@ static char *curl_strdup(const char *text)
     return copy ? memcpy(copy, text, size) : NULL;
 }
 
-/* --- OpenSSL's ------------------------------------------------------------------------------------ */
+/* --- OpenSSL's -------------------------------------------------------------------------------- */
 
 static void *ssl_malloc(size_t size, const char *file, int line)
 {

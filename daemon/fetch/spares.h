@@ -1,5 +1,5 @@
-/* Handles that a loop keeps for its next transfers: made when there is none left, so that a small job pays for no new one.
- * The loop's thread only. */
+/* Handles that a loop keeps for its next transfers: made when there is none left, so that a small
+ * job pays for no new one. The loop's thread only. */
 #ifndef PENSTOCK_FETCH_SPARES_H
 #define PENSTOCK_FETCH_SPARES_H
 

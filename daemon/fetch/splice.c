@@ -1,19 +1,23 @@
-/* Zero copy: what is left of a plain body goes from its socket into the consumer's pipe by splice(2), after curl has
- * made the connection, sent the request and read the head.
+/* Zero copy: what is left of a plain body goes from its socket into the consumer's pipe by
+ * splice(2), after curl has made the connection, sent the request and read the head.
  *
- * The hand-over, in curl's body callback, once a piece was taken. What must hold, so that not a byte is lost,
- * doubled or of another connection; otherwise curl goes on:
- *   - http, HTTP/1, GET, no proxy, a Content-Length: the socket carries the body as it is, nobody waits for more of
- *     the request, and where it ends is known
- *   - the socket is the transfer's: both its addresses are those that curl named before it sent the request
- *   - curl holds nothing back. No version of it says so reliably, so the kernel is asked: the bytes that were read
- *     from the socket since the request went out are those of the head and the body that curl gave to us
- *   - the kernel can do it: the first splice is made here, on a duplicate, before curl loses its socket
- * Then curl's descriptor is made another, dead socket (dup2(2)), and curl gets an error for its callback, so that the
- * handle leaves the multi. Nothing that curl does from now on can read from the connection, whatever a version of it
- * does with a handle that failed while it was unpaused (from 8.12 on it reads on) or with a socket that it closes
- * (up to 1 KiB is read from it). The connection is not used again. Clocks, limits, the count of bytes and the end are
- * the transfer's as before. */
+ * The hand-over, in curl's body callback, once a piece was taken. What must hold, so that not a
+ * byte is lost, doubled or of another connection; otherwise curl goes on:
+ *   - http, HTTP/1, GET, no proxy, a Content-Length: the socket carries the body as it is, nobody
+ *     waits for more of the request, and where it ends is known
+ *   - the socket is the transfer's: both its addresses are those that curl named before it sent the
+ *     request
+ *   - curl holds nothing back. No version of it says so reliably, so the kernel is asked: the bytes
+ *     that were read from the socket since the request went out are those of the head and the body
+ *     that curl gave to us
+ *   - the kernel can do it: the first splice is made here, on a duplicate, before curl loses its
+ *     socket
+ * Then curl's descriptor is made another, dead socket (dup2(2)), and curl gets an error for its
+ * callback, so that the handle leaves the multi. Nothing that curl does from now on can read from
+ * the connection, whatever a version of it does with a handle that failed while it was unpaused
+ * (from 8.12 on it reads on) or with a socket that it closes (up to 1 KiB is read from it). The
+ * connection is not used again. Clocks, limits, the count of bytes and the end are the transfer's
+ * as before. */
 #include "fetch/splice.h"
 
 #include "base/clock.h"
@@ -37,7 +41,7 @@ struct splice {
     uint64_t left;
 };
 
-/* --- the hand-over --------------------------------------------------------------------------------- */
+/* --- the hand-over ---------------------------------------------------------------------------- */
 
 static bool holds_nothing(const struct transfer_impl *impl)
 {
@@ -88,7 +92,8 @@ static struct splice *splice_new(struct transfer_impl *impl, struct body_pipe *p
     return NULL;
 }
 
-/* One splice and what follows from it: body_pipe_splice's result; -ENODATA: the socket has ended. */
+/* One splice and what follows from it: body_pipe_splice's result; -ENODATA: the socket has
+ * ended. */
 static int move(struct splice *s)
 {
     struct transfer_impl *impl = s->impl;
@@ -143,7 +148,7 @@ bool splice_take(struct transfer_impl *impl)
     return true;
 }
 
-/* --- the flow ------------------------------------------------------------------------------------- */
+/* --- the flow --------------------------------------------------------------------------------- */
 
 /* Curl's code for what ended it. */
 static CURLcode end_code(struct splice *s, int r)

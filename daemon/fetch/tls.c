@@ -1,9 +1,10 @@
-/* Messages of the handshake: OpenSSL tells of each message through a callback that cannot refuse it. So the connection's source of bytes (its BIO) is
- * replaced by one that has nothing but an error to give: OpenSSL asks it for the next record, and the call ends.
+/* Messages of the handshake: OpenSSL tells of each message through a callback that cannot refuse
+ * it. So the connection's source of bytes (its BIO) is replaced by one that has nothing but an
+ * error to give: OpenSSL asks it for the next record, and the call ends.
  *
- * Frames of HTTP/2: libcurl's calls of SSL_read come to the function of that name in this program, which looks at what was
- * read for as long as the connection's protocol is h2. Were it not called, no stream would ever be known to have
- * ended, and its body not be taken for whole. */
+ * Frames of HTTP/2: libcurl's calls of SSL_read come to the function of that name in this program,
+ * which looks at what was read for as long as the connection's protocol is h2. Were it not called,
+ * no stream would ever be known to have ended, and its body not be taken for whole. */
 #include "fetch/tls.h"
 
 #include "fetch/frames.h"
@@ -57,8 +58,8 @@ static int flooded_read(BIO *bio, char *data, size_t size, size_t *ret_count)
     return -1;
 }
 
-/* Without this function OpenSSL's questions to the BIO would leave errors of their own before ours, and curl tells of the
- * first one. */
+/* Without this function OpenSSL's questions to the BIO would leave errors of their own before ours,
+ * and curl tells of the first one. */
 static long flooded_ctrl(BIO *bio, int command, long number, void *pointer)
 {
     return 0;
@@ -134,7 +135,7 @@ static void on_message(int sent, int version, int type, const void *data, size_t
         stop_reading(ssl);
 }
 
-/* --- what is read --------------------------------------------------------------------------------- */
+/* --- what is read ----------------------------------------------------------------------------- */
 
 static bool speaks_http2(struct watch *watch, const SSL *ssl)
 {
@@ -147,7 +148,8 @@ static bool speaks_http2(struct watch *watch, const SSL *ssl)
     return watch->speaks == SPEAKS_HTTP2;
 }
 
-/* Takes the place of OpenSSL's in the whole process. Connections that are not libcurl's have no watch. */
+/* Takes the place of OpenSSL's in the whole process. Connections that are not libcurl's have no
+ * watch. */
 int SSL_read(SSL *ssl, void *data, int size)
 {
     pthread_once(&once, prepare);
@@ -190,9 +192,10 @@ bool tls_answer_ended(const struct tls_answer *answer)
     return answer && answer->ended;
 }
 
-/* --- groups --------------------------------------------------------------------------------------- */
+/* --- groups ----------------------------------------------------------------------------------- */
 
-/* Called in place of OpenSSL's own judgement, which is asked as well: it finds no group too large. */
+/* Called in place of OpenSSL's own judgement, which is asked as well: it finds no group too
+ * large. */
 static int on_security(const SSL *ssl, const SSL_CTX *ctx, int what, int bits, int nid, void *other,
                        void *arg)
 {

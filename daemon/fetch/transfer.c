@@ -33,8 +33,8 @@ static bool phase_move(struct transfer *t, enum transfer_phase from, enum transf
                                                    memory_order_acq_rel, memory_order_acquire);
 }
 
-/* Curl's limit is on all connections, those in use as well: with as many stalled transfers as it allows, each one that
- * ends would lose its connection. */
+/* Curl's limit is on all connections, those in use as well: with as many stalled transfers as it
+ * allows, each one that ends would lose its connection. */
 static void count_running(struct fetch_loop *loop, int change)
 {
     unsigned running =
@@ -44,7 +44,7 @@ static void count_running(struct fetch_loop *loop, int change)
     curl_multi_setopt(loop->multi.handle, CURLMOPT_MAXCONNECTS, connects);
 }
 
-/* --- the end --- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 /* Nothing of ours refers to t any more. */
 static void tell_end(struct transfer *t)
@@ -103,7 +103,7 @@ static void on_unwatched(CURL *easy)
         clocks_hurry(impl);
 }
 
-/* --- the beginning --- */
+/* --- the beginning ---------------------------------------------------------------------------- */
 
 static void on_cancel(struct mail *mail)
 {
@@ -156,9 +156,10 @@ static bool is_broken_connection(CURLcode code)
     }
 }
 
-/* A request that fails on a reused connection before the first byte of its answer has met a connection that its peer
- * was closing: it goes out once more, on a new one (RFC 9112, 9.3.1), and nobody need know. (A POST is never sent on
- * a reused one: its origin may have acted on what it read.) */
+/* A request that fails on a reused connection before the first byte of its answer has met a
+ * connection that its peer was closing: it goes out once more, on a new one (RFC 9112, 9.3.1), and
+ * nobody need know. (A POST is never sent on a reused one: its origin may have acted on what it
+ * read.) */
 static bool may_go_afresh(const struct transfer_impl *impl, CURLcode code)
 {
     if (impl->afresh || impl->settled || impl->opened)

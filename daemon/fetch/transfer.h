@@ -27,11 +27,12 @@ struct transfer_ops {
     /* A piece of the body, at most 16 KiB. TRANSFER_TAKEN: all of it; TRANSFER_PAUSE: none of it,
      * give it again after transfer_resume; negative: stop. */
     int (*on_data)(struct transfer *t, const char *data, size_t len);
-    /* on_data was called, and no more comes before the loop has looked at others. The op may be NULL. */
+    /* on_data was called, and no more comes before the loop has looked at others. The op may be
+     * NULL. */
     void (*on_turn)(struct transfer *t);
-    /* The next `left` bytes are all that is left of the body: a pipe of the consumer's into which they may go
-     * unseen, in place of on_data; or NULL. A pipe's `drained` calls transfer_resume, as ever. The op may be
-     * NULL, and may be asked more than once. */
+    /* The next `left` bytes are all that is left of the body: a pipe of the consumer's into which
+     * they may go unseen, in place of on_data; or NULL. A pipe's `drained` calls transfer_resume,
+     * as ever. The op may be NULL, and may be asked more than once. */
     struct body_pipe *(*pipe_for)(struct transfer *t, uint64_t left);
     /* So many more bytes went there; 0: it is full. */
     void (*on_piped)(struct transfer *t, uint64_t len);

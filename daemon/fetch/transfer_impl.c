@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- the result ----------------------------------------------------------------------------------- */
+/* --- the result ------------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 2, 0))) static void set_message(struct transfer_result *result,
                                                               const char *fmt, va_list ap)
@@ -58,7 +58,7 @@ const char *impl_at(const struct transfer_impl *impl, char *text, size_t size)
     return text;
 }
 
-/* --- curl and the loop ---------------------------------------------------------------------------- */
+/* --- curl and the loop ------------------------------------------------------------------------ */
 
 void impl_leave_curl(struct transfer_impl *impl)
 {

@@ -63,8 +63,8 @@ struct transfer_impl {
     int tried
         [TRIED_MAX]; /* the last sockets that were opened for this transfer; one of them connects */
     unsigned tried_count;
-    bool
-        stale; /* the idle connection that curl took was not innocent: the request has not gone out */
+    /* the idle connection that curl took was not innocent: the request has not gone out */
+    bool stale;
     bool afresh; /* this is the second try, on a connection of its own */
 
     /* delivery.c's. */
@@ -74,8 +74,8 @@ struct transfer_impl {
     size_t kept_off; /* what of it was taken */
 
     bool no_splice; /* the kernel has said no */
-    struct splice *
-        splice; /* the body goes from the socket into a pipe; curl has nothing to do with it any more */
+    /* the body goes from the socket into a pipe; curl has nothing to do with it any more */
+    struct splice *splice;
 
     /* Clocks, in ns of clock_now. */
     uint64_t started, stage_since, last_byte, armed; /* armed: when the timer is due; 0: it isn't */
@@ -96,11 +96,12 @@ struct transfer_impl {
     struct transfer_result result;
 };
 
-/* Has a library gone without memory since it began? Up to the response's head it may have made another request of it, and
- * another answer. */
+/* Has a library gone without memory since it began? Up to the response's head it may have made
+ * another request of it, and another answer. */
 bool impl_is_starved(const struct transfer_impl *impl);
 
-/* Settles the result, unless it is. Of one that is starved before its head was told: as `resources`. */
+/* Settles the result, unless it is. Of one that is starved before its head was told: as
+ * `resources`. */
 void impl_fail(struct transfer_impl *impl, enum error_kind kind, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Settles it as stopped. */
@@ -110,11 +111,14 @@ void impl_stop(struct transfer_impl *impl);
 #define IMPL_AT 384
 const char *impl_at(const struct transfer_impl *impl, char *text, size_t size);
 
-/* Takes the handle out of the multi, if it is there: curl never reads again. From outside of curl. */
+/* Takes the handle out of the multi, if it is there: curl never reads again. From outside of
+ * curl. */
 void impl_leave_curl(struct transfer_impl *impl);
-/* The end, by the multi's `done` from the loop's next turn on: its caller may be inside of what on_end frees. */
+/* The end, by the multi's `done` from the loop's next turn on: its caller may be inside of what
+ * on_end frees. */
 void impl_end_soon(struct transfer_impl *impl, CURLcode code);
-/* Calls on_turn of those that got data since the last time; for the multi, after each call into curl. */
+/* Calls on_turn of those that got data since the last time; for the multi, after each call into
+ * curl. */
 void impl_tell_turns(struct multi *multi);
 
 #endif

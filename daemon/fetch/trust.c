@@ -33,7 +33,7 @@ void trust_renew(struct trust *t)
     spell(t);
 }
 
-/* --- looking ---------------------------------------------------------------------------------------- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 static bool same_time(const uv_timespec_t *a, const uv_timespec_t *b)
 {
@@ -78,7 +78,7 @@ static void on_time(uv_timer_t *timer)
         t->looking = uv_fs_stat(timer->loop, &t->look, t->file, on_looked) == 0;
 }
 
-/* --- life ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int trust_init(struct trust *t, uv_loop_t *loop, const char *file)
 {

@@ -1,11 +1,12 @@
-/* The CA bundle of a fetch loop, and that it may change on disk while the daemon runs: a CA that was added is trusted
- * from the next connection on, and one that was withdrawn is not, by connections that wait idle and by TLS sessions
- * either.
+/* The CA bundle of a fetch loop, and that it may change on disk while the daemon runs: a CA that
+ * was added is trusted from the next connection on, and one that was withdrawn is not, by
+ * connections that wait idle and by TLS sessions either.
  *
- * libcurl reads a bundle once and keeps what it made of it (reading takes some 30 ms of CPU), and it knows bundles by
- * their paths, to the letter: one that it has, connections, sessions. So the file gets another spelling with each
- * change, /etc/./ssl/…, and all that was of the old one finds no use any more. (From 8.12 on libcurl takes sessions of
- * two spellings for the same one: then there are none after a change, see trust_sessions.)
+ * libcurl reads a bundle once and keeps what it made of it (reading takes some 30 ms of CPU), and
+ * it knows bundles by their paths, to the letter: one that it has, connections, sessions. So the
+ * file gets another spelling with each change, /etc/./ssl/…, and all that was of the old one finds
+ * no use any more. (From 8.12 on libcurl takes sessions of two spellings for the same one: then
+ * there are none after a change, see trust_sessions.)
  *
  * The loop's thread only, but for trust_init. */
 #ifndef PENSTOCK_FETCH_TRUST_H

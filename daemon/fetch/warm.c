@@ -8,9 +8,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* Curl reads the bundle when it begins a handshake. So one is begun, with a listener that never accepts, at an
- * abstract address that the kernel picks; closing the listener ends it. (A socket pair would do without an
- * address, but 7.88 connects even what is said to be connected.) */
+/* Curl reads the bundle when it begins a handshake. So one is begun, with a listener that never
+ * accepts, at an abstract address that the kernel picks; closing the listener ends it. (A socket
+ * pair would do without an address, but 7.88 connects even what is said to be connected.) */
 static int listen_abstract(char *ret_name, size_t size)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};

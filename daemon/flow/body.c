@@ -74,9 +74,9 @@ bool body_judge_end(struct body *body, bool whole)
 uint64_t body_read_wait(const struct body *body, uint64_t now)
 {
     struct body *b = (struct body *)body;
-    /* In this order, against the reader's (first the sum, then since = 0): a wait that ends just now
-     * may be counted twice for this once, never be missing. A parser must not be taken for
-     * busy because of a race. */
+    /* In this order, against the reader's (first the sum, then since = 0): a wait that ends just
+     * now may be counted twice for this once, never be missing. A parser must not be taken for busy
+     * because of a race. */
     uint64_t since = atomic_load_explicit(&b->read_wait_since, memory_order_acquire);
     uint64_t waited = atomic_load_explicit(&b->read_wait, memory_order_acquire);
     return since > 0 && now > since ? waited + (now - since) : waited;

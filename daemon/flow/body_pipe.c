@@ -1,7 +1,7 @@
-/* States of the write end: fresh (fd >= 0, nothing is polled for), open (the poll handle is active), closed
- * (fd == -1), and then the handles' own way through uv_close. The poll handle is closed in the same breath as the
- * descriptor: libuv would otherwise take the number, which may be another pipe's by then, out of the loop's
- * epoll. */
+/* States of the write end: fresh (fd >= 0, nothing is polled for), open (the poll handle is
+ * active), closed (fd == -1), and then the handles' own way through uv_close. The poll handle is
+ * closed in the same breath as the descriptor: libuv would otherwise take the number, which may be
+ * another pipe's by then, out of the loop's epoll. */
 #include "flow/body_pipe.h"
 
 #include "base/clock.h"
@@ -18,22 +18,23 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* At several ordinary bodies at once larger pipes are slower (the caches); spliced ones gain at any number. */
+/* Larger pipes are slower at several ordinary bodies at once (the caches), not at spliced ones. */
 #define GROWN_SIZE  (1 << 20)
 #define FIRST_SIZE  (64 << 10) /* of a pipe as the kernel makes it, unless the user has too many */
 #define FIRST_BATCH 4096
 #define CRUMB       2048 /* a piece whose write costs more than a copy of it */
 #define FAST_BYTES  (1 << 20)
 #define FAST_TIME   (100 * NS_PER_MS)
-#define SLOW_TIME   (1000 * NS_PER_MS) /* for FAST_BYTES: a tenth of the speed that a pipe grows at */
-/* Between two looks: at SLOW_TIME's speed fewer bytes than a small pipe holds, so that the reader does not run dry;
- * longer beside one that does not read at all. */
+/* for FAST_BYTES: a tenth of the speed that a pipe grows at */
+#define SLOW_TIME (1000 * NS_PER_MS)
+/* Between two looks: at SLOW_TIME's speed fewer bytes than a small pipe holds, so that the reader
+ * does not run dry; longer beside one that does not read at all. */
 #define RELIEF_MS     UINT64_C(20)
 #define RELIEF_MAX_MS UINT64_C(320)
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
-/* --- figures ----------------------------------------------------------------------------------- */
+/* --- figures ---------------------------------------------------------------------------------- */
 
 /* Of the process; every fetch loop adds and takes. */
 static _Atomic uint64_t total_bytes, total_pipes;
@@ -44,7 +45,7 @@ void body_pipe_totals(uint64_t *ret_bytes, uint64_t *ret_pipes)
     *ret_pipes = atomic_load_explicit(&total_pipes, memory_order_relaxed);
 }
 
-/* --- the descriptor and its handle ------------------------------------------------------------- */
+/* --- the descriptor and its handle ------------------------------------------------------------ */
 
 static void on_deferred_closed(uv_handle_t *handle)
 {
@@ -109,9 +110,9 @@ static void close_end(struct body_pipe *pipe)
     pipe->blocked = pipe->collecting = pipe->relieving = false;
 }
 
-/* Changes what is polled for; as good as free when it is that already. Cannot fail on a handle that was
- * initialised: uv_poll_start refuses only a number that another handle polls, and this one is ours. A fresh
- * pipe's comes to it later. */
+/* Changes what is polled for; as good as free when it is that already. Cannot fail on a handle that
+ * was initialised: uv_poll_start refuses only a number that another handle polls, and this one is
+ * ours. A fresh pipe's comes to it later. */
 static void watch(struct body_pipe *pipe, int events)
 {
     if (pipe->watched && pipe->polling != events &&
@@ -126,8 +127,7 @@ static void watch_again(struct body_pipe *pipe)
     watch(pipe, room ? UV_WRITABLE | UV_DISCONNECT : UV_DISCONNECT);
 }
 
-/* F_SETPIPE_SZ takes a share of the user's budget, and fails with EPERM once that is used up: the pipe
- * then stays as it is. */
+/* F_SETPIPE_SZ fails with EPERM once the user's budget is used up: the pipe stays as it is. */
 static size_t resize(int fd, size_t size)
 {
     int wanted = size > INT_MAX ? INT_MAX : (int)size;
@@ -139,8 +139,8 @@ static size_t resize(int fd, size_t size)
     return granted > 0 ? (size_t)granted : 0;
 }
 
-/* A handle whose descriptor a library closed too early still occupies that number in the loop, and the
- * kernel has perhaps just given it to us: then take another number. */
+/* A handle whose descriptor a library closed too early still occupies that number in the loop, and
+ * the kernel has perhaps just given it to us: then take another number. */
 static int init_poll(uv_loop_t *loop, uv_poll_t *poll, int *fd)
 {
     int spare[8];
@@ -169,7 +169,7 @@ static void see_to_size(struct body_pipe *pipe)
     atomic_fetch_add_explicit(&total_bytes, pipe->granted, memory_order_relaxed);
 }
 
-/* The loop is about to wait. Should there be no memory to watch the pipe with, the next turn tries again. */
+/* The loop is about to wait. Without memory to watch the pipe with, the next turn tries again. */
 static void on_fresh(uv_prepare_t *fresh)
 {
     struct body_pipe *pipe = container_of(fresh, struct body_pipe, fresh);
@@ -214,7 +214,7 @@ int body_pipe_open(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, s
     return 0;
 }
 
-/* --- writing ----------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* One write(2). How many bytes went in, 0 if the pipe is full; or a negative errno. */
 static ssize_t put(struct body_pipe *pipe, const char *data, size_t len)
@@ -242,7 +242,8 @@ static int reserve_carry(struct body_pipe *pipe, size_t len)
     return 0;
 }
 
-/* For what is collected: so that many pieces cost few allocations, and a few small ones little memory. */
+/* For what is collected: so that many pieces cost few allocations, and a few small ones little
+ * memory. */
 static int reserve_batch(struct body_pipe *pipe, size_t len)
 {
     size_t size = pipe->batching ? BODY_PIPE_BATCH : FIRST_BATCH;
@@ -513,8 +514,9 @@ static void on_writable(struct body_pipe *pipe)
         watch(pipe, UV_DISCONNECT);
 }
 
-/* Events are told by number. While another thread starts a process, what that has inherited keeps a closed
- * socket in the loop's epoll, and an error of it may be told as this number's: so ask the pipe itself. */
+/* Events are told by number. While another thread starts a process, what that has inherited keeps a
+ * closed socket in the loop's epoll, and an error of it may be told as this number's: so ask the
+ * pipe itself. */
 static bool really_gone(const struct body_pipe *pipe)
 {
     struct pollfd pfd = {.fd = pipe->fd};
@@ -537,7 +539,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
 }
 
-/* --- the end ----------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 void body_pipe_complete(struct body_pipe *pipe)
 {

@@ -1,10 +1,11 @@
 /* The writer side of a body pipe: non-blocking, on a fetch loop.
  *
- * Whatever the pipe does not take of one chunk is kept in a carry (one chunk at most, so 16 KiB with
- * libcurl); while the carry waits, further chunks are refused whole and the caller pauses its
- * transfer. Of a body that comes fast, or in small pieces of which a turn has several, the carry also collects
- * chunks, up to BODY_PIPE_BATCH bytes, until there are so many or the caller says that its turn is over
- * (body_pipe_flush): each write wakes the reader, and that costs more than the copy. The write end is polled for WRITABLE only while there is a carry, and otherwise for the
+ * Whatever the pipe does not take of one chunk is kept in a carry (one chunk at most, so 16 KiB
+ * with libcurl); while the carry waits, further chunks are refused whole and the caller pauses its
+ * transfer. Of a body that comes fast, or in small pieces of which a turn has several, the carry
+ * also collects chunks, up to BODY_PIPE_BATCH bytes, until there are so many or the caller says
+ * that its turn is over (body_pipe_flush): each write wakes the reader, and that costs more than
+ * the copy. The write end is polled for WRITABLE only while there is a carry, and otherwise for the
  * reader's departure alone. All functions: the loop's thread. */
 #ifndef PENSTOCK_FLOW_BODY_PIPE_H
 #define PENSTOCK_FLOW_BODY_PIPE_H
@@ -28,9 +29,9 @@ struct body_pipe_ops {
      * written later is refused. From the loop, never from within a call; not after complete, where
      * `finished` comes instead and `reader_left` tells. */
     void (*reader_gone)(struct body_pipe *pipe);
-    /* After body_pipe_complete: the last byte is in the pipe, BODY_COMPLETE is published and the write
-     * end closed. Or, if the reader left or the body was aborted first, it is closed without, and the
-     * body is BODY_ABORTED. Once; not after body_pipe_close. */
+    /* After body_pipe_complete: the last byte is in the pipe, BODY_COMPLETE is published and the
+     * write end closed. Or, if the reader left or the body was aborted first, it is closed without,
+     * and the body is BODY_ABORTED. Once; not after body_pipe_close. */
     void (*finished)(struct body_pipe *pipe);
 };
 
@@ -62,17 +63,17 @@ struct body_pipe {
     bool watched; /* the poll handle is initialised */
     int polling;  /* the events that are polled for; 0: none */
     size_t asked; /* the size that was asked for, until it is seen to; 0: none, or done */
-    /* Most small bodies are over within one turn of the loop. So the poll handle, whose calls cost more than such a
-     * body's write, is made only when the loop is about to wait. */
+    /* Most small bodies are over within one turn of the loop. So the poll handle, whose calls cost
+     * more than such a body's write, is made only when the loop is about to wait. */
     uv_prepare_t fresh;
     unsigned handles; /* not closed yet: these go together with the descriptor */
     void (*closed)(struct body_pipe *pipe);
     uv_idle_t deferred; /* if they went long before body_pipe_close, `closed` comes by way of it */
 };
 
-/* Makes the pipe: both ends close-on-exec, the write end non-blocking, of `size` bytes if the kernel
- * grants it (0: as it comes). 0 and the read end, which the caller owns; or a negative errno (-EMFILE,
- * -ENFILE …), and then nothing is left to close. Takes a reference of `body`. */
+/* Makes the pipe: both ends close-on-exec, the write end non-blocking, of `size` bytes if the
+ * kernel grants it (0: as it comes). 0 and the read end, which the caller owns; or a negative errno
+ * (-EMFILE, -ENFILE …), and then nothing is left to close. Takes a reference of `body`. */
 int body_pipe_open(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, size_t size,
                    const struct body_pipe_ops *ops, void *user, int *ret_read_fd);
 
@@ -82,41 +83,44 @@ int body_pipe_open(struct body_pipe *pipe, uv_loop_t *loop, struct body *body, s
 #define BODY_PIPE_FULL 1
 int body_pipe_write(struct body_pipe *pipe, const char *data, size_t len);
 
-/* Offers to the pipe what was collected. After a turn's last body_pipe_write, always. Calls nobody. */
+/* Offers to the pipe what was collected. After a turn's last body_pipe_write, always. Calls
+ * nobody. */
 #define BODY_PIPE_BATCH 65536
 void body_pipe_flush(struct body_pipe *pipe);
 
-/* Moves what a stream socket holds, at most `max` bytes (> 0), into the pipe without a copy through this process
- * (splice(2)): 0 and *ret_len, which is 0 if the socket has ended; -EAGAIN, it holds nothing now; BODY_PIPE_FULL:
- * `drained` follows; -EPIPE and -ECANCELED as above; or the socket's errno, or splice's own. What waits in the
- * pipe holds on to the socket's pages: as many of them as the pipe has slots. A pipe that is full although its
- * reader is fast grows to 1 MiB, if its budget and the kernel allow it; once that is less than 1 MiB/s it is made as
- * small as it was, for which the reader first takes what no longer fits. */
+/* Moves what a stream socket holds, at most `max` bytes (> 0), into the pipe without a copy through
+ * this process (splice(2)): 0 and *ret_len, which is 0 if the socket has ended; -EAGAIN, it holds
+ * nothing now; BODY_PIPE_FULL: `drained` follows; -EPIPE and -ECANCELED as above; or the socket's
+ * errno, or splice's own. What waits in the pipe holds on to the socket's pages: as many of them as
+ * the pipe has slots. A pipe that is full although its reader is fast grows to 1 MiB, if its budget
+ * and the kernel allow it; once that is less than 1 MiB/s it is made as small as it was, for which
+ * the reader first takes what no longer fits. */
 int body_pipe_splice(struct body_pipe *pipe, int socket, size_t max, size_t *ret_len);
 
-/* The transfer ended well: write out the carry, publish BODY_COMPLETE, close; then `finished`, which
- * may be called before this returns. */
+/* The transfer ended well: write out the carry, publish BODY_COMPLETE, close; then `finished`,
+ * which may be called before this returns. */
 void body_pipe_complete(struct body_pipe *pipe);
 
 /* The same where the end could not be verified: publishes BODY_ENDED in place of BODY_COMPLETE. */
 void body_pipe_end(struct body_pipe *pipe);
 
 /* Publishes BODY_ABORTED (unless settled before) and closes the write end at once; a blocked reader
- * wakes. If the pipe was completing, `finished` is called before this returns. Idempotent; takes a closed
- * pipe; may be called in any of the callbacks. */
+ * wakes. If the pipe was completing, `finished` is called before this returns. Idempotent; takes a
+ * closed pipe; may be called in any of the callbacks. */
 void body_pipe_abort(struct body_pipe *pipe);
 
 /* True while a carry, or what is spliced, waits for room. */
 bool body_pipe_full(const struct body_pipe *pipe);
 
-/* Bytes of kernel memory that all open pipes of the process may hold, and how many these are. Any thread. */
+/* Bytes of kernel memory that all open pipes of the process may hold, and how many these are. Any
+ * thread. */
 void body_pipe_totals(uint64_t *ret_bytes, uint64_t *ret_pipes);
 
 /* Nanoseconds that a carry has waited so far, now included. */
 uint64_t body_pipe_full_time(const struct body_pipe *pipe, uint64_t now);
 
-/* Aborts if still open (without `finished`), then closes the handle; the memory is free to use again
- * from `closed` on, which is never called before this returns. May be called in any of the
+/* Aborts if still open (without `finished`), then closes the handle; the memory is free to use
+ * again from `closed` on, which is never called before this returns. May be called in any of the
  * callbacks, once. */
 void body_pipe_close(struct body_pipe *pipe, void (*closed)(struct body_pipe *pipe));
 

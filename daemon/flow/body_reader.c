@@ -35,8 +35,8 @@ static ssize_t broken(struct body_reader *reader, enum body_fault fault)
     return -1;
 }
 
-/* read(2) gave 0. The writer publishes the state before it closes: a pipe that ends while the body is open was
- * closed by something that could not vouch for it. */
+/* read(2) gave 0. The writer publishes the state before it closes: a pipe that ends while the body
+ * is open was closed by something that could not vouch for it. */
 static ssize_t end_pipe(struct body_reader *reader)
 {
     enum body_state state = body_state(reader->body);
@@ -70,7 +70,7 @@ static ssize_t read_pipe(void *arg, char *data, size_t size)
     return n;
 }
 
-/* --- decoding ----------------------------------------------------------------------------------- */
+/* --- decoding --------------------------------------------------------------------------------- */
 
 static ssize_t decode_failed(struct body_reader *reader)
 {

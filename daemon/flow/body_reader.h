@@ -1,6 +1,6 @@
-/* The reader side of a body pipe: a FILE * that blocks, and that gives EIO, never end-of-file, unless
- * the body is complete. One worker thread uses it; the FILE does no locking, so a getc is cheap and
- * nobody's fflush(NULL) waits behind a blocked read. */
+/* The reader side of a body pipe: a FILE * that blocks, and that gives EIO, never end-of-file,
+ * unless the body is complete. One worker thread uses it; the FILE does no locking, so a getc is
+ * cheap and nobody's fflush(NULL) waits behind a blocked read. */
 #ifndef PENSTOCK_FLOW_BODY_READER_H
 #define PENSTOCK_FLOW_BODY_READER_H
 
@@ -32,8 +32,8 @@ struct body_reader {
     char *buffer;
     struct decode *decode;  /* or NULL */
     struct transcode *text; /* behind it; or NULL: the parser reads bytes */
-    /* Gets a copy of each byte as it leaves the pipe, before it is decoded. May block: that is not the parser's
-     * time. Set after body_reader_open, or NULL. */
+    /* Gets a copy of each byte as it leaves the pipe, before it is decoded. May block: that is not
+     * the parser's time. Set after body_reader_open, or NULL. */
     void (*tee)(void *arg, const char *data, size_t len);
     void *tee_arg;
     bool ended;  /* read(2) gave 0, the body was complete and the decoding whole */
@@ -43,29 +43,34 @@ struct body_reader {
     bool unverified; /* the state was BODY_ENDED then */
 };
 
-/* Takes `fd` over (also on failure, where it is closed) and a reference of `body`. The reader must stay
- * where it is. A parser that closes the FILE leaves the descriptor open, for the drain. 0, or a negative
- * errno. */
+/* Takes `fd` over (also on failure, where it is closed) and a reference of `body`. The reader must
+ * stay where it is. A parser that closes the FILE leaves the descriptor open, for the drain. 0, or
+ * a negative errno. */
 int body_reader_open(struct body_reader *reader, struct body *body, int fd);
 
-/* Before the first byte is read: what the FILE gives is decoded as planned. Nothing is done for an empty
- * plan. A body whose end the writer could not verify is complete if a decoder vouches for it. 0 or -ENOMEM. */
+/* Before the first byte is read: what the FILE gives is decoded as planned. Nothing is done for an
+ * empty plan. A body whose end the writer could not verify is complete if a decoder vouches for it.
+ * 0 or -ENOMEM. */
 int body_reader_decode(struct body_reader *reader, const struct decode_plan *plan);
 
-/* Of a broken reader: the encoding ends too early, and so did the body, as nobody had verified its end. */
+/* Of a broken reader: the encoding ends too early, and so did the body, as nobody had verified its
+ * end. */
 bool body_reader_cut(const struct body_reader *reader);
 
-/* Before the first byte is read, for a parser of text: the FILE gives UTF-8 (flow/transcode.h). 0 or -ENOMEM. */
+/* Before the first byte is read, for a parser of text: the FILE gives UTF-8 (flow/transcode.h). 0
+ * or -ENOMEM. */
 int body_reader_text(struct body_reader *reader, const struct charset_plan *plan);
 
-/* Of a broken reader: the decoder's sentence, or the one about its text; or "". Until body_reader_close. */
+/* Of a broken reader: the decoder's sentence, or the one about its text; or "". Until
+ * body_reader_close. */
 const char *body_reader_message(const struct body_reader *reader);
 
 /* At the end: the decoding alone shows that the body was whole (decode_vouches). */
 bool body_reader_vouched(const struct body_reader *reader);
 
-/* Reads and throws away what is left (decoding it, so that its end is checked), blocking, whether or not the
- * parser has closed the FILE. 0: the body ended, complete; -EIO: the reader is broken. */
+/* Reads and throws away what is left (decoding it, so that its end is checked), blocking, whether
+ * or not the parser has closed the FILE. 0: the body ended, complete; -EIO: the reader is
+ * broken. */
 int body_reader_drain(struct body_reader *reader);
 
 /* Closes the FILE, unless the parser has, and the descriptor: the writer sees EPIPE from now on.

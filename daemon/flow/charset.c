@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* --- names ---------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 enum {
     UTF8,
@@ -223,7 +223,7 @@ const struct charset *charset_find(const char *name)
     return found;
 }
 
-/* --- where they are named ------------------------------------------------------------------------- */
+/* --- where they are named --------------------------------------------------------------------- */
 
 static bool is_forced(const char *option)
 {
@@ -291,7 +291,7 @@ void charset_of_type(const char *content_type, char ret_label[CHARSET_LABEL])
     }
 }
 
-/* --- what a text shows ---------------------------------------------------------------------------- */
+/* --- what a text shows ------------------------------------------------------------------------ */
 
 static const struct mark {
     char bytes[4];
@@ -323,8 +323,8 @@ static const struct mark *find_mark(const char *head, size_t len, bool whole, bo
     return NULL;
 }
 
-/* UTF-16 or UTF-32 without a mark, by the zeros in its first two characters; NULL: neither. 1: more bytes are
- * needed. */
+/* UTF-16 or UTF-32 without a mark, by the zeros in its first two characters; NULL: neither. 1: more
+ * bytes are needed. */
 static int find_zeros(const char *head, size_t len, bool whole, const struct charset **ret)
 {
     static const struct {
@@ -380,8 +380,9 @@ static void find_encoding(const char *p, const char *end, char ret_label[CHARSET
     ret_label[n] = '\0';
 }
 
-/* What an XML declaration at the start names; "": nothing. White space before it, values without quotes, capitals and a
- * lone > at its end are no XML, but met in feeds. 1: more bytes are needed. */
+/* What an XML declaration at the start names; "": nothing. White space before it, values without
+ * quotes, capitals and a lone > at its end are no XML, but met in feeds. 1: more bytes are
+ * needed. */
 static int find_declaration(const char *head, size_t len, bool whole, char ret_label[CHARSET_LABEL])
 {
     static const char open[] = "<?xml";
@@ -403,8 +404,8 @@ static int find_declaration(const char *head, size_t len, bool whole, char ret_l
     return 0;
 }
 
-/* A text in EBCDIC begins with other bytes; those that a declaration is made of are the same in all kinds of it (XML 1.0,
- * appendix F). */
+/* A text in EBCDIC begins with other bytes; those that a declaration is made of are the same in all
+ * kinds of it (XML 1.0, appendix F). */
 static bool is_ebcdic(const char *head, size_t len)
 {
     static const char open[] = "\x4c\x6f\xa7\x94\x93"; /* <?xml */
@@ -432,9 +433,10 @@ static int find_ebcdic_declaration(const char *head, size_t len, bool whole,
     return find_declaration(text, n, whole || len >= sizeof text, ret_label);
 }
 
-/* --- choosing ------------------------------------------------------------------------------------- */
+/* --- choosing --------------------------------------------------------------------------------- */
 
-/* UTF-16 and UTF-32 of unknown order. Little-endian, unless the first character has its zeros in front. */
+/* UTF-16 and UTF-32 of unknown order. Little-endian, unless the first character has its zeros in
+ * front. */
 static const struct charset *set_order(const struct charset *charset, const char *head, size_t len)
 {
     bool big = len >= 2 && head[0] == '\0' && (charset->form == CHARSET_UTF32 || head[1] != '\0');
@@ -537,7 +539,7 @@ int charset_choose(const struct charset_plan *plan, const char *head, size_t len
     return r;
 }
 
-/* --- converters ----------------------------------------------------------------------------------- */
+/* --- converters ------------------------------------------------------------------------------- */
 
 /* Of a process that reads no more files: one for each charset, or NULL. */
 static iconv_t *loaded;

@@ -1,6 +1,6 @@
-/* Stages, each reading from the one below: stage 0 reads the source. The last one may be for the file
- * itself, and then is made once the first bytes are known; where they tell of nothing to decode, reads go
- * straight to the stage below, or to the source. */
+/* Stages, each reading from the one below: stage 0 reads the source. The last one may be for the
+ * file itself, and then is made once the first bytes are known; where they tell of nothing to
+ * decode, reads go straight to the stage below, or to the source. */
 #include "flow/decode.h"
 
 #include "flow/decode_codec.h"
@@ -49,15 +49,16 @@ static const struct codec *const codecs[DECODE_CODINGS_] = {
     [DECODE_ZSTD] = &codec_zstd, [DECODE_BZIP2] = &codec_bzip2,     [DECODE_XZ] = &codec_xz,
 };
 
-/* --- what a file begins with ---------------------------------------------------------------------- */
+/* --- what a file begins with ------------------------------------------------------------------ */
 
 static bool begins(const char *head, size_t len, const char *magic, size_t magic_len)
 {
     return memcmp(head, magic, len < magic_len ? len : magic_len) == 0;
 }
 
-/* Of zstd: sixteen magic numbers, of frames that hold no data and stand anywhere among the others (RFC 8878, 3.1.2);
- * pzstd writes one in front of each. LZ4 has the same ones, but is none of ours. */
+/* Of zstd: sixteen magic numbers, of frames that hold no data and stand anywhere among the others
+ * (RFC 8878, 3.1.2); pzstd writes one in front of each. LZ4 has the same ones, but is none of
+ * ours. */
 static bool begins_skippable(const char *head, size_t len)
 {
     return len > 0 && (head[0] & 0xf0) == 0x50 && begins(head + 1, len - 1, "\x2a\x4d\x18", 3);
@@ -89,7 +90,7 @@ int decode_sniff(const void *head, size_t len)
     return len >= DECODE_MAGIC ? DECODE_BZIP2 : -2;
 }
 
-/* --- faults --------------------------------------------------------------------------------------- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 static ssize_t fail(struct decode *d, enum decode_fault fault)
 {
@@ -135,7 +136,7 @@ static ssize_t fail_window(struct stage *s)
     return fail(s->decode, DECODE_LIMIT);
 }
 
-/* --- a stage -------------------------------------------------------------------------------------- */
+/* --- a stage ---------------------------------------------------------------------------------- */
 
 static ssize_t read_below(struct decode *d, unsigned index, char *data, size_t size);
 
@@ -161,7 +162,8 @@ static bool refill(struct stage *s)
     return true;
 }
 
-/* At the start of a stream, with input: 1, it is open; 0, what was there was padding; -1, a fault. */
+/* At the start of a stream, with input: 1, it is open; 0, what was there was padding; -1, a
+ * fault. */
 static int begin_stream(struct stage *s)
 {
     if (s->streams > 0) {
@@ -292,7 +294,7 @@ static ssize_t read_below(struct decode *d, unsigned index, char *data, size_t s
     return n < 0 ? fail(d, DECODE_BROKEN_SOURCE) : n;
 }
 
-/* --- the chain ------------------------------------------------------------------------------------ */
+/* --- the chain -------------------------------------------------------------------------------- */
 
 static int file_coding(enum decode_file file)
 {
@@ -357,8 +359,8 @@ static ssize_t decode_head(struct decode *d, int coding, const char *head, size_
     return 0;
 }
 
-/* Reads until the first bytes tell. They stay in `data`, if nothing is to be decoded: returns how many.
- * 0: there is a stage now, or the end; -1: a fault. `size` is at least DECODE_MAGIC. */
+/* Reads until the first bytes tell. They stay in `data`, if nothing is to be decoded: returns how
+ * many. 0: there is a stage now, or the end; -1: a fault. `size` is at least DECODE_MAGIC. */
 static ssize_t sniff(struct decode *d, char *data, size_t size)
 {
     size_t len = 0, most = size < INPUT ? size : INPUT;

@@ -6,8 +6,8 @@
  * follow (gzip members, zstd frames, bzip2 and xz streams) and what the format calls padding: zeros
  * behind gzip, multiples of four behind xz. Anything else is an error.
  *
- * Memory is bounded by 32 KiB a decoder and its window; work by limits on the bytes that any decoder
- * gives and on their ratio to the bytes of the body. One thread. */
+ * Memory is bounded by 32 KiB a decoder and its window; work by limits on the bytes that any
+ * decoder gives and on their ratio to the bytes of the body. One thread. */
 #ifndef PENSTOCK_FLOW_DECODE_H
 #define PENSTOCK_FLOW_DECODE_H
 
@@ -82,13 +82,13 @@ typedef ssize_t (*decode_source)(void *arg, char *data, size_t size);
 struct decode *decode_new(const struct decode_plan *plan, decode_source source, void *arg);
 void decode_free(struct decode *d); /* takes NULL */
 
-/* Up to `size` decoded bytes, as soon as there are any; 0: the end, everything was whole; -1: a fault, which
- * stays. size > 0. */
+/* Up to `size` decoded bytes, as soon as there are any; 0: the end, everything was whole; -1: a
+ * fault, which stays. size > 0. */
 ssize_t decode_read(struct decode *d, char *data, size_t size);
 
 enum decode_fault decode_fault(const struct decode *d);
-/* Is the fault that the source ended in the middle of a stream, and nothing else? Where nobody has verified the source's
- * end, the source was cut then; else its encoding was before it was sent. */
+/* Is the fault that the source ended in the middle of a stream, and nothing else? Where nobody has
+ * verified the source's end, the source was cut then; else its encoding was before it was sent. */
 bool decode_cut(const struct decode *d);
 /* One sentence; "" without a fault of the decoding's own. */
 const char *decode_message(const struct decode *d);
@@ -96,8 +96,8 @@ const char *decode_message(const struct decode *d);
 /* Is or was there anything to decode? (`auto` knows only after the first bytes.) */
 bool decode_active(const struct decode *d);
 
-/* At the end: can this end be no cut? True if one of the decoders read exactly one stream that carries
- * a checksum. Of several streams nobody can tell whether more were to come. */
+/* At the end: can this end be no cut? True if one of the decoders read exactly one stream that
+ * carries a checksum. Of several streams nobody can tell whether more were to come. */
 bool decode_vouches(const struct decode *d);
 
 #endif

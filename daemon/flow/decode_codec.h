@@ -1,5 +1,5 @@
-/* A decoder of one format, for decode.c alone. It sees one stream (member, frame) at a time; what follows a
- * stream's end is decode.c's business. */
+/* A decoder of one format, for decode.c alone. It sees one stream (member, frame) at a time; what
+ * follows a stream's end is decode.c's business. */
 #ifndef PENSTOCK_FLOW_DECODE_CODEC_H
 #define PENSTOCK_FLOW_DECODE_CODEC_H
 

@@ -1,7 +1,7 @@
-/* The words of Content-Encoding. Three kinds: codings that we decode; codings that we cannot decode, and words that
- * nobody knows, which may be one; and words that are certainly none, as they name a charset, a media type, a transfer
- * coding or nothing at all. Origins send the last kind by mistake and mean that there is no coding; they are skipped,
- * as curl does, and counted. */
+/* The words of Content-Encoding. Three kinds: codings that we decode; codings that we cannot
+ * decode, and words that nobody knows, which may be one; and words that are certainly none, as they
+ * name a charset, a media type, a transfer coding or nothing at all. Origins send the last kind by
+ * mistake and mean that there is no coding; they are skipped, as curl does, and counted. */
 #include "flow/decode_plan.h"
 
 #include <errno.h>
@@ -21,7 +21,8 @@ static const struct {
     {"x-bzip2", DECODE_BZIP2}, {"xz", DECODE_XZ},       {"x-xz", DECODE_XZ},
 };
 
-/* "aws-chunked" stays behind in the metadata of what was uploaded so; "chunked" belongs to another header. */
+/* "aws-chunked" stays behind in the metadata of what was uploaded so; "chunked" belongs to another
+ * header. */
 static const char *const none[] = {
     "identity", "none",    "null",        "nil",          "undefined",  "unknown",
     "default",  "auto",    "off",         "no",           "false",      "raw",

@@ -56,7 +56,8 @@ static bool begin(void *state)
     return !ZSTD_isError(ZSTD_DCtx_reset(s->ctx, ZSTD_reset_session_only));
 }
 
-/* The frame has ended: were it as many bytes as its header says? The library looks at most times only. */
+/* The frame has ended: were it as many bytes as its header says? The library looks at most times
+ * only. */
 static bool right_size(const struct state *s)
 {
     unsigned long long size = ZSTD_getFrameContentSize(s->head, s->head_len);
@@ -66,8 +67,8 @@ static bool right_size(const struct state *s)
 static enum codec_step step(void *state, struct codec_io *io)
 {
     struct state *s = state;
-    /* The magic number alone first: a frame that it finds whole in its input the library decodes by another
-     * way, which is not of one mind with the usual one about what is damaged. */
+    /* The magic number alone first: a frame that it finds whole in its input the library decodes by
+     * another way, which is not of one mind with the usual one about what is damaged. */
     size_t len =
         s->head_len < MAGIC && io->in_len > MAGIC - s->head_len ? MAGIC - s->head_len : io->in_len;
     ZSTD_inBuffer in = {io->in, len, 0};

@@ -1,6 +1,6 @@
-/* Between fork and exec a child reports what went wrong by a close-on-exec pipe, so that "not found" is told
- * from a command that exits with 127. Stages are not reaped while others are started: the first one's pid
- * keeps the process group in being. */
+/* Between fork and exec a child reports what went wrong by a close-on-exec pipe, so that "not
+ * found" is told from a command that exits with 127. Stages are not reaped while others are
+ * started: the first one's pid keeps the process group in being. */
 #include "flow/pipeline.h"
 
 #include "base/fd.h"
@@ -24,7 +24,7 @@ int pipeline_adopt(void)
     return pipeline_prepare();
 }
 
-/* --- in the child --------------------------------------------------------------------------------- */
+/* --- in the child ----------------------------------------------------------------------------- */
 
 enum step { STEP_SETUP, STEP_LIMITS, STEP_EXEC };
 
@@ -130,7 +130,7 @@ static struct failure become(const struct child *c)
     return (struct failure){STEP_EXEC, errno};
 }
 
-/* --- starting ------------------------------------------------------------------------------------- */
+/* --- starting --------------------------------------------------------------------------------- */
 
 static int tell_failure(const struct failure *f, char *const *argv, struct error *err)
 {
@@ -219,9 +219,10 @@ int pipeline_start(struct pipeline *p, const struct pipeline_config *config, siz
     return r;
 }
 
-/* --- the end -------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
-/* Ended by a pipe that nobody read any more; a shell says the same of what it ran by 128 + the signal. */
+/* Ended by a pipe that nobody read any more; a shell says the same of what it ran by 128 + the
+ * signal. */
 static bool broken_pipe(int status)
 {
     return (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE) ||

@@ -1,6 +1,6 @@
-/* A process that has a SIGSTOP pending runs no more code of its own, wherever it is in the kernel; and one that
- * forks meanwhile either has its child in the next look, or its fork is undone. So once a look finds nobody
- * new, all stand still together, and can be killed in any order. */
+/* A process that has a SIGSTOP pending runs no more code of its own, wherever it is in the kernel;
+ * and one that forks meanwhile either has its child in the next look, or its fork is undone. So
+ * once a look finds nobody new, all stand still together, and can be killed in any order. */
 #include "flow/pipeline_kill.h"
 
 #include "flow/proc.h"
@@ -38,7 +38,7 @@ static struct {
     struct look looks[2];
 } means = {.lock = PTHREAD_MUTEX_INITIALIZER, .proc = {-1, -1}};
 
-/* --- what is had from the start --------------------------------------------------------------------- */
+/* --- what is had from the start --------------------------------------------------------------- */
 
 static int look_init(struct look *look)
 {
@@ -79,9 +79,10 @@ int pipeline_prepare(void)
     return r == -ENOENT ? 0 : r;
 }
 
-/* --- /proc ---------------------------------------------------------------------------------------- */
+/* --- /proc ------------------------------------------------------------------------------------ */
 
-/* /proc/PID/stat: `PID (NAME) STATE PPID PGRP SESSION …`, where NAME may hold anything. 1, 0: it is gone, or -errno. */
+/* /proc/PID/stat: `PID (NAME) STATE PPID PGRP SESSION …`, where NAME may hold anything. 1, 0: it is
+ * gone, or -errno. */
 static int read_process(struct proc *proc, const char *pid, struct pipeline_process *ret)
 {
     char text[512];
@@ -126,7 +127,7 @@ pid_t pipeline_find(root_fn root, void *arg)
     return search.found;
 }
 
-/* --- looking -------------------------------------------------------------------------------------- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 static int add(struct proc *proc, const char *pid, void *arg)
 {

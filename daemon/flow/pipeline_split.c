@@ -20,7 +20,7 @@ void pipeline_argv_free(char **argv)
     free(argv);
 }
 
-/* --- escapes -------------------------------------------------------------------------------------- */
+/* --- escapes ---------------------------------------------------------------------------------- */
 
 /* A number of exactly `digits` digits. False: they are not there. */
 static bool number(struct split *s, int base, int digits, unsigned *ret)
@@ -60,7 +60,7 @@ static int escape(struct split *s, struct error *err)
     return error_set(err, -EINVAL, "\\%c is no escape; write \\\\ for the character \\", *begin);
 }
 
-/* --- words ---------------------------------------------------------------------------------------- */
+/* --- words ------------------------------------------------------------------------------------ */
 
 static int quoted(struct split *s, struct error *err)
 {

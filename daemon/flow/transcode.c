@@ -58,7 +58,7 @@ void transcode_free(struct transcode *t)
     free(t);
 }
 
-/* --- faults --------------------------------------------------------------------------------------- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 static ssize_t set_fault(struct transcode *t, enum transcode_fault fault)
 {
@@ -90,7 +90,7 @@ static void set_wrong(struct transcode *t, const unsigned char *bytes, size_t co
     set_fault(t, TRANSCODE_WRONG);
 }
 
-/* --- input ---------------------------------------------------------------------------------------- */
+/* --- input ------------------------------------------------------------------------------------ */
 
 static bool has_input(struct transcode *t)
 {
@@ -142,7 +142,7 @@ static int begin(struct transcode *t)
     return 0;
 }
 
-/* --- UTF-8 where it lies -------------------------------------------------------------------------- */
+/* --- UTF-8 where it lies ---------------------------------------------------------------------- */
 
 /* What is well-formed stays in `data`; what is behind it waits. */
 static ssize_t keep_rest(struct transcode *t, const unsigned char *data, size_t good, size_t len)
@@ -166,7 +166,8 @@ static ssize_t keep_rest(struct transcode *t, const unsigned char *data, size_t 
     return (ssize_t)good;
 }
 
-/* The bytes that are well-formed, at the start of `data`; 0: none, and others wait, or the source has ended. */
+/* The bytes that are well-formed, at the start of `data`; 0: none, and others wait, or the source
+ * has ended. */
 static ssize_t read_in_place(struct transcode *t, char *data, size_t size)
 {
     size_t held = t->cut_len, room = size < INPUT ? size : INPUT;
@@ -192,7 +193,7 @@ static ssize_t read_in_place(struct transcode *t, char *data, size_t size)
     return (ssize_t)len;
 }
 
-/* --- what waits ----------------------------------------------------------------------------------- */
+/* --- what waits ------------------------------------------------------------------------------- */
 
 /* At the input stand `count` bytes that are no character. True: they were replaced. */
 static bool take_wrong(struct transcode *t, struct text_step *s, size_t count, bool cut)
@@ -209,7 +210,8 @@ static bool take_wrong(struct transcode *t, struct text_step *s, size_t count, b
     return true;
 }
 
-/* Once the input is used up but for a part of a character: reads more, or ends. True: there is more to do. */
+/* Once the input is used up but for a part of a character: reads more, or ends. True: there is more
+ * to do. */
 static bool take_more(struct transcode *t, struct text_step *s)
 {
     size_t left = (size_t)(s->in_end - s->in);
@@ -322,7 +324,7 @@ ssize_t transcode_read(struct transcode *t, char *data, size_t size)
     return (ssize_t)n;
 }
 
-/* --- what came of it ------------------------------------------------------------------------------ */
+/* --- what came of it -------------------------------------------------------------------------- */
 
 enum transcode_fault transcode_fault(const struct transcode *t)
 {

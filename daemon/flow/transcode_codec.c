@@ -1,5 +1,6 @@
-/* UTF-8, UTF-16 and UTF-32 are ours: a fault in them has one place and one length, whatever the library. Everything
- * else is iconv's; a charset of single bytes is asked for its 256 characters once, and then is a table. */
+/* UTF-8, UTF-16 and UTF-32 are ours: a fault in them has one place and one length, whatever the
+ * library. Everything else is iconv's; a charset of single bytes is asked for its 256 characters
+ * once, and then is a table. */
 #include "flow/transcode_codec.h"
 
 #include "base/utf8.h"
@@ -15,9 +16,10 @@
 
 #define SURROGATE(c, half) (((c)&0xfc00u) == (half))
 
-/* --- UTF-8 ---------------------------------------------------------------------------------------- */
+/* --- UTF-8 ------------------------------------------------------------------------------------ */
 
-/* May the ill-formed part, which reaches to the end, become well-formed by more bytes? Its length is 1 to 3. */
+/* May the ill-formed part, which reaches to the end, become well-formed by more bytes? Its length
+ * is 1 to 3. */
 static bool may_go_on(const unsigned char *p, const unsigned char *end)
 {
     unsigned char copy[4] = {0};
@@ -45,7 +47,7 @@ static enum text_result run_utf8(struct text_codec *codec, struct text_step *s)
     return TEXT_WRONG;
 }
 
-/* --- UTF-16, UTF-32 ------------------------------------------------------------------------------- */
+/* --- UTF-16, UTF-32 --------------------------------------------------------------------------- */
 
 /* Room for four bytes is there. */
 static void put_character(struct text_step *s, uint32_t c)
@@ -113,7 +115,7 @@ static enum text_result run_utf32(struct text_codec *codec, struct text_step *s)
     return TEXT_MORE;
 }
 
-/* --- single bytes --------------------------------------------------------------------------------- */
+/* --- single bytes ----------------------------------------------------------------------------- */
 
 #ifdef __SSE2__
 /* Copies sixteen bytes at once while they are ASCII. */
@@ -155,9 +157,10 @@ static enum text_result run_table(struct text_codec *codec, struct text_step *s)
     return TEXT_MORE;
 }
 
-/* What a byte alone is, in at most three bytes: 1; 0: no character; -1: it needs others, or is more than that. The
- * second call has out what iconv holds back of windows-1255, -1258 and TCVN, to combine it with an accent that may
- * follow: letter and accent stay two characters, as they are in the text, and as the WHATWG has it. */
+/* What a byte alone is, in at most three bytes: 1; 0: no character; -1: it needs others, or is more
+ * than that. The second call has out what iconv holds back of windows-1255, -1258 and TCVN, to
+ * combine it with an accent that may follow: letter and accent stay two characters, as they are in
+ * the text, and as the WHATWG has it. */
 static int ask_byte(iconv_t cd, unsigned char byte, unsigned char entry[4])
 {
     char in = (char)byte, *from = &in, out[16], *to = out;
@@ -176,7 +179,8 @@ static int ask_byte(iconv_t cd, unsigned char byte, unsigned char entry[4])
     return 1;
 }
 
-/* Makes the table. False: the charset has other characters than single bytes, or there is no memory for it. */
+/* Makes the table. False: the charset has other characters than single bytes, or there is no memory
+ * for it. */
 static bool make_table(struct text_codec *codec)
 {
     codec->table = calloc(256, sizeof *codec->table);
@@ -193,7 +197,7 @@ static bool make_table(struct text_codec *codec)
     return codec->table;
 }
 
-/* --- iconv ---------------------------------------------------------------------------------------- */
+/* --- iconv ------------------------------------------------------------------------------------ */
 
 /* A wrong one takes its second along, unless that is ASCII, which can stand alone. */
 static enum text_result find_wrong(struct text_codec *codec, const struct text_step *s)
@@ -230,8 +234,8 @@ static enum text_result run_iconv(struct text_codec *codec, struct text_step *s)
     }
 }
 
-/* A step that is not understood goes through iconv as text, and so would the rest, which is none then. What is given to
- * it grows until it is a whole step. */
+/* A step that is not understood goes through iconv as text, and so would the rest, which is none
+ * then. What is given to it grows until it is a whole step. */
 static enum text_result take_escape(struct text_codec *codec, struct text_step *s)
 {
     for (const unsigned char *end = s->in + 1; end <= s->in_end; end++) {
@@ -288,7 +292,7 @@ int text_codec_flush(struct text_codec *codec, struct text_step *s)
     return 0;
 }
 
-/* --- one of them ---------------------------------------------------------------------------------- */
+/* --- one of them ------------------------------------------------------------------------------ */
 
 static int init_iconv(struct text_codec *codec)
 {

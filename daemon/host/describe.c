@@ -42,8 +42,8 @@ static void describe(struct buf *b, const struct penstock_parser *parser)
     buf_puts(b, "]}\n");
 }
 
-/* A shared object runs code of its own when it is loaded: it is not to say anything in our place, nor to take
- * long. */
+/* A shared object runs code of its own when it is loaded: it is not to say anything in our place,
+ * nor to take long. */
 static int fence(void)
 {
     struct rlimit cpu = {.rlim_cur = 5, .rlim_max = 6}, core = {0};

@@ -4,7 +4,8 @@
 
 #include "host/host.h"
 
-/* describe.c: penstock-host --describe FILE. The exit status; a fault is one sentence on standard output. */
+/* describe.c: penstock-host --describe FILE. The exit status; a fault is one sentence on standard
+ * output. */
 int plugin_describe(const char *file);
 
 #endif

@@ -1,6 +1,7 @@
-/* The life of a host: read the order, start, watch, report, and in any case leave nothing behind. The duplicate
- * of the write end (ORDER_WRITE_FD) is the point of it: until everything that could read the body is dead, or
- * the body is complete, it stays open, so that no reader can meet an end. */
+/* The life of a host: read the order, start, watch, report, and in any case leave nothing behind.
+ * The duplicate of the write end (ORDER_WRITE_FD) is the point of it: until everything that could
+ * read the body is dead, or the body is complete, it stays open, so that no reader can meet an
+ * end. */
 #include "host/host.h"
 
 #include "base/clock.h"
@@ -17,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* --- reporting ------------------------------------------------------------------------------------ */
+/* --- reporting -------------------------------------------------------------------------------- */
 
 static void report(struct host *h, enum report_kind kind)
 {
@@ -33,7 +34,8 @@ static void report_failure(struct host *h, enum report_kind kind, const char *te
     report(h, kind);
 }
 
-/* All have ended; or one has failed, and then the others are killed, before what it did not write is missed. */
+/* All have ended; or one has failed, and then the others are killed, before what it did not write
+ * is missed. */
 static void report_end(struct host *h)
 {
     struct pipeline *p = &h->pipeline;
@@ -51,7 +53,7 @@ static void report_end(struct host *h)
     report(h, REPORT_ENDED);
 }
 
-/* --- starting ------------------------------------------------------------------------------------- */
+/* --- starting --------------------------------------------------------------------------------- */
 
 static int watch_children(struct host *h)
 {
@@ -63,8 +65,8 @@ static int watch_children(struct host *h)
     return h->signals < 0 ? -errno : 0;
 }
 
-/* Only the socket ends a host: a signal to all processes of a service or a terminal must not make it let go of
- * the write end before its stages are dead. */
+/* Only the socket ends a host: a signal to all processes of a service or a terminal must not make
+ * it let go of the write end before its stages are dead. */
 static void ignore_signals(void)
 {
     static const int numbers[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,
@@ -130,7 +132,7 @@ static void let_go(void)
         (void)!open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
-/* --- watching ------------------------------------------------------------------------------------- */
+/* --- watching --------------------------------------------------------------------------------- */
 
 /* Published first, so that a parser that meets the end of the pipe knows which it was. */
 static void end_body(struct host *h, enum body_state state)

@@ -1,5 +1,5 @@
-/* penstock-host: runs one pipeline, or one isolated plug-in, for the daemon. One thread; see parse/order.h for
- * its descriptors and what it is told. */
+/* penstock-host: runs one pipeline, or one isolated plug-in, for the daemon. One thread; see
+ * parse/order.h for its descriptors and what it is told. */
 #ifndef PENSTOCK_HOST_HOST_H
 #define PENSTOCK_HOST_HOST_H
 

@@ -1,6 +1,7 @@
-/* The process of an isolated parser: a child of the host's without exec. It runs an ordinary parse_task over
- * descriptor 0, whose body is in memory that it shares with the host: the host publishes there what a pipe
- * cannot say, and reads the results from there. Records go to descriptor 3, each with its length in front. */
+/* The process of an isolated parser: a child of the host's without exec. It runs an ordinary
+ * parse_task over descriptor 0, whose body is in memory that it shares with the host: the host
+ * publishes there what a pipe cannot say, and reads the results from there. Records go to
+ * descriptor 3, each with its length in front. */
 #include "host/runner.h"
 
 #include "base/fd.h"
@@ -24,15 +25,16 @@
 
 enum { RECORDS_FD = 3 };
 
-/* Shared between the host and the process. What stands in it is the process's word, whatever the host has put there:
- * the host reads each value once, follows no pointer of it, and uses no descriptor that it names. */
+/* Shared between the host and the process. What stands in it is the process's word, whatever the
+ * host has put there: the host reads each value once, follows no pointer of it, and uses no
+ * descriptor that it names. */
 struct runner {
     struct body body;
     struct parse_task task;
     atomic_bool returned; /* the task's results are valid */
 };
 
-/* --- in the process ------------------------------------------------------------------------------- */
+/* --- in the process --------------------------------------------------------------------------- */
 
 static _Noreturn void finish(struct runner *runner)
 {
@@ -82,8 +84,8 @@ static const char *get_option(void *arg, const char *name)
     return run->option(run, name);
 }
 
-/* What parse_task_run calls first of all: the checks that need the parser's own code, where a fault is the
- * run's. */
+/* What parse_task_run calls first of all: the checks that need the parser's own code, where a fault
+ * is the run's. */
 static const struct penstock_parser *loaded;
 static bool closed_in; /* `sandbox` */
 
@@ -101,7 +103,8 @@ static int prepare_and_parse(FILE *body, struct penstock_run *run)
     return result;
 }
 
-/* 0 the body, 1 and 2 standard error, 3 the records; for one that prints its records 1 is their way. */
+/* 0 the body, 1 and 2 standard error, 3 the records; for one that prints its records 1 is their
+ * way. */
 static int set_descriptors(bool prints)
 {
     int out = fd_dup(STDOUT_FILENO);
@@ -141,8 +144,8 @@ static const struct penstock_parser *load(const struct order *order, struct erro
     return def ? def->impl : NULL;
 }
 
-/* What came before it went wrong. Where that was for want of memory, malloc's word for it is errno, whatever a
- * library says. */
+/* What came before it went wrong. Where that was for want of memory, malloc's word for it is errno,
+ * whatever a library says. */
 static enum error_kind kind_of_beginning(void)
 {
     return errno == ENOMEM ? KIND_RESOURCES : KIND_EXEC_FAILED;
@@ -190,7 +193,7 @@ static _Noreturn void run(struct runner *runner, const struct order *order)
     finish(runner);
 }
 
-/* --- in the host ---------------------------------------------------------------------------------- */
+/* --- in the host ------------------------------------------------------------------------------ */
 
 static void done(struct parse_task *task)
 {

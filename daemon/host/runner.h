@@ -4,7 +4,8 @@
 
 #include "host/host.h"
 
-/* runner.c: starts the plug-in's process as the pipeline's only stage. 0, or a negative errno and a sentence. */
+/* runner.c: starts the plug-in's process as the pipeline's only stage. 0, or a negative errno with
+ * a message in *err. */
 int runner_start(struct host *h, struct error *err);
 
 /* The body's state, for the process to see; and that its job has ended. */

@@ -1,6 +1,7 @@
-/* What a parser needs once it is set up: memory, threads, time, its descriptors. All else is refused with EPERM
- * (seccomp), by a list of what is allowed, so that a call that is new to the kernel is refused as well. Landlock,
- * where the kernel has it, says the same of files once more. */
+/* What a parser needs once it is set up: memory, threads, time, its descriptors. All else is
+ * refused with EPERM (seccomp), by a list of what is allowed, so that a call that is new to the
+ * kernel is refused as well. Landlock, where the kernel has it, says the same of files once
+ * more. */
 #include "host/sandbox.h"
 
 #include <errno.h>
@@ -114,8 +115,8 @@ static int load_filter(void)
     return r;
 }
 
-/* No rule: nothing below any path can be had. Kernels without Landlock, and filters of a container that do not know it
- * (EPERM, which it never says itself), are told apart by its first call. */
+/* No rule: nothing below any path can be had. Kernels without Landlock, and filters of a container
+ * that do not know it (EPERM, which it never says itself), are told apart by its first call. */
 static int close_files(void)
 {
     struct landlock_ruleset_attr attr = {

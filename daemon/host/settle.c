@@ -1,7 +1,8 @@
-/* penstock-host --settle, for a unit's ExecStopPost=: ends what a daemon has left behind, in the order that keeps every
- * body's end true. Its hosts notice that it is gone, kill what they run and end: they are waited for. Only then whatever
- * is still there is killed, a host last. A service manager that kills all of a service at once does not do it in this
- * order: a host that dies first lets go of a body's pipe, and a stage takes that for the end. */
+/* penstock-host --settle, for a unit's ExecStopPost=: ends what a daemon has left behind, in the
+ * order that keeps every body's end true. Its hosts notice that it is gone, kill what they run and
+ * end: they are waited for. Only then whatever is still there is killed, a host last. A service
+ * manager that kills all of a service at once does not do it in this order: a host that dies first
+ * lets go of a body's pipe, and a stage takes that for the end. */
 #include "host/settle.h"
 
 #include "base/clock.h"
@@ -27,8 +28,8 @@ struct search {
     int found;
 };
 
-/* One that is ours, which is one of our control group, so of our service: those of other daemons of the same user are
- * let be. */
+/* One that is ours, which is one of our control group, so of our service: those of other daemons of
+ * the same user are let be. */
 static int match(struct proc *proc, const char *pid, void *arg)
 {
     struct search *search = arg;

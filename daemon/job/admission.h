@@ -8,7 +8,8 @@ struct jobs;
 void admission_run(struct jobs *jobs);
 /* The timer: rows fall due, hosts may go on. */
 void admission_check_due(struct jobs *jobs);
-/* Why a queued job does not start: "paused", "sink", "store", "host" or "worker"; for waiting_for. */
+/* Why a queued job does not start: "paused", "sink", "store", "host" or "worker"; for
+ * waiting_for. */
 const char *admission_obstacle(const struct jobs *jobs, const char *host, const char *parser);
 
 #endif

@@ -1,15 +1,17 @@
-/* Claims. A row becomes `running` in the store, and the attempt has its number, before a line of the attempt
- * can reach a sink. With a store that keeps, each claim waits for the disk; so that jobs do not:
+/* Claims. A row becomes `running` in the store, and the attempt has its number, before a line of
+ * the attempt can reach a sink. With a store that keeps, each claim waits for the disk; so that
+ * jobs do not:
  *
  *  - a job that can start at once is claimed in the transaction of its submission (claim_fold);
- *  - where jobs come and go within the time of a commit, the next ones in the host's window are claimed
- *    before there is a slot for them (claim_ahead). How many follows from need: more when a job has to wait
- *    for its claim after one that was short, fewer after a long one, or when one was claimed long before.
+ *  - where jobs come and go within the time of a commit, the next ones in the host's window are
+ *    claimed before there is a slot for them (claim_ahead). How many follows from need: more when a
+ *    job has to wait for its claim after one that was short, fewer after a long one, or when one
+ *    was claimed long before.
  *
- * A job that is claimed and has not started counts as queued for everybody outside. One that waits on (its host
- * is paused, or busy with long jobs, the sink fails …) is given back, so that the store calls it queued as well
- * and a SELECT finds it so. If the daemon dies it is closed as interrupted like one that ran; if the daemon drains
- * it is queued again. */
+ * A job that is claimed and has not started counts as queued for everybody outside. One that waits
+ * on (its host is paused, or busy with long jobs, the sink fails …) is given back, so that the
+ * store calls it queued as well and a SELECT finds it so. If the daemon dies it is closed as
+ * interrupted like one that ran; if the daemon drains it is queued again. */
 #include "job/claim.h"
 
 #include "base/clock.h"
@@ -71,7 +73,7 @@ static void cancel(struct job *job)
     job_finish(job, JOB_CANCELLED, &cause);
 }
 
-/* --- a job that holds permit and slot ------------------------------------------------------------ */
+/* --- a job that holds permit and slot --------------------------------------------------------- */
 
 static void go(struct job *job)
 {
@@ -126,7 +128,7 @@ static void refused(struct job *job, const struct store_call *call)
     unclaim(job, clock_real_us() + 1000000);
 }
 
-/* --- a job in the window ------------------------------------------------------------------------- */
+/* --- a job in the window ---------------------------------------------------------------------- */
 
 static void claimed_ahead(struct job *job)
 {
@@ -206,7 +208,7 @@ void claim_ahead(struct host *host)
     }
 }
 
-/* --- with the submission ------------------------------------------------------------------------- */
+/* --- with the submission ---------------------------------------------------------------------- */
 
 static bool has_room(struct host *host)
 {
@@ -242,7 +244,7 @@ void claim_unfold(struct jobs *jobs, const struct store_job *row)
     host_put_if_idle(host);
 }
 
-/* --- drain --------------------------------------------------------------------------------------- */
+/* --- drain ------------------------------------------------------------------------------------ */
 
 void claim_drain(struct jobs *jobs)
 {
@@ -254,7 +256,7 @@ void claim_drain(struct jobs *jobs)
     }
 }
 
-/* --- back to the queue --------------------------------------------------------------------------- */
+/* --- back to the queue ------------------------------------------------------------------------ */
 
 void claim_watch(struct job *job)
 {

@@ -12,7 +12,8 @@ bool claims_busy(const struct jobs *jobs);  /* is the store asked? */
 
 /* The job has a permit and a slot: it is claimed, then launched. */
 void job_start(struct job *job);
-/* The next jobs of a host where jobs come and go fast are claimed before there is a slot for them. */
+/* The next jobs of a host where jobs come and go fast are claimed before there is a slot for
+ * them. */
 void claim_ahead(struct host *host);
 
 /* May this row be claimed together with its submission? If so a claim_unfold has to follow. */

@@ -33,7 +33,7 @@ void drain_free(struct drain *drain)
     free(drain);
 }
 
-/* --- a queue that would be lost: each of its jobs gets its verdict ------------------------------ */
+/* --- a queue that would be lost: each of its jobs gets its verdict ---------------------------- */
 
 /* What runs is left to the drain. */
 static bool on_lost_row(struct walk *walk, struct store_job *row)
@@ -66,7 +66,8 @@ static void cancel_queued(struct jobs *jobs)
     walk_start(&drain->lost);
 }
 
-/* A command's job that does not run yet has nobody to come back to, and ends while there is a log to say so. */
+/* A command's job that does not run yet has nobody to come back to, and ends while there is a log
+ * to say so. */
 static void cancel_commands(struct jobs *jobs)
 {
     tree_for_each(n, &jobs->active)

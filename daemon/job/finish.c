@@ -3,7 +3,8 @@
  *
  * The order is always: permit and slot are given back; the lines go to the sink; once it has them
  * the row is changed in the store; once that stands, followers and waiters are told and the job is
- * freed. A crash in between leaves a row that runs again, never a row that ended without its line. */
+ * freed. A crash in between leaves a row that runs again, never a row that ended without its
+ * line. */
 #include "job/finish.h"
 
 #include "base/clock.h"
@@ -187,7 +188,7 @@ static void post_lines(struct job *job)
         mailbox_post(job->jobs->config.mailbox, &job->taken_mail);
 }
 
-/* --- the lines' words ------------------------------------------------------------------------------ */
+/* --- the lines' words ------------------------------------------------------------------------- */
 
 /* False: there was no memory for all of them, so there are none. */
 static bool build_lines(struct job *job, const char *outcome, const struct cause *cause,
@@ -207,8 +208,8 @@ static bool build_lines(struct job *job, const char *outcome, const struct cause
     return false;
 }
 
-/* Those of a job that has run are built in memory that was set aside for them. One that has not, and is cancelled, say,
- * waits for memory: it does not end without them. */
+/* Those of a job that has run are built in memory that was set aside for them. One that has not,
+ * and is cancelled, say, waits for memory: it does not end without them. */
 static void say(struct job *job, const char *outcome, const struct cause *cause,
                 int64_t retry_in_us)
 {
@@ -252,7 +253,7 @@ void finish_check_words(struct jobs *jobs)
     }
 }
 
-/* --- leaving ---------------------------------------------------------------------------------------- */
+/* --- leaving ---------------------------------------------------------------------------------- */
 
 /* Gives back what the job holds and sends its lines: as struct job_words. */
 static void send_off(struct job *job, enum job_ending ending, const char *outcome,
@@ -365,8 +366,8 @@ void job_release(struct job *job)
     send_off(job, ENDING_INTERRUPTED, NULL, NULL, -1);
 }
 
-/* Perhaps it is what kills the daemon. Those that were only there have their own turn soon: the times are at
- * random. */
+/* Perhaps it is what kills the daemon. Those that were only there have their own turn soon: the
+ * times are at random. */
 void job_torn(struct job *job)
 {
     uint32_t torn = job->row->torn + 1;
@@ -378,8 +379,8 @@ void job_torn(struct job *job)
                   : now + retry_delay(job->jobs->settings, torn - TORN_AT_ONCE, NULL, now));
 }
 
-/* A body that was put together of several answers may be what the decoder does not like: its origin's mistake (or
- * ours), which an answer in one piece does not repeat. */
+/* A body that was put together of several answers may be what the decoder does not like: its
+ * origin's mistake (or ours), which an answer in one piece does not repeat. */
 static bool worth_retrying(const struct attempt *a, const struct cause *cause)
 {
     struct attempt_report report;
@@ -442,7 +443,7 @@ static void conclude(struct job *job)
         job_finish(job, JOB_FAILED, cause);
 }
 
-/* --- the body that broke a parser --------------------------------------------------------------- */
+/* --- the body that broke a parser ------------------------------------------------------------- */
 
 /* A thread of libuv's pool; the job waits for it. */
 static void store_body(uv_work_t *work)

@@ -8,17 +8,19 @@
  * verdict goes to the sink, then to the store, then to whoever waits; then the job is freed. */
 void job_finish(struct job *job, enum job_state state, const struct cause *cause);
 
-/* It was running when another daemon on this store died: its attempt is closed in the log, and it runs
- * again. */
+/* It was running when another daemon on this store died: its attempt is closed in the log, and it
+ * runs again. */
 void job_torn(struct job *job);
 
 /* It was claimed and has not started: it is queued again, without a line. */
 void job_release(struct job *job);
 
-/* It was claimed, and its attempt could not begin: it is tried again if the cause is worth it, or fails. */
+/* It was claimed, and its attempt could not begin: it is tried again if the cause is worth it, or
+ * fails. */
 void job_not_begun(struct job *job, const struct cause *cause);
 
-/* The job runs, and is to be cancelled; its attempt has come to an end of its own. Will it be tried again? */
+/* The job runs, and is to be cancelled; its attempt has come to an end of its own. Will it be tried
+ * again? */
 bool finish_will_retry(const struct job *job);
 
 /* The timer: lines that there was no memory for. */

@@ -255,7 +255,7 @@ void host_learn(struct host *host, const struct job *job)
     host->brisk = report.started > 0 && now - report.started < BRISK_NS;
 }
 
-/* --- redirects to another host ------------------------------------------------------------------ */
+/* --- redirects to another host ---------------------------------------------------------------- */
 
 /* Who waits for a slot here already comes first. */
 static bool hop_may_start(const struct host *host)

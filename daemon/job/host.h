@@ -1,6 +1,6 @@
-/* A host: the jobs that are next there, the slots that bound how many run, its pace. A data structure, which starts
- * nothing: a host that may have something to start is ready, and admission takes the ready ones in turn. Control
- * loop. */
+/* A host: the jobs that are next there, the slots that bound how many run, its pace. A data
+ * structure, which starts nothing: a host that may have something to start is ready, and admission
+ * takes the ready ones in turn. Control loop. */
 #ifndef PENSTOCK_JOB_HOST_H
 #define PENSTOCK_JOB_HOST_H
 
@@ -50,7 +50,8 @@ void hosts_limits_changed(struct jobs *jobs);
 
 /* A row of this host falls due then (CLOCK_REALTIME, µs). */
 void host_due(struct jobs *jobs, const char *name, int64_t due);
-/* What a host owes its rate, or has failed, is forgotten a minute after its last request. May free the host. */
+/* What a host owes its rate, or has failed, is forgotten a minute after its last request. May free
+ * the host. */
 void host_forget_pace(struct host *host, uint64_t now);
 /* May a request start now? If not, the host becomes ready again when it may. */
 bool host_in_pace(struct host *host);
@@ -63,17 +64,18 @@ void host_window_remove(struct job *job);
 void host_slot_take(struct host *host, struct job *job);
 /* The job, which may be freed already, has given back a slot here. May free the host. */
 void host_slot_free(struct host *host);
-/* What the job's attempt on its present host tells about the host: nothing if there is none. Before the slot is given
- * back. */
+/* What the job's attempt on its present host tells about the host: nothing if there is none. Before
+ * the slot is given back. */
 void host_report(struct job *job, const struct cause *cause);
 /* How fast jobs come and go here, from one that gives its slot back. */
 void host_learn(struct host *host, const struct job *job);
 
-/* The job was redirected: gives its slot back, and gets one of the other host (1), or waits for one as PLACE_HOPPING
- * (0); -ENOMEM: it keeps the old one. */
+/* The job was redirected: gives its slot back, and gets one of the other host (1), or waits for one
+ * as PLACE_HOPPING (0); -ENOMEM: it keeps the old one. */
 int host_hop(struct job *job, const char *name);
-/* The next job that waits for a slot of this host, and has it now; NULL: no slot is free, or none waits. One that was
- * aborted while it waited is left out: a transfer begun now would outlive its attempt. */
+/* The next job that waits for a slot of this host, and has it now; NULL: no slot is free, or none
+ * waits. One that was aborted while it waited is left out: a transfer begun now would outlive its
+ * attempt. */
 struct job *host_take_hop(struct host *host);
 
 #endif

@@ -138,7 +138,8 @@ struct jobs {
     struct list freed;   /* hosts that may have a slot for a job that was redirected there */
     struct list running; /* jobs: claiming, running, hopping */
     struct list ending;
-    /* finish.c: those that are ending and have no memory for their lines or their end, by hop_link. */
+    /* finish.c: those that are ending and have no memory for their lines or their end, by
+     * hop_link. */
     struct list wordless;
     uint64_t words_at;   /* clock_now: when they are tried again */
     struct buf shown;    /* verdict.c: a message, redacted */
@@ -176,8 +177,8 @@ struct job *job_new(struct jobs *jobs, struct store_job *row, struct spec *spec,
 void job_free(struct job *job);
 struct job *job_find(struct jobs *jobs, uint64_t id);
 void job_set_state(struct job *job, enum job_state state);
-/* The one way to another place, and into the list of that place; the window and the hops of a host aside, where host.c
- * puts it. */
+/* The one way to another place, and into the list of that place; the window and the hops of a host
+ * aside, where host.c puts it. */
 void job_set_place(struct job *job, enum job_place place);
 /* It does not run, and is not ending. */
 static inline bool job_waits(const struct job *job)

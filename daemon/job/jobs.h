@@ -1,4 +1,5 @@
-/* The jobs of a daemon, as an object: its making, a reload, its end. Everything here runs on the control loop. */
+/* The jobs of a daemon, as an object: its making, a reload, its end. Everything here runs on the
+ * control loop. */
 #ifndef PENSTOCK_JOB_JOBS_H
 #define PENSTOCK_JOB_JOBS_H
 

@@ -1,4 +1,5 @@
-/* Worker permits: so many jobs may run at once, and a condition for the whole of it. Control loop. */
+/* Worker permits: so many jobs may run at once, and a condition for the whole of it. Control
+ * loop. */
 #ifndef PENSTOCK_JOB_PERMIT_H
 #define PENSTOCK_JOB_PERMIT_H
 

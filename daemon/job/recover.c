@@ -1,8 +1,8 @@
-/* At start: rows that a daemon left running when it died. Each gets an `attempt` line with the outcome
- * `interrupted`, so that readers of the log know that this attempt's lines came to nothing, and is queued
- * again; its next claim is a new attempt. Rows of the store's that we claim ourselves meanwhile are in
- * memory, and left alone; so that none of them can have ended before its page comes, nothing starts until
- * all is read. */
+/* At start: rows that a daemon left running when it died. Each gets an `attempt` line with the
+ * outcome `interrupted`, so that readers of the log know that this attempt's lines came to nothing,
+ * and is queued again; its next claim is a new attempt. Rows of the store's that we claim ourselves
+ * meanwhile are in memory, and left alone; so that none of them can have ended before its page
+ * comes, nothing starts until all is read. */
 #include "job/recover.h"
 
 #include "base/clock.h"
@@ -61,7 +61,7 @@ void recover_again(struct jobs *jobs)
     wake_at(&jobs->wake, jobs->recovery->at);
 }
 
-/* --- what was running -------------------------------------------------------------------------- */
+/* --- what was running ------------------------------------------------------------------------- */
 
 static void close_row(struct reading *r, struct store_job *row)
 {
@@ -136,7 +136,7 @@ static void read_running(struct jobs *jobs)
     next_page(r, 0);
 }
 
-/* --- what was queued --------------------------------------------------------------------------- */
+/* --- what was queued -------------------------------------------------------------------------- */
 
 struct initial {
     struct store_hosts call;
@@ -181,7 +181,7 @@ static void load_hosts(struct jobs *jobs)
     jobs->config.store->engine->hosts(jobs->config.store, &initial->call);
 }
 
-/* --- both --------------------------------------------------------------------------------------- */
+/* --- both ------------------------------------------------------------------------------------- */
 
 void recover_start(struct jobs *jobs)
 {

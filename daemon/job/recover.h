@@ -1,4 +1,5 @@
-/* What an earlier daemon left: the rows that were running, and the hosts that have a queue. Control loop. */
+/* What an earlier daemon left: the rows that were running, and the hosts that have a queue. Control
+ * loop. */
 #ifndef PENSTOCK_JOB_RECOVER_H
 #define PENSTOCK_JOB_RECOVER_H
 

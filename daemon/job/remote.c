@@ -23,7 +23,7 @@ struct job *runner_drop(struct runner *runner)
     return NULL;
 }
 
-/* --- what the client is told ------------------------------------------------------------------------ */
+/* --- what the client is told ------------------------------------------------------------------ */
 
 static void tell(struct job *job, const char *what)
 {
@@ -80,7 +80,7 @@ int remote_lend(struct job *job, int *ret_fd)
     return 0;
 }
 
-/* --- not due yet ---------------------------------------------------------------------------------- */
+/* --- not due yet ------------------------------------------------------------------------------ */
 
 bool remote_waits(const struct job *job)
 {

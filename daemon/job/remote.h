@@ -1,16 +1,17 @@
-/* `run`: a job whose body goes to a command of the client's. The client made the pipe and passed its write
- * end; it starts the command, watches it, and says how it ended. A worker moves the body into its pipe
- * (parse/relay.h). Control loop.
+/* `run`: a job whose body goes to a command of the client's. The client made the pipe and passed
+ * its write end; it starts the command, watches it, and says how it ended. A worker moves the body
+ * into its pipe (parse/relay.h). Control loop.
  *
  * The client is told (runner.tell)
  *   begin     the body's first byte is in the pipe: start the command
  *   complete  every byte is in the pipe, and the end was verified: close your write end
  *   abort     the body will not arrive whole: kill the command before you close it
- * and says `exited` with the command's status. Each is told at most once, and nothing follows an abort; a job that
- * does not end well tells `abort` even if nothing ever began. A client that goes away takes its jobs with it.
+ * and says `exited` with the command's status. Each is told at most once, and nothing follows an
+ * abort; a job that does not end well tells `abort` even if nothing ever began. A client that goes
+ * away takes its jobs with it.
  *
- * Until `begin` such a job is tried again like any other, but as nobody else has its pipe it stays in memory
- * meanwhile, in jobs->remotes: the store gives it to nobody who finds it there. */
+ * Until `begin` such a job is tried again like any other, but as nobody else has its pipe it stays
+ * in memory meanwhile, in jobs->remotes: the store gives it to nobody who finds it there. */
 #ifndef PENSTOCK_JOB_REMOTE_H
 #define PENSTOCK_JOB_REMOTE_H
 
@@ -31,7 +32,8 @@ struct runner {
 };
 void runner_init(struct runner *runner,
                  void (*tell)(struct runner *runner, const char *what, uint64_t id));
-/* The connection has gone: the next of its jobs whose command has not ended, which the runner forgets; or NULL. */
+/* The connection has gone: the next of its jobs whose command has not ended, which the runner
+ * forgets; or NULL. */
 struct job *runner_drop(struct runner *runner);
 
 struct remote {
@@ -55,7 +57,8 @@ static inline void remote_deinit(struct remote *remote)
     list_del(&remote->link);
 }
 
-/* An attempt of a `run` gets its write end. 0 (also of an ordinary job, which gets none), or a negative errno. */
+/* An attempt of a `run` gets its write end. 0 (also of an ordinary job, which gets none), or a
+ * negative errno. */
 int remote_lend(struct job *job, int *ret_fd);
 
 /* Tell the client, if there is one and it may still be told. */

@@ -105,7 +105,8 @@ static int find_credential(struct job *job, struct credential **ret, struct erro
     return r == 0 && chosen ? credential_new(chosen, job->spec->host, ret) : r;
 }
 
-/* A command may be read by somebody (less), who takes his time: only what was asked for holds, or what is the ceiling. */
+/* A command may be read by somebody (less), who takes his time: only what was asked for holds, or
+ * what is the ceiling. */
 static uint64_t parse_limit(const struct job *job)
 {
     uint64_t bit = UINT64_C(1) << PARAM_PARSE_TIMEOUT;
@@ -165,7 +166,7 @@ void job_launch(struct job *job)
         wake_at(&jobs->wake, report.started + parse_limit(job));
 }
 
-/* --- redirects ----------------------------------------------------------------------------------- */
+/* --- redirects -------------------------------------------------------------------------------- */
 
 static void hop(struct job *job, const char *url, const char *host)
 {
@@ -292,7 +293,8 @@ bool job_cancel(struct job *job, const char *reason)
         remote_abort(job);
         if (attempt_cancel(job->attempt, false, reason))
             return true;
-        /* Its attempt fails already: it is cancelled in place of being tried again, if it would be. */
+        /* Its attempt fails already: it is cancelled in place of being tried again, if it would
+         * be. */
         return finish_will_retry(job) && set_cancel_reason(job, reason);
     case PLACE_ENDING: /* on its way back to the queue: it is cancelled once it is there */
         return job->ending != ENDING_FINAL && set_cancel_reason(job, reason);

@@ -20,8 +20,8 @@ struct submission {
     const char *schedule; /* of which it is a run, or NULL */
 };
 
-/* 0 and the row and the request of a job that can be stored; or a negative errno with a message in *err and the name of
- * the member that is at fault (borrowed from the JSON, or a literal; NULL). */
+/* 0 and the row and the request of a job that can be stored; or a negative errno with a message in
+ * *err and the name of the member that is at fault (borrowed from the JSON, or a literal; NULL). */
 int submission_row(struct jobs *jobs, const struct submission *s, struct store_job **ret_row,
                    struct spec **ret_spec, struct error *err, const char **ret_field);
 

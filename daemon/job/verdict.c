@@ -15,7 +15,7 @@
 #define MESSAGE_MAX (6 * CAUSE_TEXT + 3 * CAUSE_TEXT) /* a byte takes six in JSON, *** three */
 #define NUMBERS_MAX 2048 /* more than all members whose size is bounded take with their names */
 
-/* --- memory that is set aside ------------------------------------------------------------------- */
+/* --- memory that is set aside ----------------------------------------------------------------- */
 
 int verdict_init(struct jobs *jobs)
 {
@@ -41,7 +41,7 @@ int verdict_reserve(struct job *job, const char *hop_url)
     return r < 0 ? r : buf_reserve(&job->verdict_line.text, verdict);
 }
 
-/* --- the lines ------------------------------------------------------------------------------------ */
+/* --- the lines -------------------------------------------------------------------------------- */
 
 /* Origins and parsers quote what they were asked for. */
 static void put_message(struct buf *b, const struct job *job, const char *message)

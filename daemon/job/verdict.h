@@ -5,8 +5,9 @@
 #include "base/buf.h"
 #include "job/job.h"
 
-/* Sets memory aside for the lines, so that want of it keeps no job from its verdict: for all jobs, at the start; and for one
- * before each of its hops (hop_url: NULL for the first), as much as its lines can take after it. 0 or -ENOMEM. */
+/* Sets memory aside for the lines, so that want of it keeps no job from its verdict: for all jobs,
+ * at the start; and for one before each of its hops (hop_url: NULL for the first), as much as its
+ * lines can take after it. 0 or -ENOMEM. */
 int verdict_init(struct jobs *jobs);
 int verdict_reserve(struct job *job, const char *hop_url);
 

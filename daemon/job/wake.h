@@ -1,6 +1,6 @@
-/* How the lower parts of this layer get the upper ones going without knowing them: a timer, and three mails. Somebody
- * says what is to be looked at again; the callbacks, which jobs.c has set, know whose work that is, and run from the
- * loop and never from within the call. Control loop. */
+/* How the lower parts of this layer get the upper ones going without knowing them: a timer, and
+ * three mails. Somebody says what is to be looked at again; the callbacks, which jobs.c has set,
+ * know whose work that is, and run from the loop and never from within the call. Control loop. */
 #ifndef PENSTOCK_JOB_WAKE_H
 #define PENSTOCK_JOB_WAKE_H
 
@@ -36,7 +36,8 @@ int wake_init(struct wake *wake, uv_loop_t *loop, struct mailbox *mailbox,
 /* `closed` is called with the callbacks' argument, behind all that is on its way. */
 void wake_close(struct wake *wake, void (*closed)(void *arg));
 
-/* At this time (clock_now) or before. Each such time is looked up again by who gave it: there is one timer for all. */
+/* At this time (clock_now) or before. Each such time is looked up again by who gave it: there is
+ * one timer for all. */
 void wake_at(struct wake *wake, uint64_t at);
 /* The same for a moment of the day's clock: CLOCK_REALTIME, µs. */
 void wake_at_real(struct wake *wake, int64_t at_us);

@@ -1,6 +1,6 @@
-/* A walk over the rows of the store that a SELECT chooses: page by page, so that any number of them takes bounded
- * memory. Few walks have a page at a time, and none goes on while so many jobs are ending that the sink or the store
- * is behind. Control loop. */
+/* A walk over the rows of the store that a SELECT chooses: page by page, so that any number of them
+ * takes bounded memory. Few walks have a page at a time, and none goes on while so many jobs are
+ * ending that the sink or the store is behind. Control loop. */
 #ifndef PENSTOCK_JOB_WALK_H
 #define PENSTOCK_JOB_WALK_H
 
@@ -18,11 +18,13 @@ struct walk_row;
 struct walk {
     struct jobs *jobs;
     struct store_select select;
-    /* Each row of a page is asked for once more before it is handed out, and left out if it is not chosen any more or
-     * has ended. A page goes through the store in several turns, and a job that it found queued may have ended before
-     * it came. The answer about one row is never older than the news of an end: both come by the same way, in order. */
+    /* Each row of a page is asked for once more before it is handed out, and left out if it is not
+     * chosen any more or has ended. A page goes through the store in several turns, and a job that
+     * it found queued may have ended before it came. The answer about one row is never older than
+     * the news of an end: both come by the same way, in order. */
     bool fresh;
-    /* One row, whose ownership it takes. False: the walk goes on with walk_go_on (not with `fresh`). */
+    /* One row, whose ownership it takes. False: the walk goes on with walk_go_on (not with
+     * `fresh`). */
     bool (*row)(struct walk *walk, struct store_job *row);
     /* After a page that is not the last: have enough rows been seen? May be NULL. */
     bool (*enough)(struct walk *walk);

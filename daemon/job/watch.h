@@ -27,12 +27,15 @@ void watch_tell_ended(const struct job *job);
 void watch_tell_room(struct jobs *jobs);
 void watch_tell_stopping(struct jobs *jobs);
 
-/* The one owner of jobs that somebody else than a client has submitted. It is asked of every job, and leaves alone
- * those that are not its own. Embedded in the owner, which lives as long as the jobs do. */
+/* The one owner of jobs that somebody else than a client has submitted. It is asked of every job,
+ * and leaves alone those that are not its own. Embedded in the owner, which lives as long as the
+ * jobs do. */
 struct job_hooks {
-    /* The attempt of the job was made and has not begun: it may be given what else it needs. 0 or -ENOMEM. */
+    /* The attempt of the job was made and has not begun: it may be given what else it needs. 0 or
+     * -ENOMEM. */
     int (*prepare)(struct job_hooks *hooks, struct job *job);
-    /* The job's verdict goes to the store: with this, which lives as long as the job. NULL: it is not the owner's. */
+    /* The job's verdict goes to the store: with this, which lives as long as the job. NULL: it is
+     * not the owner's. */
     const struct store_schedule_end *(*ending)(struct job_hooks *hooks, struct job *job);
     /* Frees job->owned, which prepare or ending has set. */
     void (*forget)(struct job *job);

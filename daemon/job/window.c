@@ -40,7 +40,7 @@ void window_drop(struct job *job)
     host_put_if_idle(host);
 }
 
-/* --- from the store ----------------------------------------------------------------------------- */
+/* --- from the store --------------------------------------------------------------------------- */
 
 /* A row that cannot be read any more (its parser is gone from the config) ends as `unexpected`: it
  * was acknowledged, so it has a verdict. */

@@ -1,4 +1,5 @@
-/* The windows of the hosts: a host keeps its next jobs in memory, the others stay in the store. Control loop. */
+/* The windows of the hosts: a host keeps its next jobs in memory, the others stay in the store.
+ * Control loop. */
 #ifndef PENSTOCK_JOB_WINDOW_H
 #define PENSTOCK_JOB_WINDOW_H
 

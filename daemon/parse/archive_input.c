@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* libarchive looks ahead by 512 bytes at most, so what it has not used may begin in an earlier block, by that much. */
+/* libarchive looks ahead by 512 bytes at most, so what it has not used may begin in an earlier
+ * block, by that much. */
 #define LOOK_AHEAD 1024
 
 #define LZMA_HEADER 13
@@ -46,7 +47,7 @@ static bool fail(struct archive_input *in, enum error_kind kind, const char *why
     return false;
 }
 
-/* --- a filter ------------------------------------------------------------------------------------- */
+/* --- a filter --------------------------------------------------------------------------------- */
 
 static la_ssize_t read_body(struct archive *archive, void *arg, const void **ret_data)
 {
@@ -89,8 +90,8 @@ static bool begins(const struct buf *head, const char *magic, size_t len)
     return head->len >= len && memcmp(head->data, magic, len) == 0;
 }
 
-/* lzma has no magic: these are the properties that every encoder writes, and a size that is either not known or not
- * absurd. No tar, cpio or zip file begins so. */
+/* lzma has no magic: these are the properties that every encoder writes, and a size that is either
+ * not known or not absurd. No tar, cpio or zip file begins so. */
 static bool is_lzma(const struct buf *head)
 {
     const unsigned char *p = (const unsigned char *)head->data;
@@ -161,7 +162,8 @@ static bool over_limit(struct archive_input *in)
     return in->max_ratio > 0 && given > DECODE_RATIO_FREE && given / in->max_ratio > body;
 }
 
-/* libarchive takes an .lzma to end with its first stream, and an .lz4 where no other frame begins, whatever is there. */
+/* libarchive takes an .lzma to end with its first stream, and an .lz4 where no other frame begins,
+ * whatever is there. */
 static bool is_filter_whole(struct archive_input *in)
 {
     uint64_t taken = (uint64_t)archive_filter_bytes(in->filter.archive, -1);
@@ -187,7 +189,7 @@ static bool next_filtered(struct archive_input *in)
                           : true;
 }
 
-/* --- blocks --------------------------------------------------------------------------------------- */
+/* --- blocks ----------------------------------------------------------------------------------- */
 
 static bool next_plain(struct archive_input *in)
 {

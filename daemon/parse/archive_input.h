@@ -1,6 +1,7 @@
-/* A body as libarchive is given it: in blocks, after one of the filters that libarchive knows and flow/decode does not
- * (.lz4, .lzma, .lzo, .Z). It remembers of what went by as much as is needed to look at a zip's headers afterwards, and
- * where the zeros begin that the body ends with. One thread. */
+/* A body as libarchive is given it: in blocks, after one of the filters that libarchive knows and
+ * flow/decode does not (.lz4, .lzma, .lzo, .Z). It remembers of what went by as much as is needed
+ * to look at a zip's headers afterwards, and where the zeros begin that the body ends with. One
+ * thread. */
 #ifndef PENSTOCK_PARSE_ARCHIVE_INPUT_H
 #define PENSTOCK_PARSE_ARCHIVE_INPUT_H
 
@@ -40,15 +41,16 @@ void archive_input_init(struct archive_input *in, FILE *file, uint64_t max_ratio
                         uint64_t max_bytes);
 void archive_input_deinit(struct archive_input *in);
 
-/* The next block, in `data` and `len`. False: the body has ended, or (kind, or ferror of the body) cannot be had. */
+/* The next block, in `data` and `len`. False: the body has ended, or (kind, or ferror of the body)
+ * cannot be had. */
 bool archive_input_next(struct archive_input *in);
 
 /* Keeps everything from this offset on, which is in the block at hand or a little before it. */
 void archive_input_mark(struct archive_input *in, uint64_t from);
 void archive_input_unmark(struct archive_input *in);
 
-/* The bytes from `from` on, which was marked, up to the end of the block at hand: contiguous, valid until the next call of
- * anything here. NULL: out of memory, or they are gone. */
+/* The bytes from `from` on, which was marked, up to the end of the block at hand: contiguous, valid
+ * until the next call of anything here. NULL: out of memory, or they are gone. */
 const char *archive_input_since(struct archive_input *in, uint64_t from, size_t *ret_len);
 
 #endif

@@ -1,6 +1,7 @@
-/* libarchive's __archive_errx() says "Out of memory" and calls exit(): the linker finds the one below first. Between
- * its frames and ours there is nothing but libarchive, which holds no lock there and has emptied the string that it
- * could not grow, so that a jump out of it leaves an archive that can be freed. */
+/* libarchive's __archive_errx() says "Out of memory" and calls exit(): the linker finds the one
+ * below first. Between its frames and ours there is nothing but libarchive, which holds no lock
+ * there and has emptied the string that it could not grow, so that a jump out of it leaves an
+ * archive that can be freed. */
 #include "parse/archive_safe.h"
 
 #include <dlfcn.h>
@@ -23,7 +24,7 @@ _Noreturn void exit(int status)
     _exit(status);
 }
 
-/* --- one call --------------------------------------------------------------------------------------- */
+/* --- one call --------------------------------------------------------------------------------- */
 
 /* What it is given, and what it gives back. */
 struct call {
@@ -52,14 +53,16 @@ static la_ssize_t make(struct call *call, void (*function)(struct call *call))
     fence = outer;
     if (call->a->no_memory)
         return ARCHIVE_FATAL;
-    /* Its last word may be another one ("Unrecognized archive format") where malloc's, errno, is the first. */
+    /* Its last word may be another one ("Unrecognized archive format") where malloc's, errno, is
+     * the first. */
     int said = errno;
     call->a->no_memory = call->result < ARCHIVE_WARN &&
                          (said == ENOMEM || archive_errno(call->a->archive) == ENOMEM);
     return call->result;
 }
 
-/* The callbacks one by one: archive_read_open does not look whether there was memory for the first. */
+/* The callbacks one by one: archive_read_open does not look whether there was memory for the
+ * first. */
 static void call_open(struct call *call)
 {
     struct archive *a = call->a->archive;
@@ -78,7 +81,8 @@ int archive_safe_open(struct archive_safe *a, const archive_support *supports,
     struct call call = {.a = a, .supports = supports, .read = read, .arg = arg};
     *a = (struct archive_safe){.archive = archive_read_new()};
     a->entry = archive_entry_new2(a->archive);
-    /* Filters that have no memory for their state crash when they are closed (lz4, lzma): so that it be there. */
+    /* Filters that have no memory for their state crash when they are closed (lz4, lzma): so that
+     * it be there. */
     void *reserve = malloc(RESERVE);
     a->no_memory = !a->archive || !a->entry || !reserve;
     free(reserve);

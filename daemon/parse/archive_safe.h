@@ -1,6 +1,6 @@
-/* An archive read by libarchive's calls, each of which outlives a want of memory: where libarchive has none for a
- * string, of a name or of an error, it ends the process by exit(), and here the call alone fails. After that the archive
- * is good for nothing but to be freed. One thread each. */
+/* An archive read by libarchive's calls, each of which outlives a want of memory: where libarchive
+ * has none for a string, of a name or of an error, it ends the process by exit(), and here the call
+ * alone fails. After that the archive is good for nothing but to be freed. One thread each. */
 #ifndef PENSTOCK_PARSE_ARCHIVE_SAFE_H
 #define PENSTOCK_PARSE_ARCHIVE_SAFE_H
 
@@ -18,8 +18,8 @@ struct archive_safe {
 
 typedef int (*archive_support)(struct archive *);
 
-/* Reads what `read` gives as one of the formats, and through the filters, that `supports` (ended by NULL) sets.
- * ARCHIVE_OK, or ARCHIVE_FATAL. In any case to be freed. */
+/* Reads what `read` gives as one of the formats, and through the filters, that `supports` (ended by
+ * NULL) sets. ARCHIVE_OK, or ARCHIVE_FATAL. In any case to be freed. */
 int archive_safe_open(struct archive_safe *a, const archive_support *supports,
                       archive_read_callback *read, void *arg);
 void archive_safe_free(struct archive_safe *a); /* takes a zeroed one */

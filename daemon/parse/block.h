@@ -1,6 +1,6 @@
-/* A FILE * as blocks: whatever stdio has read, in place, without waiting until a buffer is full, so a slow
- * body's records come as their bytes do. For built-in parsers; one thread. Uses that glibc's FILE shows its
- * read pointers (as gnulib's freadptr does). */
+/* A FILE * as blocks: whatever stdio has read, in place, without waiting until a buffer is full, so
+ * a slow body's records come as their bytes do. For built-in parsers; one thread. Uses that glibc's
+ * FILE shows its read pointers (as gnulib's freadptr does). */
 #ifndef PENSTOCK_PARSE_BLOCK_H
 #define PENSTOCK_PARSE_BLOCK_H
 

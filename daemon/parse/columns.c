@@ -30,8 +30,8 @@ static int put_key(struct buf *b, const char *name, size_t len, unsigned n)
     return r;
 }
 
-/* The first numbers were taken before: each name remembers how far, or ten thousand columns of one name
- * would try fifty million. */
+/* The first numbers were taken before: each name remembers how far, or ten thousand columns of one
+ * name would try fifty million. */
 static int unique_key(const struct columns *columns, struct buf *b, const char *name, size_t len)
 {
     int r = put_key(b, name, len, 1);

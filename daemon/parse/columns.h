@@ -1,5 +1,5 @@
-/* The names of a table's columns, as the members of JSON objects: each `,"name":`, and unique, since a name
- * that came before gets _2, _3 … One owner. */
+/* The names of a table's columns, as the members of JSON objects: each `,"name":`, and unique,
+ * since a name that came before gets _2, _3 … One owner. */
 #ifndef PENSTOCK_PARSE_COLUMNS_H
 #define PENSTOCK_PARSE_COLUMNS_H
 

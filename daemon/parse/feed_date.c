@@ -19,7 +19,7 @@ struct moment {
     int offset; /* minutes east of UTC */
 };
 
-/* --- pieces --------------------------------------------------------------------------------------- */
+/* --- pieces ----------------------------------------------------------------------------------- */
 
 static bool is_digit(char c)
 {
@@ -139,7 +139,7 @@ static bool take_zone(struct cursor *c, struct moment *m)
     return true;
 }
 
-/* --- the two kinds --------------------------------------------------------------------------------- */
+/* --- the two kinds ---------------------------------------------------------------------------- */
 
 static bool take_month(struct cursor *c, struct moment *m)
 {
@@ -218,7 +218,7 @@ static bool is_iso(const struct cursor *c)
            is_digit(c->p[3]);
 }
 
-/* --- the moment ------------------------------------------------------------------------------------ */
+/* --- the moment ------------------------------------------------------------------------------- */
 
 static bool in_calendar(const struct moment *m)
 {

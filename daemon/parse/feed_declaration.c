@@ -11,7 +11,8 @@ static const char *skip_space(const char *p, const char *end)
     return p;
 }
 
-/* ` name = "value"`, of which the value begins with one of `first` and goes on with these. NULL: it is not there. */
+/* ` name = "value"`, of which the value begins with one of `first` and goes on with these. NULL: it
+ * is not there. */
 static const char *skip_pair(const char *p, const char *end, const char *name, const char *first,
                              const char *more)
 {

@@ -34,20 +34,23 @@ struct feed_element {
 const struct feed_element *feed_element(enum feed_kind kind, enum feed_space space,
                                         const char *local);
 
-/* The same of an entry of this kind within a feed of the other: RSS's names and Atom's both count there. */
+/* The same of an entry of this kind within a feed of the other: RSS's names and Atom's both count
+ * there. */
 const struct feed_element *feed_element_mixed(enum feed_kind kind, const char *local);
 
-/* The value of an attribute without a prefix, by its name without regard to case; NULL: there is none. */
+/* The value of an attribute without a prefix, by its name without regard to case; NULL: there is
+ * none. */
 const char *feed_attribute(const char **pairs, const char *name);
 
-/* Is there such an attribute with this word as its value, without regard to case and to white space around it? */
+/* Is there such an attribute with this word as its value, without regard to case and to white space
+ * around it? */
 bool feed_attribute_is(const char **pairs, const char *name, const char *word);
 
 /* The type of a text of Atom's, or of what is like it: "text", "html", "xhtml", or a media type. */
 void feed_element_type(const char **pairs, char ret[FEED_TYPE]);
 
-/* Is it a media type of XML, so that what is in the element is markup? Or of something that is not text, so that it
- * is base64? */
+/* Is it a media type of XML, so that what is in the element is markup? Or of something that is not
+ * text, so that it is base64? */
 bool feed_type_is_xml(const char *type);
 bool feed_type_is_binary(const char *type);
 

@@ -21,7 +21,7 @@ void feed_entry_deinit(struct feed_entry *e)
         buf_deinit(&e->fields[i]);
 }
 
-/* --- gathering ------------------------------------------------------------------------------------ */
+/* --- gathering -------------------------------------------------------------------------------- */
 
 static bool is_space(char c)
 {
@@ -114,7 +114,7 @@ size_t feed_entry_size(const struct feed_entry *e, bool *ret_failed)
     return size;
 }
 
-/* --- the record ----------------------------------------------------------------------------------- */
+/* --- the record ------------------------------------------------------------------------------- */
 
 static const char *comma(const struct buf *b)
 {

@@ -1,8 +1,10 @@
-/* An entry of a feed as it is gathered, whatever format it comes from, and the record that it becomes:
+/* An entry of a feed as it is gathered, whatever format it comes from, and the record that it
+ * becomes:
  *
- *     {"id":"…","title":"…","title_type":"text","link":"…","published":"2026-11-21T22:30:00Z","updated":"…",
- *      "author":"…","summary":"…","summary_type":"html","content":"…","content_type":"html","content_src":"…",
- *      "categories":["…"],"enclosures":[{"url":"…","type":"…","length":"…"}],"duration":"…","image":"…",
+ *     {"id":"…","title":"…","title_type":"text","link":"…","published":"2026-11-21T22:30:00Z",
+ *      "updated":"…","author":"…","summary":"…","summary_type":"html","content":"…",
+ *      "content_type":"html","content_src":"…","categories":["…"],
+ *      "enclosures":[{"url":"…","type":"…","length":"…"}],"duration":"…","image":"…",
  *      "explicit":"…","season":"…","episode":"…","episode_type":"…","transcripts":[{"url":"…"}],
  *      "chapters":[{"url":"…"}],"feed":{"title":"…","link":"…"}}
  *
@@ -65,8 +67,8 @@ struct feed_file {
 void feed_entry_reset(struct feed_entry *e);
 void feed_entry_deinit(struct feed_entry *e);
 
-/* Without the white space around it. Of a field that comes twice the first counts, and one that is not kept weakly before
- * one that is; authors are joined. `type` may be NULL. */
+/* Without the white space around it. Of a field that comes twice the first counts, and one that is
+ * not kept weakly before one that is; authors are joined. `type` may be NULL. */
 void feed_entry_keep(struct feed_entry *e, enum feed_field field, const char *text, size_t len,
                      const char *type);
 void feed_entry_keep_category(struct feed_entry *e, const char *text, size_t len);

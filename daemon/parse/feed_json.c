@@ -76,7 +76,7 @@ static int fail_unread(struct feed_json *j, const json_error_t *why)
     return fail(j, KIND_PARSER_FAILED, j->cut_line, why->text);
 }
 
-/* --- an item --------------------------------------------------------------------------------------- */
+/* --- an item ---------------------------------------------------------------------------------- */
 
 /* A string's text, or a number's; NULL for anything else. */
 static const char *text_of(const json_t *value, char *to, size_t size, size_t *ret_len)
@@ -156,8 +156,8 @@ static bool loses_digits(const char *number, size_t len)
            memchr(number, 'E', len);
 }
 
-/* The text, with quotes around numbers that would lose digits in a machine's: ids are made of such. The scan has looked at
- * it, so that these are numbers. */
+/* The text, with quotes around numbers that would lose digits in a machine's: ids are made of such.
+ * The scan has looked at it, so that these are numbers. */
 static void quote_numbers(const char *text, size_t len, struct buf *to)
 {
     bool string = false;
@@ -216,7 +216,7 @@ static int take_item(struct feed_json *j, const char *text, size_t len)
     return parse_task_emit(j->run, j->record.data, j->record.len);
 }
 
-/* --- the feed's own members ------------------------------------------------------------------------ */
+/* --- the feed's own members ------------------------------------------------------------------- */
 
 static bool is_name(const struct feed_json *j, const char *name)
 {
@@ -246,7 +246,7 @@ static int take_member(struct feed_json *j, const char *text, size_t len)
     return j->about.title.failed || j->about.link.failed ? fail_memory(j) : 0;
 }
 
-/* --- the way through the text ---------------------------------------------------------------------- */
+/* --- the way through the text ----------------------------------------------------------------- */
 
 static void begin_cut(struct feed_json *j, enum cut cut, char first)
 {

@@ -1,5 +1,5 @@
-/* JSON Feed (1.0 and 1.1, jsonfeed.org) into the records of parse/feed_entry.h. It comes in pieces; one item is held in
- * memory at a time. One thread. */
+/* JSON Feed (1.0 and 1.1, jsonfeed.org) into the records of parse/feed_entry.h. It comes in pieces;
+ * one item is held in memory at a time. One thread. */
 #ifndef PENSTOCK_PARSE_FEED_JSON_H
 #define PENSTOCK_PARSE_FEED_JSON_H
 

@@ -21,7 +21,7 @@ struct cursor {
     bool last;
 };
 
-/* --- life ----------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 void feed_mend_init(struct feed_mend *m, bool strict)
 {
@@ -56,7 +56,7 @@ void feed_mend_deinit(struct feed_mend *m)
     buf_deinit(&m->out);
 }
 
-/* --- steps: each takes something off the cursor, or nothing if it needs more of the text ------------ */
+/* --- steps: each takes something off the cursor, or nothing if it needs more of the text ------ */
 
 static bool put(struct feed_mend *m, struct cursor *c, size_t len)
 {
@@ -119,7 +119,7 @@ static bool take_start(struct feed_mend *m, struct cursor *c)
     return true;
 }
 
-/* --- references ----------------------------------------------------------------------------------- */
+/* --- references ------------------------------------------------------------------------------- */
 
 /* "#160", "#xA0": a character that XML has? */
 static bool is_character(const char *text, size_t len)
@@ -181,7 +181,7 @@ static bool take_reference(struct feed_mend *m, struct cursor *c)
     return true;
 }
 
-/* --- markup --------------------------------------------------------------------------------------- */
+/* --- markup ----------------------------------------------------------------------------------- */
 
 static bool enter(struct feed_mend *m, struct cursor *c, size_t len, enum mend_state state)
 {
@@ -216,7 +216,7 @@ static bool drop_tag(struct feed_mend *m)
     return true;
 }
 
-/* One that is not at the very start, as behind a comment, or is none is left out: the charset is known by now. */
+/* One that is not at the very start, or is none, is left out: the charset is known by now. */
 static bool take_declaration(struct feed_mend *m, struct cursor *c)
 {
     if (!has(c, 6))
@@ -248,7 +248,7 @@ static bool take_dropped(struct feed_mend *m, struct cursor *c)
     return true;
 }
 
-/* A tag begins or ends. HTML's elements that are empty have no end of their own, unless it follows at once. */
+/* A tag begins or ends. HTML's empty elements have no end of their own but at once. */
 static bool begin_tag(struct feed_mend *m, struct cursor *c, unsigned char next)
 {
     static const char *const empty[] = {"br", "hr", "img", "wbr", "input", "embed", NULL};
@@ -416,9 +416,9 @@ static bool take_tag(struct feed_mend *m, struct cursor *c)
     return enter(m, c, 1, MEND_QUOTE);
 }
 
-/* --- around the document's element ------------------------------------------------------------------ */
+/* --- around the document's element ------------------------------------------------------------ */
 
-/* An element that a feed is, whatever its prefix, or a page of HTML, of which it will be said what it is. */
+/* An element that a feed is, whatever its prefix; or a page of HTML, which is then named. */
 static bool is_root(const char *name, size_t len)
 {
     static const char *const roots[] = {"rss", "feed", "rdf", "channel", "entry", "html", NULL};
@@ -427,7 +427,7 @@ static bool is_root(const char *name, size_t len)
     return is_one_of(roots, name + prefix, len - prefix);
 }
 
-/* Text or elements where the document's is to be are no XML, and are left out up to a feed's, if one comes. */
+/* What stands where the document's element is to be is left out up to a feed's, if one comes. */
 static bool take_prolog(struct feed_mend *m, struct cursor *c)
 {
     /* White space behind a declaration that was left out still stands at the start. */
@@ -544,7 +544,7 @@ static bool step(struct feed_mend *m, struct cursor *c)
     }
 }
 
-/* --- a piece -------------------------------------------------------------------------------------- */
+/* --- a piece ---------------------------------------------------------------------------------- */
 
 static void take_run(struct feed_mend *m, struct cursor *c, size_t len)
 {

@@ -1,7 +1,8 @@
-/* What feeds do to XML, mended in front of Expat as every reader does it: white space and the like before <?xml, a
- * declaration that is none, what stands in front of the feed or behind it (as a script's warnings do), control bytes,
- * NULs at the end, a & that begins no reference, a < that begins no tag. Each is counted. HTML's names of characters
- * become characters, which is no fault. The text is UTF-8 and comes in pieces of any size. One thread. */
+/* What feeds do to XML, mended in front of Expat as every reader does it: white space and the like
+ * before <?xml, a declaration that is none, what stands in front of the feed or behind it (as a
+ * script's warnings do), control bytes, NULs at the end, a & that begins no reference, a < that
+ * begins no tag. Each is counted. HTML's names of characters become characters, which is no fault.
+ * The text is UTF-8 and comes in pieces of any size. One thread. */
 #ifndef PENSTOCK_PARSE_FEED_MEND_H
 #define PENSTOCK_PARSE_FEED_MEND_H
 
@@ -62,8 +63,8 @@ struct feed_mend {
 void feed_mend_init(struct feed_mend *m, bool strict);
 void feed_mend_deinit(struct feed_mend *m);
 
-/* The next piece, of which `last` says that nothing follows. 0 and what it has become, valid until the next call; or
- * -ENOMEM. */
+/* The next piece, of which `last` says that nothing follows. 0 and what it has become, valid until
+ * the next call; or -ENOMEM. */
 int feed_mend_take(struct feed_mend *m, const char **data, size_t *len, bool last);
 
 #endif

@@ -1,5 +1,6 @@
-/* The names of a feed's elements: their namespaces are resolved here, not by Expat, since feeds use prefixes that they have
- * not declared, and namespaces of RSS and Atom that are their own. One thread. */
+/* The names of a feed's elements: their namespaces are resolved here, not by Expat, since feeds use
+ * prefixes that they have not declared, and namespaces of RSS and Atom that are their own. One
+ * thread. */
 #ifndef PENSTOCK_PARSE_FEED_NAMES_H
 #define PENSTOCK_PARSE_FEED_NAMES_H
 
@@ -11,8 +12,10 @@
 
 enum feed_space {
     SPACE_OTHER,
-    SPACE_OWN,     /* the format's: of RSS, or of Atom */
-    SPACE_UNNAMED, /* of an element without a prefix, whose namespace is nobody's that is known: it is read as the format's */
+    SPACE_OWN, /* the format's: of RSS, or of Atom */
+    /* of an element without a prefix, whose namespace is nobody's that is known: it is read as the
+     * format's */
+    SPACE_UNNAMED,
     SPACE_ATOM,
     SPACE_DC,
     SPACE_TERMS,

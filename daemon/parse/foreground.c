@@ -47,7 +47,7 @@ struct foreground {
     struct buf line;
 };
 
-/* --- feeding ------------------------------------------------------------------------------------ */
+/* --- feeding ---------------------------------------------------------------------------------- */
 
 static size_t next_size(const struct feeder *f, size_t most)
 {
@@ -56,8 +56,8 @@ static size_t next_size(const struct feeder *f, size_t most)
     return (size_t)((uint64_t)f->cut_at - f->bytes);
 }
 
-/* A regular file's pages go into the pipe as they are. True: the whole file is in the pipe, or the rest is
- * copy_file's, which finds out what was wrong. */
+/* A regular file's pages go into the pipe as they are. True: the whole file is in the pipe, or the
+ * rest is copy_file's, which finds out what was wrong. */
 static bool splice_file(struct feeder *f)
 {
     struct stat st;
@@ -128,8 +128,8 @@ static void tell_cut(struct feeder *f)
     body_settle(f->body, BODY_ABORTED);
 }
 
-/* A cut closes the pipe without a word: the reader gets what is in it, then the error. So the parser sees
- * exactly as many bytes as were asked for. */
+/* A cut closes the pipe without a word: the reader gets what is in it, then the error. So the
+ * parser sees exactly as many bytes as were asked for. */
 static void *feed(void *arg)
 {
     struct feeder *f = arg;
@@ -141,7 +141,8 @@ static void *feed(void *arg)
     return NULL;
 }
 
-/* All signals blocked: a SIGPIPE of the pipe, whose reader may leave early, stays with the thread. */
+/* All signals blocked: a SIGPIPE of the pipe, whose reader may leave early, stays with the
+ * thread. */
 static int start_feeder(struct feeder *f, pthread_t *ret_thread)
 {
     pthread_attr_t attr;
@@ -156,7 +157,7 @@ static int start_feeder(struct feeder *f, pthread_t *ret_thread)
     return -r;
 }
 
-/* --- the lines ---------------------------------------------------------------------------------- */
+/* --- the lines -------------------------------------------------------------------------------- */
 
 static int put_line(struct foreground *fg)
 {
@@ -229,7 +230,7 @@ static int put_verdict(struct foreground *fg)
     return r == 0 && fflush(fg->out) != 0 ? -errno : r;
 }
 
-/* --- the run ------------------------------------------------------------------------------------ */
+/* --- the run ---------------------------------------------------------------------------------- */
 
 static void done(struct parse_task *task)
 {

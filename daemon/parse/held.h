@@ -1,5 +1,5 @@
-/* Members of a zip that wait for its directory, as they may be links: small ones whose content is one line, as a link's
- * target is. One owner, one thread. */
+/* Members of a zip that wait for its directory, as they may be links: small ones whose content is
+ * one line, as a link's target is. One owner, one thread. */
 #ifndef PENSTOCK_PARSE_HELD_H
 #define PENSTOCK_PARSE_HELD_H
 

@@ -1,5 +1,5 @@
-/* The 253 names of characters that HTML 4.01 and XHTML 1.0 declare (nbsp, uuml, euro …). Documents use them under a
- * DOCTYPE whose DTD is elsewhere, and feeds without one. Any thread. */
+/* The 253 names of characters that HTML 4.01 and XHTML 1.0 declare (nbsp, uuml, euro …). Documents
+ * use them under a DOCTYPE whose DTD is elsewhere, and feeds without one. Any thread. */
 #ifndef PENSTOCK_PARSE_HTML_ENTITIES_H
 #define PENSTOCK_PARSE_HTML_ENTITIES_H
 

@@ -1,5 +1,6 @@
-/* The parser within a parser: what `archive` and `warc` hand the bytes on to, and its options, which stand among
- * the outer parser's with the inner one's name in front: csv_delimiter. Any thread. */
+/* The parser within a parser: what `archive` and `warc` hand the bytes on to, and its options,
+ * which stand among the outer parser's with the inner one's name in front: csv_delimiter. Any
+ * thread. */
 #ifndef PENSTOCK_PARSE_INNER_H
 #define PENSTOCK_PARSE_INNER_H
 

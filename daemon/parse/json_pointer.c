@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- the pointer ---------------------------------------------------------------------------------- */
+/* --- the pointer ------------------------------------------------------------------------------ */
 
 /* ~1 is / and ~0 is ~ (RFC 6901, 4). False: another ~. */
 static bool unescape_step(const char *text, size_t len, char *to)
@@ -67,7 +67,7 @@ void json_pointer_deinit(struct json_pointer *p)
     p->count = 0;
 }
 
-/* --- names ---------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static unsigned hex4(const char *p)
 {
@@ -83,8 +83,8 @@ static void put_utf8(struct buf *b, unsigned c)
     buf_put(b, text, utf8_encode(text, c));
 }
 
-/* \uXXXX, perhaps two of them, at text[at]; the scanner has seen that the digits are there. Returns how many bytes
- * it has. */
+/* \uXXXX, perhaps two of them, at text[at]; the scanner has seen that the digits are there. Returns
+ * how many bytes it has. */
 static size_t put_unicode(struct buf *b, const char *text, size_t at, size_t len)
 {
     unsigned c = hex4(text + at + 2);

@@ -24,12 +24,13 @@ struct json_pointer {
     struct buf name; /* a member's, without its escapes */
 };
 
-/* "" is the whole document, "/a/0/b~1c" goes down. 0; -EINVAL and a sentence; -ENOMEM. Call _deinit in any case. */
+/* "" is the whole document, "/a/0/b~1c" goes down. 0; -EINVAL with a message in *err; -ENOMEM. Call
+ * _deinit in any case. */
 int json_pointer_init(struct json_pointer *p, const char *text, struct error *err);
 void json_pointer_deinit(struct json_pointer *p);
 
-/* Does the step go to the member whose name's text (between the quotes) is this? False also without memory
- * (p->name.failed). */
+/* Does the step go to the member whose name's text (between the quotes) is this? False also without
+ * memory (p->name.failed). */
 bool json_pointer_is_member(struct json_pointer *p, size_t step, const char *text, size_t len);
 
 /* An array or object that the step is taken from begins. */
@@ -38,7 +39,8 @@ void json_pointer_enter(struct json_pointer *p, size_t step);
 /* The array's elements come one by one: does the step go to this one? */
 bool json_pointer_is_element(struct json_pointer *p, size_t step);
 
-/* The step goes to a member of the object. False: it has gone to an earlier one of the same name. */
+/* The step goes to a member of the object. False: it has gone to an earlier one of the same
+ * name. */
 bool json_pointer_take(struct json_pointer *p, size_t step);
 
 #endif

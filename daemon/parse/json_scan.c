@@ -61,7 +61,7 @@ static enum json_event bad(struct json_scan *s, const char *reason)
     return JSON_BAD;
 }
 
-/* --- containers ----------------------------------------------------------------------------------- */
+/* --- containers ------------------------------------------------------------------------------- */
 
 static enum json_event told(const struct json_scan *s, enum json_event event)
 {
@@ -102,7 +102,7 @@ static enum json_event close_container(struct json_scan *s, struct cursor *c)
     return finish(s);
 }
 
-/* --- strings -------------------------------------------------------------------------------------- */
+/* --- strings ---------------------------------------------------------------------------------- */
 
 static bool plain(char byte)
 {
@@ -174,7 +174,7 @@ static enum json_event scan_hex(struct json_scan *s, struct cursor *c)
     return JSON_MORE;
 }
 
-/* --- other tokens --------------------------------------------------------------------------------- */
+/* --- other tokens ----------------------------------------------------------------------------- */
 
 static enum json_event scan_word(struct json_scan *s, struct cursor *c)
 {

@@ -1,9 +1,9 @@
-/* A validating scanner of JSON (RFC 8259) for text that comes in pieces of any size, and for documents of any
- * length: it holds no text, only where it is in the grammar. What it tells, besides where the text is wrong, is
- * where values and member names begin and end, down to a depth that the caller watches; so a caller can cut
- * each element's own text out of a document. One value may follow another at
- * the top, with white space between them. Strings are checked for
- * escapes and control characters, not for UTF-8. One owner. */
+/* A validating scanner of JSON (RFC 8259) for text that comes in pieces of any size, and for
+ * documents of any length: it holds no text, only where it is in the grammar. What it tells,
+ * besides where the text is wrong, is where values and member names begin and end, down to a depth
+ * that the caller watches; so a caller can cut each element's own text out of a document. One value
+ * may follow another at the top, with white space between them. Strings are checked for escapes and
+ * control characters, not for UTF-8. One owner. */
 #ifndef PENSTOCK_PARSE_JSON_SCAN_H
 #define PENSTOCK_PARSE_JSON_SCAN_H
 
@@ -49,12 +49,12 @@ static inline bool json_scan_in_object(const struct json_scan *s, unsigned depth
 
 void json_scan_init(struct json_scan *s, unsigned max_depth, unsigned watch);
 
-/* Goes on until something is to be told; *ret_used bytes of `text` are done with then. Call again with the rest,
- * or with what follows. */
+/* Goes on until something is to be told; *ret_used bytes of `text` are done with then. Call again
+ * with the rest, or with what follows. */
 enum json_event json_scan(struct json_scan *s, const char *text, size_t len, size_t *ret_used);
 
-/* The text has ended: JSON_END (a number was open, which ends here), JSON_MORE (all is well) or JSON_BAD. After
- * JSON_END call again. */
+/* The text has ended: JSON_END (a number was open, which ends here), JSON_MORE (all is well) or
+ * JSON_BAD. After JSON_END call again. */
 enum json_event json_scan_end(struct json_scan *s);
 
 #endif

@@ -25,12 +25,13 @@ struct lines {
 void lines_init(struct lines *lines, FILE *file, size_t max);
 void lines_deinit(struct lines *lines);
 
-/* 1 and a line, valid until the next call; 0: the body has ended; -EIO: it will not arrive whole (what was
- * read of a last line is not given); -EMSGSIZE: line `number` is longer than max; -ENOMEM. */
+/* 1 and a line, valid until the next call; 0: the body has ended; -EIO: it will not arrive whole
+ * (what was read of a last line is not given); -EMSGSIZE: line `number` is longer than max;
+ * -ENOMEM. */
 int lines_next(struct lines *lines, const char **ret_line, size_t *ret_len);
 
-/* Says to the run why a parser of lines fails, where the run does not know it yet: r is what lines_next (or
- * a -ENOMEM of the parser's own) was. */
+/* Says to the run why a parser of lines fails, where the run does not know it yet: r is what
+ * lines_next (or a -ENOMEM of the parser's own) was. */
 void lines_fail(struct lines *lines, struct penstock_run *run, int r);
 
 #endif

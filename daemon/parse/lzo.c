@@ -1,6 +1,6 @@
-/* The coding, as the Linux kernel's documentation tells of it (staging/lzo.rst): instructions, each of a byte or more, that
- * copy a match from what was decoded, and up to three literal bytes behind it. What an instruction below 16 means
- * depends on how many literals came before it.
+/* The coding, as the Linux kernel's documentation tells of it (staging/lzo.rst): instructions, each
+ * of a byte or more, that copy a match from what was decoded, and up to three literal bytes behind
+ * it. What an instruction below 16 means depends on how many literals came before it.
  */
 /* clang-format off */
 /*   byte       match: length               distance

@@ -1,4 +1,5 @@
-/* LZO1X, the coding of .lzo files: one block of it. Debian's libarchive is built without it. Any thread. */
+/* LZO1X, the coding of .lzo files: one block of it. Debian's libarchive is built without it. Any
+ * thread. */
 #ifndef PENSTOCK_PARSE_LZO_H
 #define PENSTOCK_PARSE_LZO_H
 

@@ -97,7 +97,7 @@ static uint32_t read_u32(struct lzop *z)
     return be32toh(n);
 }
 
-/* --- the header ----------------------------------------------------------------------------------- */
+/* --- the header ------------------------------------------------------------------------------- */
 
 /* A number of `size` bytes, which its checksum covers. */
 static uint32_t header_number(struct lzop *z, size_t size)
@@ -164,7 +164,7 @@ static bool begin(struct lzop *z)
     return z->open;
 }
 
-/* --- blocks --------------------------------------------------------------------------------------- */
+/* --- blocks ----------------------------------------------------------------------------------- */
 
 struct sums {
     bool adler_there, crc_there;

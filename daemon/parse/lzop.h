@@ -17,7 +17,8 @@ typedef ssize_t (*lzop_source)(void *arg, char *data, size_t size);
 struct lzop *lzop_new(lzop_source source, void *arg);
 void lzop_free(struct lzop *z); /* takes NULL */
 
-/* The next block's bytes, valid until the next call. Their number; 0: the end, everything was whole; -1: a fault. */
+/* The next block's bytes, valid until the next call. Their number; 0: the end, everything was
+ * whole; -1: a fault. */
 ssize_t lzop_next(struct lzop *z, const char **ret_data);
 
 /* After -1: one sentence; NULL: the source has failed. */

@@ -22,7 +22,7 @@ struct reader {
     bool source_failed;
 };
 
-/* --- reading -------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static ssize_t read_source(void *arg, char *data, size_t size)
 {
@@ -88,7 +88,7 @@ static bool drain(struct reader *r)
     return n == 0;
 }
 
-/* --- failing -------------------------------------------------------------------------------------- */
+/* --- failing ---------------------------------------------------------------------------------- */
 
 static int fail(struct reader *r, enum error_kind kind, uint64_t line, const char *why)
 {
@@ -127,7 +127,7 @@ static int fail_read(struct reader *r)
     return -EIO; /* the source has said why */
 }
 
-/* --- the run -------------------------------------------------------------------------------------- */
+/* --- the run ---------------------------------------------------------------------------------- */
 
 static int emit(struct parse_task *task, const char *json, size_t len)
 {

@@ -1,5 +1,5 @@
-/* One member of an archive, or one record of a WARC, as a body of its own: a parser reads it through a FILE *, within the run of the parser
- * that reads the archive, and on the same thread. */
+/* One member of an archive, or one record of a WARC, as a body of its own: a parser reads it
+ * through a FILE *, within the run of the parser that reads the archive, and on the same thread. */
 #ifndef PENSTOCK_PARSE_MEMBER_H
 #define PENSTOCK_PARSE_MEMBER_H
 
@@ -7,8 +7,8 @@
 #include "parse/inner.h"
 #include "parse/task.h"
 
-/* A member's bytes: up to `size`; 0 at its end; -1 if they cannot be had, which the source then has said to the
- * outer run. */
+/* A member's bytes: up to `size`; 0 at its end; -1 if they cannot be had, which the source then has
+ * said to the outer run. */
 typedef ssize_t (*member_source)(void *arg, char *data, size_t size);
 
 struct member {
@@ -27,8 +27,8 @@ struct member {
     void *arg;
 };
 
-/* Runs the parser over the member, to the member's end, and emits its records as HEAD,"data":RECORD}.
- * 0; or negative: the outer run has failed, and knows why. */
+/* Runs the parser over the member, to the member's end, and emits its records as
+ * HEAD,"data":RECORD}. 0; or negative: the outer run has failed, and knows why. */
 int member_run(const struct member *member);
 
 #endif

@@ -1,5 +1,5 @@
-/* The values of built-in parsers' options: read once by `check`, when a job is submitted, and again by
- * `parse`. Any thread. */
+/* The values of built-in parsers' options: read once by `check`, when a job is submitted, and again
+ * by `parse`. Any thread. */
 #ifndef PENSTOCK_PARSE_OPTIONS_H
 #define PENSTOCK_PARSE_OPTIONS_H
 
@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Where values come from: the arguments of penstock_parser.check, or a run. A fault that is found is one
- * sentence in `message`; only the first is kept. */
+/* Where values come from: the arguments of penstock_parser.check, or a run. A fault that is found
+ * is one sentence in `message`; only the first is kept. */
 struct options {
     const char *(*get)(void *arg, const char *name);
     void *arg;

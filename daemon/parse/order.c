@@ -1,5 +1,6 @@
-/* The text of an order: numbers of eight bytes in the machine's own order, strings with a length in front and a
- * NUL behind, lists with a count in front. Both ends are of one build: the version comes first. */
+/* The text of an order: numbers of eight bytes in the machine's own order, strings with a length in
+ * front and a NUL behind, lists with a count in front. Both ends are of one build: the version
+ * comes first. */
 #include "parse/order.h"
 
 #include "base/fd.h"
@@ -13,7 +14,7 @@
 
 #define ORDER_MAX (UINT64_C(64) << 20) /* the headers of a response are the most of it */
 
-/* --- writing -------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void put_u64(struct buf *b, uint64_t value)
 {
@@ -78,7 +79,7 @@ int order_put(struct buf *b, const struct order *o)
     return 0;
 }
 
-/* --- reading -------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* What is left of the text, and the lists made of it: pointers to strings, one behind another. */
 struct reading {

@@ -1,13 +1,14 @@
 /* What the daemon and penstock-host say to each other, over the control socket (a stream):
  *
- *   daemon -> host   one order: what to run (order_put); then, each once, in any order, single bytes:
- *                    'C' the body is complete, 'E' it has ended unverified (only for a plug-in that decodes it),
- *                    'A' abort, 'F' the report was read: finish
+ *   daemon -> host   one order: what to run (order_put); then, each once, in any order, single
+ *                    bytes: 'C' the body is complete, 'E' it has ended unverified (only for a
+ *                    plug-in that decodes it), 'A' abort, 'F' the report was read: finish
  *   host -> daemon   one struct report, once every direct child was reaped or something failed
  *
- * The host's descriptors: 0 the body pipe's read end, 1 the way of the records, 2 standard error, 3 the
- * control socket, 4 a duplicate of the body pipe's write end. It closes 4 at 'C' and 'E'. At 'A', 'F' and the
- * socket's end it kills whatever it has started, before 4 closes, and exits with 0. */
+ * The host's descriptors: 0 the body pipe's read end, 1 the way of the records, 2 standard error, 3
+ * the control socket, 4 a duplicate of the body pipe's write end. It closes 4 at 'C' and 'E'. At
+ * 'A', 'F' and the socket's end it kills whatever it has started, before 4 closes, and exits with
+ * 0. */
 #ifndef PENSTOCK_PARSE_ORDER_H
 #define PENSTOCK_PARSE_ORDER_H
 
@@ -52,8 +53,8 @@ struct order {
 /* Appends the order with its length in front. 0 or -ENOMEM. */
 int order_put(struct buf *b, const struct order *order);
 
-/* Reads one order from a socket, waiting. 0, to be freed by order_free; -EPROTO: it is of another version of
- * this program; -EPIPE: the daemon is gone; or another negative errno. */
+/* Reads one order from a socket, waiting. 0, to be freed by order_free; -EPROTO: it is of another
+ * version of this program; -EPIPE: the daemon is gone; or another negative errno. */
 int order_receive(int fd, struct order *ret_order);
 void order_free(struct order *order);
 
@@ -76,8 +77,9 @@ struct report {
     char text[512];
 };
 
-/* A report as it came: its strings are ended, and where a plug-in's process has left what cannot be (it shares memory
- * with its host, and may have written anything there) it becomes one of a parser that crashed, which says so. */
+/* A report as it came: its strings are ended, and where a plug-in's process has left what cannot be
+ * (it shares memory with its host, and may have written anything there) it becomes one of a parser
+ * that crashed, which says so. */
 void report_check(struct report *report);
 
 /* What became of the body's text, into the task: `charset` and what is counted. */

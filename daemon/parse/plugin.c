@@ -23,7 +23,7 @@
 #define DESCRIBE_TIME (5 * NS_PER_SEC)
 #define DESCRIBE_MAX  ((size_t)1 << 20)
 
-/* --- may it be trusted? --------------------------------------------------------------------------- */
+/* --- may it be trusted? ----------------------------------------------------------------------- */
 
 /* Whoever can change it can run code as the daemon's user. */
 static int check_owner(const char *what, const struct stat *st, struct error *err)
@@ -55,7 +55,7 @@ static int check_place(const char *file, struct stat *ret_st, struct error *err)
     return r < 0 ? r : check_owner("its directory", &st, err);
 }
 
-/* --- what it says of itself ----------------------------------------------------------------------- */
+/* --- what it says of itself ------------------------------------------------------------------- */
 
 /* A reload asks again only where a file has changed. Never shrinks: there are few plug-ins. */
 struct remembered {
@@ -186,7 +186,7 @@ static int describe(struct plugin *plugin)
     return r;
 }
 
-/* --- the directory -------------------------------------------------------------------------------- */
+/* --- the directory ---------------------------------------------------------------------------- */
 
 static void plugin_free(struct plugin *plugin)
 {
@@ -243,7 +243,7 @@ void plugins_deinit(struct plugins *plugins)
     *plugins = (struct plugins){0};
 }
 
-/* --- in this process ------------------------------------------------------------------------------ */
+/* --- in this process -------------------------------------------------------------------------- */
 
 /* The parsers whose setup was called. Never shrinks, as they stay loaded. */
 static const struct penstock_parser **set_up;

@@ -1,7 +1,7 @@
 /* One mutex guards everything here and is held for a few instructions only; threads are created and
  * joined outside it. A worker is always in one of: the stack of idle ones, the list of busy ones,
- * nowhere (abandoned), or `ended`, the place where the thread that ended last waits to be joined by the next
- * one that ends, or by pool_free. So there is never more than one thread unjoined. */
+ * nowhere (abandoned), or `ended`, the place where the thread that ended last waits to be joined by
+ * the next one that ends, or by pool_free. So there is never more than one thread unjoined. */
 #include "parse/pool.h"
 
 #include "base/clock.h"
@@ -77,7 +77,7 @@ static void pool_destroy(struct pool *pool)
     free(pool);
 }
 
-/* --- a worker's thread -------------------------------------------------------------------------- */
+/* --- a worker's thread ------------------------------------------------------------------------ */
 
 static void worker_free(struct pool_worker *worker)
 {
@@ -187,7 +187,7 @@ static int thread_create(struct pool_worker *worker)
     return -r;
 }
 
-/* --- engaging ----------------------------------------------------------------------------------- */
+/* --- engaging --------------------------------------------------------------------------------- */
 
 static void engage(struct pool *pool, struct pool_worker *worker, struct pool_job *job)
 {

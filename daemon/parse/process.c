@@ -1,5 +1,6 @@
-/* One run by a host, driven by the worker's thread. It polls the host's report, the records, standard error
- * and the body's wake_fd; it reads no records while emit blocks, which is the backpressure. */
+/* One run by a host, driven by the worker's thread. It polls the host's report, the records,
+ * standard error and the body's wake_fd; it reads no records while emit blocks, which is the
+ * backpressure. */
 #include "parse/process.h"
 
 #include "base/buf.h"
@@ -63,7 +64,7 @@ static int fail(struct run *run, enum error_kind kind, const char *fmt, ...)
     return parse_task_fail(&run->task->run, kind, 0, PENSTOCK_NO_OFFSET, text);
 }
 
-/* --- beginning ------------------------------------------------------------------------------------ */
+/* --- beginning -------------------------------------------------------------------------------- */
 
 static int make_pipe(int *ours, int *theirs)
 {
@@ -135,8 +136,8 @@ static int start_host(struct run *run, const int fds[HOST_FDS])
     return r;
 }
 
-/* For a pipeline whose body is encoded, and for a body that is to be kept: what the host is given to read is ours
- * then. Otherwise an isolated parser decodes in its own process. */
+/* For a pipeline whose body is encoded, and for a body that is to be kept: what the host is given
+ * to read is ours then. Otherwise an isolated parser decodes in its own process. */
 static int decode_body(struct run *run)
 {
     struct parse_task *task = run->task;
@@ -162,8 +163,8 @@ static int decode_body(struct run *run)
     return r;
 }
 
-/* The body's read end goes to the host alone, so that its readers' departure is the writer's EPIPE; but where
- * the rest of the body is wanted whatever they do, we keep it. */
+/* The body's read end goes to the host alone, so that its readers' departure is the writer's EPIPE;
+ * but where the rest of the body is wanted whatever they do, we keep it. */
 static int begin(struct run *run)
 {
     struct parse_task *task = run->task;
@@ -194,10 +195,10 @@ static int begin(struct run *run)
     return r;
 }
 
-/* --- the clock ------------------------------------------------------------------------------------ */
+/* --- the clock -------------------------------------------------------------------------------- */
 
-/* The parser waits for data while the pipe is empty and the body is not over: as exactly as it can be seen
- * from outside, once a tick. Only this thread writes these. */
+/* The parser waits for data while the pipe is empty and the body is not over: as exactly as it can
+ * be seen from outside, once a tick. Only this thread writes these. */
 static void run_clock(struct run *run, uint64_t now)
 {
     struct body *body = run->task->body;
@@ -217,7 +218,7 @@ static void run_clock(struct run *run, uint64_t now)
     }
 }
 
-/* --- what comes ----------------------------------------------------------------------------------- */
+/* --- what comes ------------------------------------------------------------------------------- */
 
 static bool shut(const struct run *run)
 {
@@ -313,8 +314,7 @@ static void take_report(struct run *run)
     run->host_lost = !run->reported;
 }
 
-/* What is in the pipes now was written before the report; what a process that was left behind goes on to
- * write is none of ours. */
+/* What is in the pipes was written before the report; what comes later is none of ours. */
 static void drain(struct run *run)
 {
     int left = 0;
@@ -361,7 +361,7 @@ static void loop(struct run *run)
         drain(run);
 }
 
-/* --- the verdict ---------------------------------------------------------------------------------- */
+/* --- the verdict ------------------------------------------------------------------------------ */
 
 /* The end of what was said on standard error, from the start of a line on if it fits. */
 static const char *said(struct run *run, size_t room)
@@ -513,7 +513,7 @@ static enum penstock_result judge(struct run *run, int host_status)
     return PENSTOCK_FAILED;
 }
 
-/* What was demanded of the body's end holds also for a body that its parser did not want to the end. */
+/* What was demanded of the body's end holds also where its parser did not want it. */
 static enum penstock_result drain_body(struct run *run, enum penstock_result result)
 {
     struct parse_task *task = run->task;

@@ -1,11 +1,13 @@
-/* Parsers that are processes: pipelines, and plug-ins that are isolated. To the worker such a run is a task
- * like any other (process_attach makes it one); the thread starts a penstock-host, takes the records that
- * come back, relays the body's end, and does not return before every process of the run is gone.
+/* Parsers that are processes: pipelines, and plug-ins that are isolated. To the worker such a run
+ * is a task like any other (process_attach makes it one); the thread starts a penstock-host, takes
+ * the records that come back, relays the body's end, and does not return before every process of
+ * the run is gone.
  *
- * What keeps a cut from being taken for an end (invariants 1, 4, 6): besides the fetch loop's write end there
- * are two duplicates of it, the host's and this thread's. Both close when the body is complete. Otherwise the
- * host kills all that it has started and closes its own last; should the host be the one that dies, this
- * thread's keeps the pipe open until what the host has left behind is killed. */
+ * What keeps a cut from being taken for an end (invariants 1, 4, 6): besides the fetch loop's write
+ * end there are two duplicates of it, the host's and this thread's. Both close when the body is
+ * complete. Otherwise the host kills all that it has started and closes its own last; should the
+ * host be the one that dies, this thread's keeps the pipe open until what the host has left behind
+ * is killed. */
 #ifndef PENSTOCK_PARSE_PROCESS_H
 #define PENSTOCK_PARSE_PROCESS_H
 
@@ -35,10 +37,12 @@ struct process_def {
     struct pipeline_limits limits;
 };
 
-/* Makes `task` one that is run so; NULL: on the worker's own thread. The definition outlives the task. */
+/* Makes `task` one that is run so; NULL: on the worker's own thread. The definition outlives the
+ * task. */
 void process_attach(struct parse_task *task, const struct process_def *def);
 
-/* Splits one more stage's command line and adds it. 0, -ENOMEM, or -EINVAL and a sentence. */
+/* Splits one more stage's command line and adds it. 0, -ENOMEM, or -EINVAL with a message in
+ * *err. */
 int process_def_add_stage(struct process_def *def, const char *line, struct error *err);
 void process_def_deinit(struct process_def *def); /* takes a zeroed one */
 

@@ -22,9 +22,10 @@ bool process_decode_wanted(struct decode_plan *plan)
     return !decode_plan_empty(plan);
 }
 
-/* --- the source ----------------------------------------------------------------------------------- */
+/* --- the source ------------------------------------------------------------------------------- */
 
-/* Waits for data, or until the stages have left. True: there is something to read (the end as well). */
+/* Waits for data, or until the stages have left. True: there is something to read (the end as
+ * well). */
 static bool wait_for_data(struct process_decode *d)
 {
     struct body *body = d->source;
@@ -63,7 +64,7 @@ static ssize_t read_source(void *arg, char *data, size_t size)
     return n;
 }
 
-/* --- the thread ----------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 static void fault(struct process_decode *d, enum error_kind kind, const char *message)
 {
@@ -140,7 +141,7 @@ static void *pump(void *arg)
     return NULL;
 }
 
-/* --- around it ------------------------------------------------------------------------------------ */
+/* --- around it -------------------------------------------------------------------------------- */
 
 static int start_thread(struct process_decode *d)
 {

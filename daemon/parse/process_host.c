@@ -1,6 +1,7 @@
-/* Orphans: this process is a child subreaper, so what a host leaves behind falls to us. Our children are hosts
- * that somebody waits for, those orphans, and perhaps children of others in this process: those are in our
- * session, while a host and all that comes from it are in sessions of their own. */
+/* Orphans: this process is a child subreaper, so what a host leaves behind falls to us. Our
+ * children are hosts that somebody waits for, those orphans, and perhaps children of others in this
+ * process: those are in our session, while a host and all that comes from it are in sessions of
+ * their own. */
 #include "parse/process_host.h"
 
 #include "base/buf.h"
@@ -29,7 +30,7 @@
 #define INSTALLED     PENSTOCK_LIBEXECDIR "/penstock-host"
 #define EXTRA_MAX     8
 
-/* --- where it is ---------------------------------------------------------------------------------- */
+/* --- where it is ------------------------------------------------------------------------------ */
 
 static const char *chosen;
 static char beside[PATH_MAX];
@@ -59,7 +60,7 @@ void process_set_host(const char *path)
     chosen = path;
 }
 
-/* --- the hosts that live -------------------------------------------------------------------------- */
+/* --- the hosts that live ---------------------------------------------------------------------- */
 
 struct hosts {
     pthread_mutex_t lock; /* also held while one is started, so that none is unknown */
@@ -101,7 +102,7 @@ static void forget(pid_t pid)
     pthread_mutex_unlock(&hosts.lock);
 }
 
-/* --- starting ------------------------------------------------------------------------------------- */
+/* --- starting --------------------------------------------------------------------------------- */
 
 /* Copies above the numbers that they are to get, so that no dup2 hits one that is still wanted. */
 static int copy_fds(const int fds[HOST_FDS], int copies[HOST_FDS])
@@ -209,7 +210,7 @@ int host_start(const char *const *argv, const char *const *extra, const int fds[
 
 #define HOST_STOPS 8 /* how often one is woken */
 
-/* --- the end -------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 /* Under the lock. */
 static bool is_orphan(const struct pipeline_process *process, void *arg)
@@ -239,7 +240,8 @@ static bool is_it(const struct pipeline_process *process, void *arg)
     return process->pid == *(const pid_t *)arg;
 }
 
-/* A stage can stop its host: that is woken, and if it is stopped again and again, killed with all below it. */
+/* A stage can stop its host: that is woken, and if it is stopped again and again, killed with all
+ * below it. */
 static void wake(pid_t pid, unsigned stops)
 {
     if (stops < HOST_STOPS)
@@ -265,7 +267,7 @@ int host_wait(pid_t pid)
     return status;
 }
 
-/* --- asking --------------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 #define ASK_LOOK_MS 100 /* how soon process_stop_asking is noticed */
 
@@ -283,7 +285,8 @@ static int time_left(uint64_t deadline)
     return ms < ASK_LOOK_MS ? (int)ms : ASK_LOOK_MS;
 }
 
-/* Reads until the end or the deadline. 0, -ETIMEDOUT, -ECANCELED, -EMSGSIZE or another negative errno. */
+/* Reads until the end or the deadline. 0, -ETIMEDOUT, -ECANCELED, -EMSGSIZE or another negative
+ * errno. */
 static int read_answer(int fd, struct buf *b, size_t max, uint64_t deadline)
 {
     char data[4096];

@@ -48,7 +48,7 @@ static int too_long(struct records *r)
     return fail(r, -EMSGSIZE, KIND_LIMIT_EXCEEDED, why.text);
 }
 
-/* --- lines ---------------------------------------------------------------------------------------- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 /* As often as json_put_string puts U+FFFD, from the first wrong byte on. */
 static uint64_t count_wrong(const char *p, const char *end)
@@ -65,7 +65,8 @@ static uint64_t count_wrong(const char *p, const char *end)
 static int emit_text(struct records *r, const char *line, size_t len)
 {
     size_t good = utf8_valid(line, len);
-    /* What a program prints is no text of the body's, which `charset_errors` is about; but it is told. */
+    /* What a program prints is no text of the body's, which `charset_errors` is about; but it is
+     * told. */
     r->task->replaced += count_wrong(line + good, line + len);
     buf_reset(&r->text);
     json_put_string(&r->text, line, len);
@@ -122,7 +123,7 @@ static int take_lines(struct records *r)
     return r->data.len > r->max ? too_long(r) : 0;
 }
 
-/* --- a plug-in's emits ---------------------------------------------------------------------------- */
+/* --- a plug-in's emits ------------------------------------------------------------------------ */
 
 static int take_emits(struct records *r)
 {

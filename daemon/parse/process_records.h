@@ -1,4 +1,5 @@
-/* Records out of what a process writes: lines, or a plug-in's emits. Between process.c and process_records.c. */
+/* Records out of what a process writes: lines, or a plug-in's emits. Between process.c and
+ * process_records.c. */
 #ifndef PENSTOCK_PARSE_PROCESS_RECORDS_H
 #define PENSTOCK_PARSE_PROCESS_RECORDS_H
 
@@ -24,8 +25,8 @@ struct records {
 void records_init(struct records *r, struct parse_task *task, enum process_output output);
 void records_deinit(struct records *r);
 
-/* Room for `size` more bytes, to be read into; then records_take says how many there are and emits what is
- * whole. NULL: out of memory. Memory stays within one record and one read. */
+/* Room for `size` more bytes, to be read into; then records_take says how many there are and emits
+ * what is whole. NULL: out of memory. Memory stays within one record and one read. */
 char *records_room(struct records *r, size_t size);
 /* 0; or a negative errno: a record was refused or is none, and the task knows why. */
 int records_take(struct records *r, size_t len);

@@ -37,7 +37,8 @@ static bool read_path(const char *at, char *ret_path)
     return true;
 }
 
-/* The path that an error is told of, as programs do: `…: Permission denied: '/a/b'`, or `/a/b: Permission denied`. */
+/* The path that an error is told of, as programs do: `…: Permission denied: '/a/b'`, or `/a/b:
+ * Permission denied`. */
 static bool path_beside(const char *said, const char *error, size_t len, char *ret_path)
 {
     const char *after = error + len;

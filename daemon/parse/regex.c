@@ -13,8 +13,9 @@
 #define MATCH_KIB    8192
 #define PARENS_DEPTH 50
 
-/* PCRE2 looks up the other cases of each character of a range, one by one, whenever letters' case does not count:
- * some 4 ms for a range up to the last character, and 3 s for a pattern that is full of them. */
+/* PCRE2 looks up the other cases of each character of a range, one by one, whenever letters' case
+ * does not count: some 4 ms for a range up to the last character, and 3 s for a pattern that is
+ * full of them. */
 #define CASELESS_REACH 0x40000
 #define LAST_CHARACTER 0x10ffff
 
@@ -37,7 +38,7 @@ static int explain(int code, size_t offset, struct error *err)
                      (const char *)why, offset + 1);
 }
 
-/* --- what it costs to compile ------------------------------------------------------------------ */
+/* --- what it costs to compile ----------------------------------------------------------------- */
 
 /* Does it say anywhere that case does not count, as "(?i)" or "(?s-xi:" do? */
 static bool may_be_caseless(const char *pattern)
@@ -57,8 +58,8 @@ static uint32_t number_at(const char *text, int base)
     return n < LAST_CHARACTER ? (uint32_t)n : LAST_CHARACTER;
 }
 
-/* The character that an escape names; 0 of one that names none; the last one of all where that would need more
- * understanding. */
+/* The character that an escape names; 0 of one that names none; the last one of all where that
+ * would need more understanding. */
 static uint32_t escaped(const char *p)
 {
     switch (*p) {
@@ -110,7 +111,7 @@ static int check_cost(const char *pattern, struct error *err)
     return 0;
 }
 
-/* --- compiled ------------------------------------------------------------------------------------ */
+/* --- compiled --------------------------------------------------------------------------------- */
 
 static int compile(const char *pattern, uint32_t options, pcre2_code **ret_code, struct error *err)
 {

@@ -43,7 +43,7 @@ struct registry {
 
 static const char built_in[] = "built-in";
 
-/* --- definitions -------------------------------------------------------------------------------- */
+/* --- definitions ------------------------------------------------------------------------------ */
 
 static void options_free(struct parse_pair *options, size_t count)
 {
@@ -102,7 +102,7 @@ static struct entry *entry_new(const char *name, const struct penstock_parser *i
     return entry;
 }
 
-/* --- the registry ------------------------------------------------------------------------------- */
+/* --- the registry ----------------------------------------------------------------------------- */
 
 /* The place of `name`, or where it would go. */
 static size_t place(const struct registry *registry, const char *name)
@@ -201,7 +201,7 @@ const struct parser_def *registry_at(const struct registry *registry, size_t i)
     return i < registry->count ? &registry->entries[i]->def : NULL;
 }
 
-/* --- options ------------------------------------------------------------------------------------ */
+/* --- options ---------------------------------------------------------------------------------- */
 
 /* Of one given twice the last counts. */
 static const char *find_last(const struct parse_pair *options, size_t count, const char *name)
@@ -309,7 +309,7 @@ int registry_merge_options(const struct parser_def *def, const struct parse_pair
     return 0;
 }
 
-/* --- adding ------------------------------------------------------------------------------------- */
+/* --- adding ----------------------------------------------------------------------------------- */
 
 /* A built-in parser or plug-in, perhaps under its section's settings. */
 static const struct entry *find_base(const struct registry *registry, const char *type)
@@ -377,7 +377,8 @@ const char *registry_absent(const struct registry *registry, const char *name)
     return NULL;
 }
 
-/* "my_parser | sort": the commands alone, as their arguments are nobody's business but the config's. */
+/* "my_parser | sort": the commands alone, as their arguments are nobody's business but the
+ * config's. */
 static char *summarize(const struct process_def *process)
 {
     struct buf b = BUF_INIT;
@@ -508,7 +509,7 @@ int registry_add(struct registry *registry, const char *name, const char *type,
     return registry_define(registry, &section, err);
 }
 
-/* --- plug-ins ----------------------------------------------------------------------------------- */
+/* --- plug-ins --------------------------------------------------------------------------------- */
 
 /* The name that a file which cannot be read probably has: without its directory and .so. */
 static int note_absent(struct registry *registry, const struct plugin *plugin)

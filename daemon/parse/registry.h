@@ -1,6 +1,6 @@
-/* The parsers by name: the built-in ones, plug-ins, and the [parser "NAME"] sections, which give one of them
- * another name and options, or define a pipeline of processes. Made once from the config; immutable, reference
- * counted: a reload makes a new one, and running jobs keep theirs. */
+/* The parsers by name: the built-in ones, plug-ins, and the [parser "NAME"] sections, which give
+ * one of them another name and options, or define a pipeline of processes. Made once from the
+ * config; immutable, reference counted: a reload makes a new one, and running jobs keep theirs. */
 #ifndef PENSTOCK_PARSE_REGISTRY_H
 #define PENSTOCK_PARSE_REGISTRY_H
 
@@ -49,19 +49,19 @@ struct registry *registry_new(void);
 struct registry *registry_ref(struct registry *registry);
 void registry_unref(struct registry *registry); /* takes NULL */
 
-/* Before it is shared: adds NAME as `type` (a built-in's name; NULL: NAME itself) with options, which
- * are copied; of one given twice the last counts. A built-in's own name may be given once, to set its
- * options. 0, or -EINVAL (bad name, unknown type or option, bad value), -EEXIST, -ENOMEM and a
- * sentence. */
+/* Before it is shared: adds NAME as `type` (a built-in's name; NULL: NAME itself) with options,
+ * which are copied; of one given twice the last counts. A built-in's own name may be given once, to
+ * set its options. 0, or -EINVAL (bad name, unknown type or option, bad value), -EEXIST, -ENOMEM
+ * with a message in *err. */
 int registry_add(struct registry *registry, const char *name, const char *type,
                  const struct parse_pair *options, size_t option_count, const char *origin,
                  struct error *err);
 
-/* Before sections are defined: the plug-ins of a directory. One that cannot be used is left out, and told by
- * registry_fault. 0 or -ENOMEM. Blocks (parse/plugin.h). */
+/* Before sections are defined: the plug-ins of a directory. One that cannot be used is left out,
+ * and told by registry_fault. 0 or -ENOMEM. Blocks (parse/plugin.h). */
 int registry_add_plugins(struct registry *registry, const char *dir);
 
-/* One file. 0, or a negative errno and a sentence. */
+/* One file. 0, or a negative errno with a message in *err. */
 int registry_add_plugin(struct registry *registry, const char *file, struct error *err);
 
 /* The i-th plug-in that cannot be used, and why; NULL past the end. */
@@ -70,8 +70,8 @@ const char *registry_fault(const struct registry *registry, size_t i, const char
 /* There is no such parser only because a plug-in cannot be used: why. Else NULL. */
 const char *registry_absent(const struct registry *registry, const char *name);
 
-/* The same as registry_add, for all that a section can say. REGISTRY_ABSENT: it needs a plug-in that cannot be
- * used, and is left out as well. */
+/* The same as registry_add, for all that a section can say. REGISTRY_ABSENT: it needs a plug-in
+ * that cannot be used, and is left out as well. */
 #define REGISTRY_ABSENT 1
 int registry_define(struct registry *registry, const struct parser_section *section,
                     struct error *err);
@@ -82,14 +82,14 @@ const struct parser_def *registry_find(const struct registry *registry, const ch
 /* The i-th in order of names; NULL past the end. */
 const struct parser_def *registry_at(const struct registry *registry, size_t i);
 
-/* Checks a job's options for a parser: each is known, and impl->check is content with the merged values
- * (job, then definition, then default). 0 or -EINVAL and a sentence that names the option. Any
- * thread. */
+/* Checks a job's options for a parser: each is known, and impl->check is content with the merged
+ * values (job, then definition, then default). 0 or -EINVAL with a message in *err that names the
+ * option. Any thread. */
 int registry_check_options(const struct parser_def *def, const struct parse_pair *options,
                            size_t option_count, struct error *err);
 
-/* What a run's facts carry as options: the job's and, where it gives none, the definition's; the strings
- * are borrowed from both. 0 and a newly allocated list (NULL if empty), or -ENOMEM. */
+/* What a run's facts carry as options: the job's and, where it gives none, the definition's; the
+ * strings are borrowed from both. 0 and a newly allocated list (NULL if empty), or -ENOMEM. */
 int registry_merge_options(const struct parser_def *def, const struct parse_pair *options,
                            size_t option_count, struct parse_pair **ret_options, size_t *ret_count);
 

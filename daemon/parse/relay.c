@@ -28,7 +28,7 @@ struct run {
     bool whole;            /* all of the body was read (and decoded) to its verified end */
 };
 
-/* --- what else may have happened ---------------------------------------------------------------- */
+/* --- what else may have happened -------------------------------------------------------------- */
 
 static int status_of(const struct run *run)
 {
@@ -59,7 +59,7 @@ static void leave(struct run *run)
     fd_close(&run->relay->out);
 }
 
-/* --- waiting --------------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 static void start_clock(struct body *body, uint64_t now)
 {
@@ -119,7 +119,7 @@ static bool has_data(int fd)
     return poll(&pfd, 1, 0) > 0;
 }
 
-/* --- into the client's pipe -------------------------------------------------------------------------- */
+/* --- into the client's pipe ------------------------------------------------------------------- */
 
 static void begin(struct run *run)
 {
@@ -128,8 +128,8 @@ static void begin(struct run *run)
     run->begun = true;
 }
 
-/* At most `max` bytes of what the pipe `from` holds. How many; 0: its end; -EAGAIN: it is empty, or the client's is
- * full; -EPIPE: nobody reads the client's. */
+/* At most `max` bytes of what the pipe `from` holds. How many; 0: its end; -EAGAIN: it is empty, or
+ * the client's is full; -EPIPE: nobody reads the client's. */
 static ssize_t move(struct run *run, int from, size_t max)
 {
     ssize_t n;
@@ -180,7 +180,8 @@ static void end_plain(struct run *run)
     run->whole = body_state(body) == BODY_COMPLETE;
 }
 
-/* Into a socket bytes are copied: whether splice(2) waits there is up to a flag that the client can clear. */
+/* Into a socket bytes are copied: whether splice(2) waits there is up to a flag that the client can
+ * clear. */
 static void send_all(struct run *run, const char *data, size_t len)
 {
     atomic_store_explicit(&run->relay->touched, true, memory_order_release);
@@ -255,7 +256,7 @@ static void move_plain(struct run *run)
         end_plain(run);
 }
 
-/* --- decoding ----------------------------------------------------------------------------------------- */
+/* --- decoding --------------------------------------------------------------------------------- */
 
 /* The stage is empty before and after, unless it is not worth while any more. */
 static void put(struct run *run, const char *data, size_t len)
@@ -348,7 +349,7 @@ static void move_decoded(struct run *run)
     end_decoded(run);
 }
 
-/* --- the run ------------------------------------------------------------------------------------------ */
+/* --- the run ---------------------------------------------------------------------------------- */
 
 static bool prepare(struct run *run)
 {
@@ -376,7 +377,8 @@ static void wait_for_exit(struct run *run)
     }
 }
 
-/* What was demanded of the body's end holds also for a body that the command did not want to the end. */
+/* What was demanded of the body's end holds also for a body that the command did not want to the
+ * end. */
 static void drain(struct run *run)
 {
     struct parse_task *task = run->task;

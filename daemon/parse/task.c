@@ -1,5 +1,5 @@
-/* What a parser calls runs on the worker, in the parser's own stack. Results are gathered in the task and
- * belong to the worker until `done`. */
+/* What a parser calls runs on the worker, in the parser's own stack. Results are gathered in the
+ * task and belong to the worker until `done`. */
 #include "parse/task.h"
 
 #include "base/clock.h"
@@ -23,7 +23,7 @@ static struct parse_task *task_of(struct penstock_run *run)
     return container_of(run, struct parse_task, run);
 }
 
-/* --- why it failed ------------------------------------------------------------------------------ */
+/* --- why it failed ---------------------------------------------------------------------------- */
 
 /* Copies text as one line of valid UTF-8: control characters and what is not UTF-8 become '?'. A
  * sequence that does not fit any more is left out whole. */
@@ -61,7 +61,8 @@ static void set_failed(struct parse_task *task, enum error_kind kind, const char
 
 static bool body_broken(const struct parse_task *task)
 {
-    /* What follows from the readers' departure is no cut: processes leave before they are judged. */
+    /* What follows from the readers' departure is no cut: processes leave before they are
+     * judged. */
     return task->reader.broken ||
            (body_state(task->body) == BODY_ABORTED &&
             !atomic_load_explicit(&task->body->reader_left, memory_order_acquire));
@@ -89,7 +90,7 @@ static void set_body_failed(struct parse_task *task, const char *message)
     set_failed(task, kind, message);
 }
 
-/* --- the function table ------------------------------------------------------------------------- */
+/* --- the function table ----------------------------------------------------------------------- */
 
 static int refuse(struct parse_task *task, int code, enum error_kind kind, const char *message)
 {
@@ -137,7 +138,8 @@ static int run_emit(struct penstock_run *run, const char *json, size_t len)
     struct parse_task *task = task_of(run);
     if (task->refused)
         return -ECANCELED;
-    /* A built-in parser may go deeper than a plug-in, and its records come by here if it runs in a process. */
+    /* A built-in parser may go deeper than a plug-in, and its records come by here if it runs in a
+     * process. */
     if (!task->json && !(task->json = json_new(task->process ? JSON_SCAN_DEPTH : JSON_DEPTH)))
         return refuse(task, -ENOMEM, KIND_RESOURCES, "no memory to check a record");
     const char *value;
@@ -264,7 +266,7 @@ static const struct penstock_run run_table = {
     .repaired = parse_task_repaired,
 };
 
-/* --- the run ------------------------------------------------------------------------------------ */
+/* --- the run ---------------------------------------------------------------------------------- */
 
 static void reset_results(struct parse_task *task)
 {

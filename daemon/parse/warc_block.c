@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* --- the file ------------------------------------------------------------------------------------- */
+/* --- the file --------------------------------------------------------------------------------- */
 
 void warc_input_init(struct warc_input *in, FILE *file)
 {
@@ -35,7 +35,7 @@ uint64_t warc_input_offset(const struct warc_input *in)
     return in->block.offset + in->taken;
 }
 
-/* --- digests -------------------------------------------------------------------------------------- */
+/* --- digests ---------------------------------------------------------------------------------- */
 
 static const EVP_MD *algorithm_of(const char *field)
 {
@@ -88,7 +88,7 @@ bool warc_block_differs(struct warc_block *b, const char *field)
     return strlen(text) != said || strncasecmp(text, value, said) != 0;
 }
 
-/* --- the block ------------------------------------------------------------------------------------ */
+/* --- the block -------------------------------------------------------------------------------- */
 
 int warc_block_begin(struct warc_block *b, struct warc_input *in, uint64_t size, const char *digest)
 {
@@ -157,7 +157,7 @@ int warc_block_head(struct warc_block *b, struct warc_head *head)
     return r == 0 && b->why ? -1 : r;
 }
 
-/* --- chunks --------------------------------------------------------------------------------------- */
+/* --- chunks ----------------------------------------------------------------------------------- */
 
 void warc_block_chunked(struct warc_block *b)
 {

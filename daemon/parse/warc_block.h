@@ -1,5 +1,6 @@
-/* The block of a WARC record as it goes by (ISO 28500): its bytes as they are written, their digest, and the payload in
- * it, which is what follows an HTTP head, without the chunks of its transfer coding. One thread. */
+/* The block of a WARC record as it goes by (ISO 28500): its bytes as they are written, their
+ * digest, and the payload in it, which is what follows an HTTP head, without the chunks of its
+ * transfer coding. One thread. */
 #ifndef PENSTOCK_PARSE_WARC_BLOCK_H
 #define PENSTOCK_PARSE_WARC_BLOCK_H
 
@@ -35,8 +36,8 @@ struct warc_block {
     const char *why; /* what is wrong: a chunk; or "cut" */
 };
 
-/* `size` bytes are to come. `digest`: a WARC-Block-Digest field, or NULL; one that is of an algorithm that is not
- * known is not looked at. 0 or -ENOMEM. */
+/* `size` bytes are to come. `digest`: a WARC-Block-Digest field, or NULL; one that is of an
+ * algorithm that is not known is not looked at. 0 or -ENOMEM. */
 int warc_block_begin(struct warc_block *b, struct warc_input *in, uint64_t size,
                      const char *digest);
 void warc_block_deinit(struct warc_block *b);
@@ -44,10 +45,12 @@ void warc_block_deinit(struct warc_block *b);
 /* Bytes of the block: up to `size`; 0: its end; -1: the file has ended before, or cannot be had. */
 ssize_t warc_block_read(struct warc_block *b, char *data, size_t size);
 
-/* Reads an HTTP head off the block. 1: it is there; 0: the block ends first; -1; -EMSGSIZE, -ENOMEM. */
+/* Reads an HTTP head off the block. 1: it is there; 0: the block ends first; -1; -EMSGSIZE,
+ * -ENOMEM. */
 int warc_block_head(struct warc_block *b, struct warc_head *head);
 
-/* From here on the payload is in chunks, if it looks so: programs that put chunks together leave the field in the head. */
+/* From here on the payload is in chunks, if it looks so: programs that put chunks together leave
+ * the field in the head. */
 void warc_block_chunked(struct warc_block *b);
 
 /* Bytes of the payload. As warc_block_read; -1 with `why` if the chunks are none. */

@@ -16,7 +16,8 @@ void warc_head_reset(struct warc_head *h)
     h->count = 0;
 }
 
-/* Is what has come an empty line at the end of others? (An empty one at the very start ends it as well.) */
+/* Is what has come an empty line at the end of others? (An empty one at the very start ends it as
+ * well.) */
 static bool is_whole(const struct buf *b)
 {
     const char *p = b->data;
@@ -54,7 +55,8 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* The value of the field that begins at p: ends it with a NUL, and what goes on in the next lines is one with it. */
+/* The value of the field that begins at p: ends it with a NUL, and what goes on in the next lines
+ * is one with it. */
 static char *end_value(char *p)
 {
     char *end = strchr(p, '\n');

@@ -1,5 +1,5 @@
-/* A head: lines of "Name: value" up to an empty one, as HTTP and WARC have them. A line that begins with white space goes on
- * with the one before it. One owner. */
+/* A head: lines of "Name: value" up to an empty one, as HTTP and WARC have them. A line that begins
+ * with white space goes on with the one before it. One owner. */
 #ifndef PENSTOCK_PARSE_WARC_HEAD_H
 #define PENSTOCK_PARSE_WARC_HEAD_H
 
@@ -21,8 +21,8 @@ struct warc_head {
 
 void warc_head_deinit(struct warc_head *h);
 
-/* Takes bytes of `data` up to the head's end: *ret_used. 1: it is whole; 0: more is needed; -EMSGSIZE: it is too long;
- * -ENOMEM. */
+/* Takes bytes of `data` up to the head's end: *ret_used. 1: it is whole; 0: more is needed;
+ * -EMSGSIZE: it is too long; -ENOMEM. */
 int warc_head_take(struct warc_head *h, const char *data, size_t len, size_t *ret_used);
 
 /* Of one that is whole, or is to be taken as it is: finds line and fields. */

@@ -9,7 +9,7 @@
 
 #define MAX_BYTES ((size_t)8 << 20) /* of the names that are remembered */
 
-/* --- names that are declared ---------------------------------------------------------------------- */
+/* --- names that are declared ------------------------------------------------------------------ */
 
 static size_t hash(const char *name, size_t len)
 {
@@ -62,9 +62,10 @@ static bool is_known(const struct xml_entities *e, const char *name, size_t len)
     return html_entity_is_xml(name, len) || (e->size > 0 && *place(e, name, len));
 }
 
-/* --- references ----------------------------------------------------------------------------------- */
+/* --- references ------------------------------------------------------------------------------- */
 
-/* The next reference to an entity in the text, from *at on; *at is behind it then. NULL: there is none. */
+/* The next reference to an entity in the text, from *at on; *at is behind it then. NULL: there is
+ * none. */
 static const char *next_reference(const char *text, size_t len, size_t *at, size_t *ret_len)
 {
     while (*at < len) {
@@ -100,8 +101,8 @@ static void fail_unknown(struct xml_run *x, const char *kind, const char *name, 
     xml_state_fail(x, KIND_PARSER_FAILED, xml_state_line(x), xml_state_offset(x), why.text);
 }
 
-/* Expat's buffer has the whole of the token that a handler is called for. Within a DTD it does not tell how long that
- * is: of a default value, where the quote is that ends it. */
+/* Expat's buffer has the whole of the token that a handler is called for. Within a DTD it does not
+ * tell how long that is: of a default value, where the quote is that ends it. */
 static const char *token(struct xml_run *x, size_t *ret_len)
 {
     int offset = 0, size = 0, count = XML_GetCurrentByteCount(x->expat);
@@ -149,7 +150,7 @@ void xml_entities_check_tag(struct xml_run *x)
         check_token(x);
 }
 
-/* --- handlers ------------------------------------------------------------------------------------- */
+/* --- handlers --------------------------------------------------------------------------------- */
 
 static void XMLCALL on_doctype(void *arg, const XML_Char *name, const XML_Char *system,
                                const XML_Char *public, int has_internal)
@@ -220,7 +221,8 @@ static void XMLCALL on_skipped(void *arg, const XML_Char *name, int is_parameter
         fail_unknown(x, is_parameter ? "%" : "&", name, strlen(name));
 }
 
-/* The context has the names of the open entities, this one's too, and bindings of prefixes, which have a =. */
+/* The context has the names of the open entities, this one's too, and bindings of prefixes, which
+ * have a =. */
 static void fail_external(struct xml_run *x, const char *context, const char *system)
 {
     struct error why;
@@ -264,7 +266,7 @@ static int XMLCALL on_external(XML_Parser parser, const XML_Char *context, const
     return parse_table(parser);
 }
 
-/* --- errors --------------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 void xml_entities_name_error(struct xml_run *x, enum XML_Error code, char *to, size_t size)
 {
@@ -286,7 +288,7 @@ void xml_entities_name_error(struct xml_run *x, enum XML_Error code, char *to, s
         snprintf(to, size, " &%.*s;", (int)(len < 100 ? len : 100), name);
 }
 
-/* --- life ----------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 void xml_entities_init(struct xml_run *x)
 {

@@ -1,7 +1,8 @@
-/* The entities of an XML document: none vanishes. A DTD or a parameter entity that is outside the document is not fetched;
- * in its place the names of HTML are declared (what the document itself declares counts before). Any other entity that the
- * document refers to and does not declare ends the run with its name, also where Expat would drop it without a
- * word: in attributes, once parts of the DTD are unknown. Embedded in struct xml_run. */
+/* The entities of an XML document: none vanishes. A DTD or a parameter entity that is outside the
+ * document is not fetched; in its place the names of HTML are declared (what the document itself
+ * declares counts before). Any other entity that the document refers to and does not declare ends
+ * the run with its name, also where Expat would drop it without a word: in attributes, once parts
+ * of the DTD are unknown. Embedded in struct xml_run. */
 #ifndef PENSTOCK_PARSE_XML_ENTITIES_H
 #define PENSTOCK_PARSE_XML_ENTITIES_H
 
@@ -28,10 +29,12 @@ struct xml_entities {
 void xml_entities_init(struct xml_run *x);
 void xml_entities_deinit(struct xml_entities *e);
 
-/* In the handler of an element's begin, first thing: its attributes refer to nothing that is not declared. */
+/* In the handler of an element's begin, first thing: its attributes refer to nothing that is not
+ * declared. */
 void xml_entities_check_tag(struct xml_run *x);
 
-/* Behind Expat's sentence about an error: the entity that it is about, if it is about one: " &uuml;". "" if not. */
+/* Behind Expat's sentence about an error: the entity that it is about, if it is about one: "
+ * &uuml;". "" if not. */
 void xml_entities_name_error(struct xml_run *x, enum XML_Error code, char *to, size_t size);
 
 #endif

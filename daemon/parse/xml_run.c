@@ -8,9 +8,10 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-/* --- memory --------------------------------------------------------------------------------------- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
-/* Expat's allocator is told nothing but a size: the run that it works for is the thread's current one. */
+/* Expat's allocator is told nothing but a size: the run that it works for is the thread's current
+ * one. */
 static void *allocate(void *old, size_t size)
 {
     struct xml_run *x = xml_state_current();
@@ -43,7 +44,7 @@ static void release(void *old)
 
 static const XML_Memory_Handling_Suite memory = {allocate_new, allocate_more, release};
 
-/* --- failing -------------------------------------------------------------------------------------- */
+/* --- failing ---------------------------------------------------------------------------------- */
 
 static enum error_kind kind_of(enum XML_Error code)
 {
@@ -100,7 +101,7 @@ void xml_run_leave(struct xml_run *x)
     x->depth--;
 }
 
-/* --- the run -------------------------------------------------------------------------------------- */
+/* --- the run ---------------------------------------------------------------------------------- */
 
 int xml_run_init(struct xml_run *x, struct penstock_run *run, size_t max_record, size_t max_depth,
                  void *user)
@@ -114,8 +115,9 @@ int xml_run_init(struct xml_run *x, struct penstock_run *run, size_t max_record,
     if (!x->expat)
         return -ENOMEM;
 #if XML_MAJOR_VERSION > 2 || XML_MINOR_VERSION >= 6
-    /* It would leave what has come unread for a while, so that records would depend on how the body came. It is
-     * there against tokens of any length that come in small pieces; here a token has a limit. */
+    /* It would leave what has come unread for a while, so that records would depend on how the body
+     * came. It is there against tokens of any length that come in small pieces; here a token has a
+     * limit. */
     XML_SetReparseDeferralEnabled(x->expat, XML_FALSE);
 #endif
     XML_SetUserData(x->expat, user);

@@ -1,8 +1,9 @@
-/* A FILE * through expat, for the built-in parsers of XML: blocks as they come, a bound on the memory that a document
- * can make expat hold (declarations, each distinct name, a long tag), and failures with their place. Nothing outside the
- * document is ever read (parse/xml_entities.h); what entities may grow to is bounded by expat (a hundred times the
- * document, beyond 8 MiB) and by the limits here. The FILE gives UTF-8, whatever the document declares
- * (PENSTOCK_PARSER_DECLARES). One thread. */
+/* A FILE * through expat, for the built-in parsers of XML: blocks as they come, a bound on the
+ * memory that a document can make expat hold (declarations, each distinct name, a long tag), and
+ * failures with their place. Nothing outside the document is ever read (parse/xml_entities.h); what
+ * entities may grow to is bounded by expat (a hundred times the document, beyond 8 MiB) and by the
+ * limits here. The FILE gives UTF-8, whatever the document declares (PENSTOCK_PARSER_DECLARES). One
+ * thread. */
 #ifndef PENSTOCK_PARSE_XML_RUN_H
 #define PENSTOCK_PARSE_XML_RUN_H
 
@@ -14,7 +15,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* One tag with its attributes, comment or the like has at most this many bytes, or max_record if that is more. */
+/* One tag with its attributes, comment or the like has at most this many bytes, or max_record if
+ * that is more. */
 #define XML_TOKEN ((size_t)1 << 20)
 
 /* What expat may hold besides three times that. */

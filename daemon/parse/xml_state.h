@@ -1,4 +1,5 @@
-/* Where a run through an XML document stands, and how it fails: what xml_run.c and its handlers in xml_entities.c share. */
+/* Where a run through an XML document stands, and how it fails: what xml_run.c and its handlers in
+ * xml_entities.c share. */
 #ifndef PENSTOCK_PARSE_XML_STATE_H
 #define PENSTOCK_PARSE_XML_STATE_H
 
@@ -19,12 +20,14 @@ struct xml_run {
     size_t memory, max_memory;          /* bytes that expat has allocated */
     bool memory_full;                   /* it was refused more */
     struct xml_entities entities;
-    /* An entity that is not declared, where the DTD is not known as a whole. NULL: it ends the run. */
+    /* An entity that is not declared, where the DTD is not known as a whole. NULL: it ends the
+     * run. */
     void (*on_skipped)(void *user, const char *name);
     bool failed; /* the failure was said, or is the sink's */
 };
 
-/* The run that works on this thread: what Expat calls is not always told. xml_run.c sets it before it calls Expat. */
+/* The run that works on this thread: what Expat calls is not always told. xml_run.c sets it before
+ * it calls Expat. */
 struct xml_run *xml_state_current(void);
 void xml_state_set_current(struct xml_run *x);
 

@@ -27,7 +27,7 @@ struct reader {
     struct error *why;
 };
 
-/* --- what went by --------------------------------------------------------------------------------- */
+/* --- what went by ----------------------------------------------------------------------------- */
 
 void zip_directory_init(struct zip_directory *d, int (*on_other)(void *, size_t, bool), void *arg)
 {
@@ -102,7 +102,7 @@ static struct zip_member *find(struct reader *r, uint64_t offset)
     return m;
 }
 
-/* --- the directory's parts ------------------------------------------------------------------------ */
+/* --- the directory's parts -------------------------------------------------------------------- */
 
 static int fail(struct reader *r, const char *what, const struct zip_entry *e)
 {
@@ -117,7 +117,8 @@ static int fail_cut(struct reader *r)
     return error_set(r->why, -EINVAL, "the zip's directory is cut: its end is missing");
 }
 
-/* The bytes from `at` on, at least `need` of them. NULL: there are not so many; *ret_len how many there are. */
+/* The bytes from `at` on, at least `need` of them. NULL: there are not so many; *ret_len how many
+ * there are. */
 static const char *look(struct reader *r, size_t need, size_t *ret_len)
 {
     archive_input_mark(r->in, r->at);
@@ -211,7 +212,7 @@ static int take_end(struct reader *r)
     return skip(r, END_SIZE + zip_u16(text + 20));
 }
 
-/* --- the directory -------------------------------------------------------------------------------- */
+/* --- the directory ---------------------------------------------------------------------------- */
 
 static const struct {
     char magic[5];
@@ -230,8 +231,8 @@ static size_t part_at(const char *text)
     return i;
 }
 
-/* There may be something between the members and the directory, as in signed packages of Android; libarchive
- * looks for it in the same way. */
+/* There may be something between the members and the directory, as in signed packages of Android;
+ * libarchive looks for it in the same way. */
 static int find_begin(struct reader *r)
 {
     size_t len;

@@ -49,7 +49,8 @@ static bool take_zip64(struct zip_entry *e, const char *p, size_t len)
     return true;
 }
 
-/* It counts if it was made for the name that stands there: a tool that knows nothing of it may have changed that. */
+/* It counts if it was made for the name that stands there: a tool that knows nothing of it may have
+ * changed that. */
 static void take_path(struct zip_entry *e, const char *p, size_t len)
 {
     if (len < 6 || p[0] != 1 ||

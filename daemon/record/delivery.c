@@ -1,6 +1,7 @@
-/* A spool on its way to the targets: the sink's thread reads it piece by piece into the batch, and each piece is
- * written, handed to the tap and forgotten as any other batch. A piece is whole lines, so whatever interrupts a
- * delivery leaves a file at the end of a line, and it goes on with the next. */
+/* A spool on its way to the targets: the sink's thread reads it piece by piece into the batch, and
+ * each piece is written, handed to the tap and forgotten as any other batch. A piece is whole
+ * lines, so whatever interrupts a delivery leaves a file at the end of a line, and it goes on with
+ * the next. */
 #include "record/delivery.h"
 
 #include "record/spool.h"

@@ -38,7 +38,7 @@ int journal_open(const char *path, int *ret_fd)
     return 0;
 }
 
-/* --- fields ------------------------------------------------------------------------------------ */
+/* --- fields ----------------------------------------------------------------------------------- */
 
 /* NAME=VALUE, or with its length where the value holds a newline. */
 static void put_field(struct buf *b, const char *name, const char *value, size_t len)
@@ -103,8 +103,8 @@ static int priority(enum event event, const char *state)
     return strcmp(state, "failed") == 0 ? LOG_ERR : LOG_NOTICE;
 }
 
-/* What a line says of itself. A record's data, which may be long, is not parsed: no quote within a string stands
- * unescaped, so the first such member is at the top. NULL: no memory. */
+/* What a line says of itself. A record's data, which may be long, is not parsed: no quote within a
+ * string stands unescaped, so the first such member is at the top. NULL: no memory. */
 static json_t *read_head(const struct batch_line *line)
 {
     static const char data[] = ",\"data\":";
@@ -167,7 +167,7 @@ void journal_entry(struct buf *b, const struct batch_line *line)
     json_decref(head);
 }
 
-/* --- sending ----------------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 /* An entry that is too long for a datagram goes by a sealed file in memory. */
 static int memory_file(const struct buf *b)

@@ -1,13 +1,16 @@
-/* Lines as entries of systemd's journal, by its native protocol. Not by libsystemd's sd_journal_sendv(3): that blocks for
- * as long as journald does, and says that all is well when there is none. The sink's thread.
+/* Lines as entries of systemd's journal, by its native protocol. Not by libsystemd's
+ * sd_journal_sendv(3): that blocks for as long as journald does, and says that all is well when
+ * there is none. The sink's thread.
  *
- * MESSAGE is the line; the fields beside it are PRIORITY, MESSAGE_ID (by event; penstock.catalog explains each),
- * SYSLOG_IDENTIFIER, PENSTOCK_EVENT, _JOB, _ATTEMPT, _STATE, _OUTCOME, _ERROR, _SCHEDULE, and a PENSTOCK_LABEL_NAME for
- * each label of a verdict, NAME in capitals with _ for what is no letter or digit.
+ * MESSAGE is the line; the fields beside it are PRIORITY, MESSAGE_ID (by event; penstock.catalog
+ * explains each), SYSLOG_IDENTIFIER, PENSTOCK_EVENT, _JOB, _ATTEMPT, _STATE, _OUTCOME, _ERROR,
+ * _SCHEDULE, and a PENSTOCK_LABEL_NAME for each label of a verdict, NAME in capitals with _ for
+ * what is no letter or digit.
  *
- * A line of more than JOURNAL_LINE_MAX bytes stands in the journal without what it carries: its MESSAGE has the members
- * that say which it is, and `omitted`, its length. It is whole in files, on standard output and for followers. (The
- * smallest journal file that journald makes has 512 KiB, so what is within the limit always fits.) */
+ * A line of more than JOURNAL_LINE_MAX bytes stands in the journal without what it carries: its
+ * MESSAGE has the members that say which it is, and `omitted`, its length. It is whole in files, on
+ * standard output and for followers. (The smallest journal file that journald makes has 512 KiB, so
+ * what is within the limit always fits.) */
 #ifndef PENSTOCK_RECORD_JOURNAL_H
 #define PENSTOCK_RECORD_JOURNAL_H
 
@@ -19,7 +22,8 @@
 /* A socket to journald; NULL for its usual place. 0, or a negative errno. */
 int journal_open(const char *path, int *ret_fd);
 
-/* Hands one line over. 1; 0: journald takes nothing now, wait until `fd` is writable; or a negative errno. Never blocks. */
+/* Hands one line over. 1; 0: journald takes nothing now, wait until `fd` is writable; or a negative
+ * errno. Never blocks. */
 int journal_send(int fd, const struct batch_line *line);
 
 /* The entry's text as it is sent; for journal_send and tests. */

@@ -77,8 +77,8 @@ int kind_parse(const char *name, enum error_kind *ret);
 int event_parse(const char *name, enum event *ret);
 int job_state_parse(const char *name, enum job_state *ret);
 
-/* For a name that is not in the list: "; did you mean NAME?" with the nearest one, or "". Valid until the buffer (of
- * the caller's) goes. */
+/* For a name that is not in the list: "; did you mean NAME?" with the nearest one, or "". Valid
+ * until the buffer (of the caller's) goes. */
 const char *kind_meant(const char *name, char *buf, size_t size);
 const char *event_meant(const char *name, char *buf, size_t size);
 const char *job_state_meant(const char *name, char *buf, size_t size);

@@ -1,5 +1,5 @@
-/* A JSON line being built: the log's lines, and nothing else. Appends to a struct buf; running out of
- * memory is kept there. Any thread, each with its own buffer. */
+/* A JSON line being built: the log's lines, and nothing else. Appends to a struct buf; running out
+ * of memory is kept there. Any thread, each with its own buffer. */
 #ifndef PENSTOCK_RECORD_LINE_H
 #define PENSTOCK_RECORD_LINE_H
 

@@ -34,7 +34,8 @@ struct batch_line {
     uint64_t job;
 };
 
-/* A spool on its way out: it is the only one in `posted`, and the batch holds one piece of it after another. */
+/* A spool on its way out: it is the only one in `posted`, and the batch holds one piece of it after
+ * another. */
 struct delivery {
     const struct sink_line *line; /* NULL: an ordinary batch */
     char *data;                   /* the piece: whole lines */
@@ -62,8 +63,8 @@ int queue_record(struct queue *q, const struct sink_source *source, uint64_t seq
 void queue_post(struct queue *q, struct sink_line *line);
 bool queue_empty(const struct queue *q);
 
-/* Moves the oldest lines into the batch, which must be empty. If a spool is next, it begins a delivery
- * instead: no lines yet, then batch_read for each piece. */
+/* Moves the oldest lines into the batch, which must be empty. If a spool is next, it begins a
+ * delivery instead: no lines yet, then batch_read for each piece. */
 void queue_take(struct queue *q, struct batch *batch);
 /* Gives the batch's chunks and bytes back and empties it; its posted lines are gone already. */
 void queue_release(struct queue *q, struct batch *batch);

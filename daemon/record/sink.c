@@ -16,10 +16,11 @@
 
 #define DEFAULT_QUEUE_BYTES  ((size_t)1 << 20)
 #define DEFAULT_RECORD_BYTES ((size_t)1 << 20)
-#define STUCK_NS             NS_PER_SEC /* beyond its patience: the thread is in a write that does not return */
-#define MAX_RECORD_BYTES     ((size_t)1 << 30) /* marks count in 32 bits */
+/* beyond its patience: the thread is in a write that does not return */
+#define STUCK_NS         NS_PER_SEC
+#define MAX_RECORD_BYTES ((size_t)1 << 30) /* marks count in 32 bits */
 
-/* --- making and freeing ---------------------------------------------------------------------- */
+/* --- making and freeing ----------------------------------------------------------------------- */
 
 static int open_targets(struct sink *s, const struct sink_config *config, struct error *err)
 {
@@ -140,7 +141,7 @@ size_t sink_free(struct sink *sink, uint64_t patience_ns)
     return lost;
 }
 
-/* --- lines ----------------------------------------------------------------------------------- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 static bool is_shut(const struct sink *s, const struct sink_source *source)
 {
@@ -249,7 +250,7 @@ void sink_post_all(struct sink *sink, struct sink_line *const *lines, size_t cou
         sink_wake(sink);
 }
 
-/* --- the rest -------------------------------------------------------------------------------- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 void sink_tap(struct sink *sink, bool on)
 {

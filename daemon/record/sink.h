@@ -11,8 +11,9 @@
  * exception is a standard output that nobody reads any more: from then on it swallows what is meant
  * for it.
  *
- * Records that were held back until their job was done (a spool) are posted as one line that stands for all of
- * them: they come out together, in pieces of bounded size, and everything else waits for their end. */
+ * Records that were held back until their job was done (a spool) are posted as one line that stands
+ * for all of them: they come out together, in pieces of bounded size, and everything else waits for
+ * their end. */
 #ifndef PENSTOCK_RECORD_SINK_H
 #define PENSTOCK_RECORD_SINK_H
 
@@ -38,7 +39,8 @@ struct sink_target {
     const char *path; /* SINK_FILE; SINK_JOURNAL: journald's socket, NULL for its usual place */
     int fd;           /* SINK_STDOUT: the private duplicate of descriptor 1; taken over */
     unsigned events;  /* mask of enum event */
-    /* For sink_targets_open: a file (or the journal) that the sink writes to by this path already, not opened now. */
+    /* For sink_targets_open: a file (or the journal) that the sink writes to by this path already,
+     * not opened now. */
     bool kept;
 };
 
@@ -63,7 +65,8 @@ struct sink_line {
     enum event event;
     uint64_t job;    /* 0: of no job */
     struct buf text; /* the whole line with its newline */
-    /* In place of `text`: many lines of one job, flushed; the caller's, who closes it after `taken`. NULL: none. */
+    /* In place of `text`: many lines of one job, flushed; the caller's, who closes it after
+     * `taken`. NULL: none. */
     struct spool *spool;
     /* On the sink's thread, after every target has taken the line (and synced it, if it is a file
      * and syncing is on): usually posts a mail to the control loop. May be NULL. */
@@ -97,7 +100,8 @@ struct sink_config {
     void (*stdout_gone)(void *arg);
     /* A target began to fail (error != 0) or works again (0). On the sink's thread. */
     void (*trouble)(void *arg, const char *target, int error);
-    /* The targets of a sink_switch are in their places: what fails may be another. On the sink's thread. */
+    /* The targets of a sink_switch are in their places: what fails may be another. On the sink's
+     * thread. */
     void (*switched)(void *arg);
     /* While sink_tap is on: a chunk that was written (all lines of it, records and others), before
      * the `taken` of its lines. On the sink's thread; ownership passes: free with sink_chunk_free.
@@ -106,8 +110,8 @@ struct sink_config {
     void *arg;
 };
 
-/* Opens the targets, starts the thread. 0, or a negative errno and a sentence that names the
- * target, its path and the remedy; then `fd`s stay the caller's. */
+/* Opens the targets, starts the thread. 0, or a negative errno with a message in *err that names
+ * the target, its path and the remedy; then `fd`s stay the caller's. */
 int sink_new(const struct sink_config *config, struct sink **ret_sink, struct error *err);
 
 /* Worker thread: one record (a JSON value on one line, valid: the caller has checked). 0;
@@ -137,8 +141,9 @@ int sink_count(struct sink *sink, struct sink_source *source);
 /* Switches the tap on or off. Any thread. */
 void sink_tap(struct sink *sink, bool on);
 
-/* Reopens the files by their paths (after logrotate), between two lines. Any thread; does not wait. A spool and
- * what was posted together with it stay in one file, unless that takes longer than reopen_ns or the file fails. */
+/* Reopens the files by their paths (after logrotate), between two lines. Any thread; does not wait.
+ * A spool and what was posted together with it stay in one file, unless that takes longer than
+ * reopen_ns or the file fails. */
 void sink_reopen(struct sink *sink);
 
 /* True while a target fails: then no new job may start. Any thread. */
@@ -159,9 +164,8 @@ uint64_t sink_written(struct sink *sink);
 /* Writes out what is queued, waiting for failing targets (and for a reader that stalls) up to
  * `patience_ns`, then stops the thread and frees. Lines that could not be written are given back by
  * `taken` all the same; returns how many (records and others). No emit may be under way. Takes
- * NULL.
- * SINK_STUCK: a write does not return. Then nothing was freed, and the thread goes on whenever that returns: the process
- * is to end as it is, or this is to be called again. */
+ * NULL. SINK_STUCK: a write does not return. Then nothing was freed, and the thread goes on
+ * whenever that returns: the process is to end as it is, or this is to be called again. */
 #define SINK_STUCK SIZE_MAX
 size_t sink_free(struct sink *sink, uint64_t patience_ns);
 

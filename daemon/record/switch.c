@@ -1,10 +1,10 @@
-/* Other targets for a sink that runs. They are opened by whoever wants them and change places with the old ones on the
- * sink's thread: between two batches, when every target is at the end of a line and has all lines before, and not within
- * a spool's group, whose lines stay together.
+/* Other targets for a sink that runs. They are opened by whoever wants them and change places with
+ * the old ones on the sink's thread: between two batches, when every target is at the end of a line
+ * and has all lines before, and not within a spool's group, whose lines stay together.
  *
- * Only one that leaves and takes nothing is not waited for: it was perhaps removed for that. Then the line where it
- * stands is where the targets that are new begin, so that each line is in a file of before or in one of
- * after. */
+ * Only one that leaves and takes nothing is not waited for: it was perhaps removed for that. Then
+ * the line where it stands is where the targets that are new begin, so that each line is in a file
+ * of before or in one of after. */
 #include "record/switch.h"
 
 #include "base/clock.h"
@@ -18,7 +18,7 @@
 
 #define NOWHERE SIZE_MAX
 
-/* --- opening --------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static bool identity(const struct target *t, struct stat *ret_st)
 {
@@ -104,7 +104,7 @@ void sink_switch(struct sink *sink, struct sink_targets *targets)
     sink_targets_free(before);
 }
 
-/* --- the sink's thread ----------------------------------------------------------------------- */
+/* --- the sink's thread ------------------------------------------------------------------------ */
 
 void switch_heed(struct sink *s)
 {
@@ -133,14 +133,15 @@ static bool leaves_late(const struct sink *s, const struct target *t)
     return s->batch.count > 0 && !t->done && !successor(s, t);
 }
 
-/* Standard output in the midst of a line is waited for all the same: it may be a target again, and its reader would
- * see the two lines as one. */
+/* Standard output in the midst of a line is waited for all the same: it may be a target again, and
+ * its reader would see the two lines as one. */
 static bool stalls(const struct target *t)
 {
     return t->blocked && (t->type != SINK_STDOUT || t->part == 0);
 }
 
-/* Until when the late ones are waited for. 0: they fail. UINT64_MAX: none is late, or one still takes lines. */
+/* Until when the late ones are waited for. 0: they fail. UINT64_MAX: none is late, or one still
+ * takes lines. */
 static uint64_t late_until(const struct sink *s)
 {
     uint64_t until = UINT64_MAX;

@@ -24,7 +24,7 @@
 
 #define IOV_PIECES 256
 
-/* --- opening --------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static int init_stdout(struct target *t, int fd, struct error *err)
 {
@@ -135,7 +135,7 @@ void target_deinit(struct target *t, bool given)
     t->name = t->path = NULL;
 }
 
-/* --- succession ------------------------------------------------------------------------------ */
+/* --- succession ------------------------------------------------------------------------------- */
 
 bool target_same(const struct target *a, const struct target *b)
 {
@@ -156,7 +156,7 @@ void target_succeed(struct target *to, struct target *from)
     from->given = from->file.fd = -1;
 }
 
-/* --- writing --------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void set_start(struct target *t)
 {
@@ -384,8 +384,8 @@ static void leave_file(struct target *t)
     if (t->file.fd >= 0 && on_disk(t)) {
         if (t->part > 0)
             (void)untear(t);
-        /* If it fails, its lines of this batch go to the new file. Earlier ones may be records whose verdict
-         * comes later, and syncs only the new one. */
+        /* If it fails, its lines of this batch go to the new file. Earlier ones may be records
+         * whose verdict comes later, and syncs only the new one. */
         if (t->next > t->start.next && !t->done)
             (void)sync_file(t);
         else

@@ -47,16 +47,17 @@ struct target {
 /* Copies what `from` says and opens it. On failure nothing is left open, and from->fd is untouched.
  */
 int target_init(struct target *t, const struct sink_target *from, struct error *err);
-/* The same for one that comes by sink_switch, on any thread: touches nothing in the file, which may be another
- * target's at this moment, and opens none if from->kept. */
+/* The same for one that comes by sink_switch, on any thread: touches nothing in the file, which may
+ * be another target's at this moment, and opens none if from->kept. */
 int target_prepare(struct target *t, const struct sink_target *from, struct error *err);
 /* Do both write to the same thing by the same name? Then one takes the other's place as it is. */
 bool target_same(const struct target *a, const struct target *b);
-/* `to` was prepared and becomes `from`, but for its name and, from the next batch on, its events; target_deinit
- * then frees what is left of `from`. */
+/* `to` was prepared and becomes `from`, but for its name and, from the next batch on, its events;
+ * target_deinit then frees what is left of `from`. */
 void target_succeed(struct target *to, struct target *from);
-/* Nothing is written any more by this one: whole lines, as far as the file lets us, and synced if `sync`. If it is `late`
- * others have its lines of the batch from `next` on, which goes back as after any failed sync. 0, or a negative errno. */
+/* Nothing is written any more by this one: whole lines, as far as the file lets us, and synced if
+ * `sync`. If it is `late` others have its lines of the batch from `next` on, which goes back as
+ * after any failed sync. 0, or a negative errno. */
 int target_leave(struct target *t, bool late, bool sync);
 /* In the midst of a batch: it begins at its line `next`. */
 void target_begin_at(struct target *t, size_t next);

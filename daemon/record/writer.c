@@ -19,7 +19,7 @@
 
 #define LINGER_NS (200 * UINT64_C(1000))
 
-/* --- state of the targets -------------------------------------------------------------------- */
+/* --- state of the targets --------------------------------------------------------------------- */
 
 static void publish(struct sink *s, struct target *t)
 {
@@ -76,7 +76,7 @@ static bool means_gone(const struct target *t, int code)
            (code == -EPIPE || code == -ECONNRESET || (code == -EIO && t->terminal));
 }
 
-/* --- one round ------------------------------------------------------------------------------- */
+/* --- one round -------------------------------------------------------------------------------- */
 
 /* What was asked of the thread meanwhile. */
 static void heed(struct sink *s)
@@ -121,8 +121,8 @@ static void push_target(struct sink *s, struct target *t, uint64_t now)
         target_works(s, t);
 }
 
-/* A spool that cannot be read holds everything up, as a target that cannot be written does: what follows it is
- * the verdict that says that these records are there. */
+/* A spool that cannot be read holds everything up, as a target that cannot be written does: what
+ * follows it is the verdict that says that these records are there. */
 static void spool_failed(struct sink *s, int code)
 {
     bool first = s->spool_retry_at == 0;
@@ -251,7 +251,7 @@ static bool finish_batch(struct sink *s)
     return true;
 }
 
-/* --- waiting --------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 /* A batch, or a delivery, is under way. */
 static bool busy(const struct sink *s)
@@ -323,7 +323,7 @@ static void wait_for_news(struct sink *s)
         (void)0; /* a counter that is zero is no wake-up either */
 }
 
-/* --- the thread ------------------------------------------------------------------------------ */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 static bool is_unwritten(const struct sink *s, size_t line)
 {

@@ -39,7 +39,7 @@ void schedule_change_deinit(struct schedule_change *c)
     free(c->removed);
 }
 
-/* --- once it is stored -------------------------------------------------------------------------- */
+/* --- once it is stored ------------------------------------------------------------------------ */
 
 static void drop(char **text)
 {

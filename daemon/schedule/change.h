@@ -1,5 +1,6 @@
-/* A change of the schedules: it goes to the store as one, and once it stands there the schedules in memory follow. One
- * at a time, so that each is made by comparison with what the one before has left. Control loop. */
+/* A change of the schedules: it goes to the store as one, and once it stands there the schedules in
+ * memory follow. One at a time, so that each is made by comparison with what the one before has
+ * left. Control loop. */
 #ifndef PENSTOCK_SCHEDULE_CHANGE_H
 #define PENSTOCK_SCHEDULE_CHANGE_H
 
@@ -25,7 +26,8 @@ struct schedule_change {
     struct store_schedule_put put; /* private */
 };
 
-/* For up to so many rows, with or without their specs, and so many that are removed. 0 or -ENOMEM. */
+/* For up to so many rows, with or without their specs, and so many that are removed. 0 or
+ * -ENOMEM. */
 int schedule_change_init(struct schedule_change *change, struct schedules *schedules, size_t rows,
                          size_t removed, bool specs);
 void schedule_change_deinit(struct schedule_change *change);

@@ -16,8 +16,8 @@ struct schedule_spec {
     struct timing timing;
 };
 
-/* 0, -ENOMEM, or -EINVAL with a message in *err and *ret_field (borrowed from `json`, or a literal; NULL). Does not look at
- * the job's members, but refuses those that mean one job only. */
+/* 0, -ENOMEM, or -EINVAL with a message in *err and *ret_field (borrowed from `json`, or a literal;
+ * NULL). Does not look at the job's members, but refuses those that mean one job only. */
 int schedule_spec_parse(const json_t *json, struct schedule_spec *ret_spec, struct error *err,
                         const char **ret_field);
 void schedule_spec_deinit(struct schedule_spec *spec);

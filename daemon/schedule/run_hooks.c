@@ -39,7 +39,7 @@ static bool asks_otherwise(const struct spec *spec)
     return false;
 }
 
-/* --- the parser's mark: another parser makes other records of the same body ----------------------- */
+/* --- the parser's mark: another parser makes other records of the same body ------------------- */
 
 static uint64_t mix(uint64_t hash, const char *text)
 {

@@ -1,4 +1,5 @@
-/* The jobs that are runs of schedules: conditional on what the schedule had last, and what it has next. */
+/* The jobs that are runs of schedules: conditional on what the schedule had last, and what it has
+ * next. */
 #ifndef PENSTOCK_SCHEDULE_RUN_HOOKS_H
 #define PENSTOCK_SCHEDULE_RUN_HOOKS_H
 

@@ -31,7 +31,7 @@ void schedules_settled(struct schedules *schedules)
         schedules->tell(schedules->tell_arg);
 }
 
-/* --- a run ------------------------------------------------------------------------------------- */
+/* --- a run ------------------------------------------------------------------------------------ */
 
 struct run {
     struct store_submit submit;
@@ -150,7 +150,7 @@ int schedule_start(struct schedules *schedules, struct schedule *s, int64_t next
     return 0;
 }
 
-/* --- the clock --------------------------------------------------------------------------------- */
+/* --- the clock -------------------------------------------------------------------------------- */
 
 static void run_due(struct schedules *schedules, struct schedule *s, int64_t now)
 {
@@ -236,7 +236,7 @@ json_t *schedules_figures(struct schedules *schedules)
                      (json_int_t)failing, "paused", (json_int_t)paused);
 }
 
-/* --- at the start ------------------------------------------------------------------------------- */
+/* --- at the start ----------------------------------------------------------------------------- */
 
 static int read_stored(const char *text, struct schedule_spec *spec, struct error *err)
 {

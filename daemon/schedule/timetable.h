@@ -53,10 +53,12 @@ struct schedule *schedules_after(struct schedules *schedules,
 struct schedule *schedules_first(const struct schedules *schedules);
 struct schedule *schedule_next(const struct schedule *schedule);
 
-/* Room for one, to be had before it is stored; it is given to schedules_add or to free(). NULL: no memory. */
+/* Room for one, to be had before it is stored; it is given to schedules_add or to free(). NULL: no
+ * memory. */
 struct schedule *schedule_blank(void);
 
-/* Takes ownership of all three; `blank` may be NULL. -EEXIST if there is one of that name; -ENOMEM only without a blank. */
+/* Takes ownership of all three; `blank` may be NULL. -EEXIST if there is one of that name; -ENOMEM
+ * only without a blank. */
 int schedules_add(struct schedules *schedules, struct schedule *blank, struct store_schedule *row,
                   struct schedule_spec *spec);
 void schedules_remove(struct schedules *schedules, struct schedule *schedule);

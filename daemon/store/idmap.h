@@ -1,5 +1,5 @@
-/* A sparse array from ids, given out upwards, to pointers: in pages, so that it costs about a pointer an entry,
- * walks in order both ways, and gives memory back from its old end. One owner. */
+/* A sparse array from ids, given out upwards, to pointers: in pages, so that it costs about a
+ * pointer an entry, walks in order both ways, and gives memory back from its old end. One owner. */
 #ifndef PENSTOCK_STORE_IDMAP_H
 #define PENSTOCK_STORE_IDMAP_H
 
@@ -21,7 +21,8 @@ int idmap_set(struct idmap *m, uint64_t id, void *ptr);
 void *idmap_get(const struct idmap *m, uint64_t id); /* NULL: none */
 void idmap_clear(struct idmap *m, uint64_t id);
 
-/* The nearest entry with an id below, or at or above `id`: its pointer and *ret_id; NULL if there is none. */
+/* The nearest entry with an id below, or at or above `id`: its pointer and *ret_id; NULL if there
+ * is none. */
 void *idmap_below(const struct idmap *m, uint64_t id, uint64_t *ret_id);
 void *idmap_from(const struct idmap *m, uint64_t id, uint64_t *ret_id);
 

@@ -1,5 +1,5 @@
-/* The memory engine: nothing survives the daemon. Everything runs on the control loop, within the calls; only
- * their mails come later. */
+/* The memory engine: nothing survives the daemon. Everything runs on the control loop, within the
+ * calls; only their mails come later. */
 #include "store/memory.h"
 
 #include "base/clock.h"
@@ -72,7 +72,7 @@ static struct row *row_current(struct memory *m, struct store_call *call, uint64
     return NULL;
 }
 
-/* --- submit ---------------------------------------------------------------------------------- */
+/* --- submit ----------------------------------------------------------------------------------- */
 
 /* 0, also for a key that is known; or why nothing of the call may stay. */
 static int submit_item(struct memory *m, struct store_submit_item *item, struct error *err)
@@ -129,7 +129,7 @@ static void memory_submit(struct store *s, struct store_submit *call)
     done(m, &call->call, r);
 }
 
-/* --- a job's way ----------------------------------------------------------------------------- */
+/* --- a job's way ------------------------------------------------------------------------------ */
 
 static void memory_claim(struct store *s, struct store_claim *call)
 {
@@ -212,7 +212,7 @@ static void memory_postpone(struct store *s, struct store_postpone *call)
     done(m, &call->call, r);
 }
 
-/* --- questions ------------------------------------------------------------------------------- */
+/* --- questions -------------------------------------------------------------------------------- */
 
 static void memory_get(struct store *s, struct store_get *call)
 {
@@ -239,7 +239,8 @@ static void done_jobs(struct memory *m, struct store_call *call, int result,
     done(m, call, result);
 }
 
-/* Looks at some rows below call->next, which is the cursor until the call is done. True once it is. */
+/* Looks at some rows below call->next, which is the cursor until the call is done. True once it
+ * is. */
 static bool scan(struct memory *m, struct store_list *call)
 {
     int r = 0;
@@ -369,7 +370,7 @@ static void memory_ended(struct store *s, struct store_ended *call)
     done_jobs(m, &call->call, r, &call->jobs, &call->count);
 }
 
-/* --- schedules ------------------------------------------------------------------------------- */
+/* --- schedules -------------------------------------------------------------------------------- */
 
 static void memory_schedules(struct store *s, struct store_schedules *call)
 {
@@ -388,7 +389,7 @@ static void memory_counts(struct store *s, struct store_counts *ret_counts)
     *ret_counts = memory_of(s)->rows.counts;
 }
 
-/* --- life ------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void memory_free(struct store *s)
 {

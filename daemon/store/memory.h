@@ -4,7 +4,7 @@
 
 #include "store/store.h"
 
-/* 0, or a negative errno and a sentence. */
+/* 0, or a negative errno with a message in *err. */
 int store_memory_new(const struct store_config *config, struct mailbox *mailbox,
                      struct store **ret_store, struct error *err);
 

@@ -1,4 +1,5 @@
-/* The memory engine's rows and where they stand. memory.c makes the store's calls of them. Control loop. */
+/* The memory engine's rows and where they stand. memory.c makes the store's calls of them. Control
+ * loop. */
 #ifndef PENSTOCK_STORE_MEMORY_ROWS_H
 #define PENSTOCK_STORE_MEMORY_ROWS_H
 
@@ -15,9 +16,9 @@ struct keyed {
     struct row *row;
 };
 
-/* One allocation with its strings, but for the verdict and the history (malloc) and the host's name (the host's). While it
- * could run it stands in one of its host's trees: `ready`, in the order to run, or `due`, by time; so a
- * window costs what it returns, however long the queue is. */
+/* One allocation with its strings, but for the verdict and the history (malloc) and the host's name
+ * (the host's). While it could run it stands in one of its host's trees: `ready`, in the order to
+ * run, or `due`, by time; so a window costs what it returns, however long the queue is. */
 struct row {
     struct store_job job;
     struct host *host;
@@ -66,8 +67,8 @@ void row_set_state(struct rows *rows, struct row *row, enum job_state state, int
 /* Gives it the next place in the order of ends; its state is set after. 0 or -ENOMEM. */
 int row_number_end(struct rows *rows, struct row *row);
 
-/* The rows of a host that may run at `now`, in their order: those that have fallen due join the others.
- * *ret_next_due: when the next one falls due that is not marked `skip`; 0: none. */
+/* The rows of a host that may run at `now`, in their order: those that have fallen due join the
+ * others. *ret_next_due: when the next one falls due that is not marked `skip`; 0: none. */
 struct row *host_first_ready(struct host *host, int64_t now, int64_t *ret_next_due);
 struct row *host_next_ready(struct row *row);
 struct host *rows_first_host(struct rows *rows);

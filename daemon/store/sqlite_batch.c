@@ -1,9 +1,10 @@
-/* Group commit. All calls that wait are one transaction; each is given back once that is on the disk.
+/* Group commit. All calls that wait are one transaction; each is given back once that is on the
+ * disk.
  *
- * When the disk fails the transaction is undone, and then: submits and claims are refused with the reason
- * (nothing was acknowledged); finish and postpone are held and tried again, because what they say has
- * happened and stands in the log already; reads are answered from what is committed. Until a try has
- * succeeded the store is `failing`. */
+ * When the disk fails the transaction is undone, and then: submits and claims are refused with the
+ * reason (nothing was acknowledged); finish and postpone are held and tried again, because what
+ * they say has happened and stands in the log already; reads are answered from what is committed.
+ * Until a try has succeeded the store is `failing`. */
 #include "store/sqlite_batch.h"
 
 #include "base/clock.h"
@@ -32,7 +33,7 @@ static struct store_call *pop(struct list *list)
 
 #define CALL_AS(type, c) container_of(c, struct type, call)
 
-/* --- one call -------------------------------------------------------------------------------- */
+/* --- one call --------------------------------------------------------------------------------- */
 
 static bool is_write(const struct store_call *call)
 {
@@ -140,7 +141,7 @@ static void drop_result(struct sqlite *s, struct store_call *call)
     }
 }
 
-/* --- transactions ---------------------------------------------------------------------------- */
+/* --- transactions ----------------------------------------------------------------------------- */
 
 static bool begin(struct sqlite *s, bool write)
 {
@@ -175,7 +176,7 @@ static bool end(struct sqlite *s)
     return true;
 }
 
-/* --- failing --------------------------------------------------------------------------------- */
+/* --- failing ---------------------------------------------------------------------------------- */
 
 static void set_failing(struct sqlite *s)
 {
@@ -269,7 +270,7 @@ void batch_retry(struct sqlite *s)
         give_back(s, call);
 }
 
-/* --- a batch --------------------------------------------------------------------------------- */
+/* --- a batch ---------------------------------------------------------------------------------- */
 
 static bool needs_write(const struct list *batch, int *ret_ends)
 {

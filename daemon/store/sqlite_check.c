@@ -1,5 +1,5 @@
-/* After a stop that was not clean the file is read through, beside the work: SQLite's own recovery has
- * made it consistent unless the disk lied. On a thread and a connection of its own. */
+/* After a stop that was not clean the file is read through, beside the work: SQLite's own recovery
+ * has made it consistent unless the disk lied. On a thread and a connection of its own. */
 #include "store/sqlite_check.h"
 
 #include "base/log.h"

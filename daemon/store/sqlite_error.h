@@ -3,7 +3,7 @@
 
 #include "store/sqlite_private.h"
 
-/* What SQLite says as a negative errno and a sentence about the file. */
+/* What SQLite says as a negative errno with a message in *err about the file. */
 int sqlite_error(sqlite3 *db, int rc, const char *path, struct error *err);
 
 #endif

@@ -56,8 +56,8 @@ static int open_file(struct sqlite *s, bool *ret_new, struct error *err)
     struct stat st;
     if (fstat(s->lock_fd, &st) < 0 || !S_ISREG(st.st_mode))
         return error_set(err, -EINVAL, "store.path: %s is not a file", path);
-    /* flock(2) and SQLite's fcntl(2) locks know nothing of each other on a local disk. This one is for
-     * life; closing any descriptor of the file drops the others, so this is closed last. */
+    /* flock(2) and SQLite's fcntl(2) locks know nothing of each other on a local disk. This one is
+     * for life; closing any descriptor of the file drops the others, so this is closed last. */
     if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
         return errno == EWOULDBLOCK
                    ? error_set(err, -EBUSY,
@@ -80,8 +80,8 @@ static off_t size_of(const struct sqlite *s, const char *name)
     return size;
 }
 
-/* SQLite takes an empty file for a new database, and removes the log beside it. (A journal beside it is of a first start that
- * was torn: the file has pages before there is a log.) */
+/* SQLite takes an empty file for a new database, and removes the log beside it. (A journal beside
+ * it is of a first start that was torn: the file has pages before there is a log.) */
 static int judge_empty(struct sqlite *s, struct error *err)
 {
     if (size_of(s, "wal") > 0)
@@ -123,7 +123,8 @@ static int set_up(struct sqlite *s, struct error *err)
     int r = schema_bring(s->db, s->path, schema_steps, schema_step_count, err);
     if (r < 0)
         return r;
-    /* The log of 16 MiB (and its index) is written into the file by the thread when nobody waits. */
+    /* The log of 16 MiB (and its index) is written into the file by the thread when nobody
+     * waits. */
     int rc = sqlite3_exec(s->db,
                           "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;"
                           "PRAGMA wal_autocheckpoint=0;PRAGMA journal_size_limit=67108864;"
@@ -172,8 +173,8 @@ static int read_figures(struct sqlite *s, struct error *err)
     return r;
 }
 
-/* From now on a stop that is not clean is seen. It is also the first write: what cannot be written is told
- * at the start. */
+/* From now on a stop that is not clean is seen. It is also the first write: what cannot be written
+ * is told at the start. */
 static int mark_open(struct sqlite *s, struct error *err)
 {
     sqlite3_bind_int(s->stmts[STMT_SET_CLEAN], 1, 0);

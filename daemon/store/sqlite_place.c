@@ -1,5 +1,6 @@
-/* Whether the files at the store's path are still those that SQLite has open. Who removes or replaces one under a running
- * daemon takes away the only way to what is committed: from then on nothing is acknowledged, until they are back. */
+/* Whether the files at the store's path are still those that SQLite has open. Who removes or
+ * replaces one under a running daemon takes away the only way to what is committed: from then on
+ * nothing is acknowledged, until they are back. */
 #include "store/sqlite_place.h"
 
 #include "base/log.h"
@@ -29,10 +30,11 @@ void place_note(struct sqlite *s)
             s->places[i] = (struct place){st.st_dev, st.st_ino, st.st_size};
 }
 
-/* Another program has cut SQLite's index of its log short, and it is mapped: to look into what is missing is a SIGBUS. It
- * becomes as long as it was. Between two transactions it also becomes all zeros, which SQLite takes for an index that is to
- * be made anew from the log; within one it is left as it is, since SQLite would write on in it, and the transaction is
- * given up. Not through a descriptor: closing one would drop SQLite's locks on that file. */
+/* Another program has cut SQLite's index of its log short, and it is mapped: to look into what is
+ * missing is a SIGBUS. It becomes as long as it was. Between two transactions it also becomes all
+ * zeros, which SQLite takes for an index that is to be made anew from the log; within one it is
+ * left as it is, since SQLite would write on in it, and the transaction is given up. Not through a
+ * descriptor: closing one would drop SQLite's locks on that file. */
 static int mend_index(struct sqlite *s, off_t size, bool within)
 {
     char path[4096];

@@ -1,4 +1,5 @@
-/* The inside of the SQLite engine. One thread owns the database; the control loop hands it calls by a queue.
+/* The inside of the SQLite engine. One thread owns the database; the control loop hands it calls by
+ * a queue.
  *
  *   sqlite.c         the engine: making, queueing, freeing
  *   sqlite_thread.c  the thread: what is due, and waiting

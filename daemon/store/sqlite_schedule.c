@@ -1,4 +1,5 @@
-/* Schedules: their table, and what a run and its end change in it, within the job's own transaction. */
+/* Schedules: their table, and what a run and its end change in it, within the job's own
+ * transaction. */
 #include "store/sqlite_schedule.h"
 
 #include "store/schedule_row.h"

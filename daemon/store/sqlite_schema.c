@@ -1,10 +1,12 @@
-/* The schema, in steps; all that are due are one transaction. `PRAGMA application_id` says that a file is ours,
- * `PRAGMA user_version` which step it has reached, meta.needs which penstock has brought it there.
+/* The schema, in steps; all that are due are one transaction. `PRAGMA application_id` says that a
+ * file is ours, `PRAGMA user_version` which step it has reached, meta.needs which penstock has
+ * brought it there.
  *
- * jobs.place: where a row stands for the window: 0 nowhere (it runs or has ended), 1 it may run (index
- * jobs_ready, in the order to run), 2 it falls due later (index jobs_due). Verdicts stand in a table of their
- * own, so that an end appends and does not make the job's row grow. Few rows are in the states 1 (running),
- * 2 (waiting), 4 (failed) and 5 (cancelled), so lists of these have an index; 0 and 3 are the bulk. */
+ * jobs.place: where a row stands for the window: 0 nowhere (it runs or has ended), 1 it may run
+ * (index jobs_ready, in the order to run), 2 it falls due later (index jobs_due). Verdicts stand in
+ * a table of their own, so that an end appends and does not make the job's row grow. Few rows are
+ * in the states 1 (running), 2 (waiting), 4 (failed) and 5 (cancelled), so lists of these have an
+ * index; 0 and 3 are the bulk. */
 #include "store/sqlite_schema.h"
 
 #include "store/sqlite_error.h"
@@ -131,8 +133,8 @@ static int copy_first(sqlite3 *db, const char *path, int64_t version, struct err
                  : 0;
 }
 
-/* The steps after `version`, all or none: a new file that a crash has left half made would be taken for an
- * old one. */
+/* The steps after `version`, all or none: a new file that a crash has left half made would be taken
+ * for an old one. */
 static int run_steps(sqlite3 *db, const char *path, int64_t version,
                      const struct schema_step *steps, size_t count, struct error *err)
 {

@@ -14,8 +14,8 @@ struct schema_step {
 extern const struct schema_step schema_steps[];
 extern const size_t schema_step_count;
 
-/* Brings the database to the last step's version: a new one from nothing, an old one after copying it to
- * PATH.vN (N: the version it has). Refuses what is not ours or newer. */
+/* Brings the database to the last step's version: a new one from nothing, an old one after copying
+ * it to PATH.vN (N: the version it has). Refuses what is not ours or newer. */
 int schema_bring(sqlite3 *db, const char *path, const struct schema_step *steps, size_t count,
                  struct error *err);
 

@@ -7,8 +7,8 @@
 int stmts_prepare(struct sqlite *s, struct error *err);
 void stmts_finalize(struct sqlite *s);
 
-/* Runs a statement that has its values bound and gives no rows, and resets it. 0, or the transaction is at
- * fault: a negative errno. */
+/* Runs a statement that has its values bound and gives no rows, and resets it. 0, or the
+ * transaction is at fault: a negative errno. */
 int stmt_run(struct sqlite *s, enum stmt which);
 /* One step: 1 a row, 0 none (it is reset), or a negative errno (reset, too). */
 int stmt_step(struct sqlite *s, enum stmt which);
@@ -16,8 +16,8 @@ void stmt_reset(struct sqlite *s, enum stmt which);
 /* Notes why the transaction cannot go on. The errno. */
 int sqlite_fault(struct sqlite *s, int rc);
 
-/* The columns that each row statement begins with, and the row in them; strings are SQLite's, until the
- * statement is stepped or reset. The verdict is not among them. */
+/* The columns that each row statement begins with, and the row in them; strings are SQLite's, until
+ * the statement is stepped or reset. The verdict is not among them. */
 #define SQLITE_PENDING_BYTES 6 /* the row of `counts` that has them, behind those of the states */
 
 #define ROW_COLUMNS                                                                     \

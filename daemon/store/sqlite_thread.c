@@ -22,7 +22,7 @@ int sqlite_on_wal(void *arg, sqlite3 *db, const char *name, int frames)
     return SQLITE_OK;
 }
 
-/* --- waiting --------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 static size_t weight(const struct store_call *call)
 {
@@ -57,10 +57,10 @@ static void wait(struct sqlite *s, uint64_t until)
             return;
 }
 
-/* --- tidying up ------------------------------------------------------------------------------ */
+/* --- tidying up ------------------------------------------------------------------------------- */
 
-/* Copies SQLite's log into the file, when it is long; the calls have their answers by then. A failure
- * loses nothing: the log grows, and if that fails too, commits do. */
+/* Copies SQLite's log into the file, when it is long; the calls have their answers by then. A
+ * failure loses nothing: the log grows, and if that fails too, commits do. */
 static void checkpoint(struct sqlite *s)
 {
     uint64_t now = clock_now();
@@ -94,7 +94,7 @@ static bool tidy(struct sqlite *s)
     return false;
 }
 
-/* --- the thread ------------------------------------------------------------------------------ */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 /* Calls, scans and retries of one turn. False if there was nothing to do. */
 static bool turn(struct sqlite *s, bool giving_up)

@@ -1,5 +1,6 @@
-/* Changes: each runs within the transaction that the thread has begun. What a call is refused for stands in
- * the call; what stops the database stands in s->fault, and undoes the whole transaction. */
+/* Changes: each runs within the transaction that the thread has begun. What a call is refused for
+ * stands in the call; what stops the database stands in s->fault, and undoes the whole
+ * transaction. */
 #include "store/sqlite_write.h"
 
 #include "base/clock.h"
@@ -23,7 +24,7 @@ static void moved(struct sqlite *s, enum job_state from, enum job_state to)
     s->counts.by_state[to]++;
 }
 
-/* --- submit ---------------------------------------------------------------------------------- */
+/* --- submit ----------------------------------------------------------------------------------- */
 
 /* 1: the key is known and the item is settled; 0: it is not; or a fault. */
 static int find_key(struct sqlite *s, struct store_submit_item *item)
@@ -122,7 +123,7 @@ int write_submit(struct sqlite *s, struct store_submit *call)
     return call->run ? write_schedule_run(s, call->run, call->items[0].job->id) : 0;
 }
 
-/* --- a job's way ----------------------------------------------------------------------------- */
+/* --- a job's way ------------------------------------------------------------------------------ */
 
 /* 1 and the row's state; 0: there is none, and the call says so; or a fault. */
 static int find_state(struct sqlite *s, struct store_call *call, uint64_t id,

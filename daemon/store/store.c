@@ -114,8 +114,8 @@ static bool equal(const char *wanted, const char *s)
     return !wanted || (s && strcmp(wanted, s) == 0);
 }
 
-/* The byte that a backslash and what follows it stand for; -1: a character of several bytes, which is not written so
- * in labels. */
+/* The byte that a backslash and what follows it stand for; -1: a character of several bytes, which
+ * is not written so in labels. */
 static int escaped(const char **p)
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
@@ -131,7 +131,8 @@ static int escaped(const char **p)
     return c > 0 && c < 0x80 ? (int)c : -1;
 }
 
-/* Behind the string that begins at `p`; *ret_same: it is this one. NULL: there is no string there. */
+/* Behind the string that begins at `p`; *ret_same: it is this one. NULL: there is no string
+ * there. */
 static const char *compare_string(const char *p, const char *wanted, bool *ret_same)
 {
     bool same = true;
@@ -147,8 +148,9 @@ static const char *compare_string(const char *p, const char *wanted, bool *ret_s
     return *p ? p + 1 : NULL;
 }
 
-/* Labels stand in the store as spec.c has made them: one object of strings, without white space. They are looked at
- * where they are, as a job that is not found for want of memory would be a wrong answer. */
+/* Labels stand in the store as spec.c has made them: one object of strings, without white space.
+ * They are looked at where they are, as a job that is not found for want of memory would be a wrong
+ * answer. */
 static bool has_label(const char *labels, const char *key, const char *value)
 {
     bool same_key, same_value;

@@ -1,14 +1,15 @@
 /* The store: where jobs live. One interface, one file per engine; a database server can fill it.
  *
- * Calls are asynchronous: each is a struct of the caller's with its arguments and results, and a mail
- * that comes back to the control loop's mailbox once the result stands (and, in an engine that keeps
- * anything, is durable). Calls are carried out in the order they were made, but for `list`, which may take
- * several turns over many rows: each is seen as it stands when it is reached. All functions: the control
- * loop.
+ * Calls are asynchronous: each is a struct of the caller's with its arguments and results, and a
+ * mail that comes back to the control loop's mailbox once the result stands (and, in an engine that
+ * keeps anything, is durable). Calls are carried out in the order they were made, but for `list`,
+ * which may take several turns over many rows: each is seen as it stands when it is reached. All
+ * functions: the control loop.
  *
- * A job's row moves queued -> running -> (waiting -> running)* -> final. `attempt` counts the claims and is
- * the epoch: finish and postpone name the attempt that they speak for, and are refused with -ESTALE when
- * it is not the current one, so that a verdict is stored once, and never by a ghost. */
+ * A job's row moves queued -> running -> (waiting -> running)* -> final. `attempt` counts the
+ * claims and is the epoch: finish and postpone name the attempt that they speak for, and are
+ * refused with -ESTALE when it is not the current one, so that a verdict is stored once, and never
+ * by a ghost. */
 #ifndef PENSTOCK_STORE_STORE_H
 #define PENSTOCK_STORE_STORE_H
 
@@ -44,24 +45,25 @@ struct store_job {
     char *key;      /* idempotency key or NULL */
     char *schedule; /* of which it is a run, or NULL */
     char *verdict;  /* the verdict's line (JSON object, no newline) or NULL */
-    char *
-        history; /* of `get` alone: the lines of attempts that were postponed, joined by commas; NULL */
+    /* of `get` alone: the lines of attempts that were postponed, joined by commas; NULL */
+    char *history;
 };
 
 /* How long a history may get: from there on it takes no more lines. */
 #define STORE_HISTORY_MAX 16384
 
 /* What one point of priority is worth: so much longer a wait. The rank of a job is fixed when it is
- * submitted: the time from which it may run, less its priority in such steps. All ranks age alike, so the
- * order of two jobs never changes, and a job is overtaken only by what comes within its disadvantage:
- * none starves. */
+ * submitted: the time from which it may run, less its priority in such steps. All ranks age alike,
+ * so the order of two jobs never changes, and a job is overtaken only by what comes within its
+ * disadvantage: none starves. */
 #define STORE_AGE_US INT64_C(60000000)
 int64_t store_rank(const struct store_job *job);
 
 void store_job_free(struct store_job *job);                    /* takes NULL */
 struct store_job *store_job_copy(const struct store_job *job); /* NULL: out of memory */
 
-/* Result arrays: adds a copy at the end (0 or -ENOMEM); frees the array and its jobs (takes NULL). */
+/* Result arrays: adds a copy at the end (0 or -ENOMEM); frees the array and its jobs (takes
+ * NULL). */
 int store_jobs_add(struct store_job ***jobs, size_t *count, const struct store_job *job);
 void store_jobs_free(struct store_job **jobs, size_t count);
 
@@ -83,8 +85,8 @@ struct store_schedule {
     enum error_kind last_error;
     int64_t last_end, last_done;
     uint64_t failures; /* `failed` in a row */
-    /* Of the last body that was taken whole, each may be NULL; `validated` says what they are of: a digest of
-     * the URL that gave them, and the parser's mark. */
+    /* Of the last body that was taken whole, each may be NULL; `validated` says what they are of: a
+     * digest of the URL that gave them, and the parser's mark. */
     char *etag, *modified, *validated;
 };
 
@@ -96,9 +98,9 @@ struct store_call {
     int op;             /* the engine's */
 };
 
-/* Adds jobs, all or none but for keys: a job whose (uid, key) is known and whose spec is the same becomes
- * that one (existing = true, id filled in); another spec: its own result is -EEXIST. -EDQUOT: the queue
- * is full (max_jobs and max_bytes count what has not ended). */
+/* Adds jobs, all or none but for keys: a job whose (uid, key) is known and whose spec is the same
+ * becomes that one (existing = true, id filled in); another spec: its own result is -EEXIST.
+ * -EDQUOT: the queue is full (max_jobs and max_bytes count what has not ended). */
 struct store_submit {
     struct store_call call;
     struct store_submit_item {
@@ -144,14 +146,15 @@ struct store_finish {
     /* The job is of a schedule, whose row changes with it. Borrowed. NULL: it is not. */
     const struct store_schedule_end {
         const char *name;
-        bool
-            whole; /* a body was taken whole: the validators are replaced, if `revision` still holds */
+        /* a body was taken whole: the validators are replaced, if `revision` still holds */
+        bool whole;
         uint64_t revision;
         const char *etag, *modified, *validated;
     } * end;
 };
 
-/* running -> waiting until `due`; or running -> queued (due = 0). `interrupted` and `torn` are counted. */
+/* running -> waiting until `due`; or running -> queued (due = 0). `interrupted` and `torn` are
+ * counted. */
 struct store_postpone {
     struct store_call call;
     uint64_t id;
@@ -194,8 +197,8 @@ struct store_list {
 bool store_list_full(const struct store_list *list);
 void store_list_count(struct store_list *list);
 
-/* Of one host, the runnable rows (queued, or waiting and due by `now`) in the order they should run:
- * rank, then id. Rows in `skip` (ids being run or claimed) are left out. */
+/* Of one host, the runnable rows (queued, or waiting and due by `now`) in the order they should
+ * run: rank, then id. Rows in `skip` (ids being run or claimed) are left out. */
 struct store_window {
     struct store_call call;
     const char *host; /* borrowed */
@@ -267,13 +270,13 @@ struct store_engine {
     void (*counts)(struct store *s, struct store_counts *ret_counts); /* at once, from memory */
     /* How long commits took, since the start; at once, from memory. NULL: it makes none. */
     void (*commits)(struct store *s, struct histogram *ret_commits);
-    /* Changes cannot be made durable just now: submits and claims are refused with the reason, finish and
-     * postpone wait in the store and are tried again. NULL: that cannot happen. */
+    /* Changes cannot be made durable just now: submits and claims are refused with the reason,
+     * finish and postpone wait in the store and are tried again. NULL: that cannot happen. */
     bool (*failing)(struct store *s);
     /* What the store says of that; at once, from memory. Called where `failing` says so. */
     void (*trouble)(struct store *s, struct error *ret_why);
-    /* The daemon must end: what waits for a store that fails is tried once more, then comes back with the
-     * reason. NULL: as above. */
+    /* The daemon must end: what waits for a store that fails is tried once more, then comes back
+     * with the reason. NULL: as above. */
     void (*give_up)(struct store *s);
     void (*free)(struct store *s); /* every call has come back */
 };
@@ -292,8 +295,8 @@ struct store_config {
     const char *path;   /* engines that keep */
     uint64_t max_jobs;  /* not ended; 0: no limit */
     uint64_t max_bytes; /* of their specs; 0: no limit */
-    /* Ended rows are forgotten after that time, and beyond that many, oldest first, soon after a later call;
-     * their keys with them. */
+    /* Ended rows are forgotten after that time, and beyond that many, oldest first, soon after a
+     * later call; their keys with them. */
     int64_t keep_finished_us;     /* 0: 7 d ("at once" is never meant) */
     uint64_t keep_finished_count; /* 0: 100,000 (memory), 1,000,000 (SQLite) */
 
@@ -306,7 +309,8 @@ struct store_config {
     void *arg;
 };
 
-/* For engines: is there room in the queue for this job as well? 0; or -EDQUOT and a sentence. */
+/* For engines: is there room in the queue for this job as well? 0; or -EDQUOT with a message in
+ * *err. */
 int store_check_room(const struct store_config *config, const struct store_counts *counts,
                      const struct store_job *job, struct error *err);
 

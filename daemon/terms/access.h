@@ -1,6 +1,6 @@
-/* Which clients may do what, by the uid and the groups of the control socket's peer ([control] submit_users,
- * submit_groups, admin_users, admin_groups). Who can connect at all is the socket's mode. Immutable. Any
- * thread. */
+/* Which clients may do what, by the uid and the groups of the control socket's peer ([control]
+ * submit_users, submit_groups, admin_users, admin_groups). Who can connect at all is the socket's
+ * mode. Immutable. Any thread. */
 #ifndef PENSTOCK_SPEC_ACCESS_H
 #define PENSTOCK_SPEC_ACCESS_H
 
@@ -24,8 +24,8 @@ struct access_lists {
     const struct strings *submit_users, *submit_groups, *admin_users, *admin_groups;
 };
 
-/* Looks the names up (which may ask a name service, and block). 0; -EINVAL and a sentence that begins with the
- * key; -ENOMEM. */
+/* Looks the names up (which may ask a name service, and block). 0; -EINVAL with a message in *err
+ * that begins with the key; -ENOMEM. */
 int access_new(const struct access_lists *lists, struct access **ret_access, struct error *err);
 void access_free(struct access *access); /* takes NULL */
 

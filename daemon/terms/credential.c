@@ -12,7 +12,7 @@
 
 #define VALUE_MAX 8192
 
-/* --- which -------------------------------------------------------------------------------------- */
+/* --- which ------------------------------------------------------------------------------------ */
 
 bool credential_is_for(const struct settings_credential *c, const char *host)
 {
@@ -40,7 +40,7 @@ int credential_choose(const struct settings *settings, const struct spec *spec,
     return 0;
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static bool copy(char **ret, const char *text)
 {
@@ -119,7 +119,7 @@ void credential_free(struct credential *c)
     free(c);
 }
 
-/* --- what is sent ------------------------------------------------------------------------------- */
+/* --- what is sent ----------------------------------------------------------------------------- */
 
 static int no_memory(struct error *err)
 {
@@ -265,10 +265,10 @@ int credential_read(struct credential *c, struct error *err)
     return r < 0 ? error_set(err, r, "credential %s: %s", c->name, why.text) : 0;
 }
 
-/* --- in URLs ------------------------------------------------------------------------------------ */
+/* --- in URLs ---------------------------------------------------------------------------------- */
 
-/* Bytes of a secret that is looked for wherever it may stand: a shorter one may be any word. One that was sent in
- * the URL comes back easily, another only if somebody wants it. */
+/* Bytes of a secret that is looked for wherever it may stand: a shorter one may be any word. One
+ * that was sent in the URL comes back easily, another only if somebody wants it. */
 #define TELLING_QUERY 8
 #define TELLING_OTHER 16
 #define ENCODED_DEEP  4 /* a URL in a URL in a URL … */
@@ -279,7 +279,8 @@ static int hex_digit(char c)
     return p ? (int)(p - digits) : -1;
 }
 
-/* Takes one layer of percent-encoding off, in place; with `form`, a plus is a space. True if there was any. */
+/* Takes one layer of percent-encoding off, in place; with `form`, a plus is a space. True if there
+ * was any. */
 static bool decode(char *text, bool form)
 {
     char *to = text;
@@ -363,7 +364,8 @@ char *credential_strip(const struct credential *c, const char *url)
                                                       : strdup(url);
 }
 
-/* One layer: the secret as it is, or in the letters of a host name, or as the value of its parameter. */
+/* One layer: the secret as it is, or in the letters of a host name, or as the value of its
+ * parameter. */
 static bool shows(const struct credential *c, const char *text)
 {
     size_t telling = c->type == CREDENTIAL_QUERY ? TELLING_QUERY : TELLING_OTHER;
@@ -392,7 +394,7 @@ bool credential_shows(const struct credential *c, const char *url)
     return found;
 }
 
-/* --- what comes back ------------------------------------------------------------------------------ */
+/* --- what comes back -------------------------------------------------------------------------- */
 
 #define MARK_MIN 4 /* a shorter beginning at a text's end may be anything */
 

@@ -19,8 +19,7 @@ static void *slot(const struct field *field, void *object)
     return (char *)object + field->offset;
 }
 
-/* --- lists
- * ---------------------------------------------------------------------------------------- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 int strings_add(struct strings *list, const char *text, size_t len)
 {
@@ -110,7 +109,7 @@ static int set_list(const struct field *field, struct strings *target, const cha
     return 0;
 }
 
-/* --- events ---------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static int check_event(const char *text, struct error *err)
 {
@@ -144,8 +143,7 @@ static int set_events(unsigned *target, const char *const *texts, size_t count, 
     return 0;
 }
 
-/* --- single values
- * -------------------------------------------------------------------------------- */
+/* --- single values ---------------------------------------------------------------------------- */
 
 static int set_string(const struct field *field, char **target, const char *text, struct error *err)
 {
@@ -297,8 +295,7 @@ static int set_single(const struct field *field, void *target, const char *text,
     return error_set(err, -EINVAL, "not a single value");
 }
 
-/* --- any field
- * ------------------------------------------------------------------------------------ */
+/* --- any field -------------------------------------------------------------------------------- */
 
 static bool is_list(const struct field *field)
 {

@@ -12,7 +12,8 @@
 
 enum field_type {
     FIELD_STRING, /* char *; NULL for the empty text */
-    FIELD_LIST, /* struct strings; items separated by white space or commas, and by repeating the key */
+    /* struct strings; items separated by white space or commas, and by repeating the key */
+    FIELD_LIST,
     FIELD_LINES,    /* struct strings; each repetition of the key is one item, as it stands */
     FIELD_U64,      /* uint64_t in [min, max] */
     FIELD_I64,      /* int64_t in ±max */
@@ -38,8 +39,8 @@ struct field {
     const char *shown; /* what is told as the default, where it depends on the machine; else NULL */
     uint64_t min, max; /* max 0: no bound */
     const struct field_choice *choices;
-    /* A further check of a string, of one item of a list or of a choice. 0, or -EINVAL and a sentence. May
-     * be NULL. */
+    /* A further check of a string, of one item of a list or of a choice. 0, or -EINVAL and a
+     * sentence. May be NULL. */
     int (*check)(const char *text, struct error *err);
     const char *help; /* lines of a comment, for the config file and the manual */
 };

@@ -1,6 +1,6 @@
-/* Who a hop says it is: the job's credential, the client's certificate of its host, and what its proxy wants to know.
- * All are files, so they are
- * read on libuv's pool of threads, at each hop anew, and wiped when it is over.
+/* Who a hop says it is: the job's credential, the client's certificate of its host, and what its
+ * proxy wants to know. All are files, so they are read on libuv's pool of threads, at each hop
+ * anew, and wiped when it is over.
  *
  * All on the control loop, but for what the fetch loop reads while the hop runs. */
 #ifndef PENSTOCK_SPEC_IDENTITY_H
@@ -33,7 +33,8 @@ int identity_prepare(struct identity *identity, const char *cert_path, const cha
                      struct credential *proxy);
 /* Is there something to be read? */
 bool identity_wanted(const struct identity *identity);
-/* Reads it all; `done` follows, from the loop, with `result`. `url` is the hop's, and stays until then. */
+/* Reads it all; `done` follows, from the loop, with `result`. `url` is the hop's, and stays until
+ * then. */
 void identity_read(struct identity *identity, uv_loop_t *loop, const char *url,
                    void (*done)(struct identity *identity));
 /* The hop is over: wipes. Not while reading. */

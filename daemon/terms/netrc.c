@@ -1,4 +1,5 @@
-/* netrc files, as ftp(1) and curl read them: tokens between white space, in quotes if they have some in them. */
+/* netrc files, as ftp(1) and curl read them: tokens between white space, in quotes if they have
+ * some in them. */
 #include "terms/netrc.h"
 
 #include <errno.h>

@@ -25,24 +25,27 @@ int params_standard(struct job_params *params, struct error *err);
 /* Lowers what is above a ceiling to it. */
 void params_lower(struct job_params *params, const struct job_params *ceilings);
 
-/* What a parser wants otherwise than most, where nobody has asked: `asked` is the `set` of the effective parameters
- * before they inherited [defaults]. */
+/* What a parser wants otherwise than most, where nobody has asked: `asked` is the `set` of the
+ * effective parameters before they inherited [defaults]. */
 void params_fit(struct job_params *params, uint64_t asked, const struct penstock_parser *parser);
 
 /* Offers all names. */
 void params_suggest(struct suggest *suggest);
 
-/* NAME as parsers, sinks, credentials and the like are called. 0, or -EINVAL and a sentence. */
+/* NAME as parsers, sinks, credentials and the like are called. 0, or -EINVAL with a message in
+ * *err. */
 int check_name(const char *text, struct error *err);
 
-/* One job parameter by its name from text (config) — shared by the sections and by terms/spec.c for the
- * JSON of a job. 0; -ENOENT: not a job parameter; -EINVAL and a sentence without the name; -ENOMEM. */
+/* One job parameter by its name from text (config) — shared by the sections and by terms/spec.c for
+ * the JSON of a job. 0; -ENOENT: not a job parameter; -EINVAL with a message in *err without the
+ * name; -ENOMEM. */
 int params_set(struct job_params *params, const char *name, const char *value, struct error *err);
 
 /* Fills what `params` leaves unset from `from`. 0 or -ENOMEM. */
 int params_inherit(struct job_params *params, const struct job_params *from);
 
-/* Is `params` within the ceilings? 0, or -EINVAL and a sentence naming the field and the ceiling. */
+/* Is `params` within the ceilings? 0, or -EINVAL with a message in *err naming the field and the
+ * ceiling. */
 int params_check_ceilings(const struct job_params *params, const struct job_params *ceilings,
                           struct error *err);
 void params_deinit(struct job_params *params);

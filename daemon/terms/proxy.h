@@ -1,9 +1,10 @@
-/* fetch.proxy: a proxy for all, or as the environment says (http_proxy, https_proxy, all_proxy, no_proxy, as curl
- * reads them). Immutable. Any thread.
+/* fetch.proxy: a proxy for all, or as the environment says (http_proxy, https_proxy, all_proxy,
+ * no_proxy, as curl reads them). Immutable. Any thread.
  *
- * no_proxy is a list, its items apart by commas or blanks: names, which are meant with all below them, with or without
- * a dot before; addresses; blocks of them, as 10.0.0.0/8 or fd00::/8. A host that is an address is compared with those
- * alone, and a name is not looked up. One star, and nothing else, is everything. */
+ * no_proxy is a list, its items apart by commas or blanks: names, which are meant with all below
+ * them, with or without a dot before; addresses; blocks of them, as 10.0.0.0/8 or fd00::/8. A host
+ * that is an address is compared with those alone, and a name is not looked up. One star, and
+ * nothing else, is everything. */
 #ifndef PENSTOCK_SPEC_PROXY_H
 #define PENSTOCK_SPEC_PROXY_H
 

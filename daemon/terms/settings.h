@@ -1,6 +1,7 @@
-/* The settings: what the config file means. Every key has one row in a table (settings_table.c, params.c) with
- * its section, type, default, check and help; `penstockd --check`, the defaults, config/penstockd.conf and
- * the manual are held to it. Immutable once loaded; a reload loads another. */
+/* The settings: what the config file means. Every key has one row in a table (settings_table.c,
+ * params.c) with its section, type, default, check and help; `penstockd --check`, the defaults,
+ * config/penstockd.conf and the manual are held to it. Immutable once loaded; a reload loads
+ * another. */
 #ifndef PENSTOCK_SPEC_SETTINGS_H
 #define PENSTOCK_SPEC_SETTINGS_H
 
@@ -18,8 +19,8 @@ struct strings {
     size_t count;
 };
 
-/* Job settings that [defaults], [parser "…"] and [host "…"] may give: each field has a bit in `set`. Those
- * of a job itself are in terms/spec.h. Nearest wins: job, parser, host, defaults. */
+/* Job settings that [defaults], [parser "…"] and [host "…"] may give: each field has a bit in
+ * `set`. Those of a job itself are in terms/spec.h. Nearest wins: job, parser, host, defaults. */
 struct job_params {
     uint64_t set; /* mask of 1 << enum param (settings.h's list, in order) */
     char *parser;
@@ -220,8 +221,8 @@ const struct settings_credential *settings_credential_find(const struct settings
 const struct settings_parser *settings_parser_find(const struct settings *settings,
                                                    const char *name);
 
-/* Does `pattern` ("example.org", "*.example.org": what is below it, "*") match `host`, a lower-case name
- * without a trailing dot? */
+/* Does `pattern` ("example.org", "*.example.org": what is below it, "*") match `host`, a lower-case
+ * name without a trailing dot? */
 bool settings_pattern_match(const char *pattern, const char *host);
 
 #endif

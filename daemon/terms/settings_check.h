@@ -4,8 +4,8 @@
 
 #include "terms/settings_table.h"
 
-/* settings_check.c: what several sections must agree on; looks up the users and groups that are named. 0, or
- * a negative errno and a sentence. */
+/* settings_check.c: what several sections must agree on; looks up the users and groups that are
+ * named. 0, or a negative errno with a message in *err. */
 int settings_check(struct settings *settings, struct error *err);
 
 #endif

@@ -1,4 +1,5 @@
-/* From the config's sections and keys to struct settings, by the table. Every error is told with its place. */
+/* From the config's sections and keys to struct settings, by the table. Every error is told with
+ * its place. */
 #include "terms/settings_load.h"
 
 #include "terms/params.h"
@@ -29,7 +30,7 @@ static int no_memory(struct error *err)
     return error_set(err, -ENOMEM, "out of memory");
 }
 
-/* --- places --------------------------------------------------------------------------------------- */
+/* --- places ----------------------------------------------------------------------------------- */
 
 /* "FILE:LINE: " or "--set: ". */
 static int fail_at(const char *file, unsigned line, const struct config_section *section,
@@ -61,7 +62,7 @@ static int fail_key(const struct config_section *section, const struct config_ke
     return fail_at(section->file, section->line, section, key->name, why, err);
 }
 
-/* --- names that are not known --------------------------------------------------------------------- */
+/* --- names that are not known ----------------------------------------------------------------- */
 
 static bool takes_param(const struct section *section, size_t param)
 {
@@ -84,7 +85,8 @@ static void list_key(struct buf *names, struct suggest *near, const char *name)
     buf_printf(names, "%s%s", names->len ? ", " : "", name);
 }
 
-/* Is it the option of a built-in parser that somebody wrote without its prefix? Then that is said. */
+/* Is it the option of a built-in parser that somebody wrote without its prefix? Then that is
+ * said. */
 static bool put_option(const struct config_key *key, struct buf *why)
 {
     const struct parser_def *def;
@@ -149,7 +151,7 @@ static int unknown_section(const struct config_section *section, struct error *e
     return r;
 }
 
-/* --- keys ----------------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 static const struct field *find_field(const struct section *section, const char *name)
 {
@@ -173,7 +175,8 @@ static int set_param(const struct loading *l, int param, const char *const *text
 {
     enum field_type type = params_fields[param].type;
     *ret_bad = 0;
-    /* An empty value leaves a parameter to the next section; only a list can be empty on purpose. */
+    /* An empty value leaves a parameter to the next section; only a list can be empty on
+     * purpose. */
     if (count == 0 && type != FIELD_LIST)
         return 0;
     return params_set_texts(l->params, param, texts, count, ret_bad, err);
@@ -228,7 +231,7 @@ static int load_keys(const struct loading *l, struct error *err)
     return r;
 }
 
-/* --- sections with a name ------------------------------------------------------------------------- */
+/* --- sections with a name --------------------------------------------------------------------- */
 
 /* One more object at the end of an array (whose pointer is at `array`), zeroed but for its fields'
  * defaults. NULL: out of memory. */
@@ -414,7 +417,7 @@ static int load_parser(struct settings *s, struct loading *l, struct error *err)
     return r < 0 ? r : check_parser(parser, l, err);
 }
 
-/* --- all of it ------------------------------------------------------------------------------------ */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static int check_section_name(const struct config_section *config, const struct section *section,
                               struct error *err)
@@ -486,7 +489,8 @@ static int by_nearness(const void *a, const void *b)
     return lp != lq ? (lp < lq ? 1 : -1) : strcmp(p, q);
 }
 
-/* A place that is not known stays NULL: only a daemon that starts needs it (settings_check_places). */
+/* A place that is not known stays NULL: only a daemon that starts needs it
+ * (settings_check_places). */
 static int set_paths(struct settings *s, struct error *err)
 {
     bool memory = strcmp(s->store_engine, "memory") == 0;

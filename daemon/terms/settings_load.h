@@ -4,8 +4,8 @@
 
 #include "terms/settings.h"
 
-/* Interprets a config (an empty one gives the defaults); unknown sections and keys are errors. 0; -EINVAL and
- * "FILE:LINE: SECTION.KEY: …"; -ENOMEM. *ret is untouched then. */
+/* Interprets a config (an empty one gives the defaults); unknown sections and keys are errors. 0;
+ * -EINVAL and "FILE:LINE: SECTION.KEY: …"; -ENOMEM. *ret is untouched then. */
 int settings_load(const struct config *config, struct settings **ret_settings, struct error *err);
 
 #endif

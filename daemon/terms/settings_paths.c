@@ -1,6 +1,7 @@
-/* Where things live unless the config says so: what systemd made for the service, else the system's places
- * for root, else the user's own (XDG base directories). Without XDG_RUNTIME_DIR, as in a container or under cron, the socket
- * is in a directory of /tmp whose owner and mode are checked (base/own_place.h); what is to last has no such place. */
+/* Where things live unless the config says so: what systemd made for the service, else the system's
+ * places for root, else the user's own (XDG base directories). Without XDG_RUNTIME_DIR, as in a
+ * container or under cron, the socket is in a directory of /tmp whose owner and mode are checked
+ * (base/own_place.h); what is to last has no such place. */
 #include "terms/settings_paths.h"
 
 #include "base/buf.h"
@@ -12,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* DIR/REST, where `dirs` begins with an absolute directory (systemd separates several by colons). NULL
- * and ENOENT if it does not. */
+/* DIR/REST, where `dirs` begins with an absolute directory (systemd separates several by colons).
+ * NULL and ENOENT if it does not. */
 static char *under(const char *dirs, const char *rest)
 {
     char *path = NULL;

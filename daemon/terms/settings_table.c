@@ -19,7 +19,7 @@
 #define KIB (UINT64_C(1) << 10)
 #define MIB (UINT64_C(1) << 20)
 
-/* --- checks --------------------------------------------------------------------------------------- */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 static int check_path(const char *text, struct error *err)
 {
@@ -113,7 +113,7 @@ static int check_header(const char *text, struct error *err)
     return spec_check_header_name(text, strlen(text), true, err);
 }
 
-/* --- sections ------------------------------------------------------------------------------------- */
+/* --- sections --------------------------------------------------------------------------------- */
 
 static const struct field_choice log_levels[] = {{"error", LOG_LEVEL_ERROR},
                                                  {"warning", LOG_LEVEL_WARNING},
@@ -406,7 +406,7 @@ const struct section settings_sections[SECTION_COUNT_] = {
     [SECTION_PARSER] = {"parser", "fx", FIELDS(parser_fields), .takes = TAKES_OPTIONS},
 };
 
-/* --- rows ----------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static void fill_row(const struct section *section, const struct field *field,
                      struct settings_row *ret_row)

@@ -41,13 +41,13 @@ enum section_id {
 };
 extern const struct section settings_sections[SECTION_COUNT_];
 
-/* Is it "example.org", "*.example.org" or "*"? 0, or -EINVAL and a sentence. */
+/* Is it "example.org", "*.example.org" or "*"? 0, or -EINVAL with a message in *err. */
 int check_pattern(const char *text, struct error *err);
 
 #define CEILING_MAX_BODY "1T" /* the one ceiling that stands without being set */
 
-/* The table's rows, section by section: each key once, the job parameters under "defaults" and "ceilings"
- * only ([parser "…"] and [host "…"] take them too). */
+/* The table's rows, section by section: each key once, the job parameters under "defaults" and
+ * "ceilings" only ([parser "…"] and [host "…"] take them too). */
 struct settings_row {
     const char *section; /* "fetch", "host", … */
     const char *name; /* [section "…"]: an example of a name; NULL for a section without names */

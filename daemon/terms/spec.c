@@ -1,4 +1,5 @@
-/* A job as it was asked for: its members read one by one through a table, then merged with the settings. */
+/* A job as it was asked for: its members read one by one through a table, then merged with the
+ * settings. */
 #include "terms/spec.h"
 #include "terms/spec_redact.h"
 
@@ -22,7 +23,7 @@ static int no_memory(struct error *err)
     return error_set(err, -ENOMEM, "out of memory");
 }
 
-/* --- members -------------------------------------------------------------------------------------- */
+/* --- members ---------------------------------------------------------------------------------- */
 
 static int read_url(const json_t *value, struct spec *spec, struct error *err)
 {
@@ -158,7 +159,7 @@ static int read_members(const json_t *job, struct spec *spec, struct error *err,
     return spec->method ? 0 : no_memory(err);
 }
 
-/* --- merging -------------------------------------------------------------------------------------- */
+/* --- merging ---------------------------------------------------------------------------------- */
 
 /* The parser's name, which decides what section counts. */
 static const char *parser_name(const struct spec *spec, const struct settings *settings)

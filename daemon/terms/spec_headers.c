@@ -1,5 +1,6 @@
-/* The headers that a job may send. What is refused would carry a secret into the store and the logs,
- * contradict what penstock itself does on the connection, or forge a request (RFC 9110, RFC 9112). */
+/* The headers that a job may send. What is refused would carry a secret into the store and the
+ * logs, contradict what penstock itself does on the connection, or forge a request (RFC 9110, RFC
+ * 9112). */
 #include "terms/spec_headers.h"
 
 #include "base/buf.h"

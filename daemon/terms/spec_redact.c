@@ -17,7 +17,7 @@
 /* What no config makes visible. */
 static const char *const always[] = {"*token", "*secret", "*passw*", NULL};
 
-/* --- URLs ----------------------------------------------------------------------------------------- */
+/* --- URLs ------------------------------------------------------------------------------------- */
 /* The character that %XY at p stands for; 0 if there is none, or a NUL. */
 static char decode_escape(const char *p, const char *end)
 {
@@ -111,7 +111,7 @@ char *spec_redact_url(const char *url, const struct strings *patterns)
     return buf_steal(&b);
 }
 
-/* --- texts ---------------------------------------------------------------------------------------- */
+/* --- texts ------------------------------------------------------------------------------------ */
 
 /* What is being read: where, and what it becomes. */
 struct reading {
@@ -265,10 +265,10 @@ void spec_redact_text(struct buf *b, const char *text, const struct strings *pat
     }
 }
 
-/* --- the values themselves -------------------------------------------------------------------------- */
+/* --- the values themselves -------------------------------------------------------------------- */
 
-/* How many bytes of `text` are those that p[0, len) gives, as it stands or with its escapes decoded; 0: they are
- * others. */
+/* How many bytes of `text` are those that p[0, len) gives, as it stands or with its escapes
+ * decoded; 0: they are others. */
 static size_t value_len(const char *text, const char *p, size_t len, bool decoded)
 {
     const char *t = text, *end = p + len;

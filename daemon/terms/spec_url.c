@@ -11,7 +11,7 @@
 
 #define URL_MAX 8192
 
-/* --- reading -------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* A host may have been given without its scheme. What may hold a secret is not repeated. */
 static int refuse_relative(const char *url, struct error *err)
@@ -58,8 +58,8 @@ static int curl_error(CURLUcode code, struct error *err)
 {
     if (code == CURLUE_OUT_OF_MEMORY)
         return error_set(err, -ENOMEM, "out of memory");
-    if (code ==
-        CURLUE_BAD_HOSTNAME) /* which names libcurl refuses itself differs from version to version */
+    /* Which names libcurl refuses itself differs from version to version. */
+    if (code == CURLUE_BAD_HOSTNAME)
         return error_set(err, -EINVAL, "its host is no valid name or address");
     return error_set(err, -EINVAL, "it is no valid URL: %s", curl_url_strerror(code));
 }

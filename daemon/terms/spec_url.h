@@ -8,8 +8,9 @@
  * percent-encoded), and its host as spec_url_host gives it. */
 int spec_read_url(const char *text, char **ret_url, char **ret_host, struct error *err);
 
-/* Hosts and redirects: the host of an absolute http(s) URL, lower case, without brackets and a trailing dot,
- * numeric forms as dotted quads. 0, -ENOMEM, or -EINVAL and a sentence that does not show the URL. */
+/* Hosts and redirects: the host of an absolute http(s) URL, lower case, without brackets and a
+ * trailing dot, numeric forms as dotted quads. 0, -ENOMEM, or -EINVAL with a message in *err that
+ * does not show the URL. */
 int spec_url_host(const char *url, char **ret_host, struct error *err);
 
 #endif

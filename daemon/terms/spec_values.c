@@ -48,7 +48,7 @@ int spec_read_body(const json_t *value, char **ret_body, size_t *ret_len, struct
     return 0;
 }
 
-/* --- parameters ----------------------------------------------------------------------------------- */
+/* --- parameters ------------------------------------------------------------------------------- */
 
 /* A number as one would write it in the config. */
 static int put_number(struct buf *b, const json_t *value, struct error *err)
@@ -110,7 +110,7 @@ int spec_read_param(const json_t *value, int param, struct job_params *params, s
     return r;
 }
 
-/* --- pairs ---------------------------------------------------------------------------------------- */
+/* --- pairs ------------------------------------------------------------------------------------ */
 
 static int check_pairs(const json_t *value, struct error *err)
 {

@@ -1,4 +1,5 @@
-/* What a job's JSON holds, member by member. 0, -ENOMEM, or -EINVAL with a sentence without the member's name. */
+/* What a job's JSON holds, member by member. 0, -ENOMEM, or -EINVAL with a sentence without the
+ * member's name. */
 #ifndef PENSTOCK_TERMS_SPEC_VALUES_H
 #define PENSTOCK_TERMS_SPEC_VALUES_H
 

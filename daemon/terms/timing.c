@@ -127,7 +127,8 @@ void timing_deinit(struct timing *timing)
     *timing = (struct timing){0};
 }
 
-/* FNV-1a, and its bits mixed (as in MurmurHash3): names that differ in their last letter lie far apart. */
+/* FNV-1a, and its bits mixed (as in MurmurHash3): names that differ in their last letter lie far
+ * apart. */
 static uint64_t hash(const char *name)
 {
     uint64_t h = UINT64_C(0xcbf29ce484222325);

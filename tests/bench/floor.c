@@ -1,6 +1,6 @@
-/* The floor under a download: a bare socket whose body is spliced into a pipe of 1 MiB, no library between,
- * and the reader that the daemon has (parse/task.h with `count`) on a thread of its own. HTTP/1.1, a known
- * length, loopback; no clock, no limit, no resume.
+/* The floor under a download: a bare socket whose body is spliced into a pipe of 1 MiB, no library
+ * between, and the reader that the daemon has (parse/task.h with `count`) on a thread of its own.
+ * HTTP/1.1, a known length, loopback; no clock, no limit, no resume.
  *
  *     bench-floor PORT PATH      prints what `count` found */
 #include "base/fd.h"
@@ -55,7 +55,8 @@ static int connect_to(const char *port)
     return fd;
 }
 
-/* Sends the request, takes the head, and puts what came behind it into the pipe: the bytes still to come. */
+/* Sends the request, takes the head, and puts what came behind it into the pipe: the bytes still to
+ * come. */
 static size_t take_head(int web, const char *path, int pipe)
 {
     char head[HEAD_BYTES + 1];

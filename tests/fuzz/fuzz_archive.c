@@ -8,8 +8,8 @@ static const struct fuzz_choice choices[] = {
     {{{"max_members", "2"}, {"max_bytes", "1000"}}},
 };
 
-/* libarchive allocates for a cpio header what this says it has, before it has it: the fuzzer takes that for a
- * leak, though no page of it is touched. (The test of the parser has such a header.) */
+/* libarchive allocates for a cpio header what this says it has, before it has it: the fuzzer takes
+ * that for a leak, though no page of it is touched. (The test of the parser has such a header.) */
 static bool is_huge(const uint8_t *data, size_t size)
 {
     const uint8_t *p = data, *end = data + size;

@@ -1,4 +1,5 @@
-/* The config reader and the settings: any text is read or refused with a sentence that names its place. */
+/* The config reader and the settings: any text is read or refused with a sentence that names its
+ * place. */
 #include "base/config.h"
 #include "base/config_ini.h"
 #include "base/config_tree.h"
@@ -27,7 +28,8 @@ static void require_sentence(const struct error *err, const char *begin)
     require(strncmp(err->text, begin, strlen(begin)) == 0);
 }
 
-/* What is wrong on a line is told with its place; what several sections do not agree on, with a section or key. */
+/* What is wrong on a line is told with its place; what several sections do not agree on, with a
+ * section or key. */
 static void require_place(const struct error *err)
 {
     static const char *const begins[] = {"f:", "[", "control.", "fetch."};

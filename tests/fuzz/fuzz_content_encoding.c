@@ -1,5 +1,5 @@
-/* Content-Encoding: whatever stands there, a plan holds as many codings as it may, a refusal has a sentence, and what
- * was taken once is taken in the same way as two fields. */
+/* Content-Encoding: whatever stands there, a plan holds as many codings as it may, a refusal has a
+ * sentence, and what was taken once is taken in the same way as two fields. */
 #include "flow/decode.h"
 #include "flow/decode_plan.h"
 

@@ -1,6 +1,7 @@
-/* A decoder over an input. The first byte chooses the size of the reads and writes. What must hold: however the
- * input is cut, the same bytes come out, and the same outcome; the limits are kept; and what decodes is not taken
- * for whole when its last byte is missing, unless another stream ended there. */
+/* A decoder over an input. The first byte chooses the size of the reads and writes. What must hold:
+ * however the input is cut, the same bytes come out, and the same outcome; the limits are kept; and
+ * what decodes is not taken for whole when its last byte is missing, unless another stream ended
+ * there. */
 #ifndef TESTS_FUZZ_FUZZ_DECODE_H
 #define TESTS_FUZZ_FUZZ_DECODE_H
 
@@ -72,7 +73,8 @@ static inline void fuzz_decode(struct decode_plan plan, const uint8_t *data, siz
     fuzz_decode_once(&plan, data + 1, size - 1, size, 65536, &one);
     fuzz_decode_once(&plan, data + 1, size - 1, step, room, &two);
     fuzz_need(one.vouches == two.vouches);
-#ifdef FUZZ_SEVERAL_FAULTS /* of two decoders: which of them meets its own first is a matter of the cuts */
+/* of two decoders: which of them meets its own first is a matter of the cuts */
+#ifdef FUZZ_SEVERAL_FAULTS
     fuzz_need((one.fault == DECODE_FINE) == (two.fault == DECODE_FINE));
 #else
     fuzz_need(one.fault == two.fault);

@@ -1,5 +1,6 @@
-/* The digests that a response names: whatever stands there, what is taken for a digest has an algorithm's length, and
- * the same header read twice as two lines says what its last line says. The first byte chooses the header. */
+/* The digests that a response names: whatever stands there, what is taken for a digest has an
+ * algorithm's length, and the same header read twice as two lines says what its last line says. The
+ * first byte chooses the header. */
 #include "attempt/checksum.h"
 
 #include <stdint.h>

@@ -1,6 +1,7 @@
-/* The ways that entities come into a document. The input is what stands in a DTD's internal subset and, behind the
- * first NUL, in the document's element, under a DTD that is outside. Then the same text through what mends feeds, in
- * pieces: they must make no difference, and what is mended must need no mending. */
+/* The ways that entities come into a document. The input is what stands in a DTD's internal subset
+ * and, behind the first NUL, in the document's element, under a DTD that is outside. Then the same
+ * text through what mends feeds, in pieces: they must make no difference, and what is mended must
+ * need no mending. */
 #define FUZZ_OTHER_WORDS
 #include "fuzz_parse.h"
 

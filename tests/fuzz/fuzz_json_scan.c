@@ -1,5 +1,5 @@
-/* The scanner against yajl: both must take the same texts for JSON; and what it tells of must not depend on how
- * the text comes. The input's first byte is the size of the pieces. */
+/* The scanner against yajl: both must take the same texts for JSON; and what it tells of must not
+ * depend on how the text comes. The input's first byte is the size of the pieces. */
 #include "base/utf8.h"
 #include "parse/json_scan.h"
 
@@ -58,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t len = size - 1;
     uint64_t sum = scan_all(text, len, len, data[0] % 4, &good);
     require(scan_all(text, len, 1 + data[0] % 17, data[0] % 4, &same) == sum && good == same);
-    /* yajl looks at UTF-8 too, and not as strictly as base/utf8.h; and it takes \v and \f for white space. */
+    /* yajl looks at UTF-8 too, and not as strictly as base/utf8.h; and it takes \v and \f for white
+     * space. */
     if (len < 1000 && utf8_valid(text, len) == len && !memchr(text, '\v', len) &&
         !memchr(text, '\f', len))
         require(good == yajl_takes(data + 1, len));

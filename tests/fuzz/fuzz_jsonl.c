@@ -1,5 +1,5 @@
-/* The framing of lines: however the input is cut into reads, the same lines come out, and memory stays
- * bounded. The input's first byte is the longest line, the second the size of the reads. */
+/* The framing of lines: however the input is cut into reads, the same lines come out, and memory
+ * stays bounded. The input's first byte is the longest line, the second the size of the reads. */
 #include "base/jsonl.h"
 
 #include <errno.h>

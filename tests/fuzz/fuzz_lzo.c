@@ -1,5 +1,5 @@
-/* A block of LZO: whatever it is, nothing outside of either buffer is touched. The first two bytes say how many bytes it is to
- * become. */
+/* A block of LZO: whatever it is, nothing outside of either buffer is touched. The first two bytes
+ * say how many bytes it is to become. */
 #include "parse/lzo.h"
 
 #include <stdint.h>

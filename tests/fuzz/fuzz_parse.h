@@ -1,8 +1,9 @@
-/* A built-in parser over an input, by parse_task_run over a body's pipe; no thread, so that a run is the same
- * each time. The input's first byte chooses the options, its second how the rest is cut into reads.
+/* A built-in parser over an input, by parse_task_run over a body's pipe; no thread, so that a run
+ * is the same each time. The input's first byte chooses the options, its second how the rest is cut
+ * into reads.
  *
- * What must hold: every record is one JSON value on one line; how the input was cut changes nothing; and
- * after an abort the run has failed, with the beginning of the same records. */
+ * What must hold: every record is one JSON value on one line; how the input was cut changes
+ * nothing; and after an abort the run has failed, with the beginning of the same records. */
 #ifndef TESTS_FUZZ_FUZZ_PARSE_H
 #define TESTS_FUZZ_FUZZ_PARSE_H
 
@@ -57,7 +58,8 @@ static inline void fuzz_done(struct parse_task *task)
     (void)task;
 }
 
-/* Puts all of it into the pipe: packets, each of which is one read. Returns how many bytes had room. */
+/* Puts all of it into the pipe: packets, each of which is one read. Returns how many bytes had
+ * room. */
 static inline size_t fuzz_fill(int fd, const char *data, size_t len, size_t chunk)
 {
     size_t at = 0;

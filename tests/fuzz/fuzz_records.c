@@ -1,6 +1,6 @@
-/* What comes from a process: lines of text, lines of JSON, or a plug-in's emits, which may hold anything. The first
- * byte chooses which and the longest record, the second the size of the reads. However it is cut, the same records
- * come out, each within the limit, and memory stays bounded. */
+/* What comes from a process: lines of text, lines of JSON, or a plug-in's emits, which may hold
+ * anything. The first byte chooses which and the longest record, the second the size of the reads.
+ * However it is cut, the same records come out, each within the limit, and memory stays bounded. */
 #include "fuzz_parse.h"
 #include "parse/process_records.h"
 

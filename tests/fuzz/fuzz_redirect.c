@@ -1,6 +1,6 @@
-/* A response's Location, each line one of them: what it leads to is a URL of ASCII without a fragment, and the same when
- * it is resolved again; a secret that was taken out of it is not in it as that parameter; and a host that the job layer
- * takes is the one that libcurl means. */
+/* A response's Location, each line one of them: what it leads to is a URL of ASCII without a
+ * fragment, and the same when it is resolved again; a secret that was taken out of it is not in it
+ * as that parameter; and a host that the job layer takes is the one that libcurl means. */
 #include "base/utf8.h"
 #include "fetch/location.h"
 #include "attempt/redirect.h"

@@ -1,5 +1,6 @@
-/* The evidence of two answers, a field a line, an empty line between them: whatever they say, the second is taken for
- * the rest of the first only if it begins where it was asked to, and no field of both differs. */
+/* The evidence of two answers, a field a line, an empty line between them: whatever they say, the
+ * second is taken for the rest of the first only if it begins where it was asked to, and no field
+ * of both differs. */
 #include "attempt/resume.h"
 
 #include <stdint.h>

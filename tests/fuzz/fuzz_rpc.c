@@ -1,5 +1,5 @@
-/* Text of a client through the conversation, with jobs that answer in an odd order: lines are split at
- * newlines, and after each some calls come back. What leaves must be whole JSON lines. */
+/* Text of a client through the conversation, with jobs that answer in an odd order: lines are split
+ * at newlines, and after each some calls come back. What leaves must be whole JSON lines. */
 #include "control/rpc.h"
 
 #include "../unit/control/fake_api.h"

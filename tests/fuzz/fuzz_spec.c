@@ -1,5 +1,5 @@
-/* A job's JSON: any object is taken or refused with a sentence; what is taken is safe to send and to show, and
- * what the store keeps of it is read again. The input is also tried as a URL. */
+/* A job's JSON: any object is taken or refused with a sentence; what is taken is safe to send and
+ * to show, and what the store keeps of it is read again. The input is also tried as a URL. */
 #include "base/utf8.h"
 #include "base/config_ini.h"
 #include "base/config_tree.h"

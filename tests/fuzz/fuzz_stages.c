@@ -1,5 +1,5 @@
-/* Command lines: split into words, or refused with a sentence; and what was split is split the same again once it is
- * quoted. */
+/* Command lines: split into words, or refused with a sentence; and what was split is split the same
+ * again once it is quoted. */
 #include "base/utf8.h"
 #include "flow/pipeline.h"
 #include "flow/pipeline_split.h"

@@ -1,7 +1,9 @@
-/* The transcoder. The first byte chooses the charset and how it is told, the second how the rest is cut into reads.
+/* The transcoder. The first byte chooses the charset and how it is told, the second how the rest is
+ * cut into reads.
  *
- * What must hold: what comes out is UTF-8; how the input was cut changes nothing, not even the fault and its place; with
- * `replace` nothing is a fault but a charset that nobody knows; and UTF-8 that is well-formed comes out as it is. */
+ * What must hold: what comes out is UTF-8; how the input was cut changes nothing, not even the
+ * fault and its place; with `replace` nothing is a fault but a charset that nobody knows; and UTF-8
+ * that is well-formed comes out as it is. */
 #include "base/buf.h"
 #include "base/utf8.h"
 #include "flow/transcode.h"

@@ -1,6 +1,7 @@
-/* Memory that runs out: allocation 1, 2, 3 … fails, each in a run of its own, until a run makes fewer. For one
- * source file of a test program, whose malloc and its like these are then, for libraries as well. The sanitizers
- * have allocators of their own, so these tests run in the plain build; `exhaust_possible` is false elsewhere. */
+/* Memory that runs out: allocation 1, 2, 3 … fails, each in a run of its own, until a run makes
+ * fewer. For one source file of a test program, whose malloc and its like these are then, for
+ * libraries as well. The sanitizers have allocators of their own, so these tests run in the plain
+ * build; `exhaust_possible` is false elsewhere. */
 #ifndef TESTS_SUPPORT_EXHAUST_H
 #define TESTS_SUPPORT_EXHAUST_H
 

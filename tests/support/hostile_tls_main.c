@@ -1,12 +1,13 @@
-/* A TLS server that does what TLS permits and no server does: after the head of an answer it sends messages of the
- * handshake without end. One process for each connection; the port is told on standard output.
+/* A TLS server that does what TLS permits and no server does: after the head of an answer it sends
+ * messages of the handshake without end. One process for each connection; the port is told on
+ * standard output.
  *
  *   test-hostile_tls CERT KEY MODE [DRIBBLE]
  *
- * MODE: key-updates, key-updates-asked (each wants one back), tickets, hello-requests (TLS 1.2: each asks for a new
- * handshake), huge-group (TLS 1.2, a Diffie-Hellman group of 10,000 bits), cut (no messages: a body without a length
- * that ends without close_notify), few (a hundred updates, and a whole body). With DRIBBLE, after every so many messages comes
- * a byte of the body. */
+ * MODE: key-updates, key-updates-asked (each wants one back), tickets, hello-requests (TLS 1.2:
+ * each asks for a new handshake), huge-group (TLS 1.2, a Diffie-Hellman group of 10,000 bits), cut
+ * (no messages: a body without a length that ends without close_notify), few (a hundred updates,
+ * and a whole body). With DRIBBLE, after every so many messages comes a byte of the body. */
 #include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/param_build.h>

@@ -95,7 +95,8 @@ void conn_event(struct conn *conn, uint32_t events);
 void conn_woken(struct conn *conn);
 /* Goes on as far as it can. */
 void conn_run(struct conn *conn);
-/* An idle one says something that nobody has asked for: "answer", "408" or "end". May free it later, not now. */
+/* An idle one says something that nobody has asked for: "answer", "408" or "end". May free it
+ * later, not now. */
 void conn_unasked(struct conn *conn, const char *what);
 
 #endif

@@ -40,8 +40,8 @@ struct request {
 int request_parse(struct request *request, const char *head, size_t len, struct error *err);
 void request_deinit(struct request *request);
 
-/* The value, or NULL. Several of a name: the i-th of those that hold from the same request on, the latest that has
- * come. */
+/* The value, or NULL. Several of a name: the i-th of those that hold from the same request on, the
+ * latest that has come. */
 const char *request_param(const struct request *request, const char *name);
 const char *request_param_at(const struct request *request, const char *name, size_t i);
 /* The number, size or flag, or `standard` if it is absent. */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- what has a name ------------------------------------------------------ */
+/* --- what has a name -------------------------------------------------------------------------- */
 
 static struct named *find_named(struct named *list, const char *name)
 {
@@ -85,7 +85,7 @@ bool origin_is_released(struct origin *origin, const char *name)
     return known;
 }
 
-/* --- counters ------------------------------------------------------------- */
+/* --- counters --------------------------------------------------------------------------------- */
 
 static struct counter **bucket(struct origin *origin, const char *key)
 {
@@ -164,7 +164,7 @@ static int put_stats(struct origin *origin, struct buf *ret)
     return r;
 }
 
-/* --- the special paths ---------------------------------------------------- */
+/* --- the special paths ------------------------------------------------------------------------ */
 
 static int put_data(struct origin *origin, const char *name, struct buf *ret)
 {
@@ -175,8 +175,8 @@ static int put_data(struct origin *origin, const char *name, struct buf *ret)
     return r;
 }
 
-/* Sends a whole answer to nothing, or an end, on every connection that waits for a request. It is in the clients'
- * kernels before this returns. */
+/* Sends a whole answer to nothing, or an end, on every connection that waits for a request. It is
+ * in the clients' kernels before this returns. */
 static int put_unasked(struct origin *origin, const char *what, struct buf *ret)
 {
     unsigned count = 0;
@@ -234,7 +234,7 @@ int origin_expected(const char *path, struct buf *ret_body)
     return r;
 }
 
-/* --- the end -------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void free_counters(struct origin *origin)
 {

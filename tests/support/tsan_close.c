@@ -1,7 +1,7 @@
-/* In every program of the thread sanitizer's build, and in no other. libuv closes its descriptors by syscall(), as close()
- * is a point where a thread can be cancelled. The sanitizer knows close() and not syscall(), so it takes the next
- * descriptor of that number, of any thread's, for the same one, and what was done with both for a race. Here such a call
- * becomes one that it sees. */
+/* In every program of the thread sanitizer's build, and in no other. libuv closes its descriptors
+ * by syscall(), as close() is a point where a thread can be cancelled. The sanitizer knows close()
+ * and not syscall(), so it takes the next descriptor of that number, of any thread's, for the same
+ * one, and what was done with both for a race. Here such a call becomes one that it sees. */
 #include <dlfcn.h>
 #include <stdarg.h>
 #include <sys/syscall.h>

@@ -1,20 +1,22 @@
-/* archive: the members of a tar, cpio or zip file, each read by another parser, as they come by; nothing touches
- * the disk. A record is {"member":"dir/a.csv","data":…}, data being the inner parser's record; and "escaped":true, if
- * the name is no text (parse/member_name.h).
+/* archive: the members of a tar, cpio or zip file, each read by another parser, as they come by;
+ * nothing touches the disk. A record is {"member":"dir/a.csv","data":…}, data being the inner
+ * parser's record; and "escaped":true, if the name is no text (parse/member_name.h).
  *
- * `parser` says which parser, `member` which members by a pattern (fnmatch(3); * goes over slashes too,
- * @(*.csv|*.tsv) is either). The inner parser's options have its name in front: csv_delimiter. Only files that
- * have content of their own are read: no directories, links, devices, which are passed over and counted. A member that
- * is compressed itself (a.csv.gz) is decoded, unless decode=none.
+ * `parser` says which parser, `member` which members by a pattern (fnmatch(3); * goes over slashes
+ * too, @(*.csv|*.tsv) is either). The inner parser's options have its name in front: csv_delimiter.
+ * Only files that have content of their own are read: no directories, links, devices, which are
+ * passed over and counted. A member that is compressed itself (a.csv.gz) is decoded, unless
+ * decode=none.
  *
- * A .tar.gz and the like is decoded before (the job's `decode`); .lz4, .lzma, .lzo and .Z here. Tar files may follow one
- * another. Whatever ends without its format's end is cut: a tar's two blocks of zeros, a cpio's trailer, a zip's directory.
+ * A .tar.gz and the like is decoded before (the job's `decode`); .lz4, .lzma, .lzo and .Z here. Tar
+ * files may follow one another. Whatever ends without its format's end is cut: a tar's two blocks
+ * of zeros, a cpio's trailer, a zip's directory.
  *
- * A zip is read as it comes, and its directory, which decides what is in it, comes last: what it says otherwise than the
- * members' own headers fails the job then. It alone tells links from files; so a small member that could be the target
- * of a link (HELD_SIZE bytes at most, and on one line) waits for the directory, as long as there is room to keep
- * it, and its records come last. Of the ways to compress only deflate, bzip2 and zstd are taken, whose memory is
- * bounded. */
+ * A zip is read as it comes, and its directory, which decides what is in it, comes last: what it
+ * says otherwise than the members' own headers fails the job then. It alone tells links from files;
+ * so a small member that could be the target of a link (HELD_SIZE bytes at most, and on one line)
+ * waits for the directory, as long as there is room to keep it, and its records come last. Of the
+ * ways to compress only deflate, bzip2 and zstd are taken, whose memory is bounded. */
 #include "parse/registry.h"
 
 #include "base/error.h"
@@ -39,8 +41,8 @@
 #include <string.h>
 #include <zlib.h>
 
-/* Bytes of the body from the end of a member's data to the next member's. libarchive keeps as much of a header as
- * the header says it has, which may be gigabytes. */
+/* Bytes of the body from the end of a member's data to the next member's. libarchive keeps as much
+ * of a header as the header says it has, which may be gigabytes. */
 #define MAX_HEADER ((uint64_t)4 << 20)
 
 /* Two blocks of zeros end a tar. */
@@ -81,7 +83,7 @@ struct reader {
     bool held_run; /* its members' turn has come: `start` has all of each */
 };
 
-/* --- options ------------------------------------------------------------------------------------ */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static void read_settings(struct options *o, void *ret_settings)
 {
@@ -112,7 +114,7 @@ static int check(const char *(*get)(void *arg, const char *name), void *arg, cha
     return options_check(get, arg, message, size, check_settings, &s);
 }
 
-/* --- failing ------------------------------------------------------------------------------------ */
+/* --- failing ---------------------------------------------------------------------------------- */
 
 static int fail(struct reader *r, enum error_kind kind, const char *why)
 {
@@ -154,7 +156,7 @@ static int fail_member(struct reader *r, enum error_kind kind, const char *what)
     return fail(r, kind, why.text);
 }
 
-/* --- a member's bytes ------------------------------------------------------------------------------ */
+/* --- a member's bytes ------------------------------------------------------------------------- */
 
 static la_ssize_t read_body(struct archive *archive, void *arg, const void **ret_data)
 {
@@ -188,8 +190,8 @@ static int check_most(struct reader *r, uint64_t bytes)
     return fail(r, KIND_LIMIT_EXCEEDED, why.text);
 }
 
-/* What the job allows its decoding it allows archives too: a tar may say of a few bytes that they are the only ones of
- * a hundred gigabytes of zeros. */
+/* What the job allows its decoding it allows archives too: a tar may say of a few bytes that they
+ * are the only ones of a hundred gigabytes of zeros. */
 static int check_bytes(struct reader *r, uint64_t bytes)
 {
     const struct decode_plan *plan = &r->task->decode;
@@ -256,9 +258,9 @@ static int run_member(struct reader *r, const char *name, const char *head)
     return member_run(&member);
 }
 
-/* --- members of a zip that may be links ------------------------------------------------------------- */
+/* --- members of a zip that may be links ------------------------------------------------------- */
 
-/* 1: the member's first bytes, which may be all, are in `start`, and it may be a link; 0: it is none. */
+/* 1: the member's first bytes, perhaps all, are in `start`, and it may be a link; 0: it is none. */
 static int may_be_link(struct reader *r)
 {
     if (!r->start && !(r->start = malloc(HELD_SIZE + 1)))
@@ -303,7 +305,7 @@ static int take_held(struct reader *r)
     return result;
 }
 
-/* --- members ------------------------------------------------------------------------------------- */
+/* --- members ---------------------------------------------------------------------------------- */
 
 static int put_names(struct reader *r, const char *name, size_t len, bool said)
 {
@@ -331,8 +333,7 @@ static int take_name(struct reader *r, int status)
     return result;
 }
 
-/* Of a zip the header itself is looked at: libarchive tells too little of it. It ends where the member's data
- * begins. */
+/* A zip's header itself is looked at: libarchive tells too little of it. The data is behind it. */
 static int take_zip_entry(struct reader *r)
 {
     uint64_t end = (uint64_t)archive_filter_bytes(r->safe.archive, 0);
@@ -359,7 +360,7 @@ static int format_of(const struct reader *r)
     return archive_format(r->safe.archive) & ARCHIVE_FORMAT_BASE_MASK;
 }
 
-/* Is it a file with content of its own? A cpio has the content of a file that has several names under the last of them. */
+/* Is it a file with content of its own? A cpio has it under the last of a file's names. */
 static bool is_plain(const struct reader *r, struct archive_entry *entry)
 {
     if (archive_entry_filetype(entry) != AE_IFREG)
@@ -438,7 +439,7 @@ static int take_member(struct reader *r, struct archive_entry *entry, int status
     return result;
 }
 
-/* --- the archive's end ---------------------------------------------------------------------------- */
+/* --- the archive's end ------------------------------------------------------------------------ */
 
 static int fail_cut(struct reader *r, const char *what)
 {
@@ -460,7 +461,8 @@ static int end_zip(struct reader *r, uint64_t from)
     return result < 0 ? result : take_held(r);
 }
 
-/* Where the last member of a tar has ended, and where libarchive saw a cpio's end, nothing but zeros may follow. */
+/* Where the last member of a tar has ended, and where libarchive saw a cpio's end, nothing but
+ * zeros may follow. */
 static int end_tape(struct reader *r)
 {
     struct archive_input *in = &r->input;
@@ -478,7 +480,7 @@ static int end_tape(struct reader *r)
     return 0;
 }
 
-/* --- the archive ---------------------------------------------------------------------------------- */
+/* --- the archive ------------------------------------------------------------------------------ */
 
 static int next_header(struct reader *r)
 {

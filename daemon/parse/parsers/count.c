@@ -1,12 +1,13 @@
 /* count: bytes, lines and words: one record.
  *
- * A line is a newline. A word is what stands between white space (space, \t \n \v \f \r), if
- * at least one of its bytes is a printable ASCII character; so words do not depend on a locale, nor on
- * whether the body is UTF-8 at all. `LC_ALL=C wc -w` of coreutils 9.1 counts the same; that of 9.7 counts words
- * without such a character as well, and takes the byte 0xa0, which UTF-8 uses, for white space.
+ * A line is a newline. A word is what stands between white space (space, \t \n \v \f \r), if at
+ * least one of its bytes is a printable ASCII character; so words do not depend on a locale, nor on
+ * whether the body is UTF-8 at all. `LC_ALL=C wc -w` of coreutils 9.1 counts the same; that of 9.7
+ * counts words without such a character as well, and takes the byte 0xa0, which UTF-8 uses, for
+ * white space.
  *
- * This parser is the measure of how fast a body can be carried, so it looks at 64 bytes at once: a bit for
- * each byte that is white space, printable, a newline. */
+ * This parser is the measure of how fast a body can be carried, so it looks at 64 bytes at once: a
+ * bit for each byte that is white space, printable, a newline. */
 #include "parse/registry.h"
 
 #include "parse/block.h"

@@ -1,24 +1,26 @@
 /* csv: a record for each row; RFC 4180, and what real files do.
  *
- * Why not libcsv: it drops the spaces around fields or none of those in quotes, keeps swallowing after
- * `"a"b`, cannot do without a quote character, knows no lines, and looks at each byte through several
- * branches. Rows here are those of python's csv module (its excel dialect), which the tests compare:
+ * Why not libcsv: it drops the spaces around fields or none of those in quotes, keeps swallowing
+ * after `"a"b`, cannot do without a quote character, knows no lines, and looks at each byte through
+ * several branches. Rows here are those of python's csv module (its excel dialect), which the tests
+ * compare:
  *
- *   - a quote opens a quoted field at the field's start only; in it, two quotes are one, and delimiters and
- *     newlines are text. What follows a closing quote up to the delimiter is added to the field, and counted
- *     (`repaired` in the verdict); quotes=strict refuses it, and quotes in a field that does not begin with one.
+ *   - a quote opens a quoted field at the field's start only; in it, two quotes are one, and
+ *     delimiters and newlines are text. What follows a closing quote up to the delimiter is added
+ *     to the field, and counted (`repaired` in the verdict); quotes=strict refuses it, and quotes
+ *     in a field that does not begin with one.
  *   - LF, CRLF or CR end a row; rows without any byte are passed over.
- *   - comment=# passes over lines that begin with it, where a row could; skip_lines=N over the first N lines,
- *     whatever is in them.
+ *   - comment=# passes over lines that begin with it, where a row could; skip_lines=N over the
+ *     first N lines, whatever is in them.
  *   - an end of the body inside quotes is an error with the line where the quotes were opened.
  *
- * header=yes: the first row names the members of the objects that follow; a name that came before gets _2, _3
- * … A row that is short lacks its last members; the fields of one that is long beyond the header are an
- * array, "_extra". header=no: every row is an array. ragged=fail refuses both (without a header, a row
- * of another length than the first). All values are strings.
+ * header=yes: the first row names the members of the objects that follow; a name that came before
+ * gets _2, _3 … A row that is short lacks its last members; the fields of one that is long beyond
+ * the header are an array, "_extra". header=no: every row is an array. ragged=fail refuses both
+ * (without a header, a row of another length than the first). All values are strings.
  *
- * A row's JSON is written as its fields end, most of them straight from stdio's buffer; what a block's
- * end cuts in two waits in `part`. */
+ * A row's JSON is written as its fields end, most of them straight from stdio's buffer; what a
+ * block's end cuts in two waits in `part`. */
 #include "parse/registry.h"
 
 #include "base/error.h"
@@ -72,7 +74,7 @@ struct csv {
     size_t first_fields; /* without a header: of the first row; 0: none yet */
 };
 
-/* --- options ------------------------------------------------------------------------------------ */
+/* --- options ---------------------------------------------------------------------------------- */
 
 /* One byte, or -1 after a fault. */
 static int read_byte(struct options *o, const char *name, bool none_ok)
@@ -125,7 +127,7 @@ static int check(const char *(*get)(void *arg, const char *name), void *arg, cha
     return options_check(get, arg, message, size, read_settings, &s);
 }
 
-/* --- failing ------------------------------------------------------------------------------------ */
+/* --- failing ---------------------------------------------------------------------------------- */
 
 static int fail_row(struct csv *c, enum error_kind kind, const struct error *why)
 {
@@ -146,10 +148,10 @@ static int fail_memory(struct csv *c)
     return -ENOMEM;
 }
 
-/* --- fields and rows ---------------------------------------------------------------------------- */
+/* --- fields and rows -------------------------------------------------------------------------- */
 
-/* What stands before a field: a comma or the row's bracket, and in an object the name; fields beyond the
- * header share one. */
+/* What stands before a field: a comma or the row's bracket, and in an object the name; fields
+ * beyond the header share one. */
 static void put_separator(struct csv *c)
 {
     size_t i = c->fields;
@@ -239,7 +241,7 @@ static int end_row(struct csv *c)
     return r;
 }
 
-/* --- bytes -------------------------------------------------------------------------------------- */
+/* --- bytes ------------------------------------------------------------------------------------ */
 
 static void set_stops(struct csv *c)
 {

@@ -1,20 +1,22 @@
-/* feed: a record for each entry of an RSS (0.9x, 1.0, 2.0), Atom (1.0, 0.3), CDF or JSON Feed (1.0, 1.1), in the order of
- * the feed: parse/feed_entry.h says what is in it.
+/* feed: a record for each entry of an RSS (0.9x, 1.0, 2.0), Atom (1.0, 0.3), CDF or JSON Feed (1.0,
+ * 1.1), in the order of the feed: parse/feed_entry.h says what is in it.
  *
- * Of an entry without an id the link is the id. Dates are RFC 3339 in UTC; one that cannot be read stands as it was in
- * published_text or updated_text. Several authors are joined by ", ". Texts say what they are in title_type,
- * summary_type and content_type: `text`, `html`, `xhtml`, or the media type that Atom gives. RSS's titles are text,
- * its descriptions html. Where there is markup that is not escaped the text is markup, with its escapes, and its type is
- * xhtml, or Atom's media type of XML. base64 that is text is read, other stays and says so. Links are not resolved
- * against a base. `feed` has the feed's own title and link, as far as they stand before the entry.
+ * Of an entry without an id the link is the id. Dates are RFC 3339 in UTC; one that cannot be read
+ * stands as it was in published_text or updated_text. Several authors are joined by ", ". Texts say
+ * what they are in title_type, summary_type and content_type: `text`, `html`, `xhtml`, or the media
+ * type that Atom gives. RSS's titles are text, its descriptions html. Where there is markup that is
+ * not escaped the text is markup, with its escapes, and its type is xhtml, or Atom's media type of
+ * XML. base64 that is text is read, other stays and says so. Links are not resolved against a base.
+ * `feed` has the feed's own title and link, as far as they stand before the entry.
  *
- * Known are Dublin Core, content:encoded, Atom's elements in RSS, and of itunes, media and podcast what listeners
- * need; other extensions are passed over. RSS is RSS in any namespace that its root has, and an element without a prefix
- * is the format's in a namespace that nobody knows, unless another is in its place. An <item> or <entry> is one of either
- * format, however deep it stands.
+ * Known are Dublin Core, content:encoded, Atom's elements in RSS, and of itunes, media and podcast
+ * what listeners need; other extensions are passed over. RSS is RSS in any namespace that its root
+ * has, and an element without a prefix is the format's in a namespace that nobody knows, unless
+ * another is in its place. An <item> or <entry> is one of either format, however deep it stands.
  *
- * What feeds do to XML is mended and counted as `repaired` (parse/feed_mend.h, prefixes that are not declared, and
- * elements that are still open at the document's end), unless strict=yes. HTML's names of characters are known. */
+ * What feeds do to XML is mended and counted as `repaired` (parse/feed_mend.h, prefixes that are
+ * not declared, and elements that are still open at the document's end), unless strict=yes. HTML's
+ * names of characters are known. */
 #include "parse/registry.h"
 
 #include "base/error.h"
@@ -64,7 +66,7 @@ struct feed {
     bool base64;
 };
 
-/* --- options ------------------------------------------------------------------------------------ */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static void read_settings(struct options *o, void *ret_settings)
 {
@@ -81,7 +83,7 @@ static int check(const char *(*get)(void *arg, const char *name), void *arg, cha
     return options_check(get, arg, message, size, read_settings, &s);
 }
 
-/* --- failing -------------------------------------------------------------------------------------- */
+/* --- failing ---------------------------------------------------------------------------------- */
 
 static void fail_memory(struct feed *f)
 {
@@ -102,7 +104,7 @@ static void check_size(struct feed *f)
     }
 }
 
-/* --- a field --------------------------------------------------------------------------------------- */
+/* --- a field ---------------------------------------------------------------------------------- */
 
 static void keep(struct feed *f, int field, const char *text, size_t len, const char *type)
 {
@@ -302,7 +304,7 @@ static void end_within(struct feed *f, const char *name)
         feed_markup_end(&f->text, name, XML_GetCurrentByteCount(f->xml.expat) == 0, f->qualified);
 }
 
-/* --- an entry ------------------------------------------------------------------------------------- */
+/* --- an entry --------------------------------------------------------------------------------- */
 
 /* What was open of the feed itself ends here: an entry is one wherever it stands. */
 static void begin_entry(struct feed *f, const char *name, const char **pairs)
@@ -339,8 +341,7 @@ static void end_entry(struct feed *f)
         xml_state_stop(&f->xml);
 }
 
-/* Anywhere in the feed, but not within another; with a prefix if that is RSS's or Atom's, and in any namespace without
- * one. */
+/* Anywhere in the feed but in another; with RSS's or Atom's prefix, or with none. */
 static bool is_entry(struct feed *f, const char *name)
 {
     const char *local = feed_names_local(name);
@@ -355,7 +356,7 @@ static bool is_entry(struct feed *f, const char *name)
     return entry;
 }
 
-/* --- handlers ------------------------------------------------------------------------------------- */
+/* --- handlers --------------------------------------------------------------------------------- */
 
 static void begin_root(struct feed *f, const char *name, const char **pairs)
 {
@@ -472,7 +473,7 @@ static void on_skipped(void *arg, const char *name)
     f->mend.repaired++;
 }
 
-/* --- the body ------------------------------------------------------------------------------------- */
+/* --- the body --------------------------------------------------------------------------------- */
 
 static int take_xml(struct feed *f, const char *data, size_t len, bool last)
 {
@@ -484,7 +485,7 @@ static int take_xml(struct feed *f, const char *data, size_t len, bool last)
     return len > 0 ? xml_run_take(&f->xml, data, len) : 0;
 }
 
-/* A text that is still open at the document's end is cut, and so is an entry of which nothing has come. */
+/* A text that is open at the document's end is cut, and so is an entry without anything. */
 static bool is_cut(const struct feed *f)
 {
     bool failed;

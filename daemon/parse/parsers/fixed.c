@@ -1,12 +1,14 @@
 /* fixed: a record for each line whose columns are told apart by their widths: {"name":"…",…}.
  *
- * `columns` names them: id:5 name:20 -:3 rest:*, with spaces or commas between. A width is a number of characters (not
- * bytes); a column called - is passed over; the last one may have * for whatever is left of the line.
+ * `columns` names them: id:5 name:20 -:3 rest:*, with spaces or commas between. A width is a number
+ * of characters (not bytes); a column called - is passed over; the last one may have * for whatever
+ * is left of the line.
  *
- * All values are strings, without the blanks around them (trim=no keeps these). A line that ends early lacks the
- * columns of which nothing came, and what is behind the last column is "_extra", if it is more than blanks;
- * ragged=fail refuses lines of another length. Lines without any character are passed over, as are the first
- * skip_lines ones, and with comment=# those that begin with it. */
+ * All values are strings, without the blanks around them (trim=no keeps these). A line that ends
+ * early lacks the columns of which nothing came, and what is behind the last column is "_extra", if
+ * it is more than blanks; ragged=fail refuses lines of another length. Lines without any character
+ * are passed over, as are the first skip_lines ones, and with comment=# those that begin with
+ * it. */
 #include "parse/registry.h"
 
 #include "base/json_string.h"
@@ -47,7 +49,7 @@ struct fixed {
     struct buf row;
 };
 
-/* --- options ------------------------------------------------------------------------------------ */
+/* --- options ---------------------------------------------------------------------------------- */
 
 /* The digits of p up to end, or *. 0: neither. */
 static size_t read_width(const char *p, const char *end)
@@ -136,7 +138,7 @@ static int check(const char *(*get)(void *arg, const char *name), void *arg, cha
     return r;
 }
 
-/* --- a line ------------------------------------------------------------------------------------- */
+/* --- a line ----------------------------------------------------------------------------------- */
 
 /* Behind `width` characters, or at the end. The text is well-formed. */
 static const char *skip_characters(const char *p, const char *end, size_t width)

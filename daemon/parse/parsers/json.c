@@ -1,16 +1,17 @@
-/* json: a record for each element of an array, cut out of a document of any length; the element's own text is the
- * record.
+/* json: a record for each element of an array, cut out of a document of any length; the element's
+ * own text is the record.
  *
- * `pointer` (RFC 6901) says where the array is; without it it is the document itself. `each` says what a record
- * is: `element`, of an array; `member`, of an object, as {"name":…,"value":…} (and an element of an array);
- * `value`, the value there as it is. What is there and is not of that kind is an error: {"error":"rate limited"} is
- * no list of one. Several documents may follow one another, with white space or RS (RFC 7464) between them; nothing
- * at all is an error, and so is a pointer that leads nowhere in all of them, or on whose way an object has the same
- * name twice: which of the two is meant nobody can tell.
+ * `pointer` (RFC 6901) says where the array is; without it it is the document itself. `each` says
+ * what a record is: `element`, of an array; `member`, of an object, as {"name":…,"value":…} (and an
+ * element of an array); `value`, the value there as it is. What is there and is not of that kind is
+ * an error: {"error":"rate limited"} is no list of one. Several documents may follow one another,
+ * with white space or RS (RFC 7464) between them; nothing at all is an error, and so is a pointer
+ * that leads nowhere in all of them, or on whose way an object has the same name twice: which of
+ * the two is meant nobody can tell.
  *
- * Nothing is re-encoded: a number keeps its digits, an object its order and its duplicates; newlines and what
- * indents the lines are taken out. Only the element at hand is held in memory, and one that is cut by a block's
- * end is copied. What is not wanted is checked all the same. */
+ * Nothing is re-encoded: a number keeps its digits, an object its order and its duplicates;
+ * newlines and what indents the lines are taken out. Only the element at hand is held in memory,
+ * and one that is cut by a block's end is copied. What is not wanted is checked all the same. */
 #include "parse/registry.h"
 
 #include "base/error.h"
@@ -35,15 +36,15 @@ struct settings {
     size_t max_record, max_depth;
 };
 
-/* The scan tells of values and names down to those directly in the innermost container of the path; what is
- * within them passes unseen. */
+/* The scan tells of values and names down to those directly in the innermost container of the path;
+ * what is within them passes unseen. */
 struct doc {
     struct settings set;
     struct penstock_run *run;
     struct json_scan scan;
     unsigned path; /* open containers, from the top, that the pointer goes through (or ends in) */
-    bool
-        in_target; /* the innermost of them is what the pointer ends in, and its elements are records */
+    /* the innermost of them is what the pointer ends in, and its elements are records */
+    bool in_target;
     bool next_wanted; /* a member's name has come that the pointer goes to */
     bool found;
     /* The text that is being cut out: a record's or a name's. */
@@ -60,7 +61,7 @@ struct doc {
     struct block block;
 };
 
-/* --- options ------------------------------------------------------------------------------------ */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static void read_settings(struct options *o, void *ret_settings)
 {
@@ -86,7 +87,7 @@ static int check(const char *(*get)(void *arg, const char *name), void *arg, cha
     return r;
 }
 
-/* --- failing ------------------------------------------------------------------------------------ */
+/* --- failing ---------------------------------------------------------------------------------- */
 
 /* The line at `at` in the block, which comes no earlier than those asked for before. */
 static uint64_t line_at(struct doc *d, size_t at)
@@ -146,7 +147,7 @@ static int fail_depth(struct doc *d, size_t at)
     return fail_at(d, at, KIND_LIMIT_EXCEEDED, why.text);
 }
 
-/* --- cutting out -------------------------------------------------------------------------------- */
+/* --- cutting out ------------------------------------------------------------------------------ */
 
 static void begin_cut(struct doc *d, size_t at, bool naming)
 {
@@ -214,7 +215,7 @@ static int end_record(struct doc *d, size_t to)
     return d->in_target && d->name.len > 0 ? emit_member(d, text, len) : emit(d, text, len);
 }
 
-/* --- the way through the document ------------------------------------------------------------------ */
+/* --- the way through the document ------------------------------------------------------------- */
 
 static void set_path(struct doc *d, unsigned depth)
 {
@@ -282,7 +283,8 @@ static bool wanted(struct doc *d, unsigned depth)
     return json_pointer_is_element(&d->set.pointer, depth - 1);
 }
 
-/* A value whose first byte is at `at`. Only those directly in the innermost container of the path are told. */
+/* A value whose first byte is at `at`. Only those directly in the innermost container of the path
+ * are told. */
 static int begin_value(struct doc *d, size_t at)
 {
     char first = d->block.data[at];
@@ -354,7 +356,7 @@ static int take_event(struct doc *d, enum json_event event, size_t at)
     return 0;
 }
 
-/* --- the body ------------------------------------------------------------------------------------ */
+/* --- the body --------------------------------------------------------------------------------- */
 
 static int take_block(struct doc *d)
 {

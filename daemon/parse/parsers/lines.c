@@ -1,11 +1,11 @@
 /* lines: a record for each line of text, {"line":N,"text":"…"}.
  *
- * `match` keeps only the lines that a regular expression matches somewhere, `exclude` those that one does not
- * (PCRE2's syntax: (?i) goes without case). Named groups of `match` come along: with (?<user>\w+) a record is
- * {"line":N,"text":"…","groups":{"user":"…"}}.
+ * `match` keeps only the lines that a regular expression matches somewhere, `exclude` those that
+ * one does not (PCRE2's syntax: (?i) goes without case). Named groups of `match` come along: with
+ * (?<user>\w+) a record is {"line":N,"text":"…","groups":{"user":"…"}}.
  *
- * LF or CRLF end a line and are not part of it; the last line may lack them. Lines are numbered from 1, empty
- * ones included, so that a number means the same as in an editor. */
+ * LF or CRLF end a line and are not part of it; the last line may lack them. Lines are numbered
+ * from 1, empty ones included, so that a number means the same as in an editor. */
 #include "parse/registry.h"
 
 #include "base/json_string.h"
@@ -16,7 +16,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* A line is one record, which has a limit of its own (1 MiB unless told); escaped, it may be longer. */
+/* A line is one record, which has a limit of its own (1 MiB unless told); escaped, it may be
+ * longer. */
 #define MAX_LINE ((size_t)64 << 20)
 
 struct settings {

@@ -1,11 +1,12 @@
 /* ndjson: one JSON value a line (NDJSON, JSON Lines); the value's own text is the record.
  *
- * Nothing is re-encoded: a number keeps its digits, an object its order and its duplicates. Lines of white space
- * alone are passed over.
+ * Nothing is re-encoded: a number keeps its digits, an object its order and its duplicates. Lines
+ * of white space alone are passed over.
  *
- * A line that is no JSON value fails the job, or with on_error=skip is passed over; then the last record is
- * {"skipped":N,"line":L,"reason":"…"}: how many, and the first of them. That one is none of those that
- * `min_records` asks for; and where no line is a value there is nothing to skip to: the job fails. */
+ * A line that is no JSON value fails the job, or with on_error=skip is passed over; then the last
+ * record is {"skipped":N,"line":L,"reason":"…"}: how many, and the first of them. That one is none
+ * of those that `min_records` asks for; and where no line is a value there is nothing to skip to:
+ * the job fails. */
 #include "parse/registry.h"
 
 #include "base/error.h"

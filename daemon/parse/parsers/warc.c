@@ -1,18 +1,19 @@
-/* warc: the records of a WARC file (ISO 28500, as web archives and Common Crawl have them), each one's payload read by another
- * parser. A record is
+/* warc: the records of a WARC file (ISO 28500, as web archives and Common Crawl have them), each
+ * one's payload read by another parser. A record is
  *
  *     {"warc":{"type":"response","uri":"http://…","date":"…","id":"<urn:uuid:…>"},
  *      "http":{"status":200,"type":"text/html"},"data":…}
  *
- * data being the inner parser's record; `http` is there if the payload came by HTTP. With headers=all `warc` has all of the
- * WARC record's own fields, by their names, and `http` has `headers`; of a name that comes twice the values are joined
- * by ", ".
+ * data being the inner parser's record; `http` is there if the payload came by HTTP. With
+ * headers=all `warc` has all of the WARC record's own fields, by their names, and `http` has
+ * `headers`; of a name that comes twice the values are joined by ", ".
  *
- * `types` says which types of records (response, resource and conversion, unless told), `uri` and `media` which of them, by
- * patterns of fnmatch(3). The inner parser is told the payload's URL, status and headers, and the charset that its
- * Content-Type names. Chunks are put together and Content-Encoding is decoded, unless decode=none. A record that says that
- * it is cut (WARC-Truncated) or a segment is passed over and counted, or taken with truncated=take. What WARC-Block-Digest
- * says is checked. A .warc.gz is decoded before (the job's `decode`). */
+ * `types` says which types of records (response, resource and conversion, unless told), `uri` and
+ * `media` which of them, by patterns of fnmatch(3). The inner parser is told the payload's URL,
+ * status and headers, and the charset that its Content-Type names. Chunks are put together and
+ * Content-Encoding is decoded, unless decode=none. A record that says that it is cut
+ * (WARC-Truncated) or a segment is passed over and counted, or taken with truncated=take. What
+ * WARC-Block-Digest says is checked. A .warc.gz is decoded before (the job's `decode`). */
 #include "parse/registry.h"
 
 #include "base/error.h"
@@ -51,7 +52,7 @@ struct reader {
     struct buf head, uri;
 };
 
-/* --- options ------------------------------------------------------------------------------------ */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static void read_settings(struct options *o, void *ret_settings)
 {
@@ -83,7 +84,7 @@ static int check(const char *(*get)(void *arg, const char *name), void *arg, cha
     return options_check(get, arg, message, size, check_settings, &s);
 }
 
-/* --- failing ------------------------------------------------------------------------------------ */
+/* --- failing ---------------------------------------------------------------------------------- */
 
 static int fail(struct reader *r, enum error_kind kind, const char *why)
 {
@@ -104,7 +105,7 @@ static int fail_head(struct reader *r, int e)
     return fail(r, KIND_PARSER_FAILED, "it is cut");
 }
 
-/* --- what a record begins with ---------------------------------------------------------------------- */
+/* --- what a record begins with ---------------------------------------------------------------- */
 
 static void put_member(struct buf *b, const char *name, const char *value)
 {
@@ -199,7 +200,7 @@ static int put_head(struct reader *r, const char *uri)
     return b->failed ? fail(r, KIND_RESOURCES, "out of memory") : 0;
 }
 
-/* --- the payload ----------------------------------------------------------------------------------- */
+/* --- the payload ------------------------------------------------------------------------------ */
 
 static ssize_t read_payload(void *arg, char *data, size_t size)
 {
@@ -259,7 +260,7 @@ static int run_inner(struct reader *r, const char *uri)
     return result < 0 ? result : member_run(&member);
 }
 
-/* --- a record --------------------------------------------------------------------------------------- */
+/* --- a record --------------------------------------------------------------------------------- */
 
 static bool is_in_list(const char *list, const char *word)
 {

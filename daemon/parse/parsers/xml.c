@@ -2,14 +2,15 @@
  *
  *     {"name":"item","attributes":{"id":"7"},"children":[{"name":"title","text":"x"}],"text":"…"}
  *
- * `attributes`, `children` and `text` are there if there is something in them. `text` is all the text directly in
- * the element, in one piece, without the white space around it (trim=no keeps that); where it stood among the
- * children is lost. Names are as written, prefixes included. Comments and processing instructions are left out,
- * entities are replaced, nothing outside is read (an entity that neither the document nor HTML declares is a failure).
+ * `attributes`, `children` and `text` are there if there is something in them. `text` is all the
+ * text directly in the element, in one piece, without the white space around it (trim=no keeps
+ * that); where it stood among the children is lost. Names are as written, prefixes included.
+ * Comments and processing instructions are left out, entities are replaced, nothing outside is read
+ * (an entity that neither the document nor HTML declares is a failure).
  *
- * `path`: /rss/channel/item from the root on; a name alone, item, wherever it stands (and not again within one
- * that was found); * is any name. Without it the root's children are the records. A path that leads to nothing
- * gives no records: `min_records` of the job makes that a failure. */
+ * `path`: /rss/channel/item from the root on; a name alone, item, wherever it stands (and not again
+ * within one that was found); * is any name. Without it the root's children are the records. A path
+ * that leads to nothing gives no records: `min_records` of the job makes that a failure. */
 #include "parse/registry.h"
 
 #include "base/error.h"
@@ -58,7 +59,7 @@ struct doc {
     size_t level_count;
 };
 
-/* --- options ------------------------------------------------------------------------------------ */
+/* --- options ---------------------------------------------------------------------------------- */
 
 /* A name as XML has them, or *. */
 static bool is_step(const char *p, size_t len)
@@ -111,7 +112,7 @@ static int check(const char *(*get)(void *arg, const char *name), void *arg, cha
     return options_check(get, arg, message, size, read_settings, &s);
 }
 
-/* --- a record ------------------------------------------------------------------------------------ */
+/* --- a record --------------------------------------------------------------------------------- */
 
 static void fail_memory(struct doc *d)
 {
@@ -214,7 +215,7 @@ static void end_element(struct doc *d)
         xml_state_stop(&d->xml);
 }
 
-/* --- handlers ------------------------------------------------------------------------------------- */
+/* --- handlers --------------------------------------------------------------------------------- */
 
 static bool goes(const struct step *step, const char *name)
 {

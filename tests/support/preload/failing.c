@@ -1,6 +1,7 @@
-/* A C library that runs out, put before the real one by LD_PRELOAD: the n-th allocation fails, or the n-th new thread,
- * descriptor or file write, and as many after it as the test wants. The test and the program share a small file, which
- * $TEST_FAILING names: the test arms and disarms it while the program runs. It holds six numbers of 64 bits:
+/* A C library that runs out, put before the real one by LD_PRELOAD: the n-th allocation fails, or
+ * the n-th new thread, descriptor or file write, and as many after it as the test wants. The test
+ * and the program share a small file, which $TEST_FAILING names: the test arms and disarms it while
+ * the program runs. It holds six numbers of 64 bits:
  *
  *     first, last   which of the counted calls fail, both ends included; first 0: none
  *     kinds         what is counted: a sum of the enum kind below
@@ -8,8 +9,8 @@
  *     failed        the calls that failed
  *     shown         1: each call that fails prints where it was called, to standard error
  *
- * Only the program of the name $TEST_FAILING_IN counts, so that its children have what they ask for, unless they are
- * what the test is about. */
+ * Only the program of the name $TEST_FAILING_IN counts, so that its children have what they ask
+ * for, unless they are what the test is about. */
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
@@ -192,7 +193,8 @@ static int no_descriptor(void)
     return -1;
 }
 
-/* The mode is there only for those that make a file; to read it from the others does no harm here. */
+/* The mode is there only for those that make a file; to read it from the others does no harm
+ * here. */
 int open(const char *path, int flags, ...)
 {
     va_list ap;

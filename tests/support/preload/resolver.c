@@ -1,12 +1,12 @@
-/* A resolver for system tests, put before the C library's by LD_PRELOAD: names are looked up in the file that
- * $TEST_HOSTS names, read anew each time, so that a name can mean something else from one look-up to the next. A line
- * is a name and its addresses. Names that are not there, and everything else, are the C library's. In place of
- * addresses a line can have
+/* A resolver for system tests, put before the C library's by LD_PRELOAD: names are looked up in the
+ * file that $TEST_HOSTS names, read anew each time, so that a name can mean something else from one
+ * look-up to the next. A line is a name and its addresses. Names that are not there, and everything
+ * else, are the C library's. In place of addresses a line can have
  *
  *   nothing                   the look-up fails for now (EAI_AGAIN)
  *   ADDRESSES | ADDRESSES …   one of them after the other, from one look-up to the next
- *   @FIFO ADDRESSES           the answer comes when somebody has opened that FIFO to write: a resolver that is slow, or
- *                             never answers */
+ *   @FIFO ADDRESSES           the answer comes when somebody has opened that FIFO to write: a
+ *                             resolver that is slow, or never answers */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <netdb.h>

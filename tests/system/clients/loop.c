@@ -1,4 +1,5 @@
-/* A loop of the program's own around a struct penstock: submits URLs, follows them, and prints what comes. */
+/* A loop of the program's own around a struct penstock: submits URLs, follows them, and prints what
+ * comes. */
 #include <penstock/client.h>
 
 #include <poll.h>

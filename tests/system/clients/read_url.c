@@ -1,7 +1,7 @@
-/* Reads URLs through libpenstock, as a FILE or (-d) as a descriptor, and prints for each what a reader saw and how it
- * ended: "BYTES END|ERROR" and "done HOW" or "failed KIND". With -t N each is read by N threads at once; with -e N a reader
- * has enough after N bytes; -w waits for a line on standard input after the first byte; -r N gives N as the reader's
- * result; -o gives options. */
+/* Reads URLs through libpenstock, as a FILE or (-d) as a descriptor, and prints for each what a
+ * reader saw and how it ended: "BYTES END|ERROR" and "done HOW" or "failed KIND". With -t N each is
+ * read by N threads at once; with -e N a reader has enough after N bytes; -w waits for a line on
+ * standard input after the first byte; -r N gives N as the reader's result; -o gives options. */
 #include <penstock/client.h>
 
 #include <errno.h>

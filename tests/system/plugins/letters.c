@@ -1,4 +1,5 @@
-/* Text in any charset, as UTF-8: a record for each line, and at the end what the run knows of it. */
+/* Text in any charset, as UTF-8: a record for each line, and at the end what the run knows of
+ * it. */
 #include <stdio.h>
 #include <string.h>
 

@@ -184,7 +184,8 @@ static inline uint64_t ask_submit(struct api_world *a, const char *path)
     return id;
 }
 
-/* The string that this member of the job's view has, or "". The caller frees nothing: one at a time. */
+/* The string that this member of the job's view has, or "". The caller frees nothing: one at a
+ * time. */
 static inline const char *shown(struct api_world *a, uint64_t id, const char *member)
 {
     static char text[512];

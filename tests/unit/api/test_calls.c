@@ -1,4 +1,5 @@
-/* The operations: what they answer, to whom, and what becomes of them when the store or the daemon ends. */
+/* The operations: what they answer, to whom, and what becomes of them when the store or the daemon
+ * ends. */
 #include "api_world.h"
 
 #include <fcntl.h>
@@ -10,7 +11,7 @@ static size_t size_of(const json_t *result, const char *member)
     return json_array_size(list);
 }
 
-/* --- submit, show, list ------------------------------------------------------------------------- */
+/* --- submit, show, list ----------------------------------------------------------------------- */
 
 static void test_submit(void **state)
 {
@@ -124,7 +125,7 @@ static void test_list(void **state)
     api_world_free(a);
 }
 
-/* --- cancel, retry ------------------------------------------------------------------------------ */
+/* --- cancel, retry ---------------------------------------------------------------------------- */
 
 static void test_cancel(void **state)
 {
@@ -260,7 +261,7 @@ static void test_permissions(void **state)
     api_world_free(a);
 }
 
-/* --- what an operator does -------------------------------------------------------------------------- */
+/* --- what an operator does -------------------------------------------------------------------- */
 
 static void test_pause_and_resume(void **state)
 {
@@ -310,7 +311,8 @@ static void test_figures(void **state)
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
-/* Waits end with the daemon; what comes after that is refused, and a drain is not over before the store has answered. */
+/* Waits end with the daemon; what comes after that is refused, and a drain is not over before the
+ * store has answered. */
 static void test_drain(void **state)
 {
     (void)state;

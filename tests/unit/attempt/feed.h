@@ -1,10 +1,10 @@
-/* A feed: a body from libcurl to a function that reads a FILE *, under backpressure, with nothing but the
- * fetch, flow and parse layers. It answers "how do I feed a FILE * reader with a body that arrives
- * asynchronously, and neither deadlock nor lose the difference between an end and a cut?"
+/* A feed: a body from libcurl to a function that reads a FILE *, under backpressure, with nothing
+ * but the fetch, flow and parse layers. It answers "how do I feed a FILE * reader with a body that
+ * arrives asynchronously, and neither deadlock nor lose the difference between an end and a cut?"
  *
- * A transfer's callbacks write to a body pipe and pause when it is full; the pipe's callbacks resume or
- * cancel the transfer; the parser runs on a worker and reads. Two threads, one owner for each
- * descriptor, and one place (on_end) that decides whether the body is whole. */
+ * A transfer's callbacks write to a body pipe and pause when it is full; the pipe's callbacks
+ * resume or cancel the transfer; the parser runs on a worker and reads. Two threads, one owner for
+ * each descriptor, and one place (on_end) that decides whether the body is whole. */
 #ifndef TESTS_UNIT_JOB_FEED_H
 #define TESTS_UNIT_JOB_FEED_H
 

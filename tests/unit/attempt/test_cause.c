@@ -46,7 +46,7 @@ static void an_errno_is_named(void **state)
     assert_string_equal(cause_of(&first)->message, "no pipe could be made: Too many open files");
 }
 
-/* --- many at once ----------------------------------------------------------------------------------- */
+/* --- many at once ----------------------------------------------------------------------------- */
 
 #define THREADS 4
 #define ROUNDS  500

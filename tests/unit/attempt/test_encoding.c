@@ -1,4 +1,5 @@
-/* What of a body is to be decoded, and whether its encoding vouches for an end, without a server. */
+/* What of a body is to be decoded, and whether its encoding vouches for an end, without a
+ * server. */
 #include "unit/attempt/request_spec.h"
 
 #include "attempt/encoding.h"

@@ -1,5 +1,5 @@
-/* fetch, flow and parse together, without the job layer (feed.h shows how): what the flow promises, tried
- * against the origin that misbehaves. */
+/* fetch, flow and parse together, without the job layer (feed.h shows how): what the flow promises,
+ * tried against the origin that misbehaves. */
 #include "unit/attempt/feed.h"
 
 #include "support/testlib.h"
@@ -15,7 +15,7 @@
 
 static struct origin *plain, *tls;
 
-/* --- parsers -------------------------------------------------------------- */
+/* --- parsers ---------------------------------------------------------------------------------- */
 
 /* Reads as far as it can, in pieces of sizes that change, and compares. */
 static int parse_comparing(FILE *body, struct penstock_run *run)
@@ -109,7 +109,7 @@ static const struct penstock_parser ten_and_close = {.abi = PENSTOCK_PARSER_ABI,
                                                      .name = "ten_and_close",
                                                      .parse = parse_ten_and_close};
 
-/* --- tests ---------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 static void set_gate(void)
 {
@@ -128,8 +128,8 @@ static void spend_token(void)
     assert_return_code(sem_timedwait(&gate.spent, &until), errno);
 }
 
-/* What may be on its way between the origin and the parser: the pipe, the carry (which collects while the body is fast),
- * stdio's buffer, a chunk in libcurl's, and the two socket buffers. */
+/* What may be on its way between the origin and the parser: the pipe, the carry (which collects
+ * while the body is fast), stdio's buffer, a chunk in libcurl's, and the two socket buffers. */
 static void assert_little_is_under_way(const char *id)
 {
     const uint64_t most = PIPE_SIZE + BODY_PIPE_BATCH + BODY_READER_BUFFER + 2 * 16384 +
@@ -272,7 +272,8 @@ static const struct {
     {"/silence", KIND_FIRST_BYTE_TIMEOUT, 0, false},
 };
 
-/* From 8.12 on libcurl takes the end of a TLS connection without close_notify for a cut; before, for an end. */
+/* From 8.12 on libcurl takes the end of a TLS connection without close_notify for a cut; before,
+ * for an end. */
 static bool is_fated(const struct transfer_result *result, size_t i, bool over_tls)
 {
     if (over_tls && strstr(fates[i].path, "framing=close&cut=") && result->kind == KIND_TRUNCATED)

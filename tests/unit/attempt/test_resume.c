@@ -1,4 +1,5 @@
-/* The judgements of a resume, without a server: attempt/resume.h. Answers are written as heads are, a field a line. */
+/* The judgements of a resume, without a server: attempt/resume.h. Answers are written as heads are,
+ * a field a line. */
 #include "attempt/resume.h"
 
 #include "base/clock.h"
@@ -91,7 +92,7 @@ static int check(int status, int64_t length, const char *fields)
     return resume_check(&r, &response, NOW * 1000000, &err);
 }
 
-/* --- whether ------------------------------------------------------------------------------------ */
+/* --- whether ---------------------------------------------------------------------------------- */
 
 static void what_is_resumed_at_all(void **state)
 {
@@ -150,7 +151,7 @@ static void what_is_resumed_at_all(void **state)
     assert_null(r.validator);
 }
 
-/* --- what is asked for -------------------------------------------------------------------------- */
+/* --- what is asked for ------------------------------------------------------------------------ */
 
 static void the_tail_is_asked_for_again(void **state)
 {
@@ -221,7 +222,7 @@ static void an_origin_that_gives_little_is_followed(void **state)
     assert_true(taken > 60);
 }
 
-/* --- what comes back ---------------------------------------------------------------------------- */
+/* --- what comes back -------------------------------------------------------------------------- */
 
 static void answers(void **state)
 {
@@ -378,7 +379,7 @@ static void ranges(void **state)
     }
 }
 
-/* --- when, and the end -------------------------------------------------------------------------- */
+/* --- when, and the end ------------------------------------------------------------------------ */
 
 static void all_that_there_is_is_the_end(void **state)
 {

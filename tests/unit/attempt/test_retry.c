@@ -1,4 +1,5 @@
-/* Which failures are worth another attempt, and how long it waits: the table of control/PROTOCOL.md, "Retries". */
+/* Which failures are worth another attempt, and how long it waits: the table of
+ * control/PROTOCOL.md, "Retries". */
 #include "base/clock.h"
 #include "job/job.h"
 

@@ -1,4 +1,5 @@
-/* cron.c against its definition: every minute of half a year and more, in zones whose clocks do odd things. */
+/* cron.c against its definition: every minute of half a year and more, in zones whose clocks do odd
+ * things. */
 #include "base/cron.h"
 
 #include <errno.h>
@@ -157,7 +158,7 @@ static void other_calendars(void **state)
            "2012-12-29 22:00");
 }
 
-/* --- against brute force ------------------------------------------------------------------------ */
+/* --- against brute force ---------------------------------------------------------------------- */
 
 struct span {
     const char *zone, *from;
@@ -181,8 +182,8 @@ static bool naive_fits(const struct cron *c, int64_t naive)
            day_fits_as_told(c, naive);
 }
 
-/* Marks the minutes of the span that are times of the expression. Naive minutes are looked at one by one: when
- * does the clock show it first? If never, when is it past? */
+/* Marks the minutes of the span that are times of the expression. Naive minutes are looked at one
+ * by one: when does the clock show it first? If never, when is it past? */
 static void mark(const struct cron *c, const int64_t *local, int count, bool *marks)
 {
     memset(marks, 0, (size_t)count);

@@ -1,6 +1,6 @@
-/* JSON without memory: allocation 1, 2, 3 … fails, alone or with all that follow, until all goes well. What is given
- * is whole, or there is nothing and the error says why; nothing is left. The sanitizers have allocators of
- * their own, so this runs in the plain build. */
+/* JSON without memory: allocation 1, 2, 3 … fails, alone or with all that follow, until all goes
+ * well. What is given is whole, or there is nothing and the error says why; nothing is left. The
+ * sanitizers have allocators of their own, so this runs in the plain build. */
 #include "base/json_read.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
-/* What the thread sanitizer thinks of a loop that has ended: its descriptors' numbers are anybody's again. libuv closes
- * them by syscall(), which the sanitizer does not know; with tests/support/tsan_close.c it does. */
+/* What the thread sanitizer thinks of a loop that has ended: its descriptors' numbers are anybody's
+ * again. libuv closes them by syscall(), which the sanitizer does not know; with
+ * tests/support/tsan_close.c it does. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -33,7 +34,8 @@ static void *live(void *arg)
     return arg;
 }
 
-/* The threads agree on nothing but that the loop has ended, as those of a process do who never speak. */
+/* The threads agree on nothing but that the loop has ended, as those of a process do who never
+ * speak. */
 static void test_its_numbers_are_free(void **state)
 {
     pthread_t thread;

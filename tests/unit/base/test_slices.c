@@ -68,7 +68,8 @@ static void test_all_get_on_side_by_side(void **state)
     end(&f);
 }
 
-/* A step of a quarter of a turn's time: five at most in a turn, and a turn for each of the others. */
+/* A step of a quarter of a turn's time: five at most in a turn, and a turn for each of the
+ * others. */
 static void test_a_turn_has_a_bound(void **state)
 {
     struct fixture f;

@@ -71,7 +71,8 @@ static void test_a_place_is_taken_once(void **state)
     assert_ptr_equal(tree_first(&tree), &b.node);
 }
 
-/* In each step one of 500 even numbers goes in or, if it is in, out; then all questions are asked. */
+/* In each step one of 500 even numbers goes in or, if it is in, out; then all questions are
+ * asked. */
 static void test_against_a_list(void **state)
 {
     enum { ITEMS = 500, STEPS = 4000 };

@@ -1,4 +1,5 @@
-/* zone.c against the C library, which reads the same files and rules, for one zone a process at a time. */
+/* zone.c against the C library, which reads the same files and rules, for one zone a process at a
+ * time. */
 #include "base/zone.h"
 #include "base/zone_rule.h"
 #include "support/testlib.h"

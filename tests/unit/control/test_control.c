@@ -106,7 +106,8 @@ static uint64_t resume_on_close(void)
     return took;
 }
 
-/* It would try again after a second anyway; a machine under load may look like that once, not always. */
+/* It would try again after a second anyway; a machine under load may look like that once, not
+ * always. */
 static void test_starved_resumes_on_close(void **state)
 {
     for (int tries = 0; tries < 5; tries++)
@@ -181,7 +182,8 @@ static void test_refusal_leaves_nothing(void **state)
     world_deinit(&w);
 }
 
-/* What has been answered and said is still delivered at the end, however much the sockets hold up. */
+/* What has been answered and said is still delivered at the end, however much the sockets hold
+ * up. */
 static void test_last_lines_are_delivered(void **state)
 {
     struct world w;
@@ -207,7 +209,8 @@ static void test_last_lines_are_delivered(void **state)
     world_deinit(&w);
 }
 
-/* In five parts, the last more than a second after the end: whoever goes on taking is not cut off. */
+/* In five parts, the last more than a second after the end: whoever goes on taking is not cut
+ * off. */
 static void test_one_who_reads_slowly_is_not_left(void **state)
 {
     struct world w;

@@ -1,5 +1,5 @@
-/* Clients who want more than their share: the others are served all the same, and in time. Time is CPU time of the loop's
- * thread, which is the test's. */
+/* Clients who want more than their share: the others are served all the same, and in time. Time is
+ * CPU time of the loop's thread, which is the test's. */
 #include "control/control.h"
 
 #include "base/fd.h"

@@ -1,5 +1,6 @@
-/* A control socket on a loop of the test's own, with fake jobs and clients in the same thread: the loop turns
- * only while a client waits, so every test is in step. Included once by a test program. */
+/* A control socket on a loop of the test's own, with fake jobs and clients in the same thread: the
+ * loop turns only while a client waits, so every test is in step. Included once by a test
+ * program. */
 #ifndef PENSTOCK_TESTS_WORLD_H
 #define PENSTOCK_TESTS_WORLD_H
 

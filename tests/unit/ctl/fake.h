@@ -1,5 +1,6 @@
-/* A daemon of paper: a test says what it hears and what it answers, and the real client is at the other end.
- * Everything happens on the test's own thread; whatever takes too long fails the test. */
+/* A daemon of paper: a test says what it hears and what it answers, and the real client is at the
+ * other end. Everything happens on the test's own thread; whatever takes too long fails the
+ * test. */
 #ifndef TESTS_UNIT_CTL_FAKE_H
 #define TESTS_UNIT_CTL_FAKE_H
 
@@ -141,7 +142,7 @@ static inline void talk_event(struct talk *t, const char *line)
     buf_deinit(&b);
 }
 
-/* --- the client ---------------------------------------------------------------------------------- */
+/* --- the client ------------------------------------------------------------------------------- */
 
 #define MAX_ARGS 24
 
@@ -173,8 +174,8 @@ static inline void file_has(const char *path, const char *part)
     buf_deinit(&b);
 }
 
-/* The client's end: its exit status, all of its output, and a part of what it said on standard error (NULL: it
- * said nothing). */
+/* The client's end: its exit status, all of its output, and a part of what it said on standard
+ * error (NULL: it said nothing). */
 static inline void client_ends(struct test_child *child, int status, const char *out,
                                const char *err)
 {

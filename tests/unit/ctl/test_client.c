@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-/* --- single requests ----------------------------------------------------------------------------- */
+/* --- single requests -------------------------------------------------------------------------- */
 
 static void test_ping(void **state)
 {
@@ -130,7 +130,7 @@ static void test_parsers(void **state)
                 NULL);
 }
 
-/* --- submit ------------------------------------------------------------------------------------- */
+/* --- submit ----------------------------------------------------------------------------------- */
 
 static void test_submit(void **state)
 {
@@ -257,7 +257,8 @@ static void test_submit_many_lines(void **state)
     buf_deinit(&ids);
 }
 
-/* While nothing is answered, the client takes no more of its source than its window has room for. */
+/* While nothing is answered, the client takes no more of its source than its window has room
+ * for. */
 static void test_submit_is_bounded(void **state)
 {
     static char lines[1000];
@@ -313,7 +314,8 @@ static void test_submit_and_wait(void **state)
                 "5\n6\n5 done 3 bytes 1 records length 0.100 s\n6 failed truncated: cut\n", NULL);
 }
 
-/* Answers to all that is under way may come in one piece; then it is the client's turn to ask for more. */
+/* Answers to all that is under way may come in one piece; then it is the client's turn to ask for
+ * more. */
 static void test_waits_answered_at_once(void **state)
 {
     enum { COUNT = 100, WINDOW = 64 };
@@ -374,7 +376,7 @@ static void test_verdict_before_the_answer(void **state)
     client_ends(&child, 1, "[1.10 ,2]\n", NULL);
 }
 
-/* --- follow and wait ------------------------------------------------------------------------------ */
+/* --- follow and wait -------------------------------------------------------------------------- */
 
 static void test_follow_filters_and_still_knows(void **state)
 {

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-/* --- a terminal ----------------------------------------------------------------------------------- */
+/* --- a terminal ------------------------------------------------------------------------------- */
 
 /* All that appears on the terminal, until `part` is there. */
 static void screen_has(int fd, struct buf *screen, const char *part)
@@ -72,7 +72,7 @@ static void test_escapes_do_not_reach_a_terminal(void **state)
     buf_deinit(&screen);
 }
 
-/* --- finding the daemon --------------------------------------------------------------------------- */
+/* --- finding the daemon ----------------------------------------------------------------------- */
 
 static void run_with(const char *command, int status, const char *err)
 {

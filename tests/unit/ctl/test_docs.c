@@ -98,8 +98,8 @@ static void test_man_page_has_all_methods(void **state)
     buf_deinit(&table);
 }
 
-/* The name of a section or of a key in a line of the config, "#key = value" or "[section …]"; "" if it
- * is neither. */
+/* The name of a section or of a key in a line of the config, "#key = value" or "[section …]"; "" if
+ * it is neither. */
 static void name_in(const char *line, char ret[64])
 {
     const char *p = line + (line[0] == '#');

@@ -1,5 +1,5 @@
-/* A consumer of transfers that records what it is told, for the tests of this layer. Its callbacks run on the
- * loop's thread and assert nothing: the test's thread does, after client_wait. */
+/* A consumer of transfers that records what it is told, for the tests of this layer. Its callbacks
+ * run on the loop's thread and assert nothing: the test's thread does, after client_wait. */
 #ifndef TESTS_UNIT_FETCH_CLIENT_H
 #define TESTS_UNIT_FETCH_CLIENT_H
 
@@ -24,8 +24,8 @@
 
 #define CLIENT __attribute__((unused)) static
 
-/* libuv closes its descriptors by bare system calls, so TSan takes the next user of a number for a rival of the
- * former one. */
+/* libuv closes its descriptors by bare system calls, so TSan takes the next user of a number for a
+ * rival of the former one. */
 #ifdef __SANITIZE_THREAD__
 const char *__tsan_default_suppressions(void);
 __attribute__((weak)) const char *__tsan_default_suppressions(void)
@@ -210,7 +210,8 @@ CLIENT void client_wait(struct client *c)
         fail_msg("%s: wrong bytes", c->url);
 }
 
-/* One policy that allows loopback, one fetch with one loop, one plain origin: what most tests need. */
+/* One policy that allows loopback, one fetch with one loop, one plain origin: what most tests
+ * need. */
 struct setup {
     struct fetch *fetch;
     struct policy *policy;

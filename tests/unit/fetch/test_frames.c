@@ -1,4 +1,5 @@
-/* The frames of HTTP/2: when a stream has ended, and how much else there was, however the bytes come in pieces. */
+/* The frames of HTTP/2: when a stream has ended, and how much else there was, however the bytes
+ * come in pieces. */
 #include "fetch/frames.h"
 
 #include <setjmp.h>

@@ -1,6 +1,7 @@
-/* What the fetch layer relies on of libcurl beyond its documents, each by itself against the library that is here: a
- * version that behaves otherwise fails by the sentence that says what broke. The names of the tests are the facts;
- * where a fact is used is said beside it. Plus the judgement of versions. */
+/* What the fetch layer relies on of libcurl beyond its documents, each by itself against the
+ * library that is here: a version that behaves otherwise fails by the sentence that says what
+ * broke. The names of the tests are the facts; where a fact is used is said beside it. Plus the
+ * judgement of versions. */
 #include "fetch/libcurl.h"
 
 #include "fetch/connection.h"
@@ -31,7 +32,7 @@ static int close_all(void **state)
     return 0;
 }
 
-/* --- one transfer, driven by hand, as multi.c drives it ------------------------------------------- */
+/* --- one transfer, driven by hand, as multi.c drives it --------------------------------------- */
 
 struct run {
     CURLM *multi;
@@ -180,7 +181,7 @@ static void turn(struct run *r)
             fail_msg("libcurl never came to: %s", #condition);    \
     } while (0)
 
-/* --- the facts ------------------------------------------------------------------------------------ */
+/* --- the facts -------------------------------------------------------------------------------- */
 
 /* callbacks.c finds the connection's socket by it. */
 static void test_libcurl_names_both_ends_of_the_connection_before_it_sends(void **state)
@@ -198,7 +199,8 @@ static void test_libcurl_names_both_ends_of_the_connection_before_it_sends(void 
     run_close(&r);
 }
 
-/* splice.c counts with it: what curl has read is what it has given, head and body, once a callback has had its piece. */
+/* splice.c counts with it: what curl has read is what it has given, head and body, once a callback
+ * has had its piece. */
 static void test_libcurl_gives_a_read_in_one_piece(void **state)
 {
     struct run r;
@@ -290,7 +292,8 @@ static void test_libcurl_reads_nothing_after_a_refusal(void **state)
     run_close(&r);
 }
 
-/* transfer.c leaves curl at once then: from 8.12 on, a read of the socket and a second completion would follow. */
+/* transfer.c leaves curl at once then: from 8.12 on, a read of the socket and a second completion
+ * would follow. */
 static void test_libcurl_says_a_refusal_within_pause_by_its_return(void **state)
 {
     struct run r;
@@ -329,7 +332,7 @@ static void test_libcurl_calls_the_timer_for_a_new_handle(void **state)
     run_close(&r);
 }
 
-/* --- the judgement --------------------------------------------------------------------------------- */
+/* --- the judgement ---------------------------------------------------------------------------- */
 
 static const char *tls = "OpenSSL/3.0.1";
 

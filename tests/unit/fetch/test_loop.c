@@ -1,4 +1,5 @@
-/* The loops themselves: reuse of connections, many transfers, TLS, shortage of descriptors, a clean end. */
+/* The loops themselves: reuse of connections, many transfers, TLS, shortage of descriptors, a clean
+ * end. */
 #include "unit/fetch/client.h"
 
 #include <fcntl.h>
@@ -293,7 +294,8 @@ static void look_at_descriptors(struct mail *mail)
         socklen_t len = sizeof peer;
         if (flags < 0 || look->before[fd] || getpeername(fd, (struct sockaddr *)&peer, &len) < 0 ||
             peer.ss_family == AF_UNIX)
-            continue; /* libcurl's own pair is not ours either: whoever spawns a child closes it there */
+            /* libcurl's own pair is not ours either: whoever spawns a child closes it there */
+            continue;
         look->connections++;
         if (!(flags & FD_CLOEXEC))
             look->inheritable = fd;

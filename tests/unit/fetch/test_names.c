@@ -1,4 +1,5 @@
-/* Names with several addresses, slow and failing look-ups: this program answers libcurl's getaddrinfo itself. */
+/* Names with several addresses, slow and failing look-ups: this program answers libcurl's
+ * getaddrinfo itself. */
 #include "unit/fetch/client.h"
 
 #include "base/fd.h"

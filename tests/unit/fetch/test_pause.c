@@ -1,5 +1,5 @@
-/* Pausing at random: every byte arrives once and in order, over each framing, plain and TLS; and what happens
- * to a transfer that is paused when it ends. */
+/* Pausing at random: every byte arrives once and in order, over each framing, plain and TLS; and
+ * what happens to a transfer that is paused when it ends. */
 #include "unit/fetch/client.h"
 
 #define BODY 3000000
@@ -103,7 +103,8 @@ static void test_cut_while_pausing(void **state)
     }
 }
 
-/* The consumer says stop in the piece that a resume delivers: curl tells that by a return code only. */
+/* The consumer says stop in the piece that a resume delivers: curl tells that by a return code
+ * only. */
 static void test_stop_inside_resume(void **state)
 {
     for (unsigned random = 1; random <= 20; random++) {

@@ -1,5 +1,5 @@
-/* The policy in real transfers: a port on loopback that must never see a connection, however its address is
- * spelled; and the ways on which it may. */
+/* The policy in real transfers: a port on loopback that must never see a connection, however its
+ * address is spelled; and the ways on which it may. */
 #include "unit/fetch/client.h"
 
 #include "base/fd.h"
@@ -23,7 +23,8 @@ static int close_fetch(void **state)
     return 0;
 }
 
-/* Listens on every address of the machine, IPv6 and mapped IPv4, and on 127.0.0.1 alone without IPv6. */
+/* Listens on every address of the machine, IPv6 and mapped IPv4, and on 127.0.0.1 alone without
+ * IPv6. */
 static int listen_everywhere(int *ret_port)
 {
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
@@ -96,8 +97,8 @@ static void test_spellings_of_loopback(void **state)
         c->request.connect_ms = 10000;
         client_start(c, fetch);
         client_wait(c);
-        /* A name may not resolve here, and curl may not take a spelling for a host. Connecting is what
-         * is forbidden. */
+        /* A name may not resolve here, and curl may not take a spelling for a host. Connecting is
+         * what is forbidden. */
         if (c->result.kind != KIND_POLICY && c->result.kind != KIND_DNS &&
             c->result.kind != KIND_PROTOCOL)
             fail_msg("%s: %s: %s", c->url, kind_name(c->result.kind), c->result.message);
@@ -143,7 +144,8 @@ static void test_mixed_answer_uses_what_is_permitted(void **state)
     origin_free(origin);
 }
 
-/* A permitted address that refuses the connection is why it failed, not the other one that was not allowed. */
+/* A permitted address that refuses the connection is why it failed, not the other one that was not
+ * allowed. */
 static void test_permitted_and_closed_is_connect(void **state)
 {
     struct policy *policy = client_policy("127.0.0.1");
@@ -156,8 +158,8 @@ static void test_permitted_and_closed_is_connect(void **state)
     policy_unref(policy);
 }
 
-/* The connection is there already, from a job with another policy. (Of other names, the system test ssrf has the address
- * of such a connection judged.) */
+/* The connection is there already, from a job with another policy. (Of other names, the system test
+ * ssrf has the address of such a connection judged.) */
 static void test_localhost_is_judged_though_a_connection_stands(void **state)
 {
     struct origin *origin = origin_new(&(struct origin_config){0});

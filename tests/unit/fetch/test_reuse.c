@@ -1,5 +1,5 @@
-/* Connections that are used again: what waits on an idle one belongs to nobody, and a request that meets one that its
- * peer is closing goes out once more. */
+/* Connections that are used again: what waits on an idle one belongs to nobody, and a request that
+ * meets one that its peer is closing goes out once more. */
 #include "unit/fetch/client.h"
 
 #include "base/fd.h"
@@ -60,7 +60,8 @@ static void fill(unsigned count)
     assert_int_equal(connections(), count);
 }
 
-/* Has the origin speak on its idle connections, by a client that shares none with the one under test. */
+/* Has the origin speak on its idle connections, by a client that shares none with the one under
+ * test. */
 static void unasked(const char *what, unsigned count)
 {
     struct fetch *other = NULL;
@@ -104,8 +105,8 @@ static void test_a_timeout_to_nothing(void **state)
     right_after("408", 1);
 }
 
-/* In the same segment as the end of the answer before it, so that TLS may have read it already (libcurl from 8.18 on
- * reads ahead). */
+/* In the same segment as the end of the answer before it, so that TLS may have read it already
+ * (libcurl from 8.18 on reads ahead). */
 static void test_an_answer_right_behind_another(void **state)
 {
     static const char *const framings[] = {"length", "chunked"};

@@ -1,5 +1,5 @@
-/* The hand-off of a body's socket: what holds it up, and how a body that was spliced ends. Byte by byte, by the
- * pattern of the origin's bytes. */
+/* The hand-off of a body's socket: what holds it up, and how a body that was spliced ends. Byte by
+ * byte, by the pattern of the origin's bytes. */
 #include "fetch/transfer_impl.h"
 #include "flow/body_pipe.h"
 #include "unit/fetch/client.h"
@@ -249,7 +249,8 @@ static void test_another_connection_is_left_alone(void **state)
     piped_free(p);
 }
 
-/* The kernel's count says that somebody has bytes that nobody was given, as curl does with a larger buffer. */
+/* The kernel's count says that somebody has bytes that nobody was given, as curl does with a larger
+ * buffer. */
 static void test_what_curl_holds_is_not_left_behind(void **state)
 {
     struct piped *p = piped_new("/bytes?n=1M&etag=none&modified=0");

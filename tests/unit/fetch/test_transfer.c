@@ -125,7 +125,8 @@ static void test_broken(void **state)
     check_all(list, sizeof list / sizeof list[0]);
 }
 
-/* The handle of the transfer before is used again: nothing of its response is (this is for ASan to see). */
+/* The handle of the transfer before is used again: nothing of its response is (this is for ASan to
+ * see). */
 static void test_nothing_to_fold(void **state)
 {
     static const struct expectation list[] = {

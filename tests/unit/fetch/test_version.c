@@ -1,4 +1,5 @@
-/* What a status line says of its version is the server's word: only what was negotiated counts, plain and in TLS. */
+/* What a status line says of its version is the server's word: only what was negotiated counts,
+ * plain and in TLS. */
 #include "unit/fetch/client.h"
 
 static struct setup setup;

@@ -25,7 +25,7 @@ struct bytes {
     size_t len;
 };
 
-/* --- encoders ------------------------------------------------------------------------------------- */
+/* --- encoders --------------------------------------------------------------------------------- */
 
 static inline void put_zlib(struct bytes *to, const void *data, size_t len, int bits)
 {
@@ -107,7 +107,7 @@ static inline void put_xz(struct bytes *to, const void *data, size_t len)
 
 typedef void (*put_fn)(struct bytes *to, const void *data, size_t len);
 
-/* --- reading -------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 struct source {
     const uint8_t *data;

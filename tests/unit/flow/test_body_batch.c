@@ -127,7 +127,8 @@ static void test_a_turn_is_one_write(void **state)
     assert_int_equal(f->drained, 0);
 }
 
-/* The pipe is full, and so is the next batch: what comes then is refused whole, and nothing was lost. */
+/* The pipe is full, and so is the next batch: what comes then is refused whole, and nothing was
+ * lost. */
 static void test_more_than_fits(void **state)
 {
     struct fixture *f = *state;
@@ -249,7 +250,8 @@ static void test_only_fast_bodies(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-/* Chunks of a byte, say: the first of a turn goes at once, the others together, in little memory. */
+/* Chunks of a byte, say: the first of a turn goes at once, the others together, in little
+ * memory. */
 static void test_crumbs_of_a_turn_go_together(void **state)
 {
     struct fixture *f = *state;

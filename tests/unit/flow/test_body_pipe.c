@@ -1,5 +1,5 @@
-/* The writer's side on a loop, the reader's by plain read(2) on the same thread, so that every order of
- * events can be had on purpose. The races are in test_body_race.c. */
+/* The writer's side on a loop, the reader's by plain read(2) on the same thread, so that every
+ * order of events can be had on purpose. The races are in test_body_race.c. */
 #include "base/clock.h"
 #include "base/fd.h"
 #include "flow/body_pipe.h"
@@ -237,7 +237,8 @@ static void test_carry(void **state)
     assert_int_equal(f->drained, 1);
 }
 
-/* Less than a page of room is none: the pipe's own rule, which must not lose what the carry holds. */
+/* Less than a page of room is none: the pipe's own rule, which must not lose what the carry
+ * holds. */
 static void test_one_byte_at_a_time(void **state)
 {
     struct fixture *f = *state;
@@ -483,7 +484,8 @@ static void test_close_in_finished(void **state)
     assert_int_equal(body_state(f->body), BODY_COMPLETE);
 }
 
-/* Closing long after the descriptor went must not touch that number, which is another pipe's by now. */
+/* Closing long after the descriptor went must not touch that number, which is another pipe's by
+ * now. */
 static void test_close_late(void **state)
 {
     struct fixture *f = *state, other = {.body = f->body};

@@ -1,5 +1,6 @@
-/* A loop that writes, a thread that reads, and every ending at random moments, thousands of times. What the
- * reader saw decides: an end of file only if the body is complete, and then every byte of it in order. */
+/* A loop that writes, a thread that reads, and every ending at random moments, thousands of times.
+ * What the reader saw decides: an end of file only if the body is complete, and then every byte of
+ * it in order. */
 #include "base/fd.h"
 #include "flow/body_pipe.h"
 #include "flow/body_reader.h"
@@ -159,7 +160,8 @@ static void check(const struct race *r)
     }
     if (r->ending == END_ABORT)
         assert_true(r->saw_error);
-    /* The other two may lose their race against the end; what cannot be is an end of a body that is not. */
+    /* The other two may lose their race against the end; what cannot be is an end of a body that is
+     * not. */
     if (r->ending == END_ABORT_ELSEWHERE)
         assert_int_equal(r->saw_error, state == BODY_ABORTED);
     if (state != BODY_COMPLETE)

@@ -196,7 +196,7 @@ static void test_close_of_a_reader_that_was_never_opened(void **state)
     body_reader_close(&reader);
 }
 
-/* --- a reader that blocks, on a thread of its own ------------------------------------------------- */
+/* --- a reader that blocks, on a thread of its own --------------------------------------------- */
 
 static void *read_one(void *arg)
 {

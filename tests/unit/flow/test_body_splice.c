@@ -1,5 +1,5 @@
-/* What goes from a socket into a body pipe through the kernel alone: every byte in its place, who is told what, and
- * the larger pipe that a fast reader earns. */
+/* What goes from a socket into a body pipe through the kernel alone: every byte in its place, who
+ * is told what, and the larger pipe that a fast reader earns. */
 #include "base/clock.h"
 #include "base/fd.h"
 #include "flow/body_pipe.h"

@@ -1,5 +1,5 @@
-/* The decoders: streams made by each format's own encoder, in reads of every size, whole and cut at each byte,
- * damaged, followed by others; and what must not be decoded without bounds. */
+/* The decoders: streams made by each format's own encoder, in reads of every size, whole and cut at
+ * each byte, damaged, followed by others; and what must not be decoded without bounds. */
 #include "encoded.h"
 #include "flow/decode_plan.h"
 
@@ -9,7 +9,7 @@ static void put_bytes(struct bytes *to, const void *data, size_t len)
     to->len += len;
 }
 
-/* --- whole ---------------------------------------------------------------------------------------- */
+/* --- whole ------------------------------------------------------------------------------------ */
 
 static void test_whole_in_reads_of_all_sizes(void **state)
 {
@@ -43,8 +43,8 @@ static void test_of_nothing(void **state)
     }
 }
 
-/* Of a content coding an empty body is an empty body, as servers send it; a file that was said to be of a
- * format is not. Nobody vouches for it. */
+/* Of a content coding an empty body is an empty body, as servers send it; a file that was said to
+ * be of a format is not. Nobody vouches for it. */
 static void test_no_stream_at_all(void **state)
 {
     in->len = 0;
@@ -56,7 +56,7 @@ static void test_no_stream_at_all(void **state)
     }
 }
 
-/* --- cut and damaged --------------------------------------------------------------------------------- */
+/* --- cut and damaged -------------------------------------------------------------------------- */
 
 static void test_cut_at_every_byte(void **state)
 {
@@ -80,8 +80,8 @@ static void test_cut_at_every_byte(void **state)
     }
 }
 
-/* With a checksum no flipped bit goes unnoticed, but for those of a header that say nothing about the
- * data. */
+/* With a checksum no flipped bit goes unnoticed, but for those of a header that say nothing about
+ * the data. */
 static void test_flipped_bits(void **state)
 {
     static char text[2000];
@@ -139,7 +139,7 @@ static void test_padding(void **state)
         }
 }
 
-/* --- several ---------------------------------------------------------------------------------------- */
+/* --- several ---------------------------------------------------------------------------------- */
 
 static void test_several_streams(void **state)
 {
@@ -222,7 +222,7 @@ static void test_skippable_frame(void **state)
     }
 }
 
-/* --- auto -------------------------------------------------------------------------------------------- */
+/* --- auto ------------------------------------------------------------------------------------- */
 
 /* Any of the sixteen in front, one or several, and frames between them. */
 static void test_auto_knows_skippable_frames(void **state)
@@ -315,7 +315,7 @@ static void test_flushed_data_does_not_wait(void **state)
     deflateEnd(&z);
 }
 
-/* --- the plan ---------------------------------------------------------------------------------------- */
+/* --- the plan --------------------------------------------------------------------------------- */
 
 static void test_content_encoding(void **state)
 {

@@ -1,5 +1,5 @@
-/* Pipe, reader and decoder together: who decides what the end of a body was that HTTP left open. A loop
- * writes, a thread reads, endings and pieces at random. */
+/* Pipe, reader and decoder together: who decides what the end of a body was that HTTP left open. A
+ * loop writes, a thread reads, endings and pieces at random. */
 #include "base/fd.h"
 #include "flow/body_pipe.h"
 #include "flow/body_reader.h"

@@ -1,5 +1,5 @@
-/* Command lines, and processes connected by pipes. Each run is in a child of the test's own, as the functions are
- * for a program of one thread that owns all its children. */
+/* Command lines, and processes connected by pipes. Each run is in a child of the test's own, as the
+ * functions are for a program of one thread that owns all its children. */
 #include "flow/pipeline.h"
 
 #include "base/fd.h"
@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-/* --- command lines -------------------------------------------------------------------------------- */
+/* --- command lines ---------------------------------------------------------------------------- */
 
 /* The words, each in brackets; or the sentence. */
 static const char *split(const char *text)
@@ -74,7 +74,7 @@ static void test_refused(void **state)
             fail_msg("%s: %s", cases[i][0], split(cases[i][0]));
 }
 
-/* --- runs ----------------------------------------------------------------------------------------- */
+/* --- runs ------------------------------------------------------------------------------------- */
 
 #define STAGES_MAX 4
 

@@ -68,7 +68,7 @@ static struct outcome run(const struct charset_plan *plan, const char *data, siz
     return o;
 }
 
-/* --- what comes out ------------------------------------------------------------------------------- */
+/* --- what comes out --------------------------------------------------------------------------- */
 
 struct row {
     struct charset_plan plan;
@@ -271,7 +271,8 @@ static void test_replacing(void **state)
     CHECK_ROWS(rows);
 }
 
-/* Everything before the fault is given, whatever the pieces; and the fault says where and what to do. */
+/* Everything before the fault is given, whatever the pieces; and the fault says where and what to
+ * do. */
 static void test_failing(void **state)
 {
     static const struct {
@@ -347,7 +348,7 @@ static void test_broken_source(void **state)
     }
 }
 
-/* --- names ---------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static void test_names(void **state)
 {
@@ -384,7 +385,8 @@ static void test_names(void **state)
     }
 }
 
-/* Each name of the list is one that the C library has, and its ASCII or EBCDIC letters are letters. */
+/* Each name of the list is one that the C library has, and its ASCII or EBCDIC letters are
+ * letters. */
 static void test_all_open(void **state)
 {
     static const char *const names[] = {
@@ -443,7 +445,7 @@ static void test_content_type(void **state)
     assert_int_equal(strlen(label), CHARSET_LABEL - 1);
 }
 
-/* --- much of it ----------------------------------------------------------------------------------- */
+/* --- much of it ------------------------------------------------------------------------------- */
 
 /* Longer than any buffer, cut at all kinds of places: as iconv makes of the whole. */
 static void test_long(void **state)

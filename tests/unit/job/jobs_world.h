@@ -1,6 +1,6 @@
-/* The jobs of a daemon in one process, without its sockets: a control loop that the test turns, an origin, real fetch loops
- * and workers, a sink that writes to a file, and a store in memory whose calls the test may refuse or hold back.
- * Included once by each test program. */
+/* The jobs of a daemon in one process, without its sockets: a control loop that the test turns, an
+ * origin, real fetch loops and workers, a sink that writes to a file, and a store in memory whose
+ * calls the test may refuse or hold back. Included once by each test program. */
 #ifndef PENSTOCK_TESTS_JOBS_WORLD_H
 #define PENSTOCK_TESTS_JOBS_WORLD_H
 
@@ -35,7 +35,7 @@
 
 #include <cmocka.h>
 
-/* --- a store that does as the test says --------------------------------------------------------- */
+/* --- a store that does as the test says ------------------------------------------------------- */
 
 enum gate_call {
     GATE_SUBMIT,

@@ -49,7 +49,8 @@ static void test_hosts_take_turns(void **state)
 
 /* --- redirects -------------------------------------------------------------------------------- */
 
-/* A job that is redirected from the one name of the origin to the other, where it asks for `path`. */
+/* A job that is redirected from the one name of the origin to the other, where it asks for
+ * `path`. */
 static uint64_t submit_hop(struct world *w, const char *path)
 {
     char whole[512];
@@ -166,7 +167,7 @@ static void test_hop_in_a_drain(void **state)
     world_free(w);
 }
 
-/* --- what an operator holds back ---------------------------------------------------------------- */
+/* --- what an operator holds back -------------------------------------------------------------- */
 
 static void test_holds(void **state)
 {
@@ -221,7 +222,7 @@ static void test_holds_are_bounded(void **state)
     world_free(w);
 }
 
-/* --- the sink and the store ---------------------------------------------------------------------- */
+/* --- the sink and the store ------------------------------------------------------------------- */
 
 static void test_nothing_starts_while_the_store_fails(void **state)
 {

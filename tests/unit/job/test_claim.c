@@ -1,4 +1,5 @@
-/* Claims: a row is `running` in the store before its attempt begins, and whatever comes in between ends well. */
+/* Claims: a row is `running` in the store before its attempt begins, and whatever comes in between
+ * ends well. */
 #include "job/run.h"
 
 #include "jobs_world.h"
@@ -61,7 +62,7 @@ static void test_folds_are_bounded(void **state)
     world_free(w);
 }
 
-/* --- while the claim is on its way -------------------------------------------------------------- */
+/* --- while the claim is on its way ------------------------------------------------------------ */
 
 static uint64_t submit_claiming(struct world *w)
 {
@@ -135,10 +136,10 @@ static void test_cancelled_while_a_claim_fails(void **state)
     world_free(w);
 }
 
-/* --- before there is a slot --------------------------------------------------------------------- */
+/* --- before there is a slot ------------------------------------------------------------------- */
 
-/* On a host where jobs come and go fast the next ones are claimed ahead; those that then wait too long are given back,
- * and are queued for everybody meanwhile. */
+/* On a host where jobs come and go fast the next ones are claimed ahead; those that then wait too
+ * long are given back, and are queued for everybody meanwhile. */
 static void test_claimed_ahead_and_given_back(void **state)
 {
     (void)state;
@@ -219,7 +220,8 @@ static void test_drain_of_what_is_claimed_ahead(void **state)
     world_free(w);
 }
 
-/* From need: more when a job has to wait for its claim after one that was short, fewer after a long one. */
+/* From need: more when a job has to wait for its claim after one that was short, fewer after a long
+ * one. */
 static void test_how_far_ahead(void **state)
 {
     (void)state;

@@ -185,7 +185,7 @@ static void test_interrupted(void **state)
     world_free(w);
 }
 
-/* --- the drain ---------------------------------------------------------------------------------- */
+/* --- the drain -------------------------------------------------------------------------------- */
 
 /* Each job of a queue that would be lost gets its verdict. */
 static void test_drain_of_a_queue_that_is_lost(void **state)

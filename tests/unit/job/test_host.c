@@ -1,4 +1,5 @@
-/* A host as a data structure: window, slots, pace, and when it may be forgotten. And the one setter of a job's place. */
+/* A host as a data structure: window, slots, pace, and when it may be forgotten. And the one setter
+ * of a job's place. */
 #include "job/host.h"
 
 #include "jobs_world.h"
@@ -173,7 +174,8 @@ static void test_pace(void **state)
     world_free(w);
 }
 
-/* What a host owes its rate or has failed goes a minute after its last request, an open breaker stays. */
+/* What a host owes its rate or has failed goes a minute after its last request, an open breaker
+ * stays. */
 static void test_what_is_forgotten(void **state)
 {
     (void)state;

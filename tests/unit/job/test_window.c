@@ -1,4 +1,5 @@
-/* Windows, the intake that fills them, and walks over rows: what is in memory, and what stays in the store. */
+/* Windows, the intake that fills them, and walks over rows: what is in memory, and what stays in
+ * the store. */
 #include "job/hold.h"
 #include "job/window.h"
 #include "job/run.h"

@@ -1,4 +1,5 @@
-/* Archives written by libarchive into memory, and the parser over them, in pieces of several sizes. */
+/* Archives written by libarchive into memory, and the parser over them, in pieces of several
+ * sizes. */
 #ifndef TESTS_UNIT_PARSE_ARCHIVES_H
 #define TESTS_UNIT_PARSE_ARCHIVES_H
 
@@ -33,7 +34,7 @@ static inline int teardown(void **state)
     return 0;
 }
 
-/* --- writing -------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static inline struct archive *begin_filtered(int format, const char *options, int filter)
 {
@@ -85,7 +86,7 @@ static inline void finish(struct archive *a)
     uselocale(LC_GLOBAL_LOCALE);
 }
 
-/* --- reading -------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static uint64_t skipped; /* members, of the last run */
 

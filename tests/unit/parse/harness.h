@@ -1,5 +1,5 @@
-/* Runs a parser over bytes, through a body's pipe, and keeps what it emitted. The pipe is in packet mode
- * (O_DIRECT): one write is one read, so a test decides how its input is cut. */
+/* Runs a parser over bytes, through a body's pipe, and keeps what it emitted. The pipe is in packet
+ * mode (O_DIRECT): one write is one read, so a test decides how its input is cut. */
 #ifndef TESTS_UNIT_PARSE_HARNESS_H
 #define TESTS_UNIT_PARSE_HARNESS_H
 

@@ -151,7 +151,8 @@ static void test_cut_archives(void **state)
     }
 }
 
-/* All members are there, but not what a zip ends with; libarchive has no words for that in a long one. */
+/* All members are there, but not what a zip ends with; libarchive has no words for that in a long
+ * one. */
 static void test_zip_without_end(void **state)
 {
     static const char member[] = "PK\3\4\24\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0a";
@@ -249,7 +250,7 @@ static void test_refused_records(void **state)
     harness_deinit(&h);
 }
 
-/* --- options ---------------------------------------------------------------------------------------- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static const struct penstock_option *find(const struct penstock_parser *parser, const char *name)
 {

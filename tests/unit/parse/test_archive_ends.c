@@ -1,11 +1,11 @@
-/* archive: what a file's end tells of it. A zip's directory decides what is in it, a tar ends with zeros, tars may follow
- * one another, and a filter in front changes nothing. */
+/* archive: what a file's end tells of it. A zip's directory decides what is in it, a tar ends with
+ * zeros, tars may follow one another, and a filter in front changes nothing. */
 #include "archives.h"
 
 #define RECORD_A "{\"member\":\"a\",\"data\":1}\n"
 #define RECORD_B "{\"member\":\"b\",\"data\":2}\n"
 
-/* --- tar and cpio ---------------------------------------------------------------------------------- */
+/* --- tar and cpio ----------------------------------------------------------------------------- */
 
 static void make(int format, const char *name, const char *text)
 {
@@ -215,7 +215,7 @@ static void test_greedy_filter(void **state)
     expect("parser=ndjson", KIND_LIMIT_EXCEEDED, "", "dictionary");
 }
 
-/* --- zip ------------------------------------------------------------------------------------------- */
+/* --- zip -------------------------------------------------------------------------------------- */
 
 static void make_zip(const char *options)
 {

@@ -141,8 +141,8 @@ static void test_larger_than_a_pipe(void **state)
     free(out.text);
 }
 
-/* A parser that ends early does not wait for a standard input that goes on: a test's pipe that nobody
- * closes. */
+/* A parser that ends early does not wait for a standard input that goes on: a test's pipe that
+ * nobody closes. */
 static void test_early_end_of_standard_input(void **state)
 {
     struct output out;

@@ -4,7 +4,7 @@
 #include "parse/feed_date.h"
 #include "parse/html_entities.h"
 
-/* --- json ------------------------------------------------------------------------------------------ */
+/* --- json ------------------------------------------------------------------------------------- */
 
 static void test_json_elements(void **state)
 {
@@ -136,7 +136,7 @@ static void test_json_options(void **state)
     assert_refused(&parser_json, "max_depth", "2000", "between");
 }
 
-/* --- digest ---------------------------------------------------------------------------------------- */
+/* --- digest ----------------------------------------------------------------------------------- */
 
 static void test_digest(void **state)
 {
@@ -160,7 +160,7 @@ static void test_digest(void **state)
     assert_refused(&parser_digest, "algorithms", " , ", "names none");
 }
 
-/* --- the filters of lines -------------------------------------------------------------------------- */
+/* --- the filters of lines --------------------------------------------------------------------- */
 
 static void test_lines_that_match(void **state)
 {
@@ -189,7 +189,7 @@ static void test_lines_that_match(void **state)
     assert_refused(&parser_lines, "exclude", "((a{1,999}){1,999}){1,999}", "too large");
 }
 
-/* --- xml ------------------------------------------------------------------------------------------- */
+/* --- xml -------------------------------------------------------------------------------------- */
 
 static void test_xml(void **state)
 {
@@ -372,7 +372,7 @@ static void test_xml_memory(void **state)
     buf_deinit(&b);
 }
 
-/* --- feed ------------------------------------------------------------------------------------------ */
+/* --- feed ------------------------------------------------------------------------------------- */
 
 static void test_feed(void **state)
 {

@@ -1,5 +1,5 @@
-/* The scanner: what it tells of, however the text comes; and that it knows the same language as a plain
- * recursive reader written from the grammar. */
+/* The scanner: what it tells of, however the text comes; and that it knows the same language as a
+ * plain recursive reader written from the grammar. */
 #include "parse/json_scan.h"
 
 #include "base/buf.h"
@@ -104,7 +104,7 @@ static void test_record_separators(void **state)
     assert_int_equal(scan.values, 6);
 }
 
-/* --- a reader from the grammar -------------------------------------------------------------------- */
+/* --- a reader from the grammar ---------------------------------------------------------------- */
 
 struct reader {
     const char *p, *end;
@@ -237,7 +237,7 @@ static bool is_json(const char *text, size_t len)
     return r.p == r.end;
 }
 
-/* --- the same language ------------------------------------------------------------------------------- */
+/* --- the same language ------------------------------------------------------------------------ */
 
 static bool scans(const char *text, size_t len, size_t chunk)
 {

@@ -1,5 +1,6 @@
-/* Runs of parsers and processes without memory: allocation 1, 2, 3 … fails, in a run each. Such a run fails as
- * `resources`, whichever library asked, or gives all its records; it does not crash, hang or leave anything behind. */
+/* Runs of parsers and processes without memory: allocation 1, 2, 3 … fails, in a run each. Such a
+ * run fails as `resources`, whichever library asked, or gives all its records; it does not crash,
+ * hang or leave anything behind. */
 #include "support/exhaust.h"
 
 #include "harness.h"
@@ -132,7 +133,7 @@ static void exhaust_both(const struct scene *s)
     exhaust(s, 1000000);
 }
 
-/* --- parsers -------------------------------------------------------------------------------------- */
+/* --- parsers ---------------------------------------------------------------------------------- */
 
 #define SCENE(def, opts, type, text)                                                        \
     {                                                                                       \
@@ -242,7 +243,7 @@ static void test_archives(void **state)
     }
 }
 
-/* --- processes ------------------------------------------------------------------------------------ */
+/* --- processes -------------------------------------------------------------------------------- */
 
 static const struct penstock_parser exec_parser = {.abi = PENSTOCK_PARSER_ABI,
                                                    .size = sizeof(struct penstock_parser),

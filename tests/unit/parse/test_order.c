@@ -1,4 +1,5 @@
-/* An order arrives as it was sent; one that is torn or of another version is refused, whatever it says. */
+/* An order arrives as it was sent; one that is torn or of another version is refused, whatever it
+ * says. */
 #include "parse/order.h"
 
 #include <errno.h>

@@ -1,7 +1,8 @@
-/* The built-in parsers on tables of inputs: each in chunks of several sizes, and each cut at every byte. */
+/* The built-in parsers on tables of inputs: each in chunks of several sizes, and each cut at every
+ * byte. */
 #include "samples.h"
 
-/* --- lines --------------------------------------------------------------------------------------- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 static void test_lines(void **state)
 {
@@ -42,7 +43,7 @@ static void test_lines(void **state)
     CHECK(&parser_lines, samples);
 }
 
-/* --- ndjson -------------------------------------------------------------------------------------- */
+/* --- ndjson ----------------------------------------------------------------------------------- */
 
 static void test_ndjson(void **state)
 {
@@ -111,7 +112,7 @@ static void test_ndjson_offset(void **state)
     harness_deinit(&h);
 }
 
-/* --- fixed --------------------------------------------------------------------------------------- */
+/* --- fixed ------------------------------------------------------------------------------------ */
 
 static void test_fixed(void **state)
 {
@@ -143,7 +144,7 @@ static void test_fixed(void **state)
     CHECK(&parser_fixed, samples);
 }
 
-/* --- csv ----------------------------------------------------------------------------------------- */
+/* --- csv -------------------------------------------------------------------------------------- */
 
 static void test_csv_objects(void **state)
 {
@@ -262,7 +263,7 @@ static void test_csv_many_columns_of_one_name(void **state)
     buf_deinit(&text);
 }
 
-/* --- count --------------------------------------------------------------------------------------- */
+/* --- count ------------------------------------------------------------------------------------ */
 
 static void test_count(void **state)
 {
@@ -311,7 +312,7 @@ static void test_count_any_bytes(void **state)
     }
 }
 
-/* --- options ------------------------------------------------------------------------------------- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 struct bad_option {
     const struct penstock_parser *parser;
@@ -376,7 +377,7 @@ static void test_bad_options(void **state)
     }
 }
 
-/* --- larger than any buffer ---------------------------------------------------------------------- */
+/* --- larger than any buffer ------------------------------------------------------------------- */
 
 static void test_long_lines(void **state)
 {

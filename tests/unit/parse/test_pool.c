@@ -92,7 +92,8 @@ static void test_many_at_once(void **state)
         work_deinit(&works[i]);
 }
 
-/* The thread that was used last is used next: its stack and caches are warm, and the others may end. */
+/* The thread that was used last is used next: its stack and caches are warm, and the others may
+ * end. */
 static void test_latest_first(void **state)
 {
     struct pool *pool;
@@ -262,7 +263,7 @@ static void test_free_with_stuck_threads(void **state)
     work_deinit(&other);
 }
 
-/* --- churn: several threads engage and abandon as fast as they can ------------------------------------ */
+/* --- churn: several threads engage and abandon as fast as they can ---------------------------- */
 
 static atomic_long ran;
 

@@ -10,7 +10,7 @@
 #include <dirent.h>
 #include <sys/resource.h>
 
-/* --- records -------------------------------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------------------------- */
 
 static enum process_output output;
 static size_t piece;
@@ -45,7 +45,8 @@ static const struct penstock_parser feeder = {.abi = PENSTOCK_PARSER_ABI,
                                               .summary = "feeds records",
                                               .parse = feed_records};
 
-/* Whatever its pieces, the text gives these records, and the job this kind (KIND_NONE: it is well). */
+/* Whatever its pieces, the text gives these records, and the job this kind (KIND_NONE: it is
+ * well). */
 static void expect(enum process_output how, const char *text, size_t len, size_t max,
                    const char *records, enum error_kind kind, const char *message)
 {
@@ -102,7 +103,7 @@ static void test_emits(void **state)
            "max_record");
 }
 
-/* --- runs ----------------------------------------------------------------------------------------- */
+/* --- runs ------------------------------------------------------------------------------------- */
 
 static const struct penstock_parser exec_parser = {.abi = PENSTOCK_PARSER_ABI,
                                                    .size = sizeof(struct penstock_parser),
@@ -276,7 +277,8 @@ struct full {
 };
 static struct full full;
 
-/* At the stage's first record, which is its process's number: nothing is left, and the stage may go on. */
+/* At the stage's first record, which is its process's number: nothing is left, and the stage may go
+ * on. */
 static int fill_descriptors(struct parse_task *task, const char *json, size_t len)
 {
     struct rlimit low;

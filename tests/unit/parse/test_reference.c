@@ -1,5 +1,5 @@
-/* The built-in parsers against python3 and its csv and json modules, on a real file and on random ones. Skipped where
- * it is missing. */
+/* The built-in parsers against python3 and its csv and json modules, on a real file and on random
+ * ones. Skipped where it is missing. */
 #include "harness.h"
 
 #include <stdio.h>
@@ -124,8 +124,8 @@ static void test_count_random(void **state)
         check_count(random_file("  \n\t\r\v\fabcdefg!~\x01\x7f\x80\xa0\xff", i, 20000));
 }
 
-/* Anything at all but an end within quotes, which python lets pass: that is closed here, and on a line
- * of its own. Two quotes first make that as likely in as out. */
+/* Anything at all but an end within quotes, which python lets pass: that is closed here, and on a
+ * line of its own. Two quotes first make that as likely in as out. */
 static const char *random_csv(const char *alphabet, unsigned seed, size_t len, bool *ret_open)
 {
     const char *path = random_file(alphabet, seed, len);

@@ -52,7 +52,7 @@ static int emit(struct penstock_run *r, const char *json)
     return r->emit(r, json, strlen(json));
 }
 
-/* --- endings of a whole body ---------------------------------------------------------------------- */
+/* --- endings of a whole body ------------------------------------------------------------------ */
 
 static int read_all(FILE *body, struct penstock_run *r)
 {
@@ -156,7 +156,7 @@ static void test_enough_of_an_aborted_body(void **state)
     harness_deinit(&h);
 }
 
-/* --- failing -------------------------------------------------------------------------------------- */
+/* --- failing ---------------------------------------------------------------------------------- */
 
 static int fail_silently(FILE *body, struct penstock_run *r)
 {
@@ -274,7 +274,7 @@ static void test_getline_of_a_torn_line(void **state)
     harness_deinit(&h);
 }
 
-/* --- emitting ------------------------------------------------------------------------------------- */
+/* --- emitting --------------------------------------------------------------------------------- */
 
 static int emit_odd_values(FILE *body, struct penstock_run *r)
 {
@@ -369,7 +369,7 @@ static void test_sink_refuses(void **state)
     }
 }
 
-/* --- asking --------------------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 static int ask(FILE *body, struct penstock_run *r)
 {
@@ -452,7 +452,7 @@ static void test_cancelled(void **state)
     harness_deinit(&h);
 }
 
-/* --- clocks --------------------------------------------------------------------------------------- */
+/* --- clocks ----------------------------------------------------------------------------------- */
 
 static void test_busy_arithmetic(void **state)
 {
@@ -509,7 +509,7 @@ static void test_waiting_is_not_busy(void **state)
     harness_deinit(&h);
 }
 
-/* --- the end of a run ----------------------------------------------------------------------------- */
+/* --- the end of a run ------------------------------------------------------------------------- */
 
 static int peer_fd;
 

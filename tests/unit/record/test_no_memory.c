@@ -1,6 +1,6 @@
-/* The sink without memory: allocation 1, 2, 3 … fails, of the caller's or of its own thread, in a run each. A record is
- * taken or refused as -ENOMEM; each line that was taken stands in the file once and whole, and in the tap; what is
- * posted is given back. */
+/* The sink without memory: allocation 1, 2, 3 … fails, of the caller's or of its own thread, in a
+ * run each. A record is taken or refused as -ENOMEM; each line that was taken stands in the file
+ * once and whole, and in the tap; what is posted is given back. */
 #include "support/exhaust.h"
 
 #include "record/spool.h"

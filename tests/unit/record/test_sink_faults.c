@@ -1,5 +1,6 @@
-/* The sink where things go wrong. This program's own writev, ftruncate and fdatasync stand before libc's, so that
- * writes come short and fail as a dice says; what then counts is that every line stands in the file once. */
+/* The sink where things go wrong. This program's own writev, ftruncate and fdatasync stand before
+ * libc's, so that writes come short and fail as a dice says; what then counts is that every line
+ * stands in the file once. */
 #include "record/spool.h"
 #include "sink_support.h"
 
@@ -10,7 +11,7 @@
 #include <sys/uio.h>
 #include <termios.h>
 
-/* --- faults ---------------------------------------------------------------------------------- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 static atomic_int faults_left;       /* injected while > 0 */
 static atomic_int fail_syncs, syncs; /* of fdatasync */
@@ -85,7 +86,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* --- a file that fails ----------------------------------------------------------------------- */
+/* --- a file that fails ------------------------------------------------------------------------ */
 
 static void no_line_is_torn_lost_or_doubled_by_short_writes(void **state)
 {
@@ -199,8 +200,8 @@ static void a_full_disk_is_waited_for(void **state)
     told_deinit(&told);
 }
 
-/* One target fails: the other has its lines, the queue fills, nothing is given back too early; the end gives all
- * back and says how many are lost. */
+/* One target fails: the other has its lines, the queue fills, nothing is given back too early; the
+ * end gives all back and says how many are lost. */
 static void a_target_that_fails_for_good(void **state)
 {
     struct scratch dir;
@@ -276,7 +277,7 @@ static void a_failed_sync_writes_the_batch_again(void **state)
     told_deinit(&told);
 }
 
-/* --- what stands in the file before ---------------------------------------------------------- */
+/* --- what stands in the file before ----------------------------------------------------------- */
 
 static void expect_mended(const char *before, const char *after)
 {
@@ -362,7 +363,7 @@ static void what_cannot_be_opened_is_named(void **state)
     scratch_remove(&dir);
 }
 
-/* --- rotation -------------------------------------------------------------------------------- */
+/* --- rotation --------------------------------------------------------------------------------- */
 
 struct emitter {
     pthread_t thread;
@@ -422,8 +423,8 @@ static void lines_survive_rotation_in_mid_stream(void **state)
     told_deinit(&told);
 }
 
-/* Two groups, a record's line before and after; the rotation comes in the middle of the first. Returns what the
- * old file has; the new one is path[1]. */
+/* Two groups, a record's line before and after; the rotation comes in the middle of the first.
+ * Returns what the old file has; the new one is path[1]. */
 static void rotate_in_a_group(struct scratch *dir, uint64_t reopen_ns, struct judge *ret_old,
                               struct judge *ret_new)
 {

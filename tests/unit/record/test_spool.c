@@ -1,5 +1,6 @@
-/* Records that are held back, and how they come out: together, whole, once, directly before what is posted with
- * them. This program's own pread stands before libc's, so that a spool can fail to be read. */
+/* Records that are held back, and how they come out: together, whole, once, directly before what is
+ * posted with them. This program's own pread stands before libc's, so that a spool can fail to be
+ * read. */
 #include "record/spool.h"
 #include "sink_support.h"
 

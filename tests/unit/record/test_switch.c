@@ -1,4 +1,5 @@
-/* Other targets while lines flow: each line is in the files of before or in those of after, whole, once, in order. */
+/* Other targets while lines flow: each line is in the files of before or in those of after, whole,
+ * once, in order. */
 #include "sink_support.h"
 #include "record/switch.h"
 
@@ -37,7 +38,7 @@ static void end(struct scratch *dir, struct told *told)
     told_deinit(told);
 }
 
-/* --- many switches --------------------------------------------------------------------------- */
+/* --- many switches ---------------------------------------------------------------------------- */
 
 enum { WORKERS = 4, RECORDS = 20000, FILES = 3, SWITCHES = 150 };
 
@@ -61,7 +62,8 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* Which records of each job are in a file: their count, in ascending order without a gap inside a line. */
+/* Which records of each job are in a file: their count, in ascending order without a gap inside a
+ * line. */
 static void tally(const char *path, unsigned char *seen[WORKERS + 1],
                   unsigned verdicts[WORKERS + 1])
 {
@@ -88,8 +90,8 @@ static void tally(const char *path, unsigned char *seen[WORKERS + 1],
     free(text);
 }
 
-/* A file takes all lines throughout, under ever new names; records go to one of three others by turns, of which the
- * first is also the records' second place now and then. */
+/* A file takes all lines throughout, under ever new names; records go to one of three others by
+ * turns, of which the first is also the records' second place now and then. */
 static void each_line_is_in_exactly_the_right_files(void **state)
 {
     static struct worker workers[WORKERS];
@@ -221,7 +223,7 @@ static void nor_does_one_whose_reader_stalls(void **state)
     end(&dir, &told);
 }
 
-/* --- what stays, what is refused ---------------------------------------------------------------- */
+/* --- what stays, what is refused -------------------------------------------------------------- */
 
 static void what_stays_keeps_its_counts_and_takes_its_new_events(void **state)
 {
@@ -258,7 +260,8 @@ static void what_stays_keeps_its_counts_and_takes_its_new_events(void **state)
     end(&dir, &told);
 }
 
-/* Another name for the file that is written to: opening must not cut off what the sink is writing. */
+/* Another name for the file that is written to: opening must not cut off what the sink is
+ * writing. */
 static void the_same_file_by_another_name_goes_on(void **state)
 {
     struct scratch dir;

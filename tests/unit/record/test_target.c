@@ -1,4 +1,5 @@
-/* A target by itself: the way to write where a descriptor is shared, blocking, and can't be opened anew. */
+/* A target by itself: the way to write where a descriptor is shared, blocking, and can't be opened
+ * anew. */
 #include "record/target.h"
 
 #include "sink_support.h"

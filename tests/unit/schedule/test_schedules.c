@@ -1,4 +1,5 @@
-/* Schedules in one process: when they run, what a run leaves behind, and what happens when the store does not follow. */
+/* Schedules in one process: when they run, what a run leaves behind, and what happens when the
+ * store does not follow. */
 #include "../job/jobs_world.h"
 #include "schedule/change.h"
 #include "schedule/schedules.h"

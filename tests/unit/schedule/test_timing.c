@@ -176,7 +176,7 @@ static void cron_times_and_their_jitter(void **state)
     timing_deinit(&t);
 }
 
-/* --- the whole of a schedule ------------------------------------------------------------------- */
+/* --- the whole of a schedule ------------------------------------------------------------------ */
 
 static void a_wish_has_one_text(void **state)
 {

@@ -1,5 +1,5 @@
-/* What every store engine must do. A test program of an engine includes this and calls store_conformance with
- * the engine's opener; each test starts with an empty store. */
+/* What every store engine must do. A test program of an engine includes this and calls
+ * store_conformance with the engine's opener; each test starts with an empty store. */
 #ifndef TESTS_UNIT_STORE_CONFORMANCE_H
 #define TESTS_UNIT_STORE_CONFORMANCE_H
 
@@ -7,7 +7,7 @@
 #include "conformance_reads.h"
 #include "conformance_schedules.h"
 
-/* --- ends ------------------------------------------------------------------------------------ */
+/* --- ends ------------------------------------------------------------------------------------- */
 
 static const char *ended_ids(struct fixture *f, struct store_ended *call)
 {
@@ -109,7 +109,7 @@ static void the_oldest_ends_are_forgotten_by_age(void **state)
     assert_int_equal(state_of(f, young), JOB_DONE);
 }
 
-/* --- order ----------------------------------------------------------------------------------- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 static void calls_are_carried_out_and_come_back_in_order(void **state)
 {
@@ -154,7 +154,7 @@ static void calls_are_carried_out_and_come_back_in_order(void **state)
     }
 }
 
-/* --- running them ---------------------------------------------------------------------------- */
+/* --- running them ----------------------------------------------------------------------------- */
 
 static store_opener *conformance_opener;
 

@@ -1,5 +1,6 @@
-/* A file system layer for SQLite that fails on command: the Nth operation, once or from there on. What it
- * does not fail it passes on to the default one, but for syncs, which it only counts: the process lives on. */
+/* A file system layer for SQLite that fails on command: the Nth operation, once or from there on.
+ * What it does not fail it passes on to the default one, but for syncs, which it only counts: the
+ * process lives on. */
 #ifndef TESTS_UNIT_STORE_FAULT_VFS_H
 #define TESTS_UNIT_STORE_FAULT_VFS_H
 

@@ -1,5 +1,5 @@
-/* A store under test with a loop and a mailbox of its own; its calls made and waited for. An engine may answer
- * from another thread; one that delivers a mail within the call is caught. */
+/* A store under test with a loop and a mailbox of its own; its calls made and waited for. An engine
+ * may answer from another thread; one that delivers a mail within the call is caught. */
 #ifndef TESTS_UNIT_STORE_STORE_SUPPORT_H
 #define TESTS_UNIT_STORE_STORE_SUPPORT_H
 
@@ -111,7 +111,7 @@ static inline int result_of(const struct store_call *call)
     (expect_call(&(c)->call), (f)->store->engine->method((f)->store, (c)), wait_calls((f), 1), \
      result_of(&(c)->call))
 
-/* --- jobs ------------------------------------------------------------------------------------ */
+/* --- jobs ------------------------------------------------------------------------------------- */
 
 /* A job to submit; its strings are literals, so it is never given to store_job_free. */
 static inline struct store_job job_for(const char *host)

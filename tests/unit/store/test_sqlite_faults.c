@@ -1,5 +1,6 @@
-/* Every operation on the file system fails once, or from there on for good; whatever happens, what was
- * acknowledged stands when the store is opened again, nothing crashes, and each refusal has a sentence. */
+/* Every operation on the file system fails once, or from there on for good; whatever happens, what
+ * was acknowledged stands when the store is opened again, nothing crashes, and each refusal has a
+ * sentence. */
 #include "fault_vfs.h"
 #include "store/sqlite.h"
 #include "store_support.h"

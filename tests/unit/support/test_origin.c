@@ -1,9 +1,10 @@
-/* The misbehaving origin misbehaves as its header says: seen by a client that knows nothing but sockets. */
+/* The misbehaving origin misbehaves as its header says: seen by a client that knows nothing but
+ * sockets. */
 #include "origin_client.h"
 
 #include <zlib.h>
 
-/* --- bodies --------------------------------------------------------------- */
+/* --- bodies ----------------------------------------------------------------------------------- */
 
 static void bodies_are_what_they_say(void **state)
 {
@@ -128,7 +129,7 @@ static void a_gzip_body_unpacks(void **state)
     buf_deinit(&want);
 }
 
-/* --- faults --------------------------------------------------------------- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 static void faults_look_as_documented(void **state)
 {

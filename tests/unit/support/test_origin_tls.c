@@ -1,4 +1,5 @@
-/* The origin's certificates are good and bad as its header says, as OpenSSL's own verification sees it. */
+/* The origin's certificates are good and bad as its header says, as OpenSSL's own verification sees
+ * it. */
 #include "support/origin.h"
 #include "support/testlib.h"
 
@@ -26,8 +27,8 @@ static int dial(const struct origin *origin)
     return fd;
 }
 
-/* A verifying client's view: X509_V_OK or why not; then the number of bytes it gets, and whether their end
- * was told. */
+/* A verifying client's view: X509_V_OK or why not; then the number of bytes it gets, and whether
+ * their end was told. */
 static long visit(const struct origin *origin, const char *path, size_t *ret_bytes, bool *ret_told)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());

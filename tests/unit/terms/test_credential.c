@@ -1,4 +1,5 @@
-/* Credentials without a daemon: netrc files, what is sent, what is struck out, whom they are for; and proxies. */
+/* Credentials without a daemon: netrc files, what is sent, what is struck out, whom they are for;
+ * and proxies. */
 #include "terms/credential.h"
 #include "terms/netrc.h"
 #include "terms/proxy.h"
@@ -124,7 +125,8 @@ static void test_sent(void **state)
     }
 }
 
-/* A URL that an origin has said back, without the parameter; or it is found out that more of it is there. */
+/* A URL that an origin has said back, without the parameter; or it is found out that more of it is
+ * there. */
 static void test_said_back(void **state)
 {
     static const struct {

@@ -1,5 +1,5 @@
-/* Config, settings and specification without memory: allocation 1, 2, 3 … fails until all goes well. Nothing crashes,
- * nothing leaks, the answer is -ENOMEM. */
+/* Config, settings and specification without memory: allocation 1, 2, 3 … fails until all goes
+ * well. Nothing crashes, nothing leaks, the answer is -ENOMEM. */
 #include "support/exhaust.h"
 #include "base/config_ini.h"
 #include "base/config_tree.h"
