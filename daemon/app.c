@@ -17,6 +17,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mailbox.h"
+#include "base/reserve.h"
 #include "control/control.h"
 #include "control/exposer.h"
 #include "fetch/fetch.h"
@@ -558,6 +559,7 @@ int app_run(const struct load_options *options)
     /* A thread that has run keeps its arena: few of them keep a thousand waiting downloads
      * small. */
     mallopt(M_ARENA_MAX, 4);
+    (void)reserve_for_libuv(); /* it refuses a function that is NULL, and nothing else */
     if (fd_raise_limit() < 0)
         log_warning("the limit of descriptors could not be raised");
     if (start(&app, &err) < 0) {

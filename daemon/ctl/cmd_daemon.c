@@ -11,13 +11,6 @@
 #include <errno.h>
 #include <string.h>
 
-static void put(struct buf *b)
-{
-    if (b->data)
-        out_put(b->data, b->len);
-    buf_deinit(b);
-}
-
 static const char *text(const json_t *object, const char *name)
 {
     const char *s = json_string_value(json_object_get(object, name));
@@ -45,7 +38,7 @@ int cmd_ping(struct ctl *ctl)
         text_put_safe(&b, ctl->conn.wire.path, strlen(ctl->conn.wire.path));
         buf_printf(&b, " after %.1f ms\n", (double)(clock_now() - began) / 1e6);
     }
-    put(&b);
+    out_take(&b);
     answer_deinit(&answer);
     return 0;
 }
@@ -63,7 +56,7 @@ static int ask_and_view(struct ctl *ctl, const char *method, json_t *params)
         out_put(json_string_value(answer.result), json_string_length(answer.result));
     else
         view_put(&b, answer.result);
-    put(&b);
+    out_take(&b);
     answer_deinit(&answer);
     return 0;
 }
@@ -126,7 +119,7 @@ int cmd_parsers(struct ctl *ctl)
     }
     table_print(&t, out_columns(false), &b);
     table_deinit(&t);
-    put(&b);
+    out_take(&b);
     answer_deinit(&answer);
     return 0;
 }

@@ -21,13 +21,6 @@
 
 #define PAGE 100
 
-static void put(struct buf *b)
-{
-    if (b->data)
-        out_put(b->data, b->len);
-    buf_deinit(b);
-}
-
 /* --- show, explain ---------------------------------------------------------------------------- */
 
 static int ask_show(struct ctl *ctl, struct answer *ret_answer)
@@ -93,7 +86,7 @@ static int show(struct ctl *ctl, bool in_words)
     if (in_words && out_is_coloured())
         put_coloured(&text);
     else
-        put(&text);
+        out_take(&text);
     if (!ctl->json && !in_words && out_is_terminal())
         put_way_on(answer.result);
     answer_deinit(&answer);
@@ -177,7 +170,7 @@ static void list_page(struct listing *l, const struct answer *answer)
         add_row(&l->table, job);
     }
     table_print(&l->table, out_columns(false), &text);
-    put(&text);
+    out_take(&text);
 }
 
 /* One page. 0: there may be more; 1: that was all; or an exit status, negated. */

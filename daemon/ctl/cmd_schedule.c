@@ -181,9 +181,7 @@ static void put_page(struct listing *l, const struct answer *answer)
         return;
     }
     table_print(&l->table, out_columns(false), &b);
-    if (b.data)
-        out_put(b.data, b.len);
-    buf_deinit(&b);
+    out_take(&b);
 }
 
 static int list_pages(struct listing *l)

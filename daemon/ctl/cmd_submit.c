@@ -75,7 +75,9 @@ static void put_refused(const struct submit_item *item, const struct submit_repl
     if (!item->name)
         buf_printf(&b, ",\"line\":%" PRIu64, item->line);
     buf_putc(&b, '}');
-    if (!b.failed)
+    if (b.failed)
+        out_take(&b);
+    else
         out_json(b.data, b.len);
     buf_deinit(&b);
     free(text);

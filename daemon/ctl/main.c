@@ -37,9 +37,7 @@ static int print_help(const struct args *args)
         help_put_command(&b, about);
     else
         help_put(&b, commands);
-    if (b.data)
-        out_put(b.data, b.len);
-    buf_deinit(&b);
+    out_take(&b);
     return EXIT_ALL_WELL;
 }
 

@@ -131,6 +131,15 @@ void out_put(const char *text, size_t len)
         out_flush();
 }
 
+void out_take(struct buf *b)
+{
+    out.gathered.failed |= b->failed;
+    if (b->failed)
+        out_flush();
+    out_put(b->data, b->len);
+    buf_deinit(b);
+}
+
 void out_printf(const char *fmt, ...)
 {
     va_list ap;

@@ -6,6 +6,8 @@
 #ifndef PENSTOCK_CTL_OUT_H
 #define PENSTOCK_CTL_OUT_H
 
+#include "base/buf.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -27,6 +29,9 @@ bool out_is_coloured(
 size_t out_columns(bool of_error); /* of the terminal; 0: it is none, do not cut */
 
 void out_put(const char *text, size_t len);
+/* The same of a buffer, which is empty afterwards. If it lacks something for want of memory the
+ * process ends, as where output cannot be written. */
+void out_take(struct buf *b);
 void out_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* One JSON value as a line; on a terminal with what could steer it escaped. */

@@ -74,8 +74,8 @@ static int told(struct waiting *w, const struct answer *answer)
     }
     if (w->ctl->json)
         put_raw(answer);
-    else if (text.data)
-        out_put(text.data, text.len);
+    else
+        out_take(&text);
     buf_deinit(&text);
     return status;
 }

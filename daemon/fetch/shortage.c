@@ -1,7 +1,9 @@
 #include "fetch/shortage.h"
+#include "base/reserve.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <openssl/rand.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,49 +29,23 @@ static void *seen(void *block)
     return block;
 }
 
-/* --- the reserve ------------------------------------------------------------------------------ */
+/* --- libcurl's -------------------------------------------------------------------------------- */
 
-#define RESERVE_SIZE   512 /* of a block */
-#define RESERVE_BLOCKS 512
-
-static struct {
-    _Alignas(max_align_t) char blocks[RESERVE_BLOCKS][RESERVE_SIZE];
-    _Atomic bool taken[RESERVE_BLOCKS];
-} reserve;
-
-static void *reserve_take(size_t size)
+static void *starved(size_t size)
 {
     shortage_note();
-    for (size_t i = 0; size <= RESERVE_SIZE && i < RESERVE_BLOCKS; i++)
-        if (!atomic_exchange_explicit(&reserve.taken[i], true, memory_order_acquire))
-            return reserve.blocks[i];
-    errno = ENOMEM;
-    return NULL;
+    return reserve_take(size);
 }
-
-static bool is_reserved(const void *block)
-{
-    uintptr_t at = (uintptr_t)block, start = (uintptr_t)reserve.blocks;
-    return at >= start && at < start + sizeof reserve.blocks;
-}
-
-static void reserve_give(void *block)
-{
-    size_t i = (size_t)((char *)block - reserve.blocks[0]) / RESERVE_SIZE;
-    atomic_store_explicit(&reserve.taken[i], false, memory_order_release);
-}
-
-/* --- libcurl's -------------------------------------------------------------------------------- */
 
 static void *curl_malloc(size_t size)
 {
     void *block = malloc(size > 0 ? size : 1);
-    return block ? block : reserve_take(size);
+    return block ? block : starved(size);
 }
 
 static void curl_free_block(void *block)
 {
-    if (is_reserved(block))
+    if (reserve_owns(block))
         reserve_give(block);
     else
         free(block);
@@ -77,13 +53,13 @@ static void curl_free_block(void *block)
 
 static void *curl_realloc(void *block, size_t size)
 {
-    if (!is_reserved(block))
+    if (!reserve_owns(block))
         return seen(realloc(block, size > 0 ? size : 1));
-    if (size <= RESERVE_SIZE)
+    if (size <= reserve_size(block))
         return block;
     void *grown = seen(malloc(size));
     if (grown) {
-        memcpy(grown, block, RESERVE_SIZE);
+        memcpy(grown, block, reserve_size(block));
         reserve_give(block);
     }
     return grown;
@@ -128,6 +104,9 @@ static void ssl_free(void *block, const char *file, int line)
 CURLcode shortage_init(void)
 {
     (void)CRYPTO_set_mem_functions(ssl_malloc, ssl_realloc, ssl_free);
+    /* Without memory for its context OpenSSL goes on without its locks: better not to begin. */
+    if (!OSSL_LIB_CTX_get0_global_default() || RAND_status() != 1)
+        return CURLE_OUT_OF_MEMORY;
     return curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_malloc, curl_free_block, curl_realloc,
                                 curl_strdup, curl_calloc);
 }
