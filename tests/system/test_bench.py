@@ -8,7 +8,7 @@ import penstock_test
 
 BENCH = penstock_test.ROOT / "tests" / "bench" / "run"
 CASES = ("big-1", "big-4", "floor", "tls-1", "tls-4", "small", "small-py", "small-xargs", "small-mem", "latency", "beside",
-         "stalled", "durable", "formats", "loops", "loops-tls")
+         "stalled", "durable", "formats", "loops", "loops-tls", "library", "library-open")
 
 
 class Bench(penstock_test.Case):
