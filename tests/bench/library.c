@@ -1,5 +1,6 @@
-/* The reader's side of tests/bench/case_library.py: counts the lines of a URL through penstock_open; or with a number,
- * opens, reads and closes it so often, and prints how many microseconds each took. */
+/* The reader's side of tests/bench/case_library.py: counts the lines of a URL through
+ * penstock_open; or with a number, opens, reads and closes it so often, and prints how many
+ * microseconds each took. */
 #include <penstock/client.h>
 
 #include <stdlib.h>
