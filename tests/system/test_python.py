@@ -71,6 +71,57 @@ class Python(penstock_test.Case):
             self.assertEqual(body.verdict.kind, "parser_failed")
         self.run_async(main)
 
+    def test_what_was_cut_stays_cut(self):
+        """The kernel tells a socket's error once, and an end from then on."""
+        url = self.web.url("/bytes?n=3000000&framing=close")
+
+        async def main(p):
+            body = await p.open(url)
+            for _ in range(3):
+                with self.assertRaises(penstock.Incomplete):
+                    await body.read()
+            with self.assertRaises(penstock.JobFailed):
+                await body.close()
+        self.run_async(main)
+        with penstock.blocking.connect(str(self.penstock.socket)) as p:
+            body = p.open(url)
+            for _ in range(3):
+                with self.assertRaises(penstock.Incomplete):
+                    body.read()
+            body.close()
+
+    def test_closing(self):
+        held = self.web.url("/bytes?n=3000000&hold=never&hold_at=1M")
+
+        async def main(p):
+            body = await p.open(held)  # a process's returncode after a signal
+            with self.assertRaises(penstock.JobFailed) as caught:
+                await body.close(-9)
+            self.assertEqual(caught.exception.kind, "parser_failed")
+            body = await p.open(held)  # while a read waits
+            reading = asyncio.ensure_future(body.read())
+            while body._ready is None:
+                await asyncio.sleep(0)
+            with self.assertRaises(penstock.JobFailed):
+                await body.close(1)
+            with self.assertRaises(ValueError):
+                await reading
+            async with p.open(self.web.url("/bytes?n=3000000")) as body:  # with the same number
+                self.assertEqual(len(await body.read()), 3000000)
+            body = await p.open(held)  # a close that was cancelled, and then another one
+            closing = asyncio.ensure_future(body.close(1))
+            await asyncio.sleep(0)
+            closing.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await closing
+            with self.assertRaises(penstock.ConnectionLost):
+                await body.close(1)
+            before = len(os.listdir("/proc/self/fd"))
+            with self.assertRaises(TypeError):
+                await p.open(held, labels=object())
+            self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+        self.run_async(main)
+
     def test_a_function_that_reads_a_descriptor(self):
         """As a module of C's would, on a thread: by a FILE around a duplicate of the descriptor."""
         def parse(fd):
@@ -138,6 +189,34 @@ class Python(penstock_test.Case):
                 verdict = await p.run(url, "wc", "-l", stdout=out)
             self.assertEqual(((self.dir / "out").read_text(), verdict.state), ("100000\n", "done"))
         self.run_async(main)
+
+    def test_pipelines_that_are_left(self):
+        async def main(p):
+            stages = await p.pipeline(self.web.url("/bytes?endless=1"), ["cat"], ["cat"], ["cat"], ["head", "-c", "10"])
+            self.assertEqual(len(await stages.output()), 10)
+            self.assertEqual(stages.verdict.verified_by, "enough")
+            async with p.pipeline(self.web.url("/lines?n=100000"), ["cat"]) as stages:
+                async for line in stages.lines():
+                    break  # the rest is more than pipes hold
+            held = self.web.url("/lines?n=100000&hold=never&hold_at=300000")
+            with self.assertRaises(ZeroDivisionError):
+                async with p.pipeline(held, ["cat"]) as stages:
+                    waiting = asyncio.ensure_future(stages.wait())
+                    await asyncio.sleep(0)
+                    waiting.cancel()
+                    1 / 0
+            self.assertEqual(stages.verdict.state, "failed")
+            before = len(os.listdir("/proc/self/fd"))
+            running = asyncio.ensure_future(p.run(held, "sh", "-c", f"echo >{self.dir}/runs; exec cat", stdout=subprocess.DEVNULL))
+            while not (self.dir / "runs").exists():
+                await asyncio.sleep(0.01)
+            running.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await running
+            while len(os.listdir("/proc/self/fd")) > before:
+                await asyncio.sleep(0.01)
+        self.run_async(main)
+        until(lambda: len(self.penstock.events("verdict")) == 4, "every job has ended")
 
     def test_no_stage_takes_a_cut_for_an_end(self):
         """Also those that look at no error of a read: sed, perl, and a shell's own."""

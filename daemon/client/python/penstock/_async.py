@@ -42,6 +42,8 @@ class Body:
         self._begun: "Optional[asyncio.Future[None]]" = None
         self._ended: "Optional[asyncio.Future[Verdict]]" = None
         self._said = False
+        self._cut = False  # a read has met the error, which the kernel tells once
+        self._ready: "Optional[asyncio.Future[None]]" = None  # of a read that waits
         self.job = 0  # its id, once it is open
         self.verdict: Optional[Verdict] = None
 
@@ -56,7 +58,7 @@ class Body:
     async def __aexit__(self, kind: Any, *unused: Any) -> None:
         try:
             await self.close(0 if kind is None else 1)
-        except JobFailed:
+        except (JobFailed, ConnectionLost):
             if kind is None:
                 raise
 
@@ -67,9 +69,9 @@ class Body:
         loop = asyncio.get_running_loop()
         self._wire = Wire(find_socket(self._path))
         self._begun, self._ended = loop.create_future(), loop.create_future()
-        self._reader, given = make_pair()
-        self._held = given.dup() if self._on_cut else None
         try:
+            self._reader, given = make_pair()
+            self._held = given.dup() if self._on_cut else None
             self.job = (await self._wire.call("run", self._job, given.detach()))["id"]
             self._watch = loop.create_task(self._listen())
             await asyncio.shield(self._begun)
@@ -107,9 +109,10 @@ class Body:
         self._ended.set_result(self.verdict)
 
     def _say(self, status: int) -> None:
-        """How the reader ended; the first word counts."""
+        """How the reader ended; the first word counts. A process's returncode may be negative, an exit status may not."""
         if not self._said and self._wire is not None:
             self._said = True
+            status = status if 0 <= status <= 128 else 1
             self._wire.call("exited", {"id": self.job, "status": status}).add_done_callback(lambda f: f.cancelled() or f.exception())
 
     # --- reading ---
@@ -124,26 +127,37 @@ class Body:
         """Up to `size` bytes, at least one but at the end; all of it if size is negative. Incomplete after a cut."""
         if size < 0:
             return b"".join([piece async for piece in self])
-        loop = asyncio.get_running_loop()
         while True:
             try:
-                return os.read(self.fileno(), size) if size == 0 else self._take(size)
+                return b"" if size == 0 else self._take(size)
             except BlockingIOError:
-                ready: "asyncio.Future[None]" = loop.create_future()
-                loop.add_reader(self.fileno(), lambda: ready.done() or ready.set_result(None))
-                try:
-                    await ready
-                finally:
-                    loop.remove_reader(self.fileno())
+                await self._wait_for_data()
             except ConnectionResetError:
                 raise Incomplete(await self._why()) from None
 
     def _take(self, size: int) -> bytes:
+        self.fileno()  # or ValueError
         assert self._reader is not None
+        if self._cut:
+            raise ConnectionResetError
         return self._reader.recv(size, socket.MSG_DONTWAIT)
+
+    async def _wait_for_data(self) -> None:
+        """Or until the body is closed."""
+        loop = asyncio.get_running_loop()
+        ready: "asyncio.Future[None]" = loop.create_future()
+        loop.add_reader(self.fileno(), lambda: ready.done() or ready.set_result(None))
+        self._ready = ready
+        try:
+            await ready
+        finally:
+            if self._reader is not None:  # else _shut has done it
+                loop.remove_reader(self._reader.fileno())
+            self._ready = None
 
     async def _why(self) -> Verdict:
         """The verdict, which says why it is not whole."""
+        self._cut = True
         self._say(1)
         assert self._ended is not None
         return await asyncio.shield(self._ended)
@@ -178,9 +192,16 @@ class Body:
         return self.verdict
 
     def _shut(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        if self._reader is None:
+            return
+        if self._ready is not None:
+            loop = self._ready.get_loop()
+            if not loop.is_closed():
+                loop.remove_reader(self._reader.fileno())
+                if not self._ready.done():
+                    self._ready.set_result(None)
+        self._reader.close()
+        self._reader = None
 
     def _release(self) -> None:
         if self._held is not None:
@@ -193,6 +214,10 @@ class Body:
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+        for future in (self._begun, self._ended):  # nobody else will tell who waits
+            if future is not None and not future.done() and not future.get_loop().is_closed():
+                future.set_exception(ConnectionLost("the body was closed"))
+                future.exception()
         if self._wire is not None:
             self._wire.close()
 
@@ -233,8 +258,9 @@ class Pipeline:
         if kind is not None:
             self._kill()
         try:
+            await self._drain()
             await self.wait()
-        except JobFailed:
+        except (JobFailed, ConnectionLost):
             if kind is None:
                 raise
 
@@ -256,6 +282,7 @@ class Pipeline:
                 self._links.append(writer)
                 self._stages.append(await asyncio.create_subprocess_exec(*command, stdin=stdin, start_new_session=True, **options))
                 stdin = reader.fileno() if reader else None
+            self.stdout = self._stages[-1].stdout
         except BaseException:
             self._kill()
             await self._reap(1)
@@ -266,18 +293,22 @@ class Pipeline:
             self._body._shut()  # the first stage has it
         if self._failed:
             self._kill()  # the body was cut while they started
-        self.stdout = self._stages[-1].stdout
         self._watch = [asyncio.get_running_loop().create_task(self._follow(i)) for i in range(len(self._stages))]
         return self
 
     async def _follow(self, i: int) -> None:
         """A stage to its end: then the next one may see an end, or all are killed."""
         status = await self._stages[i].wait()
-        if status != 0 and self._left(i) and await self._stages[i + 1].wait() == 0:
+        if status != 0 and self._left(i) and await self._content(i + 1):
             self._excused.add(i)
         elif status != 0:
             self._kill()
         self._let_go(i)
+
+    async def _content(self, i: int) -> bool:
+        """A stage has ended well, or failed only as the next one had had enough."""
+        await asyncio.wait([self._watch[i]])
+        return self._stages[i].returncode == 0 or i in self._excused
 
     def _left(self, i: int) -> bool:
         """The next stage reads no more: if it is content with that, this one's failure (SIGPIPE, ECONNRESET) is none, as in
@@ -307,14 +338,26 @@ class Pipeline:
                 pass
 
     async def _reap(self, status: int) -> None:
-        for stage in self._stages:
-            await stage.wait()
-        for i in range(len(self._links)):
-            self._let_go(i)
         try:
+            await self._drain()
+            for stage in self._stages:
+                await stage.wait()
+            for i in range(len(self._links)):
+                self._let_go(i)
             await self._body.close(status)
         except (JobFailed, ConnectionLost, ValueError):
             pass
+        finally:
+            self._body._drop()
+
+    async def _drain(self) -> None:
+        """What nobody reads any more of the last stage's output: asyncio sees the end of a process only behind the end of
+        its pipes."""
+        try:
+            while self.stdout is not None and await self.stdout.read(PIECE):
+                pass
+        except RuntimeError:
+            pass  # another task reads it
 
     async def output(self) -> bytes:
         """All that the last stage prints, once everything has ended well. Reads while it runs."""
@@ -334,7 +377,9 @@ class Pipeline:
 
     async def wait(self) -> Verdict:
         """Until all have ended. StageFailed if a command failed, JobFailed if the body did not arrive whole."""
-        await asyncio.gather(*self._watch)
+        await asyncio.wait(self._watch)  # unlike gather, leaves them be if this one is cancelled
+        for watch in self._watch:
+            watch.result()
         codes = [stage.returncode or 0 for stage in self._stages]
         bad = [code for i, code in enumerate(codes) if code != 0 and i not in self._excused]
         try:
@@ -445,6 +490,7 @@ class Connection:
             return await pipeline.wait()
         except asyncio.CancelledError:
             pipeline._kill()
+            await pipeline._reap(1)
             raise
 
     def submit(self, url: str, **options: Any) -> Job:

@@ -28,8 +28,8 @@ def find_socket(path: Optional[str]) -> socket.socket:
     for place in places:
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            if place.startswith("/tmp/"):
-                status = os.stat(os.path.dirname(place))
+            if not given and place.startswith("/tmp/"):
+                status = os.lstat(os.path.dirname(place))
                 if status.st_uid != os.getuid() or status.st_mode & 0o022:
                     raise PermissionError(f"{os.path.dirname(place)} is not this user's alone")
             made.connect(place)
@@ -91,7 +91,11 @@ class Wire:
             end = self.buffer.find(b"\n", max(start, self.scanned))
             if end < 0:
                 break
-            self.on_line(json.loads(self.buffer[start:end]))
+            try:
+                self.on_line(json.loads(self.buffer[start:end]))
+            except (ValueError, LookupError, TypeError, AttributeError):
+                self.lose("this is not penstock's protocol")
+                return
             start = end + 1
         del self.buffer[:start]
         self.scanned = len(self.buffer)
@@ -103,7 +107,8 @@ class Wire:
             self.notes.append((message["method"], message.get("params") or {}))
             self.news.set()
             return
-        future = self.waiting.pop(message.get("id") or 0, None)
+        # Without an id it is about a line that could not be taken, and the first call is the one that waits.
+        future = self.waiting.pop(message.get("id") or next(iter(self.waiting), 0), None)
         if future is None or future.done():
             return
         error = message.get("error")
@@ -153,12 +158,18 @@ class Wire:
                 os.close(fd)
             future.set_exception(ConnectionLost(str(self.lost)))
             return future
-        self.next_id += 1
-        message = {"jsonrpc": "2.0", "id": self.next_id, "method": method}
+        message = {"jsonrpc": "2.0", "id": self.next_id + 1, "method": method}
         if params is not None:
             message["params"] = params
+        try:
+            line = json.dumps(message).encode() + b"\n"
+        except BaseException:
+            if fd >= 0:
+                os.close(fd)
+            raise
+        self.next_id += 1
         self.waiting[self.next_id] = future
-        self.out.append((memoryview(json.dumps(message).encode() + b"\n"), [fd] if fd >= 0 else []))
+        self.out.append((memoryview(line), [fd] if fd >= 0 else []))
         self.write()
         return future
 

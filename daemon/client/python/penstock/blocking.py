@@ -53,6 +53,13 @@ class Loop:
             self.run(end())
 
     def stop(self) -> None:
+        """Whoever waits for a coroutine gets its cancellation."""
+        async def end() -> None:
+            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        self.run(end())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()
@@ -91,6 +98,8 @@ class Body(io.RawIOBase):
         if reader is None:
             raise ValueError("the body is closed")
         try:
+            if self._body._cut:
+                raise ConnectionResetError
             return reader.recv_into(buffer)
         except ConnectionResetError:
             raise Incomplete(self._loop.run(self._body._why())) from None
@@ -173,11 +182,8 @@ class Connection:
     def pipeline(self, url: str, *stages: Sequence[str], job: Optional[Dict[str, Any]] = None, **options: Any) -> bytes:
         """What the last stage prints; nothing if its output goes elsewhere (`stdout`)."""
         async def whole() -> bytes:
-            made = await self._connection.pipeline(url, *stages, job=job, **options)
-            if made.stdout is not None:
-                return await made.output()
-            await made.wait()
-            return b""
+            async with self._connection.pipeline(url, *stages, job=job, **options) as made:
+                return b"" if made.stdout is None else await made.output()
         return self._loop.run(whole())
 
     def submit(self, url: str, **options: Any) -> Job:
