@@ -8,6 +8,7 @@
 #include "job/job.h"
 #include "schedule/schedules.h"
 #include "schedule/timetable.h"
+#include "terms/access.h"
 #include "terms/spec_redact.h"
 
 #include <errno.h>
@@ -15,6 +16,8 @@
 #include <string.h>
 
 #define LIST_MAX 1000
+#define LIST_BYTES \
+    ((size_t)512 << 10) /* of what was asked for, in one answer, and a schedule more */
 
 /* --- list ------------------------------------------------------------------------------------- */
 
@@ -30,8 +33,27 @@ static void set_last(json_t *view, const struct store_schedule *row)
     view_set_time(view, "last_done", row->last_done);
 }
 
-static json_t *view(const struct jobs *jobs, const struct schedule *s)
+/* A request's headers and body may hold what only its owner knows. Null is no value of theirs, so
+ * such a list is not taken for an export by mistake. */
+static void withhold(json_t *asked)
 {
+    static const char *const members[] = {"headers", "header", "body"};
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        if (json_object_get(asked, members[i]) &&
+            json_object_set_new(asked, members[i], json_null()) < 0)
+            json_note_lost();
+}
+
+/* Who may do everything because no administrators are named sees no other's secrets by that. */
+static bool may_see_all(const struct api_call *call, const struct store_schedule *row)
+{
+    return call->peer.uid == row->uid ||
+           access_is_administrator(call->api->jobs->settings->access, &call->peer);
+}
+
+static json_t *view(const struct api_call *call, const struct schedule *s)
+{
+    const struct jobs *jobs = call->api->jobs;
     const struct store_schedule *row = s->row;
     json_t *asked = json_read_text(row->spec, 0, NULL);
     const char *url = json_string_value(json_object_get(asked, "url"));
@@ -40,6 +62,8 @@ static json_t *view(const struct jobs *jobs, const struct schedule *s)
         json_note_lost();
     json_t *view = json_pack("{s:s, s:s*}", "name", row->name, "url", shown_url);
     free(shown_url);
+    if (!may_see_all(call, row))
+        withhold(asked);
     if (view && asked && json_object_update_missing(view, asked) < 0)
         json_note_lost();
     json_decref(asked);
@@ -94,7 +118,7 @@ static void list_schedules(struct api_call *call)
 {
     struct schedules *schedules = call->api->schedules;
     const char *after;
-    size_t limit;
+    size_t limit, bytes = 0;
     bool failing;
     if (list_params(call, &limit, &after, &failing) < 0)
         return;
@@ -103,11 +127,12 @@ static void list_schedules(struct api_call *call)
          s = schedules_after(schedules, s->row->name)) {
         if (failing && !schedule_failing(s))
             continue;
-        if (json_array_size(list) == limit) {
+        if (json_array_size(list) == limit || bytes > LIST_BYTES) {
             next = json_string(after);
             break;
         }
-        json_array_append_new(list, view(call->api->jobs, s));
+        json_array_append_new(list, view(call, s));
+        bytes += strlen(s->row->spec);
         after = s->row->name;
     }
     call_reply(call, json_pack("{s:o, s:o}", "schedules", list, "next", next));

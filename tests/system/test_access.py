@@ -70,6 +70,30 @@ class Access(penstock_test.Case):
         self.assertEqual(apply(0, "a"), [("created", "a")])
         self.assertEqual(apply(USER, "b"), [("created", "b"), ("removed", "a")])
 
+    def test_who_sees_what_a_schedule_sends(self):
+        """Its headers and its body: its owner, root and named administrators."""
+        one = {"name": "a", "url": "http://x/", "cron": "30 2 29 2 *", "method": "POST", "body": "hidden", "headers": {"X-Key": "hidden"},
+               "parser": "lines"}
+
+        def shown(uid):
+            schedule = self.ask(uid, ("schedule_list", {}))[0]["result"]["schedules"][0]
+            self.assertEqual((schedule["url"], schedule["parser"]), ("http://x/", "lines"))
+            return schedule["headers"], schedule["body"]
+
+        self.start()
+        self.ask(USER, ("schedule_apply", {"schedules": [one]}))
+        self.assertEqual(shown(USER), ({"X-Key": "hidden"}, "hidden"))
+        self.assertEqual(shown(0), ({"X-Key": "hidden"}, "hidden"))
+        self.assertEqual(shown(OTHER), (None, None))
+        # What was withheld is not taken for what was asked for.
+        listed = {**one, "headers": None, "body": None}
+        for member in ("headers", "body"):
+            answer = self.ask(OTHER, ("schedule_apply", {"schedules": [{**one, member: listed[member]}]}))[0]
+            self.assertEqual(self.code(answer), -32602, answer)
+        self.start(admin_users=OTHER)
+        self.ask(0, ("schedule_apply", {"schedules": [one]}))
+        self.assertEqual(shown(OTHER), ({"X-Key": "hidden"}, "hidden"))
+
     def test_who_submits(self):
         self.start(submit_users=USER, submit_groups=GROUP)
         for uid, gids, allowed in ((USER, None, True), (OTHER, None, False), (OTHER, [GROUP], True), (OTHER, [OTHER, 7, GROUP], True),

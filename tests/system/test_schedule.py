@@ -408,6 +408,22 @@ class Files(Scheduling):
         self.assertNotIn("abc", export.read_text())
         self.assertIn("it was listed without its secret (***)", other.ctl("schedule", "apply", export, check=3).stderr)
 
+    def test_a_page_of_large_schedules(self):
+        """It ends before its limit, and the next one goes on."""
+        daemon = self.daemon()
+        with penstock_test.Rpc(daemon.socket) as rpc:
+            for i in range(30):
+                rpc.call("schedule_add", {"name": f"s{i:02}", "url": self.web.url("/lines?n=1"), "every": "7d", "method": "POST",
+                                          "body": "x" * 60_000})
+            names, after, pages = [], {}, 0
+            while after is not None:
+                page = rpc.call("schedule_list", after)
+                self.assertLess(len(json.dumps(page)), 700_000)
+                names += [s["name"] for s in page["schedules"]]
+                after, pages = page["next"] and {"after": page["next"]}, pages + 1
+            self.assertEqual(names, [f"s{i:02}" for i in range(30)])
+            self.assertGreater(pages, 2)
+
     def test_400_feeds_run(self):
         daemon = self.durable()
         self.apply(daemon, self.feeds(400, jitter="1s"))
