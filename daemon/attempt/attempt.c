@@ -211,7 +211,8 @@ static void on_delivered(struct mail *mail)
 static void abort_download(struct attempt *a)
 {
     attempt_ref(a); /* until `release` */
-    download_abort(&a->download);
+    if (!download_abort(&a->download))
+        attempt_unref(a); /* the mail that is under way already has its own */
 }
 
 /* The cause is set: stops whatever runs. */
@@ -336,7 +337,8 @@ static void on_identity(struct identity *identity)
 int attempt_hop(struct attempt *a, const char *url, const char *host,
                 const struct hop_traits *traits)
 {
-    assert(!a->over);
+    if (a->over) /* it waited for its slot meanwhile, and its reader left: its parser ends it */
+        return 0;
     int r = hop_next(&a->hop, a->spec, a->env->proxy, url, host, traits, a->download.status);
     if (r < 0)
         return r;

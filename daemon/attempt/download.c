@@ -548,10 +548,10 @@ void download_go_on(struct download *d)
     fetch_loop_post(d->loop, &d->go_on_mail);
 }
 
-void download_abort(struct download *d)
+bool download_abort(struct download *d)
 {
     assert(cause_of(d->cause));
-    fetch_loop_post(d->loop, &d->abort_mail);
+    return fetch_loop_post(d->loop, &d->abort_mail);
 }
 
 /* No transfer is under way: what the fetch loop found out is to be read. */

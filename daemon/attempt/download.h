@@ -99,9 +99,9 @@ void download_deinit(struct download *d); /* any thread; nothing of it runs; tak
 void download_start(struct download *d, struct fetch_loop *loop);
 /* The same after `parked`, where its pipe is: `release` follows, and `parked` or `over`. */
 void download_go_on(struct download *d);
-/* The cause is set: stops whatever runs. `release` follows, and `over` if it has not come. Control
- * loop. */
-void download_abort(struct download *d);
+/* The cause is set: stops whatever runs. `release` follows, and `over` if it has not come. False:
+ * that is under way already, and `release` follows once for both. Control loop. */
+bool download_abort(struct download *d);
 
 /* The members of `report` that are its own, after reading_report; `idle`: no transfer is under way.
  * Control loop. */

@@ -9,9 +9,9 @@ uv_loop_t *fetch_loop_uv(struct fetch_loop *loop)
     return &loop->uv;
 }
 
-void fetch_loop_post(struct fetch_loop *loop, struct mail *mail)
+bool fetch_loop_post(struct fetch_loop *loop, struct mail *mail)
 {
-    mailbox_post(&loop->mailbox, mail);
+    return mailbox_post(&loop->mailbox, mail);
 }
 
 bool fetch_loop_is_current(const struct fetch_loop *loop)

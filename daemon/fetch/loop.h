@@ -12,8 +12,8 @@ struct fetch_loop;
 /* Its uv loop, for handles that live beside a transfer (body pipes). The loop's thread. */
 uv_loop_t *fetch_loop_uv(struct fetch_loop *loop);
 
-/* Posts a mail to the loop's thread. Any thread. */
-void fetch_loop_post(struct fetch_loop *loop, struct mail *mail);
+/* Posts a mail to the loop's thread; as mailbox_post. Any thread. */
+bool fetch_loop_post(struct fetch_loop *loop, struct mail *mail);
 
 /* Is this the loop's own thread? For assertions. */
 bool fetch_loop_is_current(const struct fetch_loop *loop);
