@@ -156,6 +156,8 @@ static int take_parsed(struct session *s)
     if (s->fd < 0 || s->finishing) {
         if (s->parsed == 0)
             json_decref(s->root);
+        if (s->cut_why)
+            jsonl_deinit(&s->in); /* which the helper had when it was cut */
         return 0;
     }
     int r = rpc_parsed(&s->rpc, s->parsed, s->root, s->line_len, &s->parse_error);
@@ -303,11 +305,13 @@ static bool cut_output(struct session *s)
     return !rest.failed;
 }
 
-/* What session_cut has begun. */
+/* What session_cut has begun. One that was finishing has an end on its way already, which it does
+ * not take. */
 static void finish_cut(struct session *s)
 {
-    s->finishing = true;
-    if (!cut_output(s)) {
+    bool ends_already = s->finishing;
+    s->finishing = s->cut_done = true;
+    if (ends_already || !cut_output(s)) {
         session_close(s);
         return;
     }
@@ -332,7 +336,7 @@ void session_pump(struct session *session)
         free_if_over(session);
         return;
     }
-    if (session->cut_why && !session->finishing)
+    if (session->cut_why && !session->cut_done)
         finish_cut(session);
     if (session->fd < 0)
         return;

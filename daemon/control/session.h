@@ -76,6 +76,7 @@ struct session {
     bool heavy;          /* it has more to do than its share of a turn */
     bool mid_out;        /* `out` begins in the middle of a line */
     const char *cut_why; /* it must go, for this; NULL */
+    bool cut_done;       /* and its memory was given back */
     struct share share;
 
     /* A line that the helper parses, in place. */
