@@ -20,13 +20,17 @@ static void on_verdict(struct body *body, const json_t *line)
     body->ended = true;
     if (!body->whole)
         body->cut = true;
-    if (body->verdict.error_message[0])
-        error_set(&body->why, 0, "%s: %s", body->verdict.error_kind, body->verdict.error_message);
+    const char *kind = body->verdict.error_kind[0] ? body->verdict.error_kind : "cancelled";
+    if (body->verdict.state != PENSTOCK_STATE_DONE)
+        error_set(&body->why, 0, "%s: %s", kind, body->verdict.error_message);
 }
 
-static void on_notification(struct body *body, const char *line, size_t len)
+/* 0 or -ENOMEM. */
+static int on_notification(struct body *body, const char *line, size_t len)
 {
     json_t *root = json_read(line, len, JSON_ALLOW_NUL, NULL);
+    if (!root) /* it was read before */
+        return -ENOMEM;
     const json_t *params = json_object_get(root, "params");
     const char *method = json_string_value(json_object_get(root, "method"));
     const char *event = json_string_value(json_object_get(params, "event"));
@@ -39,6 +43,14 @@ static void on_notification(struct body *body, const char *line, size_t len)
     else if (event && strcmp(event, "verdict") == 0)
         on_verdict(body, params);
     json_decref(root);
+    return 0;
+}
+
+/* Not the job is at fault, but the daemon's state: internal, draining, queue full, unavailable
+ * (control/PROTOCOL.md). */
+static bool is_for_now(int code)
+{
+    return code == -32603 || code == -32003 || code == -32004 || code == -32006;
 }
 
 /* 0, or a negative errno: the daemon refuses the job. */
@@ -47,7 +59,8 @@ static int on_answer(struct body *body, const struct answer *answer)
     if (body->job)
         return 0; /* to `exited` */
     if (answer->code)
-        return error_set(&body->why, -EINVAL, "%s", answer->message);
+        return error_set(&body->why, is_for_now(answer->code) ? -EIO : -EINVAL, "%s",
+                         answer->message);
     body->job = (uint64_t)json_integer_value(json_object_get(answer->result, "id"));
     return 0;
 }
@@ -61,7 +74,7 @@ static int take_lines(struct body *body)
     while ((r = wire_line(&body->wire, &line, &len)) > 0) {
         r = answer_read(line, len, &answer);
         if (r == 1) {
-            on_notification(body, line, len);
+            r = on_notification(body, line, len);
         } else if (r == 0) {
             r = on_answer(body, &answer);
             answer_deinit(&answer);
@@ -157,15 +170,49 @@ int body_open(struct body *body, const char *url, const char *options, bool sock
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
+/* Says how the reader ended, once. 0 or -ENOMEM. */
+static int say(struct body *body, int status)
+{
+    struct error ignored;
+    uint64_t request;
+    if (body->said)
+        return 0;
+    json_t *params = json_pack("{s:I, s:i}", "id", (json_int_t)body->job, "status", status);
+    int r = params ? wire_send(&body->wire, "exited", params, &request, &ignored) : -ENOMEM;
+    body->said = r == 0;
+    return r;
+}
+
+/* It will not arrive whole. The verdict says why, and comes once the reader has ended. */
+static void explain_cut(struct body *body)
+{
+    int r = body->why.text[0] ? 0 : say(body, 1);
+    body->cut = true;
+    while (r == 0 && !body->ended && !body->why.text[0])
+        r = wait_for(body, -1);
+    if (!body->why.text[0])
+        error_set(&body->why, 0, "the body did not arrive whole");
+}
+
 /* The pipe is at its end, or empty when nothing more will come into it. */
 static ssize_t end_of(struct body *body)
 {
     if (body->whole)
         return 0;
-    body->cut = true;
-    if (!body->why.text[0])
-        error_set(&body->why, 0, "the body did not arrive whole");
+    explain_cut(body);
     return -EIO;
+}
+
+void body_hear_end(struct body *body)
+{
+    struct pollfd pfd = {.fd = body->fd};
+    int r = poll(&pfd, 1, 0) == 1 && pfd.revents & POLLHUP ? take_lines(body) : -EAGAIN;
+    if (r == -EAGAIN)
+        return;
+    while (r == 0 && !body->whole && !body->cut)
+        r = wait_for(body, -1);
+    if (!body->whole)
+        explain_cut(body);
 }
 
 ssize_t body_read(struct body *body, void *data, size_t size)
@@ -193,11 +240,8 @@ ssize_t body_read(struct body *body, void *data, size_t size)
 
 int body_finish(struct body *body, int status)
 {
-    struct error ignored;
-    uint64_t request;
-    json_t *params = json_pack("{s:I, s:i}", "id", (json_int_t)body->job, "status", status);
     fd_close(&body->fd);
-    int r = params ? wire_send(&body->wire, "exited", params, &request, &ignored) : -ENOMEM;
+    int r = say(body, status);
     while (r == 0 && !body->ended)
         r = wait_for(body, -1);
     if (r < 0)

@@ -22,6 +22,7 @@ struct body {
     int fd;
     uint64_t job; /* 0: not acknowledged yet */
     bool begun, whole, cut, ended;
+    bool said;                       /* how the reader ended */
     struct penstock_verdict verdict; /* if `ended` */
     struct error why;                /* why no more will come; "" */
 };
@@ -33,6 +34,10 @@ int body_open(struct body *body, const char *url, const char *options, bool sock
 
 /* Reads from the pipe. The number of bytes; 0: the verified end; -EIO with `why`. */
 ssize_t body_read(struct body *body, void *data, size_t size);
+
+/* Where the daemon has closed its end of the socket (`fd`), waits until it has said whether the
+ * body is whole; if it is not, also for the verdict: then `why` has its words. */
+void body_hear_end(struct body *body);
 
 /* Says how the reader ended (an exit status), and waits for the verdict. 0; or a negative errno,
  * when the daemon has gone. Closes `fd`. */

@@ -69,6 +69,7 @@ static struct open_body *open_one(const char *url, const char *options, bool soc
     return NULL;
 }
 
+/* Takes one that is forgotten already. */
 static void close_one(struct open_body *o)
 {
     forget(o);
@@ -163,6 +164,9 @@ int penstock_close_fd(int fd, int result, struct penstock_verdict *ret_verdict)
     struct open_body *o = fd >= 0 ? find(NULL, fd) : NULL;
     if (!o)
         return -EBADF;
+    /* Its number is free again as soon as it is closed, which is before the verdict: whoever gets
+     * it then is not to find this body. */
+    forget(o);
     int r = finish(o, result, ret_verdict);
     close_one(o);
     return r;
@@ -171,5 +175,7 @@ int penstock_close_fd(int fd, int result, struct penstock_verdict *ret_verdict)
 const char *penstock_error_fd(int fd)
 {
     struct open_body *o = fd >= 0 ? find(NULL, fd) : NULL;
+    if (o)
+        body_hear_end(&o->body);
     return o ? o->body.why.text : "this is no descriptor of penstock_open_fd's";
 }

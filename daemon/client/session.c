@@ -23,6 +23,7 @@ struct call {
 
 struct penstock {
     struct wire wire;
+    bool ended; /* nobody answers any more */
     struct list calls;
     penstock_event event;
     void *event_arg;
@@ -53,10 +54,13 @@ static void answer_call(struct call *call, const char *result, const struct pens
     free(call);
 }
 
-/* The connection has ended, or will be: nobody answers any more. */
+/* The connection has ended, or will be. Those who call again from their answers are refused. */
 static void fail_calls(struct penstock *p, const char *why)
 {
-    struct penstock_fault fault = {.message = why, .field = ""};
+    struct error copy; /* they may fail, and open_error is where that is told */
+    error_set(&copy, 0, "%s", why);
+    struct penstock_fault fault = {.message = copy.text, .field = ""};
+    p->ended = true;
     while (!list_empty(&p->calls))
         answer_call(container_of(p->calls.next, struct call, link), NULL, &fault);
 }
@@ -172,10 +176,11 @@ int penstock_process(struct penstock *connection)
 static int send_call(struct penstock *p, const char *method, json_t *params, penstock_answer answer,
                      void *arg)
 {
-    struct call *call = malloc(sizeof *call);
+    struct call *call = p->ended ? NULL : malloc(sizeof *call);
     if (!call) {
         json_decref(params);
-        return error_set(open_error(), -ENOMEM, "out of memory");
+        return p->ended ? wire_explain(&p->wire, -ECONNRESET, open_error())
+                        : error_set(open_error(), -ENOMEM, "out of memory");
     }
     *call = (struct call){.answer = answer, .arg = arg};
     int r = wire_send(&p->wire, method, params, &call->id, open_error());

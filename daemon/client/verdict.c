@@ -46,5 +46,6 @@ void verdict_read(const json_t *line, struct penstock_verdict *ret_verdict)
     };
     copy(ret_verdict->verified_by, sizeof ret_verdict->verified_by, line, "verified_by");
     copy(ret_verdict->error_kind, sizeof ret_verdict->error_kind, error, "kind");
-    copy(ret_verdict->error_message, sizeof ret_verdict->error_message, error, "message");
+    copy(ret_verdict->error_message, sizeof ret_verdict->error_message, error ? error : line,
+         error ? "message" : "reason");
 }

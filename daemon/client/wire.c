@@ -111,7 +111,9 @@ int wire_pass(struct wire *wire, int fd, struct error *err)
             return 0;
         }
         struct pollfd pfd = {.fd = wire->fd, .events = POLLOUT};
-        if (errno != EINTR && (errno != EAGAIN || poll(&pfd, 1, -1) < 0))
+        if (errno == EAGAIN && poll(&pfd, 1, -1) >= 0)
+            continue;
+        if (errno != EINTR)
             return error_set(err, -errno, "%s: %s", wire->path, strerror(errno));
     }
 }

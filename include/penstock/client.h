@@ -63,7 +63,7 @@ struct penstock_verdict {
     uint64_t records;
     double seconds;          /* from submission to verdict */
     char verified_by[16];    /* length, chunked, http2, digest, …; "" if not done */
-    char error_kind[32];     /* truncated, http_status, …; "" if done */
+    char error_kind[32];     /* truncated, http_status, …; "" if it has not failed */
     char error_message[512]; /* UTF-8, one line */
     uint64_t reserved[16];   /* 0 */
 };
@@ -87,9 +87,10 @@ FILE *penstock_open(const char *url, const char *options);
 int penstock_close(FILE *body, int result, struct penstock_verdict *ret_verdict);
 
 /* The same for code that reads descriptors: a connected unix stream socket. It gives what a read of
- * the FILE would give; where a FILE gives EIO, read(2) gives ECONNRESET. It can be the standard
- * input of another program: wc, sort, cat, gzip, tar, grep, awk and python exit with "Connection
- * reset by peer" after a cut (sed, perl -n and a shell's `read` do not look at errors: do not use
+ * the FILE would give; where a FILE gives EIO, read(2) gives ECONNRESET. The kernel says that once:
+ * whoever reads on after the error sees an end that is none. It can be the standard input of
+ * another program: wc, sort, cat, gzip, tar, grep, awk and python exit with "Connection reset by
+ * peer" after a cut (sed, perl -n and a shell's `read` do not look at errors: do not use
  * it for these). Returns the descriptor, or -1 with errno as above. */
 int penstock_open_fd(const char *url, const char *options);
 
@@ -97,7 +98,8 @@ int penstock_open_fd(const char *url, const char *options);
 int penstock_close_fd(int fd, int result, struct penstock_verdict *ret_verdict);
 
 /* Why a read failed, or "" if none has; NULL: why the last penstock_open or penstock_open_fd of
- * this thread failed. UTF-8; valid until the next call for the same body, or of the same thread. */
+ * this thread failed. After a cut it waits for the daemon's word of it, and the job's verdict is
+ * settled by that. UTF-8; valid until the next call for the same body, or of the same thread. */
 const char *penstock_error(FILE *body);
 const char *penstock_error_fd(int fd);
 
@@ -139,7 +141,8 @@ short penstock_get_events(const struct penstock *connection);
 int penstock_process(struct penstock *connection);
 
 /* Queues a call of a method of the protocol, its parameters as JSON (NULL: none). 0; -EINVAL: that
- * is no JSON; -EMSGSIZE: over 1 MiB; -ENOMEM. `answer` may be NULL. */
+ * is no JSON; -EMSGSIZE: over 1 MiB; -ECONNRESET: the connection has ended; -ENOMEM. `answer` may
+ * be NULL. */
 int penstock_call(struct penstock *connection, const char *method, const char *params,
                   penstock_answer answer, void *arg);
 

@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import subprocess
+import threading
 
 import penstock_test
 from penstock_test import BIN, DEADLINE, ROOT, until
@@ -190,6 +191,25 @@ class LibPenstock(penstock_test.Case):
         lib.penstock_close.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
         self.assertEqual(lib.penstock_close(body, 0, None), -9)
 
+    def test_a_number_that_comes_back(self):
+        """While a close waits for its verdict, another thread opens a body and gets the descriptor's number."""
+        lib = ctypes.CDLL(str(LIB / "libpenstock.so.0"))
+        other, results = self.daemon(), []
+        low = os.open("/dev/null", os.O_RDONLY)  # the next connection's number
+        url = self.web.url("/bytes?endless=1").encode()
+        fd = lib.penstock_open_fd(url, f"socket={self.penstock.socket}".encode())
+        self.penstock.signal(signal.SIGSTOP)
+        closing = threading.Thread(target=lambda: results.append(lib.penstock_close_fd(fd, 0, None)), daemon=True)
+        closing.start()
+        until(lambda: not os.path.exists(f"/proc/self/fd/{fd}"), "it is closed")
+        os.close(low)
+        again = lib.penstock_open_fd(url, f"socket={other.socket}".encode())
+        self.penstock.signal(signal.SIGCONT)
+        closing.join(DEADLINE)
+        self.assertEqual((again, results), (fd, [0]))
+        self.assertEqual(lib.penstock_close_fd(again, 0, None), 0)
+        self.assertEqual(lib.penstock_close_fd(again, 0, None), -9)
+
     # --- a loop --------------------------------------------------------------------------------------
 
     def test_loop(self):
@@ -202,7 +222,7 @@ class LibPenstock(penstock_test.Case):
         self.assertRegex(done.stdout, r"ftp: no -32602 url: url: its scheme")
         self.assertEqual(done.stdout.count("verdict done"), 2)
         self.assertIn("12 events", out)  # 8 records, 2 attempts and 2 verdicts
-        self.assertEqual(out[-1], "last: no 0 : the connection was ended")
+        self.assertEqual(out[-2:], ["last: no 0 : the connection was ended", "again: -104"])
 
 
 if __name__ == "__main__":

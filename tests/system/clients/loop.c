@@ -6,7 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int answers, events, ended;
+static struct penstock *p;
+static int answers, events, ended, again;
+
+/* Who calls again whenever a call fails comes to an end all the same. */
+static void call_again(void *arg, const char *answer, const struct penstock_fault *fault)
+{
+    (void)answer;
+    if (again++ > 3)
+        exit(1);
+    if (fault)
+        printf("again: %d\n", penstock_call(p, "ping", NULL, call_again, arg));
+}
 
 static void on_submitted(void *arg, const char *answer, const struct penstock_fault *fault)
 {
@@ -31,7 +42,6 @@ static void on_event(void *arg, const char *line)
 
 int main(int argc, char **argv)
 {
-    struct penstock *p;
     char *text = NULL, params[2000];
     int r = penstock_connect(NULL, &p);
     if (r < 0) {
@@ -65,6 +75,7 @@ int main(int argc, char **argv)
     }
     printf("%d events\n", events);
     penstock_call(p, "ping", NULL, on_submitted, (void *)"last");
+    penstock_call(p, "ping", NULL, call_again, NULL);
     penstock_disconnect(p);
     return 0;
 }

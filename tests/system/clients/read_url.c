@@ -46,6 +46,8 @@ static void read_file(FILE *body, struct seen *seen)
     while (seen->bytes < enough && (n = fread(data, 1, piece(sizeof data, seen), body)) > 0)
         seen->bytes += n;
     seen->error = ferror(body) ? errno : feof(body) ? 0 : -1;
+    if (seen->error > 0 && !strchr(penstock_error(body), ':') && !strchr(penstock_error(body), '/'))
+        seen->error = 9998; /* it names no kind, nor the daemon */
     /* What was said once is said again. */
     if (seen->error > 0 && (clearerr(body), fread(data, 1, 1, body)) != 0)
         seen->error = 9999;
@@ -62,6 +64,9 @@ static void read_fd(int fd, struct seen *seen)
     while (seen->bytes < enough && (n = read(fd, data, piece(sizeof data, seen))) > 0)
         seen->bytes += (size_t)n;
     seen->error = seen->bytes >= enough ? -1 : n < 0 ? errno : 0;
+    /* The library can say more than the kernel does, and has nothing to say of what went well. */
+    if ((seen->error > 0) != (penstock_error_fd(fd)[0] != '\0'))
+        seen->error = 9999;
 }
 
 static void *run(void *arg)
