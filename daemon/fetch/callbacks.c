@@ -164,11 +164,25 @@ static int expect_answer(struct transfer_impl *impl)
     return -1;
 }
 
+/* A stream that was reset because its server wants HTTP/1.1 is asked for once more by curl, even in
+ * mid-answer. What comes then is another answer, whose head nobody would see. */
+static bool has_begun(struct transfer_impl *impl)
+{
+    char at[IMPL_AT];
+    if (!impl->head.done)
+        return false;
+    impl_fail(impl, KIND_TRUNCATED, "%s wants to be asked anew, after %llu bytes of its answer",
+              impl_at(impl, at, sizeof at), (unsigned long long)impl->result.bytes);
+    return true;
+}
+
 /* Connected, TLS and all; the request goes out next. */
 static int on_connected(void *arg, char *remote_ip, char *local_ip, int remote_port, int local_port)
 {
     struct transfer_impl *impl = arg;
     struct connection_ends *ends = &impl->ends;
+    if (has_begun(impl))
+        return CURL_PREREQFUNC_ABORT;
     snprintf(impl->result.address, sizeof impl->result.address, "%s", remote_ip);
     if (check_connected(impl, remote_ip, remote_port) < 0)
         return CURL_PREREQFUNC_ABORT;

@@ -148,6 +148,9 @@ HTTP2 = {
                       frame(CONTINUATION, END_HEADERS, 1) + body()], BROKEN + " limit_exceeded"),
     # One field of 4,000 bytes is put into the table, then named ten thousand times by a byte each.
     "a bomb of fields": ([head(STATUS_200, b"\x40\x01x\x7f\xa1\x1e" + b"y" * 4000 + b"\xbe" * 10_000) + body()], BROKEN + " limit_exceeded"),
+    # Whoever goes back to HTTP/1.1 is told there that there is nothing, in as many bytes.
+    "a wish for HTTP/1.1 in mid-answer": ([head(STATUS_200, field(b"content-length", b"5")), 0.3, frame(RST_STREAM, 0, 1, struct.pack("!I", 13))],
+                                          BROKEN),
     "a head of another stream": ([frame(HEADERS, END_HEADERS | END_STREAM, 2, STATUS_200)], BROKEN),
     "data before the head": ([body()], BROKEN),
     "data inside a head": ([head(STATUS_200, flags=0) + body()], BROKEN),
@@ -205,6 +208,10 @@ class Origin:
         with contextlib.suppress(OSError, ssl.SSLError, ValueError), connection:
             if self.context:
                 connection = self.context.wrap_socket(connection, server_side=True)
+                if connection.selected_alpn_protocol() != "h2":
+                    connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nwrong")
+                    return
                 number = self.request_of_http2(connection)
             else:
                 number = int(connection.recv(65536).split()[1][1:])
