@@ -76,8 +76,11 @@ static int refuse_access(const char *path, struct error *err)
                          "%s: permission denied on the way there: the group of its directory "
                          "(penstock, unless configured otherwise) may use it",
                          path);
-    const struct group *group = getgrgid(st.st_gid);
-    const struct passwd *user = getpwuid(geteuid());
+    char group_text[8192], user_text[2048]; /* a larger group has no name here */
+    struct group group_entry, *group = NULL;
+    struct passwd user_entry, *user = NULL;
+    (void)getgrgid_r(st.st_gid, &group_entry, group_text, sizeof group_text, &group);
+    (void)getpwuid_r(geteuid(), &user_entry, user_text, sizeof user_text, &user);
     const char *group_name = group ? group->gr_name : "?",
                *user_name = user ? user->pw_name : "USER";
     if (!(st.st_mode & S_IWGRP))

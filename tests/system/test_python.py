@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import penstock_test
@@ -305,6 +306,20 @@ class Python(penstock_test.Case):
         with self.assertRaises(penstock.ConnectionLost):
             penstock.blocking.connect(str(self.dir / "nowhere"))
 
+    def test_the_daemon_comes_back(self):
+        async def main():
+            async with penstock.connect(str(self.dir / "link")) as p:
+                await p.call("ping")
+                self.penstock.signal(signal.SIGKILL)
+                with self.assertRaises(penstock.ConnectionLost):
+                    while True:
+                        await p.call("ping")
+                (self.dir / "link").unlink()
+                (self.dir / "link").symlink_to(self.daemon().socket)
+                self.assertTrue(await p.call("ping"))
+        (self.dir / "link").symlink_to(self.penstock.socket)
+        asyncio.run(main())
+
     # --- without asyncio -----------------------------------------------------------------------------------
 
     def test_blocking(self):
@@ -328,6 +343,27 @@ class Python(penstock_test.Case):
             with self.assertRaises(penstock.Refused):
                 p.call("show", {"id": 999})
         until(lambda: len(os.listdir("/proc/self/fd")) == before, "no descriptor is left")
+
+    def test_blocking_is_closed(self):
+        """While another thread waits for an answer."""
+        p = penstock.blocking.connect(str(self.penstock.socket))
+        job = p.submit(self.web.url("/silence"))
+        self.assertTrue(job.id)
+        seen = []
+
+        def wait():
+            try:
+                job.verdict()
+            except BaseException as error:
+                seen.append(type(error).__name__)
+        thread = threading.Thread(target=wait, daemon=True)
+        thread.start()
+        until(lambda: p.call("stats")["control"]["clients"] >= 2, "it follows the job")
+        p.close()
+        thread.join(DEADLINE)
+        self.assertEqual(seen, ["CancelledError"])
+        with self.penstock.rpc() as rpc:
+            rpc.call("cancel", {"ids": [job._job.id]})
 
     def test_types(self):
         """Where a type checker is installed, it has nothing to say."""

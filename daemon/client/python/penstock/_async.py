@@ -89,10 +89,11 @@ class Body:
                     self._begun.set_result(None)
                 if method == "complete":
                     self._release()
-                elif method == "abort" and self._on_cut:
-                    self._on_cut()
-                elif method == "abort" and self._begun.done():
-                    self._say(1)
+                elif method == "abort":
+                    if self._on_cut:
+                        self._on_cut()
+                    if self._begun.done():
+                        self._say(1)  # at once: the daemon waits for it for a short time only
                 elif method == "event" and params.get("event") == "verdict":
                     self.verdict = Verdict.of(params)
                     break
@@ -460,7 +461,7 @@ class Connection:
         self.close()
 
     async def _connect(self) -> "Connection":
-        if self._wire is None:
+        if self._wire is None or self._wire.lost is not None:  # the daemon may have been started again
             self._wire = Wire(find_socket(self.path))
         return self
 
