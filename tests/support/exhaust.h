@@ -21,9 +21,10 @@
 #endif
 
 static atomic_long exhaust_at; /* the allocation that fails, counted down by all threads; 0: none */
-static atomic_long exhaust_more;          /* so many after it fail as well */
-static atomic_long exhaust_live;          /* blocks */
-static _Thread_local bool exhaust_spares; /* what this thread asks for is not counted, and given */
+__attribute__((unused)) static atomic_long exhaust_more; /* so many after it fail as well */
+static atomic_long exhaust_live;                         /* blocks */
+/* What this thread asks for is not counted, and given. */
+__attribute__((unused)) static _Thread_local bool exhaust_spares;
 
 #ifdef EXHAUST_SANITIZED
 enum { exhaust_possible = false };

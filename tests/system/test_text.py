@@ -249,8 +249,8 @@ class Text(text_table.Case):
         daemon = self.daemon()
         error = daemon.rpc().fail("submit", {"url": "http://127.0.0.1:9/", "charset": "klingon"})
         self.assertIn("charset: 'klingon' is no charset that is known here; write utf-8", error["message"])
-        done = daemon.ctl("submit", "http://127.0.0.1:9/", "--charset-errors", "ignore", check=3)
-        self.assertIn("charset_errors", done.stderr)
+        done = daemon.ctl("submit", "http://127.0.0.1:9/", "--charset-errors", "ignore", check=2)
+        self.assertIn("--charset-errors: 'ignore' is not fail or replace", done.stderr)
         done = penstock_test.run(text_table.PENSTOCKD, "--set", "defaults.charset=utf-8//IGNORE", "--check", check=1)
         self.assertIn("defaults.charset", done.stderr)
 

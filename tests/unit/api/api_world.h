@@ -115,7 +115,7 @@ static inline struct asked *ask_with(struct api_world *a, enum api_method method
 }
 
 /* `text` has ' in place of ", and is formatted. */
-static inline json_t *json_of(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static inline json_t *json_of(const char *format, ...)
 {
     char text[4096];
     va_list ap;
