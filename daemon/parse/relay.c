@@ -445,7 +445,10 @@ static void relay_run(struct parse_task *task)
     } else if (!task->drain_after_enough) {
         fd_close(&task->read_fd); /* the writer sees that no more is wanted */
     }
-    if (run.socket) /* its reader waits to be told, by the end or by an error */
+    if (run.left && !run.stopped)
+        begin(&run); /* its client says what that means, or goes as well: then it is cancelled */
+    /* A socket's reader waits to be told, by the end or by an error. */
+    if (run.socket)
         fd_close(&run.relay->out);
     wait_for_exit(&run);
     fd_close(&run.relay->out);

@@ -120,6 +120,15 @@ class RunSocket(penstock_test.Case):
         verdict = self.told(rpc, "verdict")
         self.assertEqual((verdict["state"], verdict["verified_by"]), ("done", "enough"))
 
+    def test_reader_and_client_leave(self):
+        """Before the first byte: that is no fault of the daemon's."""
+        reader, rpc = self.give(self.web.url("/bytes?endless=1"))
+        reader.close()
+        self.told(rpc, "begin")
+        rpc.close()
+        until(lambda: self.penstock.events("verdict"), "a verdict")
+        self.assertEqual(self.penstock.events("verdict")[0]["state"], "cancelled")
+
     def test_a_flag_that_the_client_clears(self):
         """Its worker never waits in the kernel: the job can be cancelled while nobody reads."""
         reader, given = socket.socketpair()
