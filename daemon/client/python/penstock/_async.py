@@ -230,7 +230,7 @@ class Body:
 class Pipeline:
     """Commands connected by sockets that cannot take a cut for an end: a stage sees one only when the stage before has
     exited with 0, and the first only when the body is whole, even if this process is killed. When anything fails, all
-    stages are killed, with the processes that they started in their sessions, before an input ends."""
+    stages are killed, with the processes that they started in their process groups, before an input ends."""
 
     def __init__(self, path: Optional[str], job: Dict[str, Any], stages: Sequence[Sequence[str]], options: Dict[str, Any]) -> None:
         if not stages or not all(stages):
@@ -377,7 +377,8 @@ class Pipeline:
         await self.wait()
 
     async def wait(self) -> Verdict:
-        """Until all have ended. StageFailed if a command failed, JobFailed if the body did not arrive whole."""
+        """Until all have ended. StageFailed if a command failed, JobFailed if the body did not arrive whole. Does not read
+        `stdout`: if the last stage prints more than a pipe holds, somebody must, or it never ends."""
         await asyncio.wait(self._watch)  # unlike gather, leaves them be if this one is cancelled
         for watch in self._watch:
             watch.result()
