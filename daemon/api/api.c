@@ -51,7 +51,7 @@ static const char *missing_permission(const struct api_call *call)
 static void forbid(struct api_call *call, const char *keys)
 {
     if (call->method == API_RUN)
-        fd_close(&call->fd);
+        fd_close_foreign(&call->fd);
     call_fail(call, API_FORBIDDEN, NULL, "uid %u may not do that here ([control] %s)",
               (unsigned)call->peer.uid, keys);
 }
@@ -66,7 +66,7 @@ void api_call(struct api *api, struct api_call *call)
     }
     if (api->draining) {
         if (call->method == API_RUN)
-            fd_close(&call->fd);
+            fd_close_foreign(&call->fd);
         call_fail(call, API_DRAINING, NULL, "the daemon is stopping");
         return;
     }

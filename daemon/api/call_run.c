@@ -27,7 +27,7 @@ struct run {
 
 static void run_free(struct run *run)
 {
-    fd_close(&run->fd);
+    fd_close_foreign(&run->fd);
     spec_free(run->spec);
     free(run);
 }
@@ -121,7 +121,7 @@ void call_run(struct api_call *call)
     struct store *store = call->api->jobs->config.store;
     struct run *run = calloc(1, sizeof *run);
     if (!run) {
-        fd_close(&call->fd);
+        fd_close_foreign(&call->fd);
         call_reply(call, NULL);
         return;
     }

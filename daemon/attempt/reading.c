@@ -214,7 +214,7 @@ int reading_engage(struct reading *r, struct body *body, int read_fd, int write_
     if (code < 0) {
         fd_close(&r->task.read_fd);
         fd_close(&r->task.write_fd);
-        fd_close(&r->relay.out);
+        fd_close_foreign(&r->relay.out);
     }
     return code;
 }
@@ -239,7 +239,7 @@ void reading_deinit(struct reading *r)
 {
     assert(reading_state(r) != READING_RUNNING);
     body_unref(r->body);
-    fd_close(&r->run_fd);
+    fd_close_foreign(&r->run_fd);
     free(r->facts);
     free(r->extra);
     spool_close(&r->spool);

@@ -6,7 +6,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdint.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -38,36 +39,87 @@ bool fd_is_local(int fd)
 
 static atomic_uint closing;
 
-static void *close_it(void *arg)
+struct to_close {
+    size_t count;
+    int fds[];
+};
+
+static void *close_them(void *arg)
 {
-    int fd = (int)(intptr_t)arg;
-    fd_close(&fd);
+    struct to_close *all = arg;
+    for (size_t i = 0; i < all->count; i++)
+        fd_close(&all->fds[i]);
+    free(all);
     atomic_fetch_sub(&closing, 1);
     return NULL;
 }
 
-void fd_close_foreign(int *fd)
+/* False: there is no thread to be had. */
+static bool close_aside(struct to_close *all)
 {
     pthread_attr_t attr;
     pthread_t thread;
-    sigset_t all, before;
-    if (*fd < 0 || fd_is_local(*fd) || pthread_attr_init(&attr) != 0) {
-        fd_close(fd);
-        return;
-    }
-    int saved = errno;
+    sigset_t signals, before;
+    if (pthread_attr_init(&attr) != 0)
+        return false;
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all); /* the process's signals are the loop's */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigfillset(&signals); /* the process's signals are the loop's */
+    pthread_sigmask(SIG_SETMASK, &signals, &before);
     atomic_fetch_add(&closing, 1);
-    if (pthread_create(&thread, &attr, close_it, (void *)(intptr_t)*fd) == 0) {
-        *fd = -1;
-    } else { /* it may wait; but it must not stay open */
+    bool started = pthread_create(&thread, &attr, close_them, all) == 0;
+    if (!started)
         atomic_fetch_sub(&closing, 1);
-        fd_close(fd);
-    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attr);
+    return started;
+}
+
+static bool is_pipe(int fd)
+{
+    int type;
+    socklen_t len = sizeof type;
+    return fd_is_local(fd) && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0;
+}
+
+void fd_close_foreign_all(const int *fds, size_t count)
+{
+    int saved = errno;
+    struct to_close *slow = malloc(sizeof *slow + count * sizeof *slow->fds);
+    if (slow)
+        slow->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        int fd = fds[i];
+        if (slow && fd >= 0 && !is_pipe(fd))
+            slow->fds[slow->count++] = fd;
+        else
+            fd_close(&fd);
+    }
+    if (slow && (slow->count == 0 || !close_aside(slow))) {
+        for (size_t i = 0; i < slow->count; i++)
+            fd_close(&slow->fds[i]); /* they may wait; but they must not stay open */
+        free(slow);
+    }
+    errno = saved;
+}
+
+void fd_close_foreign(int *fd)
+{
+    int one = *fd;
+    *fd = -1;
+    if (one >= 0)
+        fd_close_foreign_all(&one, 1);
+}
+
+void fd_close_connection(int *fd)
+{
+    int unread = 0, saved = errno;
+    if (*fd < 0)
+        return;
+    shutdown(*fd, SHUT_RDWR); /* so that nothing more comes */
+    if (ioctl(*fd, FIONREAD, &unread) == 0 && unread == 0)
+        fd_close(fd);
+    else
+        fd_close_foreign(fd);
     errno = saved;
 }
 

@@ -18,14 +18,21 @@ bool fd_is_local(int fd);
 #define FD_UNUSABLE \
     (-2) /* in place of a descriptor that came, could be of no use, and has been closed */
 
-/* Closes, as fd_close, a descriptor that somebody else has opened. A pipe or a unix socket at once;
- * another could make close wait (for a file system's server, or a connection that lingers), so a
- * thread of its own does it. */
+/* Closes, as fd_close, a descriptor that somebody else has opened. A pipe at once; another could
+ * make close wait (for a file system's server, or a connection that lingers, which may also be
+ * under way within a unix socket), so a thread of its own does it. */
 void fd_close_foreign(int *fd);
+/* The same for several, by one thread. */
+void fd_close_foreign_all(const int *fds, size_t count);
 
-/* How many of these threads there are: at FD_CLOSING_MAX take no more descriptors from anybody. */
+/* Closes a unix stream socket of our own: as its peer may have sent descriptors that nobody has
+ * read, by such a thread if anything is left in it. */
+void fd_close_connection(int *fd);
+
+/* How many of these threads there are: from FD_CLOSING_MAX on, whoever gives another descriptor
+ * away has to go. */
 unsigned fd_closing(void);
-#define FD_CLOSING_MAX 16
+#define FD_CLOSING_MAX 256
 
 /* 0 or a negative errno. */
 int fd_set_nonblock(int fd, bool nonblock);

@@ -335,7 +335,7 @@ static void refuse(struct control *c, int fd)
     if (!b.failed && send(fd, b.data, b.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         (void)0; /* it has gone already */
     buf_deinit(&b);
-    fd_close(&fd);
+    fd_close_connection(&fd);
 }
 
 /* Of root's there may be more than of the daemon's user, whose programs may be what has filled it
@@ -357,7 +357,7 @@ static void admit(struct control *c, int fd)
     }
     int r = session_new(&c->host, fd, &s);
     if (r < 0) {
-        fd_close(&fd);
+        fd_close_connection(&fd);
         pause_accepting(c, -r);
         return;
     }

@@ -57,7 +57,7 @@ void rpc_init(struct rpc *rpc, const struct rpc_host *host, const struct peer *p
 
 void rpc_passed(struct rpc *rpc, int fd)
 {
-    fd_close(&rpc->fd); /* nobody asked for it */
+    fd_close_foreign(&rpc->fd); /* nobody asked for it */
     rpc->fd = fd;
     if (!fd_is_local(fd)) {
         fd_close_foreign(&rpc->fd);
@@ -453,7 +453,7 @@ void rpc_abandon(struct rpc *rpc)
     if (rpc->abandoned)
         return;
     rpc->abandoned = true;
-    fd_close(&rpc->fd);
+    fd_close_foreign(&rpc->fd);
     api_runner_gone(&rpc->runner);
     list_for_each(e, &rpc->unbegun) request_free(container_of(e, struct request, link));
     list_for_each(e, &rpc->queue)

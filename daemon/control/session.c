@@ -14,7 +14,7 @@
 #define OUT_SIZE   ((size_t)256 << 10) /* answers gathered for one send */
 #define OUT_KEEP   ((size_t)256 << 10) /* a larger buffer is given back when it is empty */
 #define SEND_TURNS 16                  /* sends in one pump: others want their turn */
-#define MAX_FDS    16                  /* descriptors in one message */
+#define MAX_FDS    253                 /* descriptors in one message: the kernel's SCM_MAX_FD */
 #define CUT_KEEP   ((size_t)64 << 10)  /* of a line that is being sent to one who must go */
 
 /* Is there a line that the helper has, or that it has parsed and nobody has taken? */
@@ -48,7 +48,7 @@ void session_close(struct session *session)
         return;
     uv_poll_stop(&session->poll); /* before the descriptor goes: epoll must not keep it */
     uv_close((uv_handle_t *)&session->poll, on_handle_closed);
-    fd_close(&session->fd);
+    fd_close_connection(&session->fd);
     stream_shut(&session->stream);
     buf_deinit(&session->out);
     if (!session->parsing) /* else the helper reads what is in it */
@@ -71,21 +71,27 @@ static void account(struct session *s)
         s->host->overdrawn(s->host->arg);
 }
 
-/* A client may pass a descriptor (`run`); of several the last is kept. */
-static void take_received(struct session *s, struct msghdr *msg)
+/* A client may pass a descriptor (`run`); of several the last is kept. True: there was any. */
+static bool take_received(struct session *s, struct msghdr *msg)
 {
+    bool any = false;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
-        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < n; i++) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            rpc_passed(&s->rpc, fd);
-        }
+        int fds[MAX_FDS];
+        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof *fds;
+        memcpy(fds, CMSG_DATA(c), n * sizeof *fds);
+        if (n == 0)
+            continue;
+        fd_close_foreign_all(fds, n - 1);
+        rpc_passed(&s->rpc, fds[n - 1]);
+        any = true;
     }
+    return any;
 }
 
+/* There is room for all the descriptors that a message can have: what the kernel drops it closes
+ * there and then, which may take long. */
 static ssize_t receive(struct session *s, char *data, size_t size)
 {
     union {
@@ -97,15 +103,10 @@ static ssize_t receive(struct session *s, char *data, size_t size)
                          .msg_iovlen = 1,
                          .msg_control = &control,
                          .msg_controllen = sizeof control};
-    if (fd_closing() >= FD_CLOSING_MAX) { /* the kernel drops what comes without waiting */
-        msg.msg_control = NULL;
-        msg.msg_controllen = 0;
-    }
     ssize_t n = recvmsg(s->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     if (n < 0)
         return -errno;
-    take_received(s, &msg);
-    return n;
+    return take_received(s, &msg) && fd_closing() >= FD_CLOSING_MAX ? -ECONNRESET : n;
 }
 
 /* 0, or negative: the connection is of no use any more. */

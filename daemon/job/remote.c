@@ -42,7 +42,7 @@ void remote_attach(struct job *job, int fd, struct runner *runner)
 void remote_begin(struct job *job)
 {
     struct remote *remote = &job->remote;
-    fd_close(&remote->fd);
+    fd_close_foreign(&remote->fd);
     if (!remote->begun && !remote->over)
         tell(job, "begin");
     remote->begun = true;

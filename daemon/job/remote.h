@@ -53,7 +53,7 @@ static inline void remote_init(struct remote *remote)
 }
 static inline void remote_deinit(struct remote *remote)
 {
-    fd_close(&remote->fd);
+    fd_close_foreign(&remote->fd);
     list_del(&remote->link);
 }
 

@@ -217,52 +217,78 @@ static int lingering(int *ret_peer)
     return fd;
 }
 
-static void pass(struct client *c, int fd)
+#define PASS_MAX 253
+
+/* `fd` comes last of `count`, the others are a pipe. */
+static void pass(int to, int fd, size_t count)
 {
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
+        char bytes[CMSG_SPACE(sizeof(int) * PASS_MAX)];
     } control;
     struct iovec iov = {.iov_base = (char[]){"\n"}, .iov_len = 1};
     struct msghdr msg = {.msg_iov = &iov,
                          .msg_iovlen = 1,
                          .msg_control = &control,
-                         .msg_controllen = sizeof control};
+                         .msg_controllen = CMSG_SPACE(sizeof(int) * count)};
+    int fds[PASS_MAX], ends[2];
+    assert_int_equal(pipe(ends), 0);
+    for (size_t i = 0; i < count; i++)
+        fds[i] = i + 1 < count ? ends[1] : fd;
     struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
     head->cmsg_level = SOL_SOCKET;
     head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(head), &fd, sizeof fd);
-    assert_int_equal(sendmsg(c->fd, &msg, 0), 1);
+    head->cmsg_len = CMSG_LEN(sizeof(int) * count);
+    memcpy(CMSG_DATA(head), fds, sizeof(int) * count);
+    assert_int_equal(sendmsg(to, &msg, 0), 1);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* In a message, as the last of many, or within a socket that is given away. */
+static void give(struct client *c, int way, int fd)
+{
+    int pair[2];
+    if (way < 2) {
+        pass(c->fd, fd, way == 0 ? 1 : PASS_MAX);
+        return;
+    }
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    pass(pair[0], fd, 1);
+    pass(c->fd, pair[1], 1);
+    close(pair[0]);
+    close(pair[1]);
 }
 
 /* What a client gives away may be anything, and to close it may take long. */
 static void test_a_descriptor_that_lingers_holds_nobody_up(void **state)
 {
-    struct world w;
-    struct client giver, other;
-    int peer;
     (void)state;
-    start(&w, 1000, -1, 0);
-    client_init(&w, &giver);
-    client_init(&w, &other);
-    int fd = lingering(&peer);
-    pass(&giver, fd);
-    close(fd); /* the daemon has the last one */
-    client_ask(&giver, 1, "ping", "{}");
-    uint64_t before = clock_now();
-    expect_id(&giver, 1);
-    client_deinit(&giver);
-    while (control_clients(w.control) > 1)
-        turn(&w);
-    client_ask(&other, 1, "ping", "{}");
-    expect_id(&other, 1);
-    assert_true(clock_now() - before < 10 * NS_PER_SEC);
-    close(peer); /* which ends the waiting as well */
-    while (fd_closing() > 0)
-        turn(&w);
-    client_deinit(&other);
-    world_deinit(&w);
+    for (int way = 0; way < 3; way++) {
+        struct world w;
+        struct client giver, other;
+        int peer;
+        start(&w, 1000, -1, 0);
+        client_init(&w, &giver);
+        client_init(&w, &other);
+        int fd = lingering(&peer);
+        give(&giver, way, fd);
+        close(fd); /* the daemon has the last one */
+        client_ask(&giver, 1, "ping", "{}");
+        uint64_t before = clock_now();
+        expect_id(&giver, 1);
+        client_deinit(&giver);
+        while (control_clients(w.control) > 1)
+            turn(&w);
+        client_ask(&other, 1, "ping", "{}");
+        expect_id(&other, 1);
+        assert_true(clock_now() - before < 10 * NS_PER_SEC);
+        close(peer); /* which ends the waiting as well */
+        while (fd_closing() > 0)
+            turn(&w);
+        client_deinit(&other);
+        world_deinit(&w);
+    }
 }
 
 int main(void)
