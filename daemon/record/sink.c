@@ -114,12 +114,16 @@ fail:
 static bool join(struct sink *sink)
 {
     uint64_t until = sink->stop_by;
-    if (until > UINT64_MAX - STUCK_NS)
-        return pthread_join(sink->thread, NULL) == 0;
-    until += STUCK_NS;
+    until = until > UINT64_MAX - STUCK_NS ? INT64_MAX : until + STUCK_NS;
     struct timespec ts = {.tv_sec = (time_t)(until / NS_PER_SEC),
                           .tv_nsec = (long)(until % NS_PER_SEC)};
-    return pthread_clockjoin_np(sink->thread, NULL, CLOCK_MONOTONIC, &ts) == 0;
+    int r = 0;
+    pthread_mutex_lock(&sink->lock);
+    while (!sink->ended && r != ETIMEDOUT)
+        r = pthread_cond_clockwait(&sink->room, &sink->lock, CLOCK_MONOTONIC, &ts);
+    bool ended = sink->ended;
+    pthread_mutex_unlock(&sink->lock);
+    return ended && pthread_join(sink->thread, NULL) == 0;
 }
 
 size_t sink_free(struct sink *sink, uint64_t patience_ns)
@@ -134,8 +138,6 @@ size_t sink_free(struct sink *sink, uint64_t patience_ns)
     sink_wake(sink);
     if (!join(sink))
         return SINK_STUCK;
-    bool ended = atomic_load_explicit(&sink->ended, memory_order_acquire);
-    assert(ended);
     size_t lost = sink->lost;
     free_parts(sink, true);
     return lost;

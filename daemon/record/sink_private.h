@@ -56,8 +56,7 @@ struct sink {
     uint64_t spool_retry_at; /* 0, or a spool could not be read */
     uint64_t tap_retry_at;   /* 0, or there was no memory for the tap's chunk */
     size_t lost;             /* for sink_free, after the thread's end */
-    /* the thread's last touch. (The thread sanitizer does not know pthread_clockjoin_np.) */
-    atomic_bool ended;
+    bool ended; /* under `lock`, told by `room`: the thread touches nothing of this any more */
 };
 
 /* The thread looks at what is asked of it. Any thread. */

@@ -394,6 +394,9 @@ void *sink_writer(void *arg)
         wait_for_news(s);
     }
     give_up(s);
-    atomic_store_explicit(&s->ended, true, memory_order_release);
+    pthread_mutex_lock(&s->lock);
+    s->ended = true;
+    pthread_cond_broadcast(&s->room);
+    pthread_mutex_unlock(&s->lock);
     return NULL;
 }

@@ -53,6 +53,14 @@ def run(*command, check=None, seconds=DEADLINE, **kwargs):
     return done
 
 
+def gone(pid):
+    """Has that process ended, be it waited for or not?"""
+    try:
+        return " Z " in pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def fds_of(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 

@@ -170,7 +170,7 @@ class LibPenstock(penstock_test.Case):
             daemon.signal(signal.SIGSTOP)
             client.kill(), daemon.signal(signal.SIGKILL)
             client.wait()
-            until(lambda: not os.path.exists(f"/proc/{pid}") or " Z " in open(f"/proc/{pid}/stat").read(), "wc has ended")
+            until(lambda: penstock_test.gone(pid), "wc has ended")
             self.assertIn("Connection reset by peer", (self.dir / "wc").read_text())
             out.close(), client.stdout.close()
 

@@ -253,7 +253,7 @@ class Python(penstock_test.Case):
                 process.send_signal(signal.SIGSTOP)
         for w in whom:
             (client if w == "client" else daemon.process).send_signal(signal.SIGKILL)
-        until(lambda: not os.path.exists(f"/proc/{pid}") or " Z " in open(f"/proc/{pid}/stat").read(), "the last stage has ended")
+        until(lambda: penstock_test.gone(pid), "the last stage has ended")
         client.kill()
         client.wait()
         self.assertFalse(ended.exists())

@@ -182,7 +182,7 @@ class RunSocket(penstock_test.Case):
             for process in (client.pid, worker, daemon.pid):
                 os.kill(process, signal.SIGKILL)
             client.wait()
-            until(lambda: not os.path.exists(f"/proc/{pid}") or " Z " in open(f"/proc/{pid}/stat").read(), "the command has ended")
+            until(lambda: penstock_test.gone(pid), "the command has ended")
             self.assertFalse(seen.exists())
 
     def refused(self, fd):

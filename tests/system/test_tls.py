@@ -128,6 +128,13 @@ class Tls(penstock_test.Case):
 
     # --- certificates ------------------------------------------------------------------------------
 
+    def valid(self, days):
+        """OpenSSL 3.5 takes no days before today, and 3.0 no dates."""
+        if days > 0:
+            return "-days", days
+        known = "-not_after" in penstock_test.run("openssl", "x509", "-help").stderr
+        return ("-not_before", "20200101000000Z", "-not_after", "20200102000000Z") if known else ("-days", days)
+
     def chain(self, name, extensions, days=2, leaf_days=2, leaf="subjectAltName=IP:127.0.0.1", count=1):
         """A leaf below so many intermediates with those extensions; PEM of all of them, and the leaf's key."""
         issuer, key, pems = self.certs.ca, self.certs.ca_key, []
@@ -139,8 +146,8 @@ class Tls(penstock_test.Case):
                 own = self.dir / f"{name}.key"  # one key for all
                 self.certs.openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", own)
             self.certs.openssl("req", "-new", "-key", own, "-subj", f"/CN={name} {n}", "-out", request)
-            self.certs.openssl("x509", "-req", "-in", request, "-CA", issuer, "-CAkey", key, "-set_serial", n + 1, "-days",
-                               leaf_days if last else days, "-extfile", ext, "-out", cert)
+            self.certs.openssl("x509", "-req", "-in", request, "-CA", issuer, "-CAkey", key, "-set_serial", n + 1,
+                               *self.valid(leaf_days if last else days), "-extfile", ext, "-out", cert)
             issuer, key = cert, own
             pems.insert(0, cert.read_text())
         whole = self.wrote(f"{name}.pem", "".join(pems))
