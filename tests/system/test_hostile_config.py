@@ -1,4 +1,3 @@
-# label: sanitize
 """Configs that are no configs: of other people, without an end, without sense. Each is refused with a sentence, soon, and at
 a reload by a daemon that goes on as before."""
 import os
