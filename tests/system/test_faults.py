@@ -10,8 +10,8 @@ import penstock_test
 CLOCKS = {
     "defaults.max_attempts": "1",
     "defaults.connect_timeout": "2s",
-    "defaults.first_byte_timeout": "150ms",
-    "defaults.stall_timeout": "150ms",
+    "defaults.first_byte_timeout": "500ms",
+    "defaults.stall_timeout": "500ms",
     "defaults.timeout": "60s",
     "fetch.retry_delay": "5ms",
     "fetch.resume_delay": "5ms",
@@ -20,7 +20,7 @@ CLOCKS = {
 # Without these a body that was cut is resumed.
 NO_VALIDATOR = "&etag=none&modified=0"
 if penstock_test.SANITIZED:
-    CLOCKS["defaults.first_byte_timeout"] = CLOCKS["defaults.stall_timeout"] = "600ms"
+    CLOCKS["defaults.first_byte_timeout"] = CLOCKS["defaults.stall_timeout"] = "2500ms"
 
 # path, state, error.kind, verified_by; the origin gives no validators, so nothing can be resumed.
 TABLE = [
