@@ -301,8 +301,8 @@ class Http(penstock_test.Case):
                 while not daemon.events("verdict", job):
                     began = time.monotonic()
                     self.assert_verdict(daemon.job(self.plain.url("/bytes?n=100")), "done")
-                    self.assertLess(time.monotonic() - began, 3 * PATIENCE)
-                    if not penstock_test.SANITIZED:
+                    if not penstock_test.SANITIZED:  # which make a loop's work ten times as long
+                        self.assertLess(time.monotonic() - began, 5)
                         self.assertLess(memory_of(daemon.pid) - before, MEMORY)
                 self.assert_end(daemon.verdict(job), kinds)
                 origin.close()
