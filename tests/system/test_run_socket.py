@@ -1,6 +1,7 @@
 # label: sanitize
 """A `run` whose client gives a socket in place of a pipe: its reader sees an end only if the body is whole, and an error
 in all other cases, also if everybody who could have said so was killed."""
+import contextlib
 import gzip
 import os
 import signal
@@ -177,11 +178,14 @@ class RunSocket(penstock_test.Case):
             until(lambda: begun.exists() and begun.read_text().strip(), "the command reads")
             pid = int(begun.read_text())
             worker = int(open(f"/proc/{client.pid}/task/{client.pid}/children").read().split()[0])
-            for process in (client.pid, worker, daemon.pid):
+            # First the one that would hand the stop on to its command.
+            for process in (worker, client.pid, daemon.pid):
                 os.kill(process, signal.SIGSTOP)
-            for process in (client.pid, worker, daemon.pid):
+            for process in (worker, client.pid, daemon.pid):
                 os.kill(process, signal.SIGKILL)
             client.wait()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
             until(lambda: penstock_test.gone(pid), "the command has ended")
             self.assertFalse(seen.exists())
 
