@@ -123,6 +123,7 @@ static void test_hop_that_is_cancelled(void **state)
     origin_release(w->origin, "first");
     world_wait_end(w, hops, JOB_CANCELLED);
     world_wait_end(w, other, JOB_DONE);
+    world_wait_end(w, first, JOB_DONE);
     assert_null(host_find(w->jobs, "localhost"));
     world_free(w);
 }
