@@ -1,6 +1,7 @@
 # Included by the top CMakeLists.txt, last: `cpack` makes two packages for Debian from a build whose prefix is /usr
 # (cmake -DCMAKE_INSTALL_PREFIX=/usr), as the programs know where their files will be.
 #   penstock      the daemon and its client      penstock-dev  what plug-ins and clients are built with
+#   penstock-postgresql  the module for a store in PostgreSQL
 #   libpenstock0  the library for clients            python3-penstock  the same in Python
 if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")
     set(CPACK_GENERATOR DEB)
@@ -11,6 +12,9 @@ set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_VERBATIM_VARIABLES ON)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_COMPONENTS_ALL penstock Library Development Python)
+if(PENSTOCK_POSTGRESQL)
+    list(APPEND CPACK_COMPONENTS_ALL PostgreSQL)
+endif()
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE
     WORLD_READ WORLD_EXECUTE)
@@ -43,6 +47,12 @@ set(CPACK_DEBIAN_LIBRARY_DESCRIPTION "URLs as files, through penstockd: the libr
 only where the whole body has arrived.")
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SUGGESTS "penstock")
+
+set(CPACK_DEBIAN_POSTGRESQL_PACKAGE_NAME penstock-postgresql)
+set(CPACK_DEBIAN_POSTGRESQL_DESCRIPTION "The queue of penstockd in a PostgreSQL database: a module that the daemon loads
+where its config has store.engine = postgresql.")
+set(CPACK_DEBIAN_POSTGRESQL_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_POSTGRESQL_PACKAGE_DEPENDS "penstock (= ${PROJECT_VERSION})")
 
 set(CPACK_DEBIAN_PYTHON_PACKAGE_NAME python3-penstock)
 set(CPACK_DEBIAN_PYTHON_PACKAGE_SECTION python)

@@ -11,7 +11,8 @@ function(compress pattern)
     endforeach()
 endfunction()
 
-foreach(pair penstock=penstock Library=libpenstock0 Development=penstock-dev Python=python3-penstock)
+foreach(pair penstock=penstock Library=libpenstock0 Development=penstock-dev Python=python3-penstock
+        PostgreSQL=penstock-postgresql)
     string(REPLACE "=" ";" pair ${pair})
     list(GET pair 0 component)
     list(GET pair 1 package)

@@ -152,13 +152,13 @@ unpack_packages() {
 find_server() {
     local name=$1 dir=$root/build/servers/$1 bin
     shift
-    bin=$(PATH=$PATH:/usr/sbin command -v "$name") && printf '%s\n' "$bin" && return 0
+    bin=$(PATH=$PATH:/usr/sbin$(printf ':%s' /usr/lib/postgresql/*/bin) command -v "$name") && printf '%s\n' "$bin" && return 0
     [[ -e $dir/unpacked ]] || (unpack_packages "$dir" "${@:-$name}") >/dev/null 2>&1 </dev/null
     # A package that has its program by several names leaves it to its scripts to choose: squid-gnutls.
     for bin in "$dir"/usr/sbin/"$name"-*; do
         [[ ! -x $bin || -e $dir/usr/sbin/$name ]] || as_owner ln -s "${bin##*/}" "$dir/usr/sbin/$name"
     done
-    for bin in "$dir"/usr/sbin/"$name" "$dir"/usr/bin/"$name"; do
+    for bin in "$dir"/usr/sbin/"$name" "$dir"/usr/bin/"$name" "$dir"/usr/lib/postgresql/*/bin/"$name"; do
         [[ -e $dir/unpacked && -x $bin ]] && printf '%s\n' "$bin" && return 0
     done
     return 1
@@ -166,6 +166,17 @@ find_server() {
 
 find_nginx() {
     find_server nginx
+}
+
+# The packages of this release's PostgreSQL have its version in their names.
+postgresql_packages() {
+    local try
+    for try in 1 2; do
+        apt-cache depends postgresql 2>/dev/null |
+            sed -n 's/^ *Depends: postgresql-\([0-9]*\)$/postgresql-\1 postgresql-client-\1/p' | grep . && return 0
+        [[ $try == 1 && $EUID -eq 0 ]] && apt_get apt-get update >/dev/null 2>&1
+    done
+    return 1
 }
 
 # find_servers: unpacks what the system tests run beside nginx; complains of what is not to be had.
@@ -181,5 +192,6 @@ lighttpd lighttpd
 haproxy haproxy
 varnishd varnish
 squid squid squid-common squid-langpack
+postgres $(postgresql_packages)
 END
 }

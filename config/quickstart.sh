@@ -3,6 +3,8 @@
 set -u
 # shellcheck source=config/prepare.sh
 . "$(dirname "${BASH_SOURCE[0]}")/prepare.sh"
+# shellcheck source=config/place.sh
+. "$root/config/place.sh"
 
 usage() {
     cat <<END
@@ -41,41 +43,7 @@ while [[ $# -gt 0 ]]; do
     shift
 done
 
-# --- a place and people: everything but build/ is in one directory, everything started here is ended ----
-umask 077
-dir=$(mktemp -d "${TMPDIR:-/tmp}/penstock.XXXXXX") || exit 3
-daemon='' origin=''
-
-# A first SIGTERM lets running jobs end, a second one stops at once.
-stop() {
-    local pid signal
-    for signal in TERM TERM KILL; do
-        for pid in $daemon $origin; do
-            kill -s "$signal" "$pid" 2>/dev/null
-        done
-        gone $daemon $origin && break
-    done
-    wait
-    rm -rf -- "$dir"
-}
-
-# Have these processes ended, within two seconds?
-gone() {
-    local try pid left
-    for ((try = 0; try < 40; try++)); do
-        left=''
-        for pid in "$@"; do
-            kill -0 "$pid" 2>/dev/null && left=1
-        done
-        [[ -z $left ]] && return 0
-        sleep 0.05
-    done
-    return 1
-}
-trap stop EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-trap 'exit 129' HUP
+place_open # everything but build/ is in it
 
 # --- packages, build ------------------------------------------------------------------------------------
 if [[ -n $install ]]; then
@@ -85,23 +53,8 @@ fi
 say "Building in $root/build …"
 cmake_build "$root/build" "$dir/build.log" -- penstockd penstockctl test-origin || exit 3
 
-# As root, the servers run as nobody, from copies where nobody may read them.
-bin=$root/build/bin
-as=()
-if [[ $EUID -eq 0 ]]; then
-    as=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
-    chown nobody:nogroup "$dir" || exit 3
-    if ! "${as[@]}" test -x "$dir"; then
-        complain "nobody cannot reach $dir; set TMPDIR to a directory like /tmp"
-        exit 3
-    fi
-    "${as[@]}" test -x "$bin/penstockd" -a -x "$bin/test-origin" || {
-        mkdir -m 755 "$dir/bin" &&
-            install -m 755 "$bin/penstockd" "$bin/penstockctl" "$bin/test-origin" "$dir/bin" || exit 3
-        bin=$dir/bin
-    }
-fi
-export PENSTOCK_SOCKET=$dir/socket PATH=$bin:$PATH
+place_people
+export PENSTOCK_SOCKET=$dir/socket
 
 # --- something real to download ---------------------------------------------------------------------------
 sample='' sample_parser=''
@@ -122,15 +75,7 @@ install -m 644 "$sample" "$dir/www/$name" || exit 3
 size=$(stat -c %s "$dir/www/$name")
 
 # --- the origin, on a port of the kernel's choice, and the daemon ---------------------------------------------
-mkfifo -m 644 "$dir/base"
-setsid "${as[@]}" test-origin --root "$dir/www" </dev/null >"$dir/base" 2>"$dir/origin.err" &
-origin=$!
-if ! read -r -t 10 base <"$dir/base"; then
-    complain "the test origin did not start"
-    cat "$dir/origin.err" >&2
-    exit 3
-fi
-rm -f "$dir/base"
+start_origin --root "$dir/www"
 sample_url=$base/file/$name
 : "${url:=$sample_url}"
 [[ $url == "$sample_url" ]] && : "${parser:=$sample_parser}"
@@ -148,21 +93,10 @@ run() {
 }
 
 log=$dir/penstock.log
-settings=(--config /dev/null --set "control.socket=$PENSTOCK_SOCKET" --set store.engine=memory
-    --set policy.allow=127.0.0.0/8)
-printf '\n$ penstockd%s >%s &\n' "$(printf ' %q' "${settings[@]}")" "$(q "$log")"
-setsid "${as[@]}" penstockd "${settings[@]}" </dev/null >"$log" 2>"$dir/penstockd.err" &
-daemon=$!
-for ((try = 0; try < 200; try++)); do
-    penstockctl ping >/dev/null 2>&1 && break
-    kill -0 "$daemon" 2>/dev/null || break
-    sleep 0.05
-done
-if ! penstockctl ping >/dev/null; then
-    cat "$dir/penstockd.err" >&2
-    complain "the daemon did not start"
-    exit 3
-fi
+settings=(--set store.engine=memory --set policy.allow=127.0.0.0/8)
+printf '\n$ penstockd --config /dev/null --set control.socket=%q%s >%q &\n' "$PENSTOCK_SOCKET" \
+    "$(printf ' %q' "${settings[@]}")" "$log"
+start_daemon "$PENSTOCK_SOCKET" "$log" "${settings[@]}"
 
 # --- a whole body ---------------------------------------------------------------------------------------------
 run "penstockctl submit $(q "$url") --parser $(q "$parser") --wait"
@@ -191,7 +125,7 @@ The daemon is still running (pid $daemon; log: $log). To talk to it:
     penstockctl submit $(q "$sample_url") --parser $sample_parser --follow
     tail -f $(q "$log")
 To stop it and remove what is left:
-    kill $daemon $origin; rm -rf $(q "$dir")
+    kill ${started[*]}; rm -rf $(q "$dir")
 END
 fi
 exit "$status"

@@ -23,6 +23,7 @@
 #include "fetch/fetch.h"
 #include "job/drain.h"
 #include "job/jobs.h"
+#include "job/membership.h"
 #include "parse/pool.h"
 #include "record/line.h"
 #include "record/sink.h"
@@ -31,8 +32,8 @@
 #include "reload.h"
 #include "schedule/schedules.h"
 #include "service.h"
-#include "store/memory.h"
-#include "store/sqlite.h"
+#include "storage.h"
+#include "store/shared.h"
 #include "store/store.h"
 #include "terms/settings_paths.h"
 
@@ -143,20 +144,20 @@ static void on_store_trouble(void *arg, const char *why)
     mailbox_post(&app->mailbox, &app->trouble_mail);
 }
 
+static void on_store_event(struct mail *mail)
+{
+    struct store_event *event = container_of(mail, struct store_event, mail);
+    membership_take(((struct app *)event->arg)->jobs, event);
+}
+
 static int make_store(struct app *app, struct error *err)
 {
-    const struct settings *s = app->settings;
-    struct store_config config = {.path = s->store_path,
-                                  .max_jobs = s->max_jobs,
-                                  .max_bytes = s->max_bytes,
-                                  .keep_finished_us = (int64_t)(s->keep_finished / 1000),
-                                  .keep_finished_count = s->keep_finished_count,
-                                  .make_dir = load_default_place(s),
-                                  .trouble = on_store_trouble,
-                                  .arg = app};
-    if (strcmp(s->store_engine, "memory") == 0)
-        return store_memory_new(&config, &app->mailbox, &app->store, err);
-    return store_sqlite_new(&config, &app->mailbox, &app->store, err);
+    struct store_config config;
+    storage_config(app->settings, &config);
+    config.on_event = on_store_event;
+    config.trouble = on_store_trouble;
+    config.arg = app;
+    return storage_open(app->settings, &config, &app->mailbox, &app->store, err);
 }
 
 static int make_workers(struct app *app, struct error *err)
@@ -244,6 +245,8 @@ static void post_line(struct app *app, enum event event)
     line_str(&line->text, "version", PENSTOCK_VERSION);
     if (event == EVENT_START)
         line_str(&line->text, "ids", app->store->engine->keeps ? "kept" : "restarted");
+    if (app->jobs) /* in a fleet: who that is */
+        line_str(&line->text, "by", jobs_member(app->jobs));
     line_end(&line->text);
     sink_post(app->sink, line);
 }
@@ -413,7 +416,9 @@ static int make_exposer(struct app *app, struct error *err)
     const struct settings *s = app->settings;
     struct exposer_config config = {.mailbox = &app->mailbox,
                                     .api = app->api,
+                                    .loop = &app->loop,
                                     .listen = s->metrics_listen,
+                                    .page = (enum metrics_page)s->metrics_page,
                                     .mode = s->socket_mode,
                                     .group = s->socket_group,
                                     .dir_mode = geteuid() == 0 ? 0755 : 0700};
@@ -442,6 +447,8 @@ static void on_signal(uv_signal_t *signal, int number)
         return;
     }
     sink_reopen(app->sink);
+    if (app->api)
+        api_signalled(app->api, "SIGHUP");
     reload_request(app->reload, NULL);
 }
 

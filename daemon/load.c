@@ -1,11 +1,13 @@
 #include "load.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/config_tree.h"
 #include "base/log.h"
 #include "flow/pipeline.h"
 #include "flow/pipeline_split.h"
 #include "terms/secret.h"
+#include "terms/settings_dump.h"
 #include "terms/settings_load.h"
 #include "terms/settings_paths.h"
 
@@ -223,6 +225,30 @@ int load_check(const struct load_options *options)
     check_machine(l.settings);
     loaded_free(&l);
     return faults > 0;
+}
+
+int load_dump(const struct load_options *options, FILE *out)
+{
+    struct error err;
+    struct config config = {0};
+    struct settings *settings = NULL;
+    struct buf text = BUF_INIT;
+    int r = load_config(options, &config, &err);
+    if (r == 0)
+        r = settings_load(&config, &settings, &err);
+    if (r == 0) {
+        settings_dump(settings, &config, &text);
+        if (text.failed)
+            r = error_set(&err, -ENOMEM, "out of memory");
+        else if (fwrite(text.data, 1, text.len, out) != text.len || fflush(out) != 0)
+            r = error_set(&err, -EIO, "standard output: %s", strerror(errno));
+    }
+    if (r < 0)
+        fprintf(stderr, "penstockd: %s\n", err.text);
+    buf_deinit(&text);
+    settings_free(settings);
+    config_deinit(&config);
+    return r < 0;
 }
 
 void loaded_warn(const struct loaded *loaded)

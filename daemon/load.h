@@ -8,6 +8,7 @@
 #include "terms/settings.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 /* What the command line says. Strings are borrowed from argv. */
 struct load_options {
@@ -35,6 +36,10 @@ void loaded_warn(const struct loaded *loaded);
 
 /* --check: reads, and prints what is wrong to standard error. The exit status: 0, or 1. */
 int load_check(const struct load_options *options);
+
+/* --dump: reads, and writes what holds and where each value is from, as a config (settings_dump.h);
+ * what is wrong to standard error. The exit status: 0, or 1. */
+int load_dump(const struct load_options *options, FILE *out);
 
 /* The store stands where we chose ourselves: its directory is made. */
 bool load_default_place(const struct settings *s);

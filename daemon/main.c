@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "load.h"
 #include "parse/foreground.h"
+#include "storage.h"
 #include "terms/params.h"
 #include "version.h"
 
@@ -14,7 +15,8 @@
 #include <string.h>
 
 static const char usage[] =
-    "usage: penstockd [--config FILE] [--set SECTION.KEY=VALUE]... [--check]\n"
+    "usage: penstockd [--config FILE] [--set SECTION.KEY=VALUE]... [--check | --dump |\n"
+    "                 --migrate]\n"
     "       penstockd --parse NAME [--plugin FILE.so] [--option K=V]... [--charset NAME]\n"
     "                 [--charset-errors fail|replace] [--decode FORMAT] [--content-type TYPE]\n"
     "                 [--cut N] [FILE|-]\n"
@@ -29,6 +31,11 @@ static const char usage[] =
     "/penstockd.conf, if it is there\n"
     "  --set SECTION.KEY=VALUE  as if it stood at the configuration's end; may be repeated\n"
     "  --check                  checks the configuration, says what is wrong, and ends\n"
+    "  --dump                   prints the configuration in effect, with the file and line of "
+    "each\n"
+    "                           value, and ends; what looks like a secret is ***\n"
+    "  --migrate                makes the tables of a store in PostgreSQL, or brings them up, "
+    "and ends\n"
     "  --parse NAME             runs one parser on a file or standard input, without a daemon\n"
     "  --plugin FILE.so         a plug-in besides those of parse.plugin_dir\n"
     "  --option K=V             for that parser; may be repeated\n"
@@ -50,6 +57,8 @@ enum {
     OPT_CONFIG = 1,
     OPT_SET,
     OPT_CHECK,
+    OPT_DUMP,
+    OPT_MIGRATE,
     OPT_VERSION,
     OPT_HELP,
     OPT_PARSE,
@@ -66,6 +75,8 @@ static const struct option long_options[] = {
     {"config", required_argument, NULL, OPT_CONFIG},
     {"set", required_argument, NULL, OPT_SET},
     {"check", no_argument, NULL, OPT_CHECK},
+    {"dump", no_argument, NULL, OPT_DUMP},
+    {"migrate", no_argument, NULL, OPT_MIGRATE},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {"parse", required_argument, NULL, OPT_PARSE},
@@ -92,7 +103,7 @@ struct command_line {
     struct load_options app;
     struct parse_line parse;
     const char **sets;
-    bool check;
+    bool check, dump, migrate;
 };
 
 static int refuse(const char *text, const char *arg)
@@ -125,6 +136,12 @@ static int read_options(int argc, char **argv, struct command_line *cl)
             break;
         case OPT_CHECK:
             cl->check = true;
+            break;
+        case OPT_DUMP:
+            cl->dump = true;
+            break;
+        case OPT_MIGRATE:
+            cl->migrate = true;
             break;
         case OPT_PARSE:
             cl->parse.parser = optarg;
@@ -266,6 +283,20 @@ static int run_parser(const struct load_options *options, const struct parse_lin
     return status;
 }
 
+static int migrate(const struct load_options *options)
+{
+    struct error err;
+    struct loaded l;
+    int r = loaded_read(options, &l, &err);
+    if (r == 0) {
+        r = storage_migrate(l.settings, &err);
+        loaded_free(&l);
+    }
+    if (r < 0)
+        fprintf(stderr, "penstockd: %s\n", err.text);
+    return r < 0;
+}
+
 static int dispatch(int argc, char **argv, struct command_line *cl)
 {
     cl->app.sets = cl->sets;
@@ -283,6 +314,10 @@ static int dispatch(int argc, char **argv, struct command_line *cl)
             "--plugin, --option, --charset, --charset-errors, --decode, --content-type and "
             "--cut go with --parse",
             "");
+    if (cl->migrate)
+        return migrate(&cl->app);
+    if (cl->dump)
+        return load_dump(&cl->app, stdout);
     return cl->check ? load_check(&cl->app) : app_run(&cl->app);
 }
 

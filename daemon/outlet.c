@@ -29,7 +29,7 @@ void outlet_close(struct outlet *outlet)
 
 /* --- targets ---------------------------------------------------------------------------------- */
 
-/* Of one standard output at most; -1: of none. */
+/* The descriptor of the one target that is the standard output; -1: there is none. */
 static int stdout_of(const struct sink_target *targets, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -74,26 +74,35 @@ static void free_targets(struct sink_target *targets, size_t count, bool unused)
 /* `now` may be NULL. */
 static int make_targets(const struct outlet *outlet, const struct settings *settings,
                         const struct settings *now, struct sink_target **ret_targets,
-                        struct error *err)
+                        size_t *ret_count, struct error *err)
 {
     struct sink_target *targets = calloc(settings->sink_count, sizeof *targets);
+    size_t count = 0;
     if (!targets)
         return error_set(err, -ENOMEM, "no memory for the sinks");
     for (size_t i = 0; i < settings->sink_count; i++) {
         const struct settings_sink *sink = &settings->sinks[i];
-        targets[i] = (struct sink_target){.name = sink->name,
-                                          .type = sink->type,
-                                          .path = sink->path,
-                                          .fd = -1,
-                                          .events = sink->events,
-                                          .kept = now && has_same(now, sink)};
-        int r = sink->type == SINK_STDOUT ? get_stdout(outlet, targets, i, &targets[i], err) : 0;
+        if (sink->type == SINK_STORED) /* the store's */
+            continue;
+        targets[count] = (struct sink_target){.name = sink->name,
+                                              .type = sink->type,
+                                              .path = sink->path,
+                                              .fd = -1,
+                                              .events = sink->events,
+                                              .as_text = sink->format == SINK_FORMAT_TEXT,
+                                              .max_size = sink->max_size,
+                                              .keep = (unsigned)sink->keep,
+                                              .kept = now && has_same(now, sink)};
+        int r = sink->type == SINK_STDOUT ? get_stdout(outlet, targets, count, &targets[count], err)
+                                          : 0;
         if (r < 0) {
-            free_targets(targets, i, true);
+            free_targets(targets, count, true);
             return r;
         }
+        count++;
     }
     *ret_targets = targets;
+    *ret_count = count;
     return 0;
 }
 
@@ -102,13 +111,14 @@ int outlet_sink(const struct outlet *outlet, const struct settings *settings,
 {
     struct sink_config full = *config;
     struct sink_target *targets;
-    int r = make_targets(outlet, settings, NULL, &targets, err);
+    size_t count;
+    int r = make_targets(outlet, settings, NULL, &targets, &count, err);
     if (r < 0)
         return r;
     full.targets = targets;
-    full.target_count = settings->sink_count;
+    full.target_count = count;
     r = sink_new(&full, ret_sink, err);
-    free_targets(targets, settings->sink_count, r < 0);
+    free_targets(targets, count, r < 0);
     return r;
 }
 
@@ -116,10 +126,11 @@ int outlet_targets(const struct outlet *outlet, const struct settings *settings,
                    const struct settings *now, struct sink_targets **ret_targets, struct error *err)
 {
     struct sink_target *targets;
-    int r = make_targets(outlet, settings, now, &targets, err);
+    size_t count;
+    int r = make_targets(outlet, settings, now, &targets, &count, err);
     if (r < 0)
         return r;
-    r = sink_targets_open(targets, settings->sink_count, ret_targets, err);
-    free_targets(targets, settings->sink_count, r < 0);
+    r = sink_targets_open(targets, count, ret_targets, err);
+    free_targets(targets, count, r < 0);
     return r;
 }

@@ -4,6 +4,7 @@
 #include "parse/process.h"
 #include "parse/process_host.h"
 #include "record/switch.h"
+#include "terms/settings_diff.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -12,18 +13,24 @@
 #include <string.h>
 #include <time.h>
 
+#define CHANGES_MAX 1000 /* that an answer tells */
+
 struct reload {
     struct reload_config config;
     struct list waiting; /* struct api_reload: for the reading under way */
     struct list next;    /* for the one after it */
     bool again;          /* a signal wants that one, too */
     bool reading, stopped;
+    bool dry;     /* nobody wants the reading under way to take effect */
+    bool compare; /* somebody wants to know what it changes */
 
     /* The reading thread's, until its mail has come. */
     pthread_t thread;
     const struct settings *now; /* what the sinks are at the moment */
     struct loaded fresh;
     struct sink_targets *sinks;
+    json_t *changes; /* against `now` */
+    size_t more;     /* that do not fit into `changes` */
     struct error error;
     int result;
     struct mail mail;
@@ -39,8 +46,9 @@ static bool differ(const char *a, const char *b)
     return a && b ? strcmp(a, b) != 0 : a != b;
 }
 
-/* By name, so that nobody wonders why nothing happens. NULL: no memory. */
-static json_t *name_restarts(const struct settings *a, const struct settings *b)
+/* By name, so that nobody wonders why nothing happens. `aloud`: in the log as well. NULL: no
+ * memory. */
+static json_t *name_restarts(const struct settings *a, const struct settings *b, bool aloud)
 {
     const struct {
         const char *name;
@@ -53,6 +61,12 @@ static json_t *name_restarts(const struct settings *a, const struct settings *b)
         {"control.memory_max", a->memory_max != b->memory_max},
         {"store.engine", differ(a->store_engine, b->store_engine)},
         {"store.path", differ(a->store_path, b->store_path)},
+        {"store.dsn", differ(a->store_dsn, b->store_dsn)},
+        {"store.direct", differ(a->store_direct, b->store_direct)},
+        {"store.password_file", differ(a->store_password_file, b->store_password_file)},
+        {"store.schema", differ(a->store_schema, b->store_schema)},
+        {"store.lease", a->store_lease != b->store_lease},
+        {"fleet.name", differ(a->fleet_name, b->fleet_name)},
         {"store.keep_finished", a->keep_finished != b->keep_finished},
         {"store.keep_finished_count", a->keep_finished_count != b->keep_finished_count},
         {"queue.max_jobs", a->max_jobs != b->max_jobs},
@@ -69,15 +83,18 @@ static json_t *name_restarts(const struct settings *a, const struct settings *b)
         {"flow.decode_window", a->decode_window != b->decode_window},
         {"flow.spool_dir", strcmp(a->spool_dir, b->spool_dir) != 0},
         {"flow.spool_max", a->spool_max != b->spool_max},
+        {"results.path", differ(a->results_path, b->results_path)},
         {"parse.max_abandoned", a->max_abandoned != b->max_abandoned},
         {"parse.max_record", a->max_record != b->max_record},
         {"metrics.listen", differ(a->metrics_listen, b->metrics_listen)},
+        {"metrics.page", a->metrics_page != b->metrics_page},
     };
     json_t *names = json_array();
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (!keys[i].changed)
             continue;
-        log_warning("%s has changed: that needs a restart", keys[i].name);
+        if (aloud)
+            log_warning("%s has changed: that needs a restart", keys[i].name);
         json_array_append_new(names, json_string(keys[i].name));
     }
     return names;
@@ -89,14 +106,22 @@ static void drop(struct reload *reload)
 {
     loaded_free(&reload->fresh);
     sink_targets_free(reload->sinks);
+    json_decref(reload->changes);
     reload->sinks = NULL;
+    reload->changes = NULL;
 }
 
+/* The sinks' files are left alone if nothing is to take effect: opening them makes them. */
 static int read_all(struct reload *reload)
 {
     int r = loaded_read(reload->config.options, &reload->fresh, &reload->error);
     if (r < 0)
         return r;
+    if (reload->compare)
+        reload->changes =
+            settings_diff(reload->now, reload->fresh.settings, CHANGES_MAX, &reload->more);
+    if (reload->dry)
+        return 0;
     r = outlet_targets(reload->config.outlet, reload->fresh.settings, reload->now, &reload->sinks,
                        &reload->error);
     if (r < 0)
@@ -130,7 +155,7 @@ static int start_thread(struct reload *reload)
 /* --- on the control loop ---------------------------------------------------------------------- */
 
 /* Whoever is answered may ask again at once: that is not in `list` any more. */
-static void answer(struct list *list, int result, const json_t *restart, const struct error *err)
+static void answer(struct list *list, int result, const json_t *found, const struct error *err)
 {
     struct list mine;
     list_init(&mine);
@@ -138,24 +163,35 @@ static void answer(struct list *list, int result, const json_t *restart, const s
         list_add_tail(&mine, e);
     for (struct list *e; (e = list_pop(&mine));) {
         struct api_reload *request = container_of(e, struct api_reload, link);
-        request->done(request, result, restart, err);
+        request->done(request, result, found, err);
     }
 }
 
 static void refuse(struct reload *reload, int result, const struct error *err)
 {
-    log_error("reload: %s; nothing has changed", err->text);
-    reload->config.end(reload->config.arg, false);
+    if (!reload->dry) {
+        log_error("reload: %s; nothing has changed", err->text);
+        reload->config.end(reload->config.arg, false);
+    }
     answer(&reload->waiting, result, NULL, err);
 }
 
 static void begin(struct reload *reload)
 {
     struct error err;
-    for (struct list *e; (e = list_pop(&reload->next));)
+    reload->dry = !reload->again;
+    reload->compare = false;
+    for (struct list *e; (e = list_pop(&reload->next));) {
+        const struct api_reload *request = container_of(e, struct api_reload, link);
         list_add_tail(&reload->waiting, e);
+        if (request->dry_run)
+            reload->compare = true;
+        else
+            reload->dry = false;
+    }
     reload->again = false;
-    reload->config.begin(reload->config.arg);
+    if (!reload->dry)
+        reload->config.begin(reload->config.arg);
     int r = start_thread(reload);
     if (r < 0) {
         error_set(&err, r, "no thread to read the config: %s", strerror(-r));
@@ -165,17 +201,29 @@ static void begin(struct reload *reload)
     reload->reading = true;
 }
 
-static void accept_fresh(struct reload *reload)
+static void take_effect(struct reload *reload)
 {
-    json_t *restart = name_restarts(reload->config.started, reload->fresh.settings);
     loaded_warn(&reload->fresh);
     reload->now = reload->fresh.settings;
     reload->config.apply(reload->config.arg, &reload->fresh, reload->sinks);
     reload->sinks = NULL; /* the sink's, as the rest is the daemon's */
+    json_decref(reload->changes);
+    reload->changes = NULL;
     log_info("reload: done");
     reload->config.end(reload->config.arg, true);
-    answer(&reload->waiting, 0, restart, NULL);
-    json_decref(restart);
+}
+
+static void accept_fresh(struct reload *reload)
+{
+    json_t *restart = name_restarts(reload->config.started, reload->fresh.settings, !reload->dry);
+    json_t *found = json_pack("{s:o, s:O*, s:I}", "restart", restart, "changes", reload->changes,
+                              "more", (json_int_t)reload->more);
+    if (reload->dry)
+        drop(reload);
+    else
+        take_effect(reload);
+    answer(&reload->waiting, 0, found, NULL);
+    json_decref(found);
 }
 
 static void on_read(struct mail *mail)

@@ -1,10 +1,16 @@
 #include "api/api.h"
 
+#include "api/audit.h"
 #include "api/call.h"
+#include "api/call_backup.h"
 #include "api/call_bulk.h"
+#include "api/call_check.h"
+#include "api/call_fleet.h"
 #include "api/call_look.h"
+#include "api/call_loops.h"
 #include "api/call_metrics.h"
 #include "api/call_operate.h"
+#include "api/call_records.h"
 #include "api/call_run.h"
 #include "api/call_schedule.h"
 #include "api/call_submit.h"
@@ -16,7 +22,6 @@
 #include "base/fd.h"
 #include "job/job.h"
 #include "job/run.h"
-#include "schedule/schedules.h"
 #include "terms/access.h"
 
 #include <assert.h>
@@ -33,6 +38,7 @@ static const char *missing_permission(const struct api_call *call)
     case API_SUBMIT:
     case API_RUN:
     case API_RETRY:
+    case API_CHECK_URL:
         return access_may_submit(access, &call->peer) ? NULL : "submit_users, submit_groups";
     case API_PAUSE:
     case API_RESUME:
@@ -42,6 +48,7 @@ static const char *missing_permission(const struct api_call *call)
     case API_SCHEDULE_LIST:
     case API_SCHEDULE_RUN:
     case API_SCHEDULE_REMOVE:
+    case API_FLEET_EVICT:
         return access_may_administer(access, &call->peer) ? NULL : "admin_users, admin_groups";
     default:
         return NULL;
@@ -50,8 +57,7 @@ static const char *missing_permission(const struct api_call *call)
 
 static void forbid(struct api_call *call, const char *keys)
 {
-    if (call->method == API_RUN)
-        fd_close_foreign(&call->fd);
+    fd_close_foreign(&call->fd);
     call_fail(call, API_FORBIDDEN, NULL, "uid %u may not do that here ([control] %s)",
               (unsigned)call->peer.uid, keys);
 }
@@ -65,8 +71,7 @@ void api_call(struct api *api, struct api_call *call)
         return;
     }
     if (api->draining) {
-        if (call->method == API_RUN)
-            fd_close_foreign(&call->fd);
+        fd_close_foreign(&call->fd);
         call_fail(call, API_DRAINING, NULL, "the daemon is stopping");
         return;
     }
@@ -76,6 +81,9 @@ void api_call(struct api *api, struct api_call *call)
         return;
     case API_SHOW:
         call_show(call);
+        return;
+    case API_RECORDS:
+        call_records(call);
         return;
     case API_LIST:
         call_list(call);
@@ -110,11 +118,26 @@ void api_call(struct api *api, struct api_call *call)
     case API_STATS:
         call_reply(call, view_stats(api));
         return;
+    case API_LOOPS:
+        call_loops(call);
+        return;
     case API_TOP:
         call_top(call);
         return;
     case API_METRICS:
         call_metrics(call);
+        return;
+    case API_FLEET:
+        call_fleet(call);
+        return;
+    case API_FLEET_EVICT:
+        call_evict(call);
+        return;
+    case API_CHECK_URL:
+        call_check_url(call);
+        return;
+    case API_BACKUP:
+        call_backup(call);
         return;
     case API_PARSERS:
         call_reply(call, view_parsers(api->jobs->registry));
@@ -147,23 +170,29 @@ static void on_job_ended(struct job_watch *watch, const struct job *job)
 {
     struct api *api = container_of(watch, struct api, watch);
     followers_job_ended(api, job);
-    waits_ended(api, job->id);
+    waits_ended(api, job);
+}
+
+static void on_ended_elsewhere(struct job_watch *watch, uint64_t id)
+{
+    struct api *api = container_of(watch, struct api, watch);
+    followers_ended_elsewhere(api, id);
+    waits_ended_elsewhere(api, id);
 }
 
 static void on_stopping(struct job_watch *watch)
 {
-    call_schedule_refuse(container_of(watch, struct api, watch));
-}
-
-static void on_schedules_settled(void *arg)
-{
-    call_schedule_go_on(arg);
+    struct api *api = container_of(watch, struct api, watch);
+    turns_refuse(&api->turns);
+    backup_stop(api);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
 
 static void api_free(struct api *api)
 {
+    audit_free(api->audit);
+    loops_free(api->loops);
     waits_free(api->waits);
     followers_free(api->followers);
     free(api);
@@ -172,22 +201,27 @@ static void api_free(struct api *api)
 int api_new(const struct api_config *config, struct api **ret_api, struct error *err)
 {
     struct api *api = calloc(1, sizeof *api);
-    if (!api || followers_new(api, &api->followers) < 0 || waits_new(&api->waits) < 0) {
+    if (!api || followers_new(api, &api->followers) < 0 || waits_new(&api->waits) < 0 ||
+        audit_new(&api->audit) < 0) {
         if (api)
             api_free(api);
         return error_set(err, -ENOMEM, "no memory for the operations");
     }
     api->config = *config;
     api->jobs = config->jobs;
+    if (loops_new(api, api->jobs->config.fetch, &api->loops) < 0) {
+        api_free(api);
+        return error_set(err, -ENOMEM, "no memory for the operations");
+    }
     api->max_jobs = config->jobs->settings->max_jobs;
     list_init(&api->lists);
     slices_init(&api->slices, config->jobs->config.mailbox);
     api->schedules = config->schedules;
     api->started_us = api->reloaded_us = clock_real_us();
-    list_init(&api->parked);
-    api->watch = (struct job_watch){.ended = on_job_ended, .stopping = on_stopping};
+    turns_init(&api->turns, &api->slices, call_schedule_begin);
+    api->watch = (struct job_watch){
+        .ended = on_job_ended, .ended_elsewhere = on_ended_elsewhere, .stopping = on_stopping};
     job_watch_add(api->jobs, &api->watch);
-    schedules_tell(api->schedules, on_schedules_settled, api);
     *ret_api = api;
     return 0;
 }
@@ -197,9 +231,15 @@ void api_reloaded(struct api *api, bool good)
     if (good) {
         api->reloads++;
         api->reloaded_us = clock_real_us();
+        followers_access_changed(api);
     } else {
         api->reloads_refused++;
     }
+}
+
+void api_signalled(struct api *api, const char *name)
+{
+    audit_signal(api, name);
 }
 
 void api_drain(struct api *api, void (*drained)(void *arg), void *arg)
@@ -219,7 +259,6 @@ static void on_last_mail(struct mail *mail)
     void (*closed)(void *) = api->closed;
     void *arg = api->closed_arg;
     job_watch_remove(&api->watch);
-    schedules_tell(api->schedules, NULL, NULL);
     api_free(api);
     if (closed)
         closed(arg);

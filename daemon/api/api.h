@@ -9,6 +9,7 @@
 #ifndef PENSTOCK_API_API_H
 #define PENSTOCK_API_API_H
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/list.h"
 #include "base/mailbox.h"
@@ -42,29 +43,40 @@ enum api_method {
     API_SUBMIT, /* {job} -> {"id":N} | [{job}…] -> [{"id":N} | {"error":{…}} …]; "existing":true
                     for a known key */
     API_SHOW,   /* {"id":N} -> {job object} */
-    API_LIST,   /* {SELECT…, "limit":N, "before":ID} -> {"jobs":[…],"next":ID|null} */
-    API_CANCEL,         /* {"id":N} | {"ids":[…]} | {SELECT…} ->
-                     {"cancelled":[…],"ended":[…],"missing":[…]} */
-    API_RETRY,          /* the same -> {"retried":[{"id":NEW,"retry_of":OLD}…],"missing":[…]} */
-    API_WAIT,           /* {"ids":[…]} -> {"jobs":[{job object}…]} once all have ended */
-    API_STATS,          /* {} -> {…} */
-    API_TOP,            /* {"limit":N} -> {…,"running":[…],"hosts":[…]} */
-    API_METRICS,        /* {"format":"openmetrics"|"prometheus"} -> the text, a string */
-    API_RUN,            /* {job} with call->fd and call->runner -> {"id":N} */
-    API_EXITED,         /* {"id":N,"status":N}, from the runner's connection -> {} */
-    API_PAUSE,          /* {} or {"all":true} | {"host":NAME} | {"parser":NAME} |
+    /* {"id":N,"attempt":N,"page":N} ->
+       {"id":N,"attempt":N,"records":N,"lines":TEXT,"next":PAGE|null} */
+    API_RECORDS,
+    API_LIST,    /* {SELECT…, "limit":N, "before":ID} -> {"jobs":[…],"next":ID|null} */
+    API_CANCEL,  /* {"id":N} | {"ids":[…]} | {SELECT…} ->
+                     {"cancelled":[…],"ended":[…],"missing":[…]}; "more":true if the rest was left
+                     as it was, and then "message", why, but for the bound of an answer */
+    API_RETRY,   /* the same -> {"retried":[{"id":NEW,"retry_of":OLD}…],"missing":[…]} */
+    API_WAIT,    /* {"ids":[…]} -> {"jobs":[{job object}…]} once all have ended */
+    API_STATS,   /* {} -> {…} */
+    API_LOOPS,   /* {} -> {"loops":N,"late":[I…]}: download loops, and those that do not answer */
+    API_TOP,     /* {"limit":N} -> {…,"running":[…],"hosts":[…]} */
+    API_METRICS, /* {"format":"openmetrics"|"prometheus"} -> the text, a string */
+    API_RUN,     /* {job} with call->fd and call->runner -> {"id":N} */
+    API_EXITED,  /* {"id":N,"status":N}, from the runner's connection -> {} */
+    API_PAUSE,   /* {} or {"all":true} | {"host":NAME} | {"parser":NAME} |
                      {"schedule":NAME} -> {"paused":true} */
-    API_RESUME,         /* the same -> {"paused":false} */
-    API_RELOAD,         /* {} -> {"reloaded":true,"restart":["SECTION.KEY"…]} */
-    API_SCHEDULE_APPLY, /* {"schedules":[…],"prune":B,"keep":[NAME…],"dry_run":B} ->
+    API_RESUME,  /* the same -> {"paused":false} */
+    API_RELOAD,  /* {} -> {"reloaded":true,"restart":["SECTION.KEY"…]}; {"dry_run":true} ->
+                     {"reloaded":false,"restart":[…],"changes":[{"key","from","to"}…],"more":N} */
+    API_SCHEDULE_APPLY,  /* {"schedules":[…],"prune":B,"keep":[NAME…],"dry_run":B} ->
                             {"changes":[{"name","change"}…]} */
-    API_SCHEDULE_ADD,   /* {schedule} -> the same */
-    API_SCHEDULE_LIST,  /* {"failing":B,"limit":N,"after":NAME} ->
+    API_SCHEDULE_ADD,    /* {schedule} -> the same */
+    API_SCHEDULE_LIST,   /* {"failing":B,"limit":N,"after":NAME} ->
                              {"schedules":[…],"next":NAME|null} */
-    API_SCHEDULE_RUN,   /* {"name":NAME} -> {"id":N} */
+    API_SCHEDULE_RUN,    /* {"name":NAME} -> {"id":N} */
     API_SCHEDULE_REMOVE, /* {"name":NAME} -> {"removed":true} */
     /* {} -> {"parsers":[{"name","summary","type","options":[{"name","default","help"}]}]} */
     API_PARSERS,
+    /* {} with call->fd, a socket that gets a copy of the store -> {"bytes":N} */
+    API_BACKUP,
+    API_FLEET,       /* {} -> {"self":NAME,"members":[{"name","shards",…}…],…} */
+    API_FLEET_EVICT, /* {"name":NAME} -> {"evicted":true} */
+    API_CHECK_URL,   /* {"job":{job},"addresses":["192.0.2.1"…]} -> what would become of it */
 };
 
 struct api_call {
@@ -74,15 +86,16 @@ struct api_call {
     /* API_SUBMIT: subscribe this follower to each job it makes, before the job is queued. Or
      * NULL. */
     struct follower *follower;
-    /* API_RUN: the pipe's write end, whose ownership the call takes; else -1. API_RUN, API_EXITED:
-     * whose command it is. */
+    /* API_RUN, API_BACKUP: the write end that came with the request, whose ownership the call
+     * takes; else -1. API_RUN, API_EXITED: whose command it is. */
     int fd;
     struct runner *runner;
-    /* Exactly one of result (a new reference, the callee's to keep) and code != 0 is set. `error`
-     * names the field and the remedy; `field` (NULL or a literal path as "jobs[3].url") goes into
-     * error.data. */
+    /* Exactly one is set: result (a new reference, the callee's to keep); call->text, the result as
+     * JSON text (show, list, wait); or code != 0. `error` names the field and the remedy; `field`
+     * (NULL or a literal path as "jobs[3].url") goes into error.data. */
     void (*answer)(struct api_call *call, json_t *result, int code, const struct error *error,
                    const char *field);
+    struct buf text; /* the callee's to free from the answer on */
     /* Private to the api. */
     struct api *api;
     struct mail mail;
@@ -105,9 +118,11 @@ void api_runner_gone(struct runner *runner);
 /* Somebody wants the config to be read again. Belongs to who asks, until `done`. */
 struct api_reload {
     struct list link;
-    /* 0 and the names of what only a restart changes (an array, borrowed); -ESHUTDOWN, the daemon
-     * stops; or another negative errno with a message in *err. */
-    void (*done)(struct api_reload *request, int result, const json_t *restart,
+    bool dry_run; /* it is not to take effect */
+    /* 0 and what was found (borrowed; NULL: no memory for it): {"restart":[what only a restart
+     * changes],"changes":[{"key","from","to"}…],"more":N}, the changes for a dry run;
+     * -ESHUTDOWN, the daemon stops; or another negative errno with a message in *err. */
+    void (*done)(struct api_reload *request, int result, const json_t *found,
                  const struct error *err);
 };
 
@@ -126,6 +141,9 @@ int api_new(const struct api_config *config, struct api **ret_api, struct error 
 
 /* For the figures: a reload took effect, or was refused. */
 void api_reloaded(struct api *api, bool good);
+
+/* For the audit: this signal says that the config is to be read again. */
+void api_signalled(struct api *api, const char *name);
 
 /* After the drain of the jobs: what still waits for one of them is refused, and `drained` is called
  * once every call has its answer. Calls that are made later are refused. */

@@ -1,5 +1,6 @@
 #include "api/call.h"
 
+#include "api/audit.h"
 #include "api/select.h"
 #include "base/utf8.h"
 #include "job/drain.h"
@@ -37,7 +38,8 @@ static void on_answer(struct mail *mail)
     struct api_call *call = container_of(mail, struct api_call, mail);
     struct api *api = call->api;
     bool defers = call->defers;
-    /* The caller may free the call. */
+    audit_call(call);
+    /* The caller may free the call, and takes over its text. */
     call->answer(call, call->result, call->code, call->code ? &call->error : NULL,
                  call->field[0] ? call->field : NULL);
     if (defers)
@@ -52,6 +54,7 @@ void call_begin(struct api *api, struct api_call *call)
     assert(jobs_are_current(api->jobs));
     call->api = api;
     call->result = NULL;
+    call->text = (struct buf)BUF_INIT;
     call->code = 0;
     call->field[0] = '\0';
     call->wait = NULL;
@@ -86,10 +89,23 @@ void call_reply(struct api_call *call, json_t *result)
     mailbox_post(call->api->config.mailbox, &call->mail);
 }
 
+void call_reply_text(struct api_call *call, struct buf *text)
+{
+    bool whole = !text->failed && text->len > 0;
+    if (whole) {
+        call->text = *text;
+        *text = (struct buf)BUF_INIT;
+        mailbox_post(call->api->config.mailbox, &call->mail);
+    } else {
+        buf_deinit(text);
+        call_reply(call, NULL);
+    }
+}
+
 void call_fail_store(struct api_call *call, const struct store_call *failed)
 {
     const char *text = failed->error.text[0] ? failed->error.text : strerror(-failed->result);
-    if (failed->result == -EDQUOT)
+    if (failed->result == -EDQUOT || failed->result == -EUSERS)
         call_fail(call, API_QUEUE_FULL, NULL, "%s", text);
     else if (failed->result == -ENOENT)
         call_fail(call, API_NOT_FOUND, NULL, "%s", text);
@@ -160,7 +176,7 @@ int call_select(struct api_call *call, const char *const *allowed, struct store_
 {
     struct error err;
     const char *field = NULL;
-    int r = select_parse(call->params, allowed, ret, &err, &field);
+    int r = select_parse(call->params, allowed, jobs_now(call->api->jobs), ret, &err, &field);
     if (r < 0)
         call_fail(call, API_INVALID_PARAMS, field, "%s", err.text);
     return r;

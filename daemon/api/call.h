@@ -4,13 +4,17 @@
 #define PENSTOCK_API_CALL_H
 
 #include "api/api.h"
+#include "api/turns.h"
+#include "base/buf.h"
 #include "base/slices.h"
 #include "job/watch.h"
 #include "store/store.h"
 
 #include <jansson.h>
 
+struct audit;
 struct followers;
+struct loops;
 struct waits;
 
 struct api {
@@ -20,12 +24,15 @@ struct api {
     struct job_watch watch;
     struct followers *followers;
     struct waits *waits;
-    struct slices slices; /* of calls that ask for much */
-    struct list lists;    /* call_look.c: `list` calls that wait for others to end */
-    unsigned listing;     /* and those that do not */
-    struct list parked;   /* call_schedule.c: calls that wait for the schedules */
-    unsigned owed;        /* answers, and what the store has been asked for besides */
-    uint64_t max_jobs;    /* as the store was told at the start */
+    struct loops *loops;
+    struct audit *audit;
+    struct slices slices;        /* of calls that ask for much */
+    struct list lists;           /* call_look.c: `list` calls that wait for others to end */
+    unsigned listing;            /* and those that do not */
+    struct turns turns;          /* of the calls that change schedules */
+    struct store_backup *backup; /* that is under way, until its answer; NULL */
+    unsigned owed;               /* answers, and what the store has been asked for besides */
+    uint64_t max_jobs;           /* as the store was told at the start */
     uint64_t reloads, reloads_refused;
     int64_t started_us, reloaded_us; /* CLOCK_REALTIME; of the last config that took effect */
     bool draining, drained_told;
@@ -45,6 +52,8 @@ void call_begin(struct api *api, struct api_call *call);
 
 /* Answers, from the loop: exactly one of them, once a call. Takes ownership of `result`. */
 void call_reply(struct api_call *call, json_t *result); /* NULL: out of memory */
+/* The same with JSON text, which is taken out of the buffer. It `failed`: out of memory. */
+void call_reply_text(struct api_call *call, struct buf *text);
 void call_fail(struct api_call *call, int code, const char *field, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 void call_fail_store(struct api_call *call, const struct store_call *failed);

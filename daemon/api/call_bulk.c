@@ -12,8 +12,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define ANSWER_MAX 10000 /* ids in one answer; `more` says that there were others */
+#define CANCEL_REASON "cancelled on request"
+#define ANSWER_MAX    10000 /* ids in one answer; `more` says that others are left as they were */
 
 struct bulk {
     struct api *api;
@@ -28,6 +30,17 @@ struct bulk {
     struct spec *spec;
     json_t *done, *ended, *missing, *forbidden;
     bool more;
+    unsigned asked; /* struct asked that are under way */
+    bool over;      /* all the rest is done */
+    /* Why the rest is not done: its result is 0 if nothing has failed. */
+    struct store_call failed;
+};
+
+/* In a fleet: a job that runs at another member, who is asked to end it. */
+struct asked {
+    struct store_cancel cancel;
+    struct store_get get;
+    struct bulk *bulk;
 };
 
 static void go_on(struct bulk *b);
@@ -42,10 +55,24 @@ static void bulk_free(struct bulk *b)
     free(b);
 }
 
+/* What was done is told in any case, as only the answer has the ids of the copies. */
+static void note_failed(struct bulk *b, json_t *result)
+{
+    const char *text = b->failed.error.text;
+    if (result && b->failed.result < 0)
+        json_object_set_new(result, "message",
+                            json_string(text[0] ? text : strerror(-b->failed.result)));
+}
+
 static void finish(struct bulk *b)
 {
+    b->over = true;
+    if (b->asked > 0)
+        return;
     bool none = json_array_size(b->forbidden) > 0 && b->id_count == 1;
-    if (none) {
+    if (b->failed.result < 0 && json_array_size(b->done) == 0) {
+        call_fail_store(b->call, &b->failed);
+    } else if (none) {
         call_fail(b->call, API_FORBIDDEN, "id", "job %llu is another user's",
                   (unsigned long long)b->ids[0]);
     } else {
@@ -57,6 +84,7 @@ static void finish(struct bulk *b)
             json_object_set_new(result, "more", json_true());
         if (result && json_array_size(b->forbidden) > 0)
             json_object_set(result, "forbidden", b->forbidden);
+        note_failed(b, result);
         call_reply(b->call, result);
     }
     bulk_free(b);
@@ -64,8 +92,10 @@ static void finish(struct bulk *b)
 
 static void fail(struct bulk *b, const struct store_call *failed)
 {
-    call_fail_store(b->call, failed);
-    bulk_free(b);
+    b->failed.result = failed->result;
+    b->failed.error = failed->error;
+    b->more = true;
+    finish(b);
 }
 
 static void note(json_t *list, uint64_t id)
@@ -75,11 +105,80 @@ static void note(json_t *list, uint64_t id)
 
 /* --- cancel ----------------------------------------------------------------------------------- */
 
-static void cancel_row(struct bulk *b, struct store_job *row)
+static void asked_end(struct asked *a)
+{
+    struct bulk *b = a->bulk;
+    free(a);
+    b->asked--;
+    if (b->over && b->asked == 0)
+        finish(b);
+}
+
+static void cancel_here(struct bulk *b, struct store_job *row)
 {
     uint64_t id = row->id;
-    int r = job_cancel_row(b->api->jobs, row, "cancelled on request");
+    int r = job_cancel_row(b->api->jobs, row, CANCEL_REASON);
     note(r == 0 ? b->done : r == -EALREADY ? b->ended : b->missing, id);
+}
+
+static void ask_runner(struct asked *a);
+
+static void on_looked(struct mail *mail)
+{
+    struct asked *a = container_of(mail, struct asked, get.call.mail);
+    struct store_job *row = a->get.job;
+    if (row && row->state == JOB_RUNNING && !job_find(a->bulk->api->jobs, row->id)) {
+        store_job_free(row);
+        ask_runner(a);
+        return;
+    }
+    if (row)
+        cancel_here(a->bulk, row);
+    else
+        note(a->bulk->missing, a->get.id);
+    asked_end(a);
+}
+
+static void on_asked(struct mail *mail)
+{
+    struct asked *a = container_of(mail, struct asked, cancel.call.mail);
+    struct store *store = a->bulk->api->jobs->config.store;
+    int r = a->cancel.call.result;
+    if (r == -EAGAIN) { /* nobody runs it any more */
+        a->get = (struct store_get){.id = a->cancel.id};
+        mail_init(&a->get.call.mail, on_looked);
+        store->engine->get(store, &a->get);
+        return;
+    }
+    note(r == 0 ? a->bulk->done : r == -ESTALE ? a->bulk->ended : a->bulk->missing, a->cancel.id);
+    asked_end(a);
+}
+
+static void ask_runner(struct asked *a)
+{
+    struct store *store = a->bulk->api->jobs->config.store;
+    mail_init(&a->cancel.call.mail, on_asked);
+    store->engine->shared->cancel(store, &a->cancel);
+}
+
+static void cancel_row(struct bulk *b, struct store_job *row)
+{
+    struct jobs *jobs = b->api->jobs;
+    bool elsewhere = jobs->fleet && row->state == JOB_RUNNING && !job_find(jobs, row->id);
+    if (!elsewhere) {
+        cancel_here(b, row);
+        return;
+    }
+    struct asked *a = calloc(1, sizeof *a);
+    if (a) {
+        a->bulk = b;
+        a->cancel = (struct store_cancel){.id = row->id, .why = CANCEL_REASON};
+        b->asked++;
+        ask_runner(a);
+    } else {
+        note(b->missing, row->id);
+    }
+    store_job_free(row);
 }
 
 /* --- retry ------------------------------------------------------------------------------------ */
@@ -139,6 +238,7 @@ static bool retry_row(struct bulk *b, struct store_job *row)
     store_job_free(row);
     b->item = (struct store_submit_item){.job = copy};
     b->submit = (struct store_submit){.items = &b->item, .count = 1};
+    submission_limit(b->api->jobs, b->call->peer.uid, b->call->peer.gid, &b->submit);
     mail_init(&b->submit.call.mail, on_copied);
     b->api->jobs->config.store->engine->submit(b->api->jobs->config.store, &b->submit);
     return true;

@@ -20,6 +20,13 @@ struct show {
     struct api_call *call;
 };
 
+static void reply_life(struct api_call *call, const struct store_job *row)
+{
+    struct buf text = BUF_INIT;
+    view_life(&text, call->api->jobs, row);
+    call_reply_text(call, &text);
+}
+
 static void on_shown(struct mail *mail)
 {
     struct show *show = container_of(mail, struct show, get.call.mail);
@@ -33,7 +40,7 @@ static void on_shown(struct mail *mail)
         call_fail(call, API_FORBIDDEN, "id", "job %llu is another user's",
                   (unsigned long long)show->get.id);
     else
-        call_reply(call, view_life(call->api->jobs, show->get.job));
+        reply_life(call, show->get.job);
     store_job_free(show->get.job);
     free(show);
 }
@@ -63,7 +70,7 @@ struct listing {
     struct store_list list;
     struct api_call *call;
     struct slice slice;
-    json_t *views;
+    struct buf answer;
     size_t viewed; /* of the rows */
 };
 
@@ -85,7 +92,7 @@ static void listing_free(struct listing *l)
     for (size_t i = l->viewed; i < l->list.count; i++)
         store_job_free(l->list.jobs[i]);
     free(l->list.jobs);
-    json_decref(l->views);
+    buf_deinit(&l->answer);
     free(l);
 }
 
@@ -94,26 +101,32 @@ static void listing_step(struct slice *slice)
     struct listing *l = container_of(slice, struct listing, slice);
     for (int i = 0; i < LIST_SLICE && l->viewed < l->list.count; i++) {
         struct store_job *row = l->list.jobs[l->viewed++];
-        json_array_append_new(l->views, view_job(l->call->api->jobs, row));
+        if (l->viewed > 1)
+            buf_putc(&l->answer, ',');
+        view_job(&l->answer, l->call->api->jobs, row);
         store_job_free(row);
     }
     if (l->viewed < l->list.count) {
         slices_add(&l->call->api->slices, slice);
         return;
     }
-    json_t *next = l->list.next ? json_integer((json_int_t)l->list.next) : json_null();
-    call_reply(l->call, json_pack("{s:O, s:o}", "jobs", l->views, "next", next));
+    buf_puts(&l->answer, "],\"next\":");
+    if (l->list.next)
+        buf_printf(&l->answer, "%llu}", (unsigned long long)l->list.next);
+    else
+        buf_puts(&l->answer, "null}");
+    call_reply_text(l->call, &l->answer);
     listing_free(l);
 }
 
 static void on_listed(struct mail *mail)
 {
     struct listing *l = container_of(mail, struct listing, list.call.mail);
-    l->views = json_array();
     if (l->list.call.result < 0) {
         call_fail_store(l->call, &l->list.call);
         listing_free(l);
     } else {
+        buf_puts(&l->answer, "{\"jobs\":[");
         l->slice.step = listing_step;
         listing_step(&l->slice);
     }

@@ -64,28 +64,47 @@ struct reload_call {
     struct api_call *call;
 };
 
-static void on_reloaded(struct api_reload *request, int result, const json_t *restart,
+/* NULL: no memory. Another's reading may have found more than was asked for here. */
+static json_t *view_reload(bool dry_run, const json_t *found)
+{
+    json_t *restart = json_object_get(found, "restart");
+    if (!dry_run)
+        return json_pack("{s:b, s:O}", "reloaded", 1, "restart", restart);
+    return json_pack("{s:b, s:O, s:O, s:O}", "reloaded", 0, "restart", restart, "changes",
+                     json_object_get(found, "changes"), "more", json_object_get(found, "more"));
+}
+
+static void on_reloaded(struct api_reload *request, int result, const json_t *found,
                         const struct error *err)
 {
     struct reload_call *r = container_of(request, struct reload_call, request);
-    if (result == -ESHUTDOWN)
+    if (result == -ESHUTDOWN) {
         call_fail(r->call, API_DRAINING, NULL, "%s", err->text);
-    else if (result < 0)
+    } else if (result < 0) {
         call_fail(r->call, API_BAD_CONFIG, NULL, "%s; nothing has changed", err->text);
-    else
-        call_reply(r->call, json_pack("{s:b, s:O}", "reloaded", 1, "restart", restart));
+    } else {
+        call_reply(r->call, view_reload(request->dry_run, found));
+    }
     free(r);
 }
 
 void call_reload(struct api_call *call)
 {
     const struct api_config *config = &call->api->config;
+    const json_t *dry_run = json_object_get(call->params, "dry_run");
+    if (json_object_size(call->params) > (dry_run ? 1 : 0) ||
+        (dry_run && !json_is_boolean(dry_run))) {
+        call_fail(call, API_INVALID_PARAMS, "dry_run",
+                  "dry_run: true or false is wanted, and nothing else");
+        return;
+    }
     struct reload_call *r = config->reload ? calloc(1, sizeof *r) : NULL;
     if (!r) {
         call_fail(call, API_INTERNAL, NULL, "the config cannot be read again");
         return;
     }
     list_init(&r->request.link);
+    r->request.dry_run = json_is_true(dry_run);
     r->request.done = on_reloaded;
     r->call = call;
     config->reload(config->arg, &r->request);

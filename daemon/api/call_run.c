@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/json_read.h"
 #include "job/finish.h"
+#include "job/host.h"
 #include "job/intake.h"
 #include "job/job.h"
 #include "job/remote.h"
@@ -48,8 +49,8 @@ static void start(struct run *run, struct store_job *row)
     run->fd = -1;
     uint64_t id = job->id;
     call_reply(call, json_pack("{s:I}", "id", (json_int_t)id));
-    if (job->row->due > clock_real_us())
-        remote_wait(job);
+    if (job->row->due > jobs_now(jobs))
+        host_set_aside(job);
     else
         intake_job(job);
     job = jobs->draining ? job_find(jobs, id) : NULL;
@@ -77,7 +78,7 @@ static void on_stored(struct mail *mail)
         if (job)
             job_finish(job, JOB_CANCELLED, &gone);
         call_fail(call, API_INTERNAL, NULL, "%s", gone.message);
-    } else if (call->follower && !follower_add_id(call->follower, call->api, row->id, true)) {
+    } else if (call->follower && !follower_add_id(call->follower, call->api, row->id, FOLLOW_OWN)) {
         call_fail(call, API_INTERNAL, NULL, "no memory to follow the job");
         store_job_free(row);
     } else {
@@ -137,8 +138,12 @@ void call_run(struct api_call *call)
         run_free(run);
         return;
     }
+    /* In a fleet its host may be another member's, who has not got its pipe: so nobody ever finds
+     * it queued. */
+    run->item.claim = call->api->jobs->fleet;
     run->store.items = &run->item;
     run->store.count = 1;
+    submission_limit(call->api->jobs, call->peer.uid, call->peer.gid, &run->store);
     mail_init(&run->store.call.mail, on_stored);
     store->engine->submit(store, &run->store);
 }

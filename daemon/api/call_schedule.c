@@ -6,8 +6,9 @@
 #include "api/job_view.h"
 #include "base/json_read.h"
 #include "job/job.h"
-#include "schedule/schedules.h"
-#include "schedule/timetable.h"
+#include "schedule/definition.h"
+#include "schedule/start.h"
+#include "store/schedule_row.h"
 #include "terms/access.h"
 #include "terms/spec_redact.h"
 
@@ -15,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIST_MAX 1000
+#define LIST_MAX   1000
+#define LIST_SLICE 8 /* that are made JSON of in one go: others want the loop as well */
 #define LIST_BYTES \
     ((size_t)512 << 10) /* of what was asked for, in one answer, and a schedule more */
 
@@ -51,10 +53,9 @@ static bool may_see_all(const struct api_call *call, const struct store_schedule
            access_is_administrator(call->api->jobs->settings->access, &call->peer);
 }
 
-static json_t *view(const struct api_call *call, const struct schedule *s)
+static json_t *view(const struct api_call *call, const struct store_schedule *row)
 {
     const struct jobs *jobs = call->api->jobs;
-    const struct store_schedule *row = s->row;
     json_t *asked = json_read_text(row->spec, 0, NULL);
     const char *url = json_string_value(json_object_get(asked, "url"));
     char *shown_url = url ? spec_redact_url(url, &jobs->settings->redact) : NULL;
@@ -68,41 +69,38 @@ static json_t *view(const struct api_call *call, const struct schedule *s)
         json_note_lost();
     json_decref(asked);
     json_object_set_new(view, "paused", json_boolean(row->paused));
-    if (!row->paused && s->spec.job)
-        view_set_time(view, "next", s->due);
+    if (!row->paused)
+        view_set_time(view, "next", row->next_at);
     json_object_set_new(view, "runs", json_integer((json_int_t)row->runs));
     json_object_set_new(view, "skipped", json_integer((json_int_t)row->skipped));
     json_object_set_new(view, "failures", json_integer((json_int_t)row->failures));
-    json_object_set_new(view, "failing", json_boolean(schedule_failing(s)));
+    json_object_set_new(view, "failing", json_boolean(store_schedule_failing(row)));
     json_object_set_new(view, "conditional", json_boolean(row->validated));
     if (row->last_job)
         json_object_set_new(view, "last_job", json_integer((json_int_t)row->last_job));
     if (row->job)
         json_object_set_new(view, "running", json_integer((json_int_t)row->job));
     set_last(view, row);
-    if (s->problem)
-        json_object_set_new(view, "problem", json_string(s->problem));
+    if (row->problem)
+        json_object_set_new(view, "problem", json_string(row->problem));
     return view;
 }
 
 /* The members of a list's parameters. 0, or -EINVAL: answered. */
-static int list_params(struct api_call *call, size_t *ret_limit, const char **ret_after,
-                       bool *ret_failing)
+static int list_params(struct api_call *call, struct store_schedules *page)
 {
     const char *name;
     json_t *value;
-    *ret_limit = LIST_MAX;
-    *ret_after = NULL;
-    *ret_failing = false;
+    *page = (struct store_schedules){.limit = LIST_MAX, .max_bytes = LIST_BYTES};
     json_object_foreach((json_t *)call->params, name, value)
     {
         json_int_t n = json_integer_value(value);
         if (strcmp(name, "failing") == 0 && json_is_boolean(value))
-            *ret_failing = json_is_true(value);
+            page->failing = json_is_true(value);
         else if (strcmp(name, "after") == 0 && json_is_string(value))
-            *ret_after = json_string_value(value);
+            page->after = json_string_value(value);
         else if (strcmp(name, "limit") == 0 && n > 0 && n <= LIST_MAX)
-            *ret_limit = (size_t)n;
+            page->limit = (size_t)n;
         else {
             call_fail(
                 call, API_INVALID_PARAMS, name,
@@ -114,120 +112,177 @@ static int list_params(struct api_call *call, size_t *ret_limit, const char **re
     return 0;
 }
 
+struct listing {
+    struct api_call *call;
+    struct store_schedules page;
+    struct slice slice;
+    json_t *views, *next;
+    size_t viewed; /* of the rows */
+};
+
+static void listing_free(struct listing *l)
+{
+    for (size_t i = l->viewed; i < l->page.count; i++)
+        store_schedule_free(l->page.rows[i]);
+    free(l->page.rows);
+    json_decref(l->views);
+    json_decref(l->next);
+    free(l);
+}
+
+static void listing_step(struct slice *slice)
+{
+    struct listing *l = container_of(slice, struct listing, slice);
+    for (int i = 0; i < LIST_SLICE && l->viewed < l->page.count; i++) {
+        struct store_schedule *row = l->page.rows[l->viewed++];
+        json_array_append_new(l->views, view(l->call, row));
+        store_schedule_free(row);
+    }
+    if (l->viewed < l->page.count) {
+        slices_add(&l->call->api->slices, slice);
+        return;
+    }
+    call_reply(l->call, json_pack("{s:O, s:O}", "schedules", l->views, "next", l->next));
+    listing_free(l);
+}
+
+static void on_listed(struct mail *mail)
+{
+    struct listing *l = container_of(mail, struct listing, page.call.mail);
+    if (l->page.call.result < 0) {
+        call_fail_store(l->call, &l->page.call);
+        listing_free(l);
+        return;
+    }
+    l->views = json_array();
+    l->next = l->page.more ? json_string(l->page.rows[l->page.count - 1]->name) : json_null();
+    l->slice.step = listing_step;
+    listing_step(&l->slice);
+}
+
 static void list_schedules(struct api_call *call)
 {
-    struct schedules *schedules = call->api->schedules;
-    const char *after;
-    size_t limit, bytes = 0;
-    bool failing;
-    if (list_params(call, &limit, &after, &failing) < 0)
+    struct store *store = call->api->jobs->config.store;
+    struct store_schedules page;
+    if (list_params(call, &page) < 0)
         return;
-    json_t *list = json_array(), *next = json_null();
-    for (struct schedule *s = schedules_after(schedules, after); s;
-         s = schedules_after(schedules, s->row->name)) {
-        if (failing && !schedule_failing(s))
-            continue;
-        if (json_array_size(list) == limit || bytes > LIST_BYTES) {
-            next = json_string(after);
-            break;
-        }
-        json_array_append_new(list, view(call, s));
-        bytes += strlen(s->row->spec);
-        after = s->row->name;
+    struct listing *l = calloc(1, sizeof *l);
+    if (!l) {
+        call_reply(call, NULL);
+        return;
     }
-    call_reply(call, json_pack("{s:o, s:o}", "schedules", list, "next", next));
+    l->call = call;
+    l->page = page;
+    mail_init(&l->page.call.mail, on_listed);
+    store->engine->schedules(store, &l->page);
 }
 
 /* --- one by its name -------------------------------------------------------------------------- */
 
-/* NULL: answered. */
-static struct schedule *named(struct api_call *call, const char *member)
+/* A call that is about one schedule, which is read from the store. */
+struct named {
+    struct api_call *call;
+    const char *member, *name; /* borrowed from the call */
+    struct store_schedule_get get;
+    struct schedule_start start;
+};
+
+static const char *name_of(struct api_call *call, const char *member)
 {
     const char *name = json_string_value(json_object_get(call->params, member));
     const json_t *force = json_object_get(call->params, "force");
     bool may_force = call->method == API_SCHEDULE_RUN && json_is_boolean(force);
-    if (!name || json_object_size(call->params) != 1 + (size_t)may_force) {
-        call_fail(call, API_INVALID_PARAMS, member,
-                  "%s: the name of a schedule is wanted, and nothing else%s", member,
-                  call->method == API_SCHEDULE_RUN ? " but force (true or false)" : "");
-        return NULL;
-    }
-    struct schedule *s = schedules_find(call->api->schedules, name);
-    if (!s)
-        call_fail(call, API_NOT_FOUND, member, "%s: there is no schedule '%.64s'", member, name);
-    return s;
+    if (name && json_object_size(call->params) == 1 + (size_t)may_force)
+        return name;
+    call_fail(call, API_INVALID_PARAMS, member,
+              "%s: the name of a schedule is wanted, and nothing else%s", member,
+              call->method == API_SCHEDULE_RUN ? " but force (true or false)" : "");
+    return NULL;
 }
 
-struct start {
-    struct schedule_ask ask;
-    struct api_call *call;
-};
-
-static void on_started(struct schedule_ask *ask, uint64_t id, const struct store_call *failed)
+static void on_started(struct schedule_start *start)
 {
-    struct start *start = container_of(ask, struct start, ask);
-    if (failed)
-        call_fail_store(start->call, failed);
+    struct named *n = container_of(start, struct named, start);
+    const struct store_call *made = &start->submit.call;
+    if (made->result == 0)
+        call_reply(n->call, json_pack("{s:I}", "id", (json_int_t)start->id));
+    else if (made->result == -EBUSY || made->result == -ESTALE)
+        call_fail(n->call, API_CONFLICT, "name", "%s", made->error.text);
     else
-        call_reply(start->call, json_pack("{s:I}", "id", (json_int_t)id));
-    free(start);
+        call_fail_store(n->call, made);
+    free(n);
 }
 
-static void start_now(struct api_call *call, struct schedule *s)
+/* The time of its next run stays. True: on_started frees `n`. */
+static bool start_run(struct named *n, const struct store_schedule *row)
 {
+    struct schedule_plan plan;
     struct error err;
-    struct start *start = calloc(1, sizeof *start);
-    if (!start) {
-        call_reply(call, NULL);
-        return;
+    struct schedule_how how = {.next_at = row->next_at,
+                               .asked = true,
+                               .forced = json_is_true(json_object_get(n->call->params, "force"))};
+    int r = schedule_plan_read(row->spec, &plan, &err);
+    if (r == 0) {
+        n->start.done = on_started;
+        r = schedule_start(&n->start, n->call->api->jobs, row, plan.job, how, &err);
+        schedule_plan_deinit(&plan);
     }
-    start->call = call;
-    start->ask.done = on_started;
-    int r = schedule_start(call->api->schedules, s, s->row->next_at, &start->ask, &err);
-    if (r < 0) {
-        call_fail(call, r == -ENOMEM ? API_INTERNAL : API_INVALID_PARAMS, NULL, "%s", err.text);
-        free(start);
-        return;
-    }
-    s->forced = json_is_true(json_object_get(call->params, "force"));
+    if (r < 0)
+        call_fail(n->call, r == -ENOMEM ? API_INTERNAL : API_INVALID_PARAMS, NULL, "%s", err.text);
+    return r == 0;
 }
 
-static void start_run(struct api_call *call, struct schedule *s)
+static void on_found(struct mail *mail)
 {
-    if (s->row->job || s->starting)
-        call_fail(call, API_CONFLICT, "name",
-                  "its last run%s has not ended; a schedule has one at a time",
-                  s->starting ? "" : ", the job of `running`,");
+    struct named *n = container_of(mail, struct named, get.call.mail);
+    struct api_call *call = n->call;
+    struct store_schedule *row = n->get.call.result == 0 ? n->get.rows[0] : NULL;
+    bool kept = false;
+    free(n->get.rows);
+    if (n->get.call.result < 0)
+        call_fail_store(call, &n->get.call);
+    else if (!row)
+        call_fail(call, API_NOT_FOUND, n->member, "%s: there is no schedule '%.64s'", n->member,
+                  n->name);
+    else if (call->method == API_SCHEDULE_RUN)
+        kept = start_run(n, row);
+    else if (call->method == API_SCHEDULE_REMOVE)
+        call_remove(call, row);
     else
-        start_now(call, s);
+        call_hold(call, row, call->method == API_PAUSE);
+    if ((n->get.call.result < 0 || !row) && call->method != API_SCHEDULE_RUN)
+        turns_give(&call->api->turns);
+    store_schedule_free(row);
+    if (!kept)
+        free(n);
 }
 
 static void by_name(struct api_call *call)
 {
+    struct store *store = call->api->jobs->config.store;
     bool pausing = call->method == API_PAUSE || call->method == API_RESUME;
-    struct schedule *s = named(call, pausing ? "schedule" : "name");
-    if (!s)
+    const char *member = pausing ? "schedule" : "name", *name = name_of(call, member);
+    struct named *n = name ? calloc(1, sizeof *n) : NULL;
+    if (!n) {
+        if (name)
+            call_reply(call, NULL);
         return;
-    if (call->method == API_SCHEDULE_RUN)
-        start_run(call, s);
-    else if (call->method == API_SCHEDULE_REMOVE)
-        call_remove(call, s);
-    else
-        call_hold(call, s, call->method == API_PAUSE);
+    }
+    if (call->method != API_SCHEDULE_RUN)
+        turns_take(&call->api->turns);
+    n->call = call;
+    n->member = member;
+    n->name = name;
+    n->get = (struct store_schedule_get){.names = &n->name, .count = 1};
+    mail_init(&n->get.call.mail, on_found);
+    store->engine->schedule_get(store, &n->get);
 }
 
 /* --- dispatch --------------------------------------------------------------------------------- */
 
-struct waiting {
-    struct list link;
-    struct api_call *call;
-};
-
-static void begin(struct api_call *call)
+void call_schedule_begin(struct api_call *call)
 {
-    if (call->method == API_SCHEDULE_LIST)
-        list_schedules(call);
-    else if (call->api->jobs->draining)
+    if (call->api->jobs->draining)
         call_fail(call, API_DRAINING, NULL, "the daemon is stopping and changes no schedules");
     else if (call->method == API_SCHEDULE_APPLY || call->method == API_SCHEDULE_ADD)
         call_apply(call);
@@ -236,44 +291,10 @@ static void begin(struct api_call *call)
 }
 
 /* A list does not wait for a change, which is not there until it is stored. */
-static bool must_wait(const struct api_call *call)
-{
-    const struct schedules *schedules = call->api->schedules;
-    return !schedules->loaded || (schedules->changing && call->method != API_SCHEDULE_LIST);
-}
-
 void call_schedule(struct api_call *call)
 {
-    if (!must_wait(call)) {
-        begin(call);
-        return;
-    }
-    struct waiting *w = calloc(1, sizeof *w);
-    if (!w) {
-        call_reply(call, NULL);
-        return;
-    }
-    w->call = call;
-    list_add_tail(&call->api->parked, &w->link);
-}
-
-void call_schedule_go_on(struct api *api)
-{
-    while (!list_empty(&api->parked)) {
-        struct waiting *w = container_of(api->parked.next, struct waiting, link);
-        if (must_wait(w->call))
-            return;
-        list_del(&w->link);
-        begin(w->call);
-        free(w);
-    }
-}
-
-void call_schedule_refuse(struct api *api)
-{
-    for (struct list *e; (e = list_pop(&api->parked));) {
-        struct waiting *w = container_of(e, struct waiting, link);
-        call_fail(w->call, API_DRAINING, NULL, "the daemon is stopping");
-        free(w);
-    }
+    if (call->method == API_SCHEDULE_LIST)
+        list_schedules(call);
+    else
+        turns_ask(&call->api->turns, call);
 }

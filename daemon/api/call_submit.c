@@ -81,7 +81,8 @@ static json_t *settle(struct submit *s, struct entry *e)
             "key: it belongs to a job with other parameters; the same key asks for the same job");
         return entry_view(e, 0, false);
     }
-    if (s->call->follower && !follower_add_id(s->call->follower, s->call->api, id, true))
+    if (s->call->follower &&
+        !follower_add_id(s->call->follower, s->call->api, id, existing ? FOLLOW_OWN : FOLLOW_NEW))
         entry_fail(e, API_INTERNAL, NULL,
                    "the job is queued, but there was no memory to follow it");
     json_t *view = entry_view(e, id, existing);
@@ -154,17 +155,24 @@ static void submit_fail(struct submit *s, int code, const char *field, const cha
     submit_free(s);
 }
 
+static void submit_ask(struct submit *s)
+{
+    const struct jobs *jobs = s->call->api->jobs;
+    struct store *store = jobs->config.store;
+    submission_limit(jobs, s->call->peer.uid, s->call->peer.gid, &s->store);
+    store->engine->submit(store, &s->store);
+}
+
 /* All are checked. */
 static void submit_store(struct submit *s)
 {
     struct jobs *jobs = s->call->api->jobs;
-    struct store *store = jobs->config.store;
     const struct entry *first = &s->entries[0];
     mail_init(&s->store.call.mail, on_submitted);
     if (!s->many && first->code)
         submit_fail(s, first->code, first->field, first->error.text);
     else if (s->store.count > 0)
-        store->engine->submit(store, &s->store);
+        submit_ask(s);
     else
         mailbox_post(jobs->config.mailbox, &s->store.call.mail);
 }

@@ -68,7 +68,7 @@ static const char *host_state(const struct host *host)
         return "broken";
     if (host->pace.breaker == BREAKER_PROBE)
         return "probing";
-    if (host->running >= host->limit)
+    if (!host_has_slot(host))
         return "full";
     return host->wake_at ? "paced" : "ready";
 }
@@ -110,6 +110,14 @@ static json_t *view_host(const struct host *host, uint64_t now)
     return view;
 }
 
+/* Nothing is known of it but that it has a queue. */
+static json_t *view_resting(const struct jobs *jobs, const struct backlog_host *host)
+{
+    return json_pack("{s:s, s:i, s:I, s:i, s:b, s:i, s:s}", "name", host->name, "running", 0,
+                     "limit", (json_int_t)host_limit(jobs->settings, host->name), "queued", 0,
+                     "more", 1, "redirected", 0, "state", "ready");
+}
+
 #define HOSTS_TOLD 64
 
 static json_t *view_hosts(const struct api_call *call, size_t limit)
@@ -119,11 +127,15 @@ static json_t *view_hosts(const struct api_call *call, size_t limit)
     json_t *list = json_array();
     if (!access_may_administer(call->api->jobs->settings->access, &call->peer))
         return list; /* whose they are is nobody else's business */
-    const struct tree_node *n = tree_first(&call->api->jobs->hosts);
+    const struct jobs *jobs = call->api->jobs;
+    const struct tree_node *n = tree_first(&jobs->hosts);
     for (; n && seen < HOSTS_SEEN; seen++, n = tree_next(n))
         consider(best, &count, max, container_of(n, struct host, entry.node));
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list, view_host(best[i], clock_now()));
+    for (n = tree_first(&jobs->backlog.names); n && count < max; n = tree_next(n), count++)
+        json_array_append_new(list,
+                              view_resting(jobs, container_of(n, struct backlog_host, entry.node)));
     return list;
 }
 
@@ -172,7 +184,7 @@ static json_t *view_top(const struct api_call *call, size_t limit)
         json_object_set_new(view, "store_failing", json_true());
     if (view) {
         set(view, "active", jobs->permits_used);
-        set(view, "known_hosts", jobs->host_count);
+        set(view, "known_hosts", jobs->host_count + jobs->backlog.count);
         json_object_set_new(view, "running", view_jobs(call, limit));
         json_object_set_new(view, "hosts", view_hosts(call, limit));
     }

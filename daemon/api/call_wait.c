@@ -2,7 +2,7 @@
 #include "api/call_wait.h"
 
 #include "api/call.h"
-#include "job/job.h"
+#include "job/fleet.h"
 #include "api/job_view.h"
 
 #include <assert.h>
@@ -20,6 +20,7 @@ struct waits {
 struct awaited {
     struct tree_id entry; /* waits->awaited */
     struct list items;
+    bool told; /* it has ended elsewhere, and the store has forgotten that we wait */
 };
 
 struct wait_item {
@@ -27,9 +28,9 @@ struct wait_item {
     struct awaited *awaited;
     struct store_get get;
     struct wait *wait;
-    json_t *view;   /* once it has ended */
-    bool asking;    /* the store was asked */
-    bool ask_again; /* it ended meanwhile: what the store says may be old */
+    char *view;  /* once it has ended: the job object */
+    bool asking; /* the store was asked */
+    bool again;  /* and is to be asked once more: the job has ended since */
 };
 
 struct wait {
@@ -40,8 +41,6 @@ struct wait {
     size_t count, ended, asking;
     bool over; /* answered; it is freed when the store owes nothing more */
 };
-
-static void ask(struct wait_item *item);
 
 static struct awaited *awaited_find(const struct waits *waits, uint64_t id)
 {
@@ -60,19 +59,24 @@ static int await(struct wait_item *item)
         awaited->entry.id = item->get.id;
         list_init(&awaited->items);
         tree_insert(&waits->awaited, &awaited->entry.node);
+        fleet_await(item->wait->api->jobs, item->get.id, true);
     }
     item->awaited = awaited;
     list_add_tail(&awaited->items, &item->link);
     return 0;
 }
 
-static void unawait(struct waits *waits, struct wait_item *item)
+static void unawait(struct api *api, struct wait_item *item)
 {
+    struct waits *waits = api->waits;
+    struct jobs *jobs = api->jobs;
     struct awaited *awaited = item->awaited;
     item->awaited = NULL;
     list_del(&item->link);
     if (!awaited || !list_empty(&awaited->items))
         return;
+    if (!awaited->told)
+        fleet_await(jobs, awaited->entry.id, false);
     tree_remove(&waits->awaited, &awaited->entry.node);
     free(awaited);
 }
@@ -81,8 +85,8 @@ static void wait_free(struct wait *w)
 {
     list_del(&w->link);
     for (size_t i = 0; i < w->count; i++) {
-        unawait(w->api->waits, &w->items[i]);
-        json_decref(w->items[i].view);
+        unawait(w->api, &w->items[i]);
+        free(w->items[i].view);
     }
     free(w->items);
     free(w);
@@ -90,12 +94,15 @@ static void wait_free(struct wait *w)
 
 static void answer(struct wait *w)
 {
-    json_t *jobs = json_array();
-    for (size_t i = 0; i < w->count; i++)
-        json_array_append(jobs, w->items[i].view);
+    struct buf text = BUF_INIT;
+    for (size_t i = 0; i < w->count; i++) {
+        buf_puts(&text, i > 0 ? "," : "{\"jobs\":[");
+        buf_puts(&text, w->items[i].view);
+    }
+    buf_puts(&text, "]}");
     w->over = true;
     w->call->wait = NULL;
-    call_reply(w->call, json_pack("{s:o}", "jobs", jobs));
+    call_reply_text(w->call, &text);
 }
 
 static void end(struct wait *w, int code, const char *text)
@@ -107,44 +114,26 @@ static void end(struct wait *w, int code, const char *text)
     call_fail(w->call, code, NULL, "%s", text);
 }
 
-static void on_got(struct mail *mail)
+static void forbid(struct wait *w, uint64_t id)
 {
-    struct wait_item *item = container_of(mail, struct wait_item, get.call.mail);
-    struct wait *w = item->wait;
-    const struct store_call *call = &item->get.call;
-    struct api *api = w->api;
-
-    item->asking = false;
-    w->asking--;
-    if (!w->over && call->result == -ENOENT) {
-        w->over = true;
-        w->call->wait = NULL;
-        call_fail(w->call, API_NOT_FOUND, "ids", "there is no job %llu",
-                  (unsigned long long)item->get.id);
-    } else if (!w->over && call->result < 0) {
-        end(w, API_UNAVAILABLE, call->error.text);
-    } else if (!w->over && !call_may_see(w->call, item->get.job)) {
-        w->over = true;
-        w->call->wait = NULL;
-        call_fail(w->call, API_FORBIDDEN, "ids", "job %llu is another user's",
-                  (unsigned long long)item->get.id);
-    } else if (!w->over && job_state_final(item->get.job->state)) {
-        item->view = view_job(w->api->jobs, item->get.job);
-        w->ended++;
-        unawait(w->api->waits, item);
-    } else if (!w->over && item->ask_again) {
-        store_job_free(item->get.job);
-        ask(item);
-        api_paid(api);
-        return;
-    }
-    store_job_free(item->get.job);
-    if (!w->over && w->ended == w->count)
-        answer(w);
-    if (w->over && w->asking == 0)
-        wait_free(w);
-    api_paid(api);
+    w->over = true;
+    w->call->wait = NULL;
+    call_fail(w->call, API_FORBIDDEN, "ids", "job %llu is another user's", (unsigned long long)id);
 }
+
+/* It has ended, and this is its view. */
+static void settle(struct wait_item *item, struct buf *view)
+{
+    struct wait *w = item->wait;
+    unawait(w->api, item);
+    item->view = buf_steal(view);
+    if (!item->view)
+        end(w, API_INTERNAL, "no memory for the answer");
+    else if (++w->ended == w->count)
+        answer(w);
+}
+
+static void on_got(struct mail *mail);
 
 static void ask(struct wait_item *item)
 {
@@ -152,24 +141,88 @@ static void ask(struct wait_item *item)
     uint64_t id = item->get.id;
     item->get = (struct store_get){.id = id};
     item->asking = true;
-    item->ask_again = false;
+    item->again = false;
     item->wait->asking++;
     api_owe(item->wait->api);
     mail_init(&item->get.call.mail, on_got);
     store->engine->get(store, &item->get);
 }
 
-void waits_ended(struct api *api, uint64_t id)
+static void on_got(struct mail *mail)
+{
+    struct wait_item *item = container_of(mail, struct wait_item, get.call.mail);
+    struct wait *w = item->wait;
+    const struct store_call *call = &item->get.call;
+    struct store_job *row = item->get.job;
+    struct api *api = w->api;
+    struct buf view = BUF_INIT;
+
+    item->asking = false;
+    w->asking--;
+    if (w->over || item->view) { /* it has ended meanwhile */
+        store_job_free(row);
+    } else if (call->result == -ENOENT) {
+        w->over = true;
+        w->call->wait = NULL;
+        call_fail(w->call, API_NOT_FOUND, "ids", "there is no job %llu",
+                  (unsigned long long)item->get.id);
+    } else if (call->result < 0) {
+        end(w, API_UNAVAILABLE, call->error.text);
+    } else {
+        if (!call_may_see(w->call, row)) {
+            forbid(w, item->get.id);
+        } else if (job_state_final(row->state)) {
+            view_job(&view, api->jobs, row);
+            settle(item, &view);
+        } else if (item->again) {
+            ask(item);
+        }
+        store_job_free(row);
+    }
+    if (w->over && w->asking == 0)
+        wait_free(w);
+    api_paid(api);
+}
+
+/* One of those who wait for this job, which is none of them any more. */
+static void tell(struct wait_item *item, const struct job *job)
+{
+    struct wait *w = item->wait;
+    struct buf view = BUF_INIT;
+    if (w->over) {
+        unawait(w->api, item);
+        return;
+    }
+    if (call_may_see(w->call, job->row)) {
+        view_ended(&view, job);
+        settle(item, &view);
+    } else {
+        unawait(w->api, item);
+        forbid(w, job->id);
+    }
+    if (w->over && w->asking == 0)
+        wait_free(w);
+}
+
+void waits_ended(struct api *api, const struct job *job)
+{
+    struct awaited *awaited;
+    while ((awaited = awaited_find(api->waits, job->id)))
+        tell(container_of(awaited->items.next, struct wait_item, link), job);
+}
+
+void waits_ended_elsewhere(struct api *api, uint64_t id)
 {
     struct awaited *awaited = awaited_find(api->waits, id);
     if (!awaited)
         return;
+    awaited->told = true;
     list_for_each(e, &awaited->items)
     {
         struct wait_item *item = container_of(e, struct wait_item, link);
         if (item->asking)
-            item->ask_again = true;
-        else if (!item->wait->over)
+            item->again = true;
+        else
             ask(item);
     }
 }

@@ -6,6 +6,7 @@
 
 struct api;
 struct api_call;
+struct job;
 struct waits;
 
 int waits_new(struct waits **ret_waits); /* 0 or -ENOMEM */
@@ -13,7 +14,9 @@ void waits_free(struct waits *waits);    /* takes NULL */
 
 void call_wait(struct api_call *call);
 void wait_abandon(struct api_call *call);
-void waits_ended(struct api *api, uint64_t id); /* the job with this id has ended */
-void waits_fail(struct api *api);               /* the daemon ends */
+/* In a fleet: the job has ended at another member, and its row tells how. */
+void waits_ended_elsewhere(struct api *api, uint64_t id);
+void waits_ended(struct api *api, const struct job *job); /* and its end is stored */
+void waits_fail(struct api *api);                         /* the daemon ends */
 
 #endif

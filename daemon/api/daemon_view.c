@@ -4,9 +4,8 @@
 #include "api/job_view.h"
 #include "base/clock.h"
 #include "fetch/fetch.h"
-#include "job/job.h"
+#include "job/fleet.h"
 #include "parse/pool.h"
-#include "schedule/schedules.h"
 
 #include <string.h>
 
@@ -90,6 +89,26 @@ static json_t *view_store(struct store *store)
     return view;
 }
 
+static json_t *view_schedules(struct store *store)
+{
+    struct store_counts counts;
+    store->engine->counts(store, &counts);
+    return json_pack("{s:I, s:I, s:I}", "total", (json_int_t)counts.schedules, "failing",
+                     (json_int_t)counts.schedules_failing, "paused",
+                     (json_int_t)counts.schedules_paused);
+}
+
+/* This member, as it stands in its fleet. */
+static json_t *view_fleet(const struct jobs *jobs)
+{
+    const struct fleet *fleet = jobs->fleet;
+    int64_t left = fleet->shared->lease_left(fleet->store);
+    return json_pack("{s:s, s:b, s:i, s:f, s:I, s:I, s:i}", "name", fleet->name, "member",
+                     !fleet->fenced, "shards", (int)fleet_shards(jobs), "lease",
+                     (double)(left > 0 ? left : 0) / 1e6, "revoked", (json_int_t)fleet->revoked,
+                     "fenced", (json_int_t)fleet->fences, "closing", (int)fleet->torn_open);
+}
+
 json_t *view_stats(const struct api *api)
 {
     struct jobs *jobs = api->jobs;
@@ -105,9 +124,11 @@ json_t *view_stats(const struct api *api)
     if (stats)
         json_object_set_new(stats, "instance", json_string(api->config.instance));
     if (stats)
-        json_object_set_new(stats, "schedules", schedules_figures(api->schedules));
+        json_object_set_new(stats, "schedules", view_schedules(jobs->config.store));
     if (stats)
         json_object_set_new(stats, "store", view_store(jobs->config.store));
+    if (stats && jobs->fleet)
+        json_object_set_new(stats, "fleet", view_fleet(jobs));
     return stats;
 }
 

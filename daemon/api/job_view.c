@@ -5,8 +5,13 @@
 #include "job/admission.h"
 #include "job/host.h"
 #include "job/job.h"
+#include "parse/json_check.h"
+#include "parse/json_scan.h"
+#include "record/line.h"
 #include "terms/spec_redact.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,19 +25,12 @@ void view_set_time(json_t *view, const char *name, int64_t us)
     json_object_set_new(view, name, json_string(stamp));
 }
 
-static void set_text(json_t *view, const char *name, const char *text)
-{
-    json_t *value =
-        text ? json_read_text(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL) : NULL;
-    json_object_set_new(view, name, value ? value : json_null());
-}
-
 const char *view_waiting_for(const struct jobs *jobs, const struct store_job *row,
                              const struct job *job)
 {
     if (row->state == JOB_WAITING)
         return "retry";
-    if (row->state == JOB_QUEUED && row->due > clock_real_us())
+    if (row->state == JOB_QUEUED && row->due > jobs_now(jobs))
         return "not_before";
     if (row->state == JOB_QUEUED)
         return admission_obstacle(jobs, row->host, row->parser);
@@ -43,7 +41,8 @@ const char *view_waiting_for(const struct jobs *jobs, const struct store_job *ro
     static const char *const words[] = {[WAITS_ORIGIN] = "origin",
                                         [WAITS_HOST] = "host",
                                         [WAITS_PARSER] = "parser",
-                                        [WAITS_SINK] = "sink"};
+                                        [WAITS_SINK] = "sink",
+                                        [WAITS_READER] = "reader"};
     struct attempt_report report;
     attempt_report(job->attempt, clock_now(), &report);
     return words[report.waits];
@@ -60,81 +59,172 @@ json_t *view_running(const struct job *job)
                      (double)(now - job->started_at) / 1e9);
 }
 
-static char *shown_url(const struct jobs *jobs, const struct store_job *row)
+/* --- members of the text ---------------------------------------------------------------------- */
+
+static void put_time(struct buf *b, const char *name, int64_t us)
 {
-    json_t *spec = json_read_text(row->spec, 0, NULL);
-    const char *url = json_string_value(json_object_get(spec, "url"));
-    char *shown = url ? spec_redact_url(url, &jobs->settings->redact) : NULL;
-    if (url && !shown)
-        json_note_lost();
-    json_decref(spec);
-    return shown;
+    char stamp[CLOCK_STAMP_SIZE];
+    if (us == 0)
+        return;
+    clock_stamp(us, stamp);
+    line_str(b, name, stamp);
+}
+
+static void put_signed(struct buf *b, const char *name, int64_t value)
+{
+    char digits[24];
+    int len = snprintf(digits, sizeof digits, "%lld", (long long)value);
+    line_raw(b, name, digits, (size_t)len);
+}
+
+/* What was appended behind `start` is to be one JSON value; what is none becomes null. A file that
+ * is damaged, or that somebody has edited, may hold anything. */
+static void check_value(struct buf *b, size_t start)
+{
+    struct json *json = b->failed ? NULL : json_new(JSON_SCAN_DEPTH);
+    const char *value;
+    size_t len;
+    struct error why;
+    int r = json ? json_check(json, b->data + start, b->len - start, &value, &len, NULL, &why)
+                 : -ENOMEM;
+    if (r == -ENOMEM) {
+        b->failed = true;
+    } else if (r < 0 || value != b->data + start || len != b->len - start) {
+        b->len = start;
+        if (r < 0)
+            buf_puts(b, "null");
+        else
+            buf_put(b, value, len);
+    }
+    json_free(json);
+}
+
+/* JSON that the store keeps. */
+static void put_stored(struct buf *b, const char *name, const char *text, bool trusted)
+{
+    line_raw(b, name, "", 0);
+    size_t start = b->len;
+    buf_puts(b, text ? text : "null");
+    if (text && !trusted)
+        check_value(b, start);
+}
+
+static void put_running(struct buf *b, const struct job *job)
+{
+    json_t *running = view_running(job);
+    char *text = running ? json_dumps(running, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+    if (text)
+        line_raw(b, "running", text, strlen(text));
+    b->failed |= !text;
+    free(text);
+    json_decref(running);
 }
 
 /* When its host, which is broken, is tried again. */
-static void set_host_retry(json_t *view, const struct host *host)
+static void put_host_retry(struct buf *b, const struct host *host)
 {
     uint64_t now = clock_now();
     if (host && host->pace.breaker == BREAKER_OPEN && host->pace.retry_at > now)
-        json_object_set_new(view, "host_retry_in",
-                            json_real((double)(host->pace.retry_at - now) / NS_PER_SEC));
+        line_seconds(b, "host_retry_in", host->pace.retry_at - now);
 }
 
-json_t *view_job(struct jobs *jobs, const struct store_job *stored)
+static void put_shown(struct buf *b, const struct jobs *jobs, const char *url)
+{
+    char *shown = spec_redact_url(url, &jobs->settings->redact);
+    line_str(b, "url", shown);
+    b->failed |= !shown;
+    free(shown);
+}
+
+/* As it was asked for. `spec`: of the same row, or NULL. */
+static void put_url(struct buf *b, const struct jobs *jobs, const struct store_job *row,
+                    const struct spec *spec)
+{
+    if (spec) {
+        put_shown(b, jobs, spec_given_url(spec));
+        return;
+    }
+    unsigned lost = json_lost();
+    json_t *request = json_read_text(row->spec, 0, NULL);
+    const char *url = json_string_value(json_object_get(request, "url"));
+    if (url)
+        put_shown(b, jobs, url);
+    b->failed |= json_lost() != lost;
+    json_decref(request);
+}
+
+/* --- jobs ------------------------------------------------------------------------------------- */
+
+/* All but the object's end. `job`: the row's, if it is in memory. `trusted`: its texts are those
+ * that this process has made. */
+static void put_job(struct buf *b, const struct jobs *jobs, const struct store_job *row,
+                    const struct job *job, bool trusted)
+{
+    buf_puts(b, "{\"id\":");
+    buf_printf(b, "%llu", (unsigned long long)row->id);
+    line_str(b, "state", job_state_name(row->state));
+    line_u64(b, "attempt", row->attempt);
+    put_url(b, jobs, row, job ? job->spec : NULL);
+    line_str(b, "parser", row->parser);
+    line_str(b, "host", row->host);
+    put_signed(b, "priority", row->priority);
+    line_u64(b, "uid", row->uid);
+    put_time(b, "created", row->created);
+    put_time(b, "due", row->due);
+    put_time(b, "finished", row->finished);
+    put_stored(b, "labels", row->labels, trusted);
+    line_str(b, "key", row->key);
+    line_str(b, "schedule", row->schedule);
+    if (row->retry_of)
+        line_u64(b, "retry_of", row->retry_of);
+    const char *what = view_waiting_for(jobs, row, job);
+    line_str(b, "waiting_for", what);
+    if (what && strcmp(what, "host") == 0)
+        put_host_retry(b, host_find(jobs, row->host));
+    if (job && job->attempt && row->state == JOB_RUNNING)
+        put_running(b, job);
+    put_stored(b, "verdict", row->verdict, trusted);
+}
+
+static void put_row(struct buf *b, struct jobs *jobs, const struct store_job *stored)
 {
     const struct job *job = job_find(jobs, stored->id);
-    struct store_job seen = *stored, *row = &seen;
-    if (job && job_waits(job) && seen.state == JOB_RUNNING)
-        seen.state = JOB_QUEUED; /* claimed ahead: no attempt is under way */
+    struct store_job row = *stored;
+    if (job && job_waits(job) && row.state == JOB_RUNNING)
+        row.state = JOB_QUEUED; /* claimed ahead: no attempt is under way */
     if (job && job->spec && job->spec->run)
-        seen.due = job->row->due; /* the store does not know */
-    char *url = shown_url(jobs, row);
-    json_t *view = json_pack("{s:I, s:s, s:I, s:s*, s:s, s:s, s:i, s:I}", "id", (json_int_t)row->id,
-                             "state", job_state_name(row->state), "attempt",
-                             (json_int_t)row->attempt, "url", url, "parser", row->parser, "host",
-                             row->host, "priority", row->priority, "uid", (json_int_t)row->uid);
-    free(url);
-    if (!view)
-        return NULL;
-    view_set_time(view, "created", row->created);
-    view_set_time(view, "due", row->due);
-    view_set_time(view, "finished", row->finished);
-    set_text(view, "labels", row->labels);
-    if (row->key)
-        json_object_set_new(view, "key", json_string(row->key));
-    if (row->schedule)
-        json_object_set_new(view, "schedule", json_string(row->schedule));
-    if (row->retry_of)
-        json_object_set_new(view, "retry_of", json_integer((json_int_t)row->retry_of));
-    const char *what = view_waiting_for(jobs, row, job);
-    if (what)
-        json_object_set_new(view, "waiting_for", json_string(what));
-    if (what && strcmp(what, "host") == 0)
-        set_host_retry(view, host_find(jobs, row->host));
-    if (job && job->attempt && row->state == JOB_RUNNING)
-        json_object_set_new(view, "running", view_running(job));
-    set_text(view, "verdict", row->verdict);
-    return view;
+        row.due = job->row->due; /* the store does not know */
+    put_job(b, jobs, &row, job, false);
 }
 
-/* Lines that are all JSON objects, joined by commas. */
-static json_t *view_history(const char *lines)
+void view_job(struct buf *b, struct jobs *jobs, const struct store_job *row)
 {
-    char *text = NULL;
-    if (asprintf(&text, "[%s]", lines) < 0) {
-        json_note_lost();
-        return NULL;
+    put_row(b, jobs, row);
+    buf_putc(b, '}');
+}
+
+void view_ended(struct buf *b, const struct job *job)
+{
+    struct store_job row = *job->row;
+    row.state = job->final;
+    row.due = 0;
+    row.finished = job->call.finish.finished;
+    row.verdict = job->verdict_line.text.data;
+    assert(job->ending == ENDING_FINAL && job_state_final(row.state));
+    put_job(b, job->jobs, &row, job, true);
+    buf_putc(b, '}');
+}
+
+void view_life(struct buf *b, struct jobs *jobs, const struct store_job *row)
+{
+    put_row(b, jobs, row);
+    if (row->history) { /* lines that are all JSON objects, joined by commas */
+        line_raw(b, "attempts", "", 0);
+        size_t start = b->len;
+        buf_putc(b, '[');
+        buf_puts(b, row->history);
+        buf_putc(b, ']');
+        check_value(b, start);
     }
-    json_t *list = json_read_text(text, 0, NULL);
-    free(text);
-    return list;
-}
-
-json_t *view_life(struct jobs *jobs, const struct store_job *row)
-{
-    json_t *view = view_job(jobs, row);
-    json_t *attempts = view && row->history ? view_history(row->history) : NULL;
-    if (attempts)
-        json_object_set_new(view, "attempts", attempts);
-    return view;
+    buf_putc(b, '}');
 }

@@ -1,7 +1,7 @@
 /* Labels are bounded: states, outcomes and kinds are closed lists, hosts are the patterns of the
  * config, sinks its sections; schedules alone are named one by one, and no more than
- * SCHEDULES_SHOWN of them. No URL, no job, no parser's word ever becomes a label. A sample that can
- * be is there from the start, as 0, so that its first increase is seen. */
+ * METRICS_SCHEDULES of them. No URL, no job, no parser's word ever becomes a label. A sample that
+ * can be is there from the start, as 0, so that its first increase is seen. */
 #include "api/metrics_text.h"
 
 #include "api/call.h"
@@ -10,17 +10,16 @@
 #include "fetch/fetch.h"
 #include "flow/body_pipe.h"
 #include "job/hold.h"
+#include "job/fleet.h"
 #include "job/host.h"
 #include "job/jobs.h"
 #include "parse/pool.h"
-#include "schedule/timetable.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 
-#define SCHEDULES_SHOWN 1000
-#define SINKS_SHOWN     64
-#define OTHER_HOSTS     "(other)" /* no pattern: those have no brackets */
+#define SINKS_SHOWN 64
+#define OTHER_HOSTS "(other)" /* no pattern: those have no brackets */
 
 static void one(struct metric *m, enum metric_type type, const char *name, const char *unit,
                 const char *help, uint64_t value)
@@ -95,6 +94,30 @@ static void put_process(struct metric *m, const struct api *api, const struct se
     one_time(m, "penstock_process_start_time_seconds", "When the daemon started.", api->started_us);
 }
 
+/* --- the fleet -------------------------------------------------------------------------------- */
+
+static void put_fleet(struct metric *m, const struct api *api)
+{
+    const struct jobs *jobs = api->jobs;
+    const struct fleet *fleet = jobs->fleet;
+    if (!fleet)
+        return;
+    int64_t left = fleet->shared->lease_left(fleet->store);
+    one(m, METRIC_GAUGE, "penstock_fleet_member", NULL,
+        "1 while this daemon is a member of its fleet.", !fleet->fenced);
+    one(m, METRIC_GAUGE, "penstock_fleet_shards_owned", NULL,
+        "Of 256 shards of hosts, how many are this daemon's.", fleet_shards(jobs));
+    one_ns(m, METRIC_GAUGE, "penstock_lease_remaining_seconds",
+           "How long this daemon may go on without an answer of the server.",
+           left > 0 ? (uint64_t)left * 1000 : 0);
+    one(m, METRIC_COUNTER, "penstock_fenced", NULL,
+        "How often this daemon was taken for dead, and ended what it ran.", fleet->fences);
+    one(m, METRIC_COUNTER, "penstock_lines_revoked", NULL,
+        "Attempts whose lines in this daemon's log do not count.", fleet->revoked);
+    one(m, METRIC_COUNTER, "penstock_attempts_torn", NULL,
+        "Attempts of members that are gone, which this daemon has closed.", fleet->torn);
+}
+
 /* --- jobs ------------------------------------------------------------------------------------- */
 
 static void put_states(struct metric *m, const struct api *api)
@@ -115,10 +138,10 @@ static void put_states(struct metric *m, const struct api *api)
  * came later, priorities aside. */
 static uint64_t oldest_age(const struct jobs *jobs)
 {
-    int64_t now = clock_real_us(), oldest = now;
-    tree_for_each(n, &jobs->hosts)
+    int64_t now = jobs_now(jobs), oldest = now;
+    list_for_each(h, &jobs->stocked)
     {
-        struct host *host = container_of(n, struct host, entry.node);
+        struct host *host = container_of(h, struct host, stocked_link);
         list_for_each(e, &host->window)
         {
             const struct store_job *row = container_of(e, struct job, link)->row;
@@ -200,8 +223,8 @@ static void put_work(struct metric *m, const struct jobs *jobs)
 static void put_phases(struct metric *m, const struct jobs *jobs)
 {
     const struct metrics *c = &jobs->metrics;
-    distribution(m, "penstock_job_queued_seconds", "From a job's submission to its first attempt.",
-                 &c->queued);
+    distribution(m, "penstock_job_queued_seconds",
+                 "What a job waited, all in all, from its submission on.", &c->queued);
     distribution(
         m, "penstock_connect_seconds",
         "From the start of a transfer to its connection, TLS included, where one was made.",
@@ -214,43 +237,27 @@ static void put_phases(struct metric *m, const struct jobs *jobs)
 
 /* --- hosts ------------------------------------------------------------------------------------ */
 
-struct section_sum {
-    uint64_t hosts, running, open;
-};
-
-static void put_sums(struct metric *m, const struct settings *s, const char *name, const char *help,
-                     const struct section_sum *sums, size_t member)
+static void put_sums(struct metric *m, const struct jobs *jobs, const char *name, const char *help,
+                     size_t member)
 {
+    const struct settings *s = jobs->settings;
     metric_begin(m, METRIC_GAUGE, name, NULL, help);
     for (size_t i = 0; i <= s->host_count; i++)
         labelled(m, "host", i < s->host_count ? s->hosts[i].pattern : OTHER_HOSTS,
-                 *(const uint64_t *)((const char *)&sums[i] + member));
+                 *(const unsigned *)((const char *)&jobs->host_sums[i] + member));
 }
 
 static void put_hosts(struct metric *m, const struct jobs *jobs)
 {
-    const struct settings *s = jobs->settings;
-    struct section_sum *sums = calloc(s->host_count + 1, sizeof *sums);
-    if (!sums) {
-        m->text->failed = true;
+    if (!jobs->host_sums)
         return;
-    }
-    tree_for_each(n, &jobs->hosts)
-    {
-        const struct host *host = container_of(n, struct host, entry.node);
-        struct section_sum *sum = &sums[host->section];
-        sum->hosts++;
-        sum->running += host->running;
-        sum->open += host->pace.breaker != BREAKER_CLOSED;
-    }
-    put_sums(m, s, "penstock_hosts", "Hosts with jobs or a memory of failures, by pattern.", sums,
-             offsetof(struct section_sum, hosts));
-    put_sums(m, s, "penstock_host_running_jobs", "Jobs that hold a slot of such a host.", sums,
-             offsetof(struct section_sum, running));
-    put_sums(m, s, "penstock_host_breakers_open",
-             "Such hosts where nothing starts because they kept failing.", sums,
-             offsetof(struct section_sum, open));
-    free(sums);
+    put_sums(m, jobs, "penstock_hosts", "Hosts with jobs or a memory of failures, by pattern.",
+             offsetof(struct host_sum, hosts));
+    put_sums(m, jobs, "penstock_host_running_jobs", "Jobs that hold a slot of such a host.",
+             offsetof(struct host_sum, running));
+    put_sums(m, jobs, "penstock_host_breakers_open",
+             "Such hosts where nothing starts because they kept failing.",
+             offsetof(struct host_sum, open));
 }
 
 /* --- the parts -------------------------------------------------------------------------------- */
@@ -324,45 +331,37 @@ static void put_store(struct metric *m, const struct jobs *jobs)
 
 /* --- schedules -------------------------------------------------------------------------------- */
 
-static struct schedule *next_shown(const struct api *api, const struct schedule *s, size_t *left)
+static void put_schedules(struct metric *m, const struct api *api,
+                          const struct store_schedules *shown)
 {
-    if ((*left)-- == 0)
-        return NULL;
-    return schedules_after(api->schedules, s ? s->row->name : NULL);
-}
-
-static void put_schedules(struct metric *m, const struct api *api)
-{
-    struct schedule *s = NULL;
-    size_t left = SCHEDULES_SHOWN, total = 0;
+    struct store *store = api->jobs->config.store;
+    struct store_counts counts;
+    store->engine->counts(store, &counts);
     metric_begin(m, METRIC_GAUGE, "penstock_schedule_last_success_timestamp_seconds", "seconds",
                  "When the schedule's last good run ended; 0: none has.");
-    while ((s = next_shown(api, s, &left))) {
+    for (size_t i = 0; i < shown->count; i++) {
         struct buf labels = BUF_INIT;
-        metric_label(&labels, "schedule", s->row->name);
+        metric_label(&labels, "schedule", shown->rows[i]->name);
         m->text->failed |= labels.failed;
-        metric_seconds(m, labels.data, (uint64_t)s->row->last_done * 1000);
+        metric_seconds(m, labels.data, (uint64_t)shown->rows[i]->last_done * 1000);
         buf_deinit(&labels);
     }
-    left = SCHEDULES_SHOWN;
     metric_begin(m, METRIC_GAUGE, "penstock_schedule_failures", NULL,
                  "Runs of the schedule that failed in a row.");
-    while ((s = next_shown(api, s, &left)))
-        labelled(m, "schedule", s->row->name, s->row->failures);
-    for (s = schedules_after(api->schedules, NULL); s;
-         s = schedules_after(api->schedules, s->row->name))
-        total++;
+    for (size_t i = 0; i < shown->count; i++)
+        labelled(m, "schedule", shown->rows[i]->name, shown->rows[i]->failures);
     one(m, METRIC_GAUGE, "penstock_schedules", NULL, "Schedules; the first 1000 are named above.",
-        total);
+        counts.schedules);
 }
 
 void metrics_text(struct api *api, enum metric_format format, const struct self *self,
-                  struct buf *text)
+                  const struct store_schedules *schedules, struct buf *text)
 {
     struct jobs *jobs = api->jobs;
     struct metric m = {.text = text, .format = format};
     put_daemon(&m, api);
     put_process(&m, api, self);
+    put_fleet(&m, api);
     put_states(&m, api);
     put_ends(&m, jobs);
     put_work(&m, jobs);
@@ -372,6 +371,6 @@ void metrics_text(struct api *api, enum metric_format format, const struct self 
     put_fetch(&m, jobs);
     put_sinks(&m, jobs);
     put_store(&m, jobs);
-    put_schedules(&m, api);
+    put_schedules(&m, api, schedules);
     metric_end(&m);
 }

@@ -6,9 +6,12 @@
 
 struct api;
 struct self;
+struct store_schedules;
 
-/* Appends; without memory text->failed. */
+#define METRICS_SCHEDULES 1000 /* are named */
+
+/* Appends; without memory text->failed. `schedules`: the first METRICS_SCHEDULES. */
 void metrics_text(struct api *api, enum metric_format format, const struct self *self,
-                  struct buf *text);
+                  const struct store_schedules *schedules, struct buf *text);
 
 #endif

@@ -59,12 +59,12 @@ static int parse_label(const json_t *value, struct store_select *s, struct error
 }
 
 /* A moment: RFC 3339 in UTC or with an offset, or a duration ("1h"): so long ago. */
-static int parse_since(const json_t *value, struct store_select *s, struct error *err)
+static int parse_since(const json_t *value, int64_t now, struct store_select *s, struct error *err)
 {
     uint64_t ago;
     const char *text = json_string_value(value);
     if (text && parse_duration(text, false, &ago, NULL) == 0) {
-        s->since = clock_real_us() - (int64_t)(ago / 1000);
+        s->since = now - (int64_t)(ago / 1000);
         return 0;
     }
     if (!text || clock_parse(text, &s->since) < 0)
@@ -82,8 +82,8 @@ static bool is_allowed(const char *name, const char *const *allowed)
     return false;
 }
 
-int select_parse(const json_t *params, const char *const *allowed, struct store_select *ret,
-                 struct error *err, const char **ret_field)
+int select_parse(const json_t *params, const char *const *allowed, int64_t now,
+                 struct store_select *ret, struct error *err, const char **ret_field)
 {
     struct store_select s = {.state = -1, .error = -1};
     const char *name;
@@ -99,7 +99,7 @@ int select_parse(const json_t *params, const char *const *allowed, struct store_
         else if (strcmp(name, "label") == 0)
             r = parse_label(value, &s, err);
         else if (strcmp(name, "since") == 0)
-            r = parse_since(value, &s, err);
+            r = parse_since(value, now, &s, err);
         else if (strcmp(name, "host") == 0)
             r = text_member(value, name, &s.host, err);
         else if (strcmp(name, "parser") == 0)
@@ -117,5 +117,30 @@ int select_parse(const json_t *params, const char *const *allowed, struct store_
     }
     *ret_field = NULL;
     *ret = s;
+    return 0;
+}
+
+int select_events(const json_t *events, unsigned *ret_mask, struct error *err)
+{
+    unsigned mask = 0;
+    size_t i;
+    json_t *item;
+    if (!events)
+        return 0;
+    if (!json_is_array(events) || json_array_size(events) == 0)
+        return error_set(err, -EINVAL, "events: an array of event names is wanted");
+    json_array_foreach(events, i, item)
+    {
+        enum event event;
+        char near[64];
+        const char *name = json_string_value(item);
+        if (!name || event_parse(name, &event) < 0)
+            return error_set(
+                err, -EINVAL,
+                "events[%zu]: one of start, record, attempt, verdict, stop, revoke is wanted%s", i,
+                name ? event_meant(name, near, sizeof near) : "");
+        mask |= event;
+    }
+    *ret_mask = mask;
     return 0;
 }

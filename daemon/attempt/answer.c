@@ -103,13 +103,19 @@ void answer_fail_rest(struct download *d, const struct error *why)
     cause_fail(d->cause, KIND_TRUNCATED, "%s port %d: %s", d->hop->host, d->end.port, why->text);
 }
 
-/* A signed URL that has expired, or a mirror that is no more: whoever led there may know another
- * one. Once for each piece of the body. */
+/* So do the stores say that a signed URL has expired (Google's by 400, Amazon's and Azure's by 403,
+ * who signs by a token by 401), and mirrors that they are no more. */
+static bool is_expired(int status)
+{
+    return status == 400 || status == 401 || status == 403 || status == 404 || status == 410;
+}
+
+/* Whoever led there may know another one. Once for each piece of the body. */
 static bool ask_again(struct download *d, int status)
 {
     uint64_t bytes = progress_bytes(d->progress);
-    if ((status != 403 && status != 404 && status != 410) || d->hop->count < 2 ||
-        d->again_at == bytes || strcmp(d->spec->method, "GET") != 0)
+    if (!is_expired(status) || d->hop->count < 2 || d->again_at == bytes ||
+        strcmp(d->spec->method, "GET") != 0)
         return false;
     d->redirect = strdup(d->spec->url);
     d->again_at = bytes;

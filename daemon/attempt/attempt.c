@@ -294,7 +294,7 @@ void attempt_command_ended(struct attempt *a, int status)
 
 bool attempt_abort(struct attempt *a, enum error_kind kind, const char *message)
 {
-    if (!cause_fail(&a->cause, kind, "%s", message))
+    if (a->ended || !cause_fail(&a->cause, kind, "%s", message))
         return false;
     stop(a);
     return true;
@@ -302,7 +302,7 @@ bool attempt_abort(struct attempt *a, enum error_kind kind, const char *message)
 
 bool attempt_cancel(struct attempt *a, bool interrupted, const char *message)
 {
-    if (!cause_cancel(&a->cause, interrupted, message))
+    if (a->ended || !cause_cancel(&a->cause, interrupted, message))
         return false;
     stop(a);
     return true;
@@ -426,9 +426,19 @@ int attempt_remember(struct attempt *a, const char *etag, const char *modified, 
     return condition_init(&a->download.condition, etag, modified, page);
 }
 
+void attempt_store_records(struct attempt *a)
+{
+    reading_store_records(&a->reading);
+}
+
 void attempt_lend(struct attempt *a, int fd)
 {
     reading_lend(&a->reading, fd);
+}
+
+void attempt_press(struct attempt *a, struct sink_credit *credit)
+{
+    reading_press(&a->reading, credit);
 }
 
 /* --- what came of it -------------------------------------------------------------------------- */
@@ -450,7 +460,19 @@ void attempt_put_text(struct buf *line, const struct attempt *a)
 
 struct spool *attempt_spool(struct attempt *a)
 {
-    return a->reading.spool.lines > 0 ? &a->reading.spool : NULL;
+    return a->reading.holds && a->reading.spool.lines > 0 ? &a->reading.spool : NULL;
+}
+
+const struct spool *attempt_stored(struct attempt *a)
+{
+    return a->reading.stores && a->reading.spool.lines > 0 ? &a->reading.spool : NULL;
+}
+
+int attempt_records(struct attempt *a, const struct spool **ret_spool)
+{
+    const struct spool *spool = &a->reading.spool;
+    *ret_spool = spool->lines > 0 ? spool : NULL;
+    return a->reading.copy_error ? a->reading.copy_error : spool->error;
 }
 
 bool attempt_keeps_body(const struct attempt *a)

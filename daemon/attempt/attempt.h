@@ -27,6 +27,7 @@
 struct attempt;
 struct credential;
 struct policy;
+struct sink_credit;
 
 /* All on the control loop. */
 struct attempt_ops {
@@ -66,6 +67,12 @@ int attempt_remember(struct attempt *a, const char *etag, const char *modified, 
 /* The body goes to a command of a client's, by this pipe; takes ownership of the descriptor. Before
  * the first hop. */
 void attempt_lend(struct attempt *a, int fd);
+/* Its records wait for the reader whose credit this is: it takes a reference. NULL: they wait for
+ * nobody. Before the first hop. */
+void attempt_press(struct attempt *a, struct sink_credit *credit);
+/* The store is to have the records with the verdict (attempt_stored): whatever they are in the way
+ * of, too many or not to be written down, fails the attempt. Before the first hop. */
+void attempt_store_records(struct attempt *a);
 
 /* Sends it to `url` on `host`: the first hop, or the next after `redirected`. 0 or -ENOMEM. */
 int attempt_hop(struct attempt *a, const char *url, const char *host,
@@ -77,8 +84,8 @@ int attempt_hop(struct attempt *a, const char *url, const char *host,
 bool attempt_asks_again(const struct attempt *a);
 void attempt_begin_again(struct attempt *a, struct credential *credential);
 
-/* Ends it with this cause unless it has one. True if this cause is the one; `ended` follows once
- * its parser returns. */
+/* Ends it with this cause unless it has one, or has ended. True if this cause is the one; `ended`
+ * follows once its parser returns. */
 bool attempt_abort(struct attempt *a, enum error_kind kind, const char *message);
 bool attempt_cancel(struct attempt *a, bool interrupted, const char *message);
 
@@ -105,6 +112,12 @@ void attempt_put_text(struct buf *line, const struct attempt *a);
 /* After attempt_conclude: the records that were held back, for the log if the job is done. NULL:
  * there are none. */
 struct spool *attempt_spool(struct attempt *a);
+/* After attempt_conclude: all of its records, for the store if the job is done
+ * (attempt_store_records). NULL: there are none. */
+const struct spool *attempt_stored(struct attempt *a);
+/* After attempt_conclude: all of its records, to be kept (keep_records); NULL: it has none. 0; or a
+ * negative errno: they were too many (-EOVERFLOW), or could not be written. */
+int attempt_records(struct attempt *a, const struct spool **ret_spool);
 /* After attempt_conclude: is there a body that is worth being kept? Then attempt_store_body gives
  * it a place: on a thread that may block, once. 0 and the path, newly allocated; -ENODATA; or
  * another negative errno. */

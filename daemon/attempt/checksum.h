@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "fetch/request.h"
-#include "flow/digest.h"
+#include "flow/message_digest.h"
 
 #include <stdbool.h>
 #include <stddef.h>

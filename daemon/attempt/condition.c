@@ -1,6 +1,6 @@
 #include "attempt/condition.h"
 
-#include "flow/digest.h"
+#include "flow/message_digest.h"
 #include "attempt/validator.h"
 
 #include <errno.h>

@@ -584,7 +584,7 @@ void download_report(const struct download *d, bool idle, struct attempt_report 
     report->resumes = atomic_load_explicit(&d->resume.count, memory_order_relaxed);
     if (idle)
         report_idle(d, report);
-    if (!report->engaged || report->waits == WAITS_SINK)
+    if (!report->engaged || report->waits == WAITS_SINK || report->waits == WAITS_READER)
         return;
     if (atomic_load_explicit(&d->progress->paused, memory_order_relaxed))
         report->waits = WAITS_PARSER;

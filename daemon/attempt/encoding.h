@@ -29,7 +29,7 @@ struct encoding {
 void encoding_deinit(struct encoding *e);
 
 /* The first response of a body that goes to the parser: makes the plan; ratio and window as in
- * struct decode_plan. 0; -ENOMEM; or -EINVAL with a sentence: it cannot be decoded. */
+ * struct decode_plan. 0; -ENOMEM; or -EINVAL with a message: it cannot be decoded. */
 int encoding_plan(struct encoding *e, const struct spec *spec, uint64_t max_ratio,
                   uint64_t max_window, const struct transfer_response *response, struct error *err);
 

@@ -6,6 +6,7 @@
 #include "base/json_string.h"
 #include "base/list.h"
 #include "parse/process.h"
+#include "record/credit.h"
 #include "record/sink.h"
 
 #include <assert.h>
@@ -22,19 +23,32 @@ static bool reading_move(struct reading *r, enum reading_state from, enum readin
                                                    memory_order_acquire);
 }
 
-/* --- records that are held back: `deliver = commit` ------------------------------------------- */
+/* --- records that are held back (`deliver = commit`), kept (`keep_records`) or stored --------- */
 
-/* The worker alone touches the spool until its parser has returned; then it is the sink's, or
- * closed unread. */
+/* The worker alone touches the spool until its parser has returned; then it is the sink's and the
+ * results', or closed unread. */
 
-static int hold_fails(struct reading *r, int code)
+static int spool_one(struct reading *r, uint64_t seq, const char *json, size_t len,
+                     struct error *err)
 {
+    int code = 0;
+    if (r->spool.max == 0)
+        code = spool_open(&r->spool, r->env->spool_dir, r->spool_max, err);
+    if (code < 0)
+        return code;
+    code = spool_record(&r->spool, &r->task.source, seq, json, len);
     if (code == -EOVERFLOW)
-        cause_fail(r->cause, KIND_LIMIT_EXCEEDED, "commit_max: the records are over %llu bytes",
-                   (unsigned long long)r->hold_max);
-    else
-        cause_fail(r->cause, KIND_RESOURCES, "the records could not be held back: %s",
-                   strerrordesc_np(-code));
+        return error_set(err, code, "commit_max: the records are over %llu bytes",
+                         (unsigned long long)r->spool_max);
+    return code < 0 ? error_set(err, code, "the records could not be held back: %s",
+                                strerrordesc_np(-code))
+                    : 0;
+}
+
+static int hold_fails(struct reading *r, int code, const struct error *err)
+{
+    cause_fail(r->cause, code == -EOVERFLOW ? KIND_LIMIT_EXCEEDED : KIND_RESOURCES, "%s",
+               err->text);
     return code;
 }
 
@@ -42,23 +56,35 @@ static int hold_record(struct reading *r, const char *json, size_t len)
 {
     struct sink_source *source = &r->task.source;
     struct error err;
-    int code = 0;
-    if (r->spool.max == 0 &&
-        (code = spool_open(&r->spool, r->env->spool_dir, r->hold_max, &err)) < 0) {
-        cause_fail(r->cause, KIND_RESOURCES, "%s", err.text);
-        return code;
-    }
-    code = spool_record(&r->spool, source, source->seq + 1, json, len);
-    return code < 0 ? hold_fails(r, code) : sink_count(r->env->sink, source);
+    int code = spool_one(r, source->seq + 1, json, len, &err);
+    return code < 0 ? hold_fails(r, code, &err) : sink_count(r->env->sink, source);
 }
 
-static void hold_end(struct reading *r, bool good)
+/* The log has it: a copy that cannot be kept costs the job nothing but the copy, unless that is
+ * what the store is to have. */
+static int copy_record(struct reading *r, const char *json, size_t len)
 {
+    struct error err;
+    if (r->spool_max == 0 || r->copy_error)
+        return 0;
+    r->copy_error = spool_one(r, r->task.source.seq, json, len, &err);
+    if (!r->copy_error)
+        return 0;
+    spool_close(&r->spool);
+    return r->stores ? hold_fails(r, r->copy_error, &err) : 0;
+}
+
+static void spool_end(struct reading *r, bool good)
+{
+    struct error err;
     if (!good)
         spool_close(&r->spool);
     int code = spool_flush(&r->spool);
-    if (code < 0)
-        hold_fails(r, code);
+    if (code == 0)
+        return;
+    error_set(&err, code, "the records could not be held back: %s", strerrordesc_np(-code));
+    if (r->holds || r->stores)
+        hold_fails(r, code, &err);
 }
 
 /* --- the worker's thread ---------------------------------------------------------------------- */
@@ -66,15 +92,17 @@ static void hold_end(struct reading *r, bool good)
 static int emit_record(struct parse_task *task, const char *json, size_t len)
 {
     struct reading *r = container_of(task, struct reading, task);
-    return r->hold_max ? hold_record(r, json, len)
-                       : sink_emit(r->env->sink, &task->source, json, len);
+    if (r->holds)
+        return hold_record(r, json, len);
+    int code = sink_emit(r->env->sink, &task->source, json, len);
+    return code == 0 ? copy_record(r, json, len) : code;
 }
 
 /* What the parser's end means, before anyone else hears of it. */
 static void on_parser_done(struct parse_task *task)
 {
     struct reading *r = container_of(task, struct reading, task);
-    hold_end(r, task->result != PENSTOCK_FAILED);
+    spool_end(r, task->result != PENSTOCK_FAILED);
     if (task->result != PENSTOCK_FAILED)
         return;
     const char *message = task->message[0] ? task->message : "the parser gave no reason";
@@ -156,8 +184,9 @@ static int prepare_command(struct reading *r)
 static void prepare_parser(struct reading *r)
 {
     const struct job_params *p = &r->spec->effective;
-    if (p->deliver == DELIVER_COMMIT)
-        r->hold_max = p->commit_max;
+    r->holds = p->deliver == DELIVER_COMMIT;
+    if (r->holds || r->stores || p->keep_records)
+        r->spool_max = p->commit_max;
     if (p->keep_body == KEEP_BODY_FAILED) {
         r->keep.max = r->env->spool_max;
         r->task.tee = keep_take;
@@ -239,6 +268,7 @@ void reading_deinit(struct reading *r)
 {
     assert(reading_state(r) != READING_RUNNING);
     body_unref(r->body);
+    sink_credit_unref(r->task.source.credit);
     fd_close_foreign(&r->run_fd);
     free(r->facts);
     free(r->extra);
@@ -256,10 +286,22 @@ int reading_name_schedule(struct reading *r, const char *name)
     return r->extra ? 0 : -ENOMEM;
 }
 
+void reading_store_records(struct reading *r)
+{
+    assert(reading_state(r) == READING_IDLE);
+    r->stores = true;
+}
+
 void reading_lend(struct reading *r, int fd)
 {
     assert(r->run_fd < 0 && reading_state(r) == READING_IDLE);
     r->run_fd = fd;
+}
+
+void reading_press(struct reading *r, struct sink_credit *credit)
+{
+    assert(!r->task.source.credit && reading_state(r) == READING_IDLE);
+    r->task.source.credit = sink_credit_ref(credit);
 }
 
 void reading_stop(struct reading *r)
@@ -342,12 +384,14 @@ void reading_report(const struct reading *r, uint64_t now, struct attempt_report
     const struct sink_source *source = &r->task.source;
     report->engaged = true;
     report->records = sink_source_seq(r->env->sink, source);
-    report->held = r->hold_max > 0;
+    report->held = r->holds;
     report->parser_busy = parse_task_busy(&r->task, now);
     report->decoded = atomic_load_explicit(&r->body->decoding, memory_order_relaxed);
     report->decoded_bytes = atomic_load_explicit(&r->body->bytes_decoded, memory_order_relaxed);
     report->wait_origin = body_read_wait(r->body, now);
     report->wait_sink = sink_waited(source, now);
     if (atomic_load_explicit(&source->wait_since, memory_order_relaxed))
-        report->waits = WAITS_SINK;
+        report->waits = atomic_load_explicit(&source->waits_for_reader, memory_order_relaxed)
+                            ? WAITS_READER
+                            : WAITS_SINK;
 }

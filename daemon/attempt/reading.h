@@ -30,8 +30,8 @@ struct reading_ops {
     /* The parser has returned; the worker's last touch. `abandoned`: nobody waits for it, and the
      * control loop may be gone. */
     void (*done)(struct reading *r, bool abandoned);
-    /* Of a client's command, each at most once: its first byte is there; all of it is; its body is
-     * broken, and the cause is set. */
+    /* A client's command tells these, each at most once: the first byte is there; all bytes are;
+     * the body is broken, and the cause is set. */
     void (*begun)(struct reading *r);
     void (*delivered)(struct reading *r);
     void (*broken)(struct reading *r);
@@ -62,8 +62,11 @@ struct reading {
     struct pool_job pool_job;
     struct relay relay; /* of a client's command: task.relay points here then */
     void *facts;        /* one block that holds what task.facts points at */
-    uint64_t hold_max;  /* 0: records go to the sink as they come */
-    struct spool spool; /* else here; the sink's once it has ended well */
+    bool stores;        /* the store takes the records with the verdict; or the job fails */
+    bool holds;         /* records go to the spool, and not to the sink */
+    uint64_t spool_max; /* they do, or a copy of them; 0: neither */
+    struct spool spool; /* the sink's, or the results', once it has ended well */
+    int copy_error; /* the worker's: the copy is given up, and the job goes on; negative errno */
     struct keep keep;
 };
 
@@ -72,9 +75,11 @@ void reading_init(struct reading *r, const struct attempt_env *env, const struct
                   const struct spec *spec, struct first_cause *cause, struct progress *progress,
                   uint64_t job, uint32_t number);
 void reading_deinit(struct reading *r); /* any thread; nothing of it runs */
-/* Before it is engaged: as attempt_name_schedule and attempt_lend. Control loop. */
+/* Before it is engaged: as attempt_name_schedule, attempt_lend and attempt_press. Control loop. */
 int reading_name_schedule(struct reading *r, const char *name);
 void reading_lend(struct reading *r, int fd);
+void reading_press(struct reading *r, struct sink_credit *credit);
+void reading_store_records(struct reading *r);
 
 /* The head of the response whose body is to be read: keeps what the parser may ask about it. 0 or
  * -ENOMEM. Fetch loop. */

@@ -14,6 +14,7 @@ enum attempt_wait {
     WAITS_HOST,   /* its host's byte rate is used up */
     WAITS_PARSER, /* the body's pipe is full */
     WAITS_SINK,   /* a record does not get into the log's queue */
+    WAITS_READER, /* a record waits for the client that follows the job */
 };
 
 struct attempt_report {

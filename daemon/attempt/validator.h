@@ -13,6 +13,9 @@
  * nothing to make it of, and every version has it. */
 bool validator_is_strong(const char *etag);
 
+/* Seconds since 1970; -1: it is no date. */
+int64_t validator_read_date(const char *text);
+
 /* Seconds since 1970 of a field that is a date, once; -1: it is none, or stands twice. */
 int64_t validator_date(const struct transfer_response *response, const char *name);
 

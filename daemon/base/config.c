@@ -17,7 +17,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* Of all files together: a config of more is no config but the wrong file. */
+/* All files together have at most so many bytes: a config of more is the wrong file. */
 #define CONFIG_MAX (16 << 20)
 #define SET_FILE   "--set"
 

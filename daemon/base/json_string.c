@@ -30,7 +30,7 @@ static bool plain8(const unsigned char *p)
 }
 
 #ifdef __SSE2__
-/* Of sixteen bytes, those that JSON has to escape; the rest may be UTF-8. A bit each. */
+/* Which of sixteen bytes JSON has to escape, a bit each; the rest may be UTF-8. */
 static unsigned escaped16(const unsigned char *p)
 {
     __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);

@@ -31,7 +31,7 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 struct metric {
     struct buf *text; /* keeps -ENOMEM */
     enum metric_format format;
-    /* Of the family that was begun. */
+    /* The family that was begun. */
     enum metric_type type;
     const char *name;
 };

@@ -42,7 +42,7 @@ static size_t distance(const char *a, const char *b)
     return last[n];
 }
 
-/* Of short names fewer letters may be wrong, and never all of them. */
+/* How many letters may be wrong: fewer in short names, and never all of them. */
 static size_t tolerance(size_t len)
 {
     return len < 2 ? 0 : len < 4 ? 1 : len < 6 ? 2 : len / 3;

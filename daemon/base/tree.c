@@ -111,6 +111,14 @@ struct tree_node *tree_first(const struct tree *tree)
     return node_leftmost(tree->root);
 }
 
+struct tree_node *tree_last(const struct tree *tree)
+{
+    struct tree_node *node = tree->root;
+    while (node && node->right)
+        node = node->right;
+    return node;
+}
+
 struct tree_node *tree_next(const struct tree_node *node)
 {
     if (node->right)

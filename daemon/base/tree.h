@@ -39,6 +39,7 @@ struct tree_node *tree_after(const struct tree *tree, const struct tree_node *ke
 /* In order, for (n = tree_first(t); n; n = tree_next(n)). To take `n` out, find the next one before
  * that. */
 struct tree_node *tree_first(const struct tree *tree);
+struct tree_node *tree_last(const struct tree *tree);
 struct tree_node *tree_next(const struct tree_node *node);
 
 /* What embeds the node as `member`; NULL if there is none. */

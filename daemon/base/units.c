@@ -196,3 +196,31 @@ int parse_bool(const char *text, bool *ret, struct error *err)
     }
     return error_set(err, -EINVAL, "'%.40s' is neither yes nor no", text);
 }
+
+/* The units of `names`, by their names in `units`, from the largest to the one that is 1. */
+static const char *format_in(const struct unit *units, const char *const *names, uint64_t value,
+                             char *buf)
+{
+    for (; *names; names++) {
+        const struct unit *unit = find_unit(units, *names);
+        if (value % unit->factor == 0 && (value > 0 || unit->factor == 1)) {
+            snprintf(buf, UNITS_TEXT, "%" PRIu64 "%s", value / unit->factor, unit->name);
+            break;
+        }
+    }
+    return buf;
+}
+
+const char *format_duration(uint64_t ns, char buf[static UNITS_TEXT])
+{
+    static const char *const names[] = {"d", "h", "min", "s", "ms", "us", "ns", NULL};
+    if (ns == 0)
+        return strcpy(buf, "0");
+    return format_in(duration_units, names, ns, buf);
+}
+
+const char *format_size(uint64_t bytes, char buf[static UNITS_TEXT])
+{
+    static const char *const names[] = {"T", "G", "M", "K", "", NULL};
+    return format_in(size_units, names, bytes, buf);
+}

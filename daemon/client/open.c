@@ -1,7 +1,7 @@
 /* penstock_open and its kin. A FILE says nothing of the body behind it, nor does a descriptor, so
  * those that are open are kept in one list, as stdio keeps its own: that is all that bodies share,
  * and its lock is held for a look-up only. */
-#include "client/body.h"
+#include "client/run_body.h"
 #include "base/list.h"
 #include "client/open_error.h"
 
@@ -10,13 +10,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define BUFFER (64 * 1024) /* a FILE's own */
+/* A FILE of fopencookie reads no more than its buffer at once, however much is asked for. */
+#define BUFFER (64 * 1024)
 
 struct open_body {
     struct body body;
     FILE *file; /* NULL: a descriptor */
     int fd;     /* the caller's socket; -1: a FILE */
     struct list link;
+    char buffer[]; /* the FILE's: setvbuf(3) of glibc heeds no size where it is to allocate one */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -36,7 +38,7 @@ static void forget(struct open_body *o)
     pthread_mutex_unlock(&lock);
 }
 
-/* Of a FILE, or of a descriptor if that is NULL; NULL: it is none of ours. */
+/* Finds the body of `file`, or of `fd` if `file` is NULL. NULL: it is none of ours. */
 static struct open_body *find(FILE *file, int fd)
 {
     struct open_body *found = NULL;
@@ -53,7 +55,7 @@ static struct open_body *find(FILE *file, int fd)
 
 static struct open_body *open_one(const char *url, const char *options, bool socket)
 {
-    struct open_body *o = malloc(sizeof *o);
+    struct open_body *o = malloc(sizeof *o + (socket ? 0 : BUFFER));
     int r = o ? 0 : error_set(open_error(), -ENOMEM, "out of memory");
     if (o) {
         *o = (struct open_body){.fd = -1};
@@ -107,7 +109,7 @@ FILE *penstock_open(const char *url, const char *options)
         errno = ENOMEM;
         return NULL;
     }
-    (void)setvbuf(o->file, NULL, _IOFBF, BUFFER); /* or as it is */
+    (void)setvbuf(o->file, o->buffer, _IOFBF, BUFFER);
     keep(o);
     return o->file;
 }

@@ -1,7 +1,7 @@
 #include "client/wire.h"
 #include "base/fd.h"
 #include "base/json_read.h"
-#include "client/address.h"
+#include "client/socket_path.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -27,6 +27,7 @@
 #define BIG_LINES 32
 #define BIG_NS    (5 * NS_PER_SEC)
 #define CARE_MS   1000
+#define STILL_NS  (60 * NS_PER_SEC) /* for so long a client may keep others' jobs waiting */
 #define TRIM_BYTES \
     ((size_t)32 << 20) /* given back: then malloc's free pages are given to the system */
 
@@ -48,6 +49,8 @@ struct control {
     struct list heavy;                  /* of the woken: who goes last */
     struct list big_holders, big_waits; /* sessions by big_link, the oldest first */
     unsigned big_count;                 /* holders */
+    struct list unread; /* sessions by unread_link: their jobs wait for their clients */
+    uint64_t still_ns;
     unsigned reserve;
     uint64_t cut; /* clients that had to go, for the memory */
     bool told_cut;
@@ -250,6 +253,22 @@ static bool big_overdue(const struct control *c, const struct session *s)
     return !s->parsing && list_empty(&s->wake_link) && clock_now() - s->big_since > BIG_NS;
 }
 
+/* Who presses on his jobs and has stopped reading keeps their workers, which others may need. */
+static void cut_unread(struct control *c)
+{
+    uint64_t now = clock_now();
+    list_for_each(e, &c->unread)
+    {
+        struct session *s = container_of(e, struct session, unread_link);
+        if (s->cut_why || now - s->read_at <= c->still_ns || !stream_holds_up(&s->stream))
+            continue;
+        log_warning("control: a client reads nothing of the jobs that it submitted, and keeps "
+                    "others waiting: they go on without it");
+        session_cut(s, "others waited for your jobs, and your jobs for you, who have read nothing "
+                       "for a minute");
+    }
+}
+
 static void on_care(uv_timer_t *timer)
 {
     struct control *c = timer->data;
@@ -266,7 +285,8 @@ static void on_care(uv_timer_t *timer)
         malloc_trim(0);
         c->budget.peak = c->budget.used;
     }
-    if (!list_empty(&c->big_waits))
+    cut_unread(c);
+    if (!list_empty(&c->big_waits) || !list_empty(&c->unread))
         take_care(c);
 }
 
@@ -274,6 +294,13 @@ static void take_care(struct control *c)
 {
     if (!c->ending && !uv_is_active((uv_handle_t *)&c->care))
         uv_timer_start(&c->care, on_care, CARE_MS, 0);
+}
+
+static void unread(struct session *s)
+{
+    struct control *c = s->host->arg;
+    list_add_tail(&c->unread, &s->unread_link);
+    take_care(c);
 }
 
 static void overdrawn(void *arg)
@@ -304,6 +331,7 @@ static void session_closed(struct session *s)
     if (c->budget.peak - c->budget.used > TRIM_BYTES)
         take_care(c);
     big_leave(s);
+    list_del(&s->unread_link);
     resume_accepting(c);
 }
 
@@ -338,8 +366,8 @@ static void refuse(struct control *c, int fd)
     fd_close_connection(&fd);
 }
 
-/* Of root's there may be more than of the daemon's user, whose programs may be what has filled it
- * up. */
+/* Root may have more connections than the daemon's user, whose programs may be what has filled the
+ * daemon up. */
 static unsigned most_clients(const struct control *c, uid_t uid)
 {
     if (uid == 0)
@@ -425,6 +453,8 @@ static struct control *control_alloc(const struct control_config *config)
     list_init(&c->heavy);
     list_init(&c->big_holders);
     list_init(&c->big_waits);
+    list_init(&c->unread);
+    c->still_ns = config->still_ns ? config->still_ns : STILL_NS;
     budget_init(&c->budget, config->memory_max ? config->memory_max : SIZE_MAX);
     c->reserve = config->reserve < 0   ? 0
                  : config->reserve > 0 ? (unsigned)config->reserve
@@ -443,6 +473,7 @@ static struct control *control_alloc(const struct control_config *config)
         .come = come,
         .may_grow = may_grow,
         .shrunk = big_leave,
+        .unread = unread,
         .overdrawn = overdrawn,
         .closed = session_closed,
         .gone = session_gone,

@@ -31,13 +31,16 @@ struct control_config {
     const char *group; /* control.group, a name or a number; NULL: leave it */
     mode_t
         dir_mode; /* for a default path: makes the parent directory with it; 0: it must be there */
-    int inherited_fd; /* a listening socket from the service manager (taken over on success), or -1
+    int inherited_fd; /* a listening socket from the service manager (owned by it on success), or -1
                        */
     unsigned max_clients; /* 0 for 1,024 */
     /* Beyond max_clients so many of the daemon's own user and of root are let in, and of root twice
      * as many: who must mend things gets in. */
     int reserve;       /* 0: CONTROL_RESERVE; less: none */
     size_t memory_max; /* control.memory_max; 0: no bound */
+    /* So long a client whose jobs wait for it (`backpressure`) may read nothing while others wait
+     * for what they have; 0: a minute. Tests set less. */
+    uint64_t still_ns;
     const char *instance;
     const char *version;
 };

@@ -5,7 +5,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "control/host_header.h"
 #include "control/listener.h"
+#include "control/page.h"
+#include "control/page_html.h"
 
 #include <errno.h>
 #include <microhttpd.h>
@@ -30,18 +33,21 @@
 #define FRESH_NS      (200 * NS_PER_MS)
 #define BACKLOG       64
 
-/* One format's text. */
+enum { TEXT_OPENMETRICS, TEXT_PROMETHEUS, TEXT_HTML, TEXT_HEALTH, TEXT_READY, TEXT_COUNT };
+
+/* One text that is made when it is asked for. */
 struct page {
     struct exposer *exposer;
-    const char *format, *type;
-    struct api_call call; /* control loop's */
+    const char *type;
+    struct api_call call; /* control loop's, of the figures */
     json_t *params;
-    bool asking; /* control loop's: the call is under way */
+    bool asking; /* control loop's: it is being made */
 
     /* Under the lock. */
     struct list waiting; /* struct visit */
     char *text;          /* NULL: there is none yet */
     size_t len;
+    bool good; /* 200, else 503 */
     uint64_t made_at;
 };
 
@@ -69,7 +75,8 @@ struct exposer {
     struct mail mail;
     pthread_mutex_t lock;
     bool stopped; /* under the lock */
-    struct page pages[2];
+    struct page pages[TEXT_COUNT];
+    struct page_source *source; /* control loop's */
 
     /* The HTTP thread's: struct guest, the oldest first. */
     struct list idle, busy;
@@ -88,38 +95,55 @@ static void wake(struct page *page)
     }
 }
 
-static void on_text(struct api_call *call, json_t *result, int code, const struct error *error,
-                    const char *field)
+static void on_made(void *arg, char *text, bool good)
 {
-    struct page *page = container_of(call, struct page, call);
+    struct page *page = arg;
     struct exposer *exposer = page->exposer;
-    char *text = code == 0 ? strdup(json_string_value(result)) : NULL;
-    (void)error, (void)field;
     page->asking = false;
     pthread_mutex_lock(&exposer->lock);
     free(page->text);
     page->text = text;
     page->len = text ? strlen(text) : 0;
+    page->good = good;
     page->made_at = clock_now();
     wake(page);
     pthread_mutex_unlock(&exposer->lock);
+}
+
+static void on_figures(struct api_call *call, json_t *result, int code, const struct error *error,
+                       const char *field)
+{
+    char *text = code == 0 ? strdup(json_string_value(result)) : NULL;
+    (void)error, (void)field;
+    on_made(container_of(call, struct page, call), text, true);
     json_decref(result);
+}
+
+static void make(struct exposer *exposer, int i)
+{
+    static const enum page_kind kinds[] = {
+        [TEXT_HTML] = PAGE_HTML, [TEXT_HEALTH] = PAGE_HEALTH, [TEXT_READY] = PAGE_READY};
+    struct page *page = &exposer->pages[i];
+    page->asking = true;
+    if (!page->params) {
+        page_make(exposer->source, kinds[i], on_made, page);
+        return;
+    }
+    page->call = (struct api_call){
+        .method = API_METRICS, .params = page->params, .fd = -1, .answer = on_figures};
+    api_call(exposer->config.api, &page->call);
 }
 
 static void on_visit(struct mail *mail)
 {
     struct exposer *exposer = container_of(mail, struct exposer, mail);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < TEXT_COUNT; i++) {
         struct page *page = &exposer->pages[i];
         pthread_mutex_lock(&exposer->lock);
         bool wanted = !exposer->stopped && !list_empty(&page->waiting);
         pthread_mutex_unlock(&exposer->lock);
-        if (!wanted || page->asking)
-            continue;
-        page->asking = true;
-        page->call = (struct api_call){
-            .method = API_METRICS, .params = page->params, .fd = -1, .answer = on_text};
-        api_call(exposer->config.api, &page->call);
+        if (wanted && !page->asking)
+            make(exposer, i);
     }
 }
 
@@ -203,11 +227,19 @@ static void guest_is(struct MHD_Connection *connection, struct list *where)
 static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *type,
                                const char *text, size_t len)
 {
+    static const char *const always[][2] = {{"Content-Security-Policy", PAGE_POLICY},
+                                            {"X-Content-Type-Options", "nosniff"},
+                                            {"X-Frame-Options", "DENY"},
+                                            {"Referrer-Policy", "no-referrer"},
+                                            {"Cross-Origin-Resource-Policy", "same-origin"},
+                                            {"Cache-Control", "no-store"}};
     struct MHD_Response *response =
         MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
     if (!response)
         return MHD_NO;
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    for (size_t i = 0; i < sizeof always / sizeof always[0]; i++)
+        MHD_add_response_header(response, always[i][0], always[i][1]);
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
     enum MHD_Result r = MHD_queue_response(connection, status, response);
@@ -230,7 +262,8 @@ static enum MHD_Result serve(struct exposer *exposer, struct visit *visit)
     if (exposer->stopped || (visit->ready && !page->text)) {
         r = say(visit->connection, MHD_HTTP_SERVICE_UNAVAILABLE, "there are no figures now\n");
     } else if (visit->ready || fresh) {
-        r = respond(visit->connection, MHD_HTTP_OK, page->type, page->text, page->len);
+        r = respond(visit->connection, page->good ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+                    page->type, page->text, page->len);
     } else {
         list_add_tail(&page->waiting, &visit->link);
         MHD_suspend_connection(visit->connection);
@@ -241,11 +274,52 @@ static enum MHD_Result serve(struct exposer *exposer, struct visit *visit)
 }
 
 /* Prometheus names OpenMetrics among what it accepts; others get the older format. */
-static struct page *page_for(struct exposer *exposer, struct MHD_Connection *connection)
+static struct page *figures_for(struct exposer *exposer, struct MHD_Connection *connection)
 {
     const char *accept =
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
-    return &exposer->pages[accept && strstr(accept, "application/openmetrics-text") ? 0 : 1];
+    return &exposer
+                ->pages[accept && strstr(accept, "application/openmetrics-text") ? TEXT_OPENMETRICS
+                                                                                 : TEXT_PROMETHEUS];
+}
+
+/* By its path; NULL: there is none. */
+static struct page *page_for(struct exposer *exposer, struct MHD_Connection *connection,
+                             const char *url)
+{
+    if (strcmp(url, "/metrics") == 0)
+        return figures_for(exposer, connection);
+    if (strcmp(url, "/healthz") == 0)
+        return &exposer->pages[TEXT_HEALTH];
+    if (strcmp(url, "/readyz") == 0)
+        return &exposer->pages[TEXT_READY];
+    return strcmp(url, "/") == 0 && exposer->config.page != METRICS_PAGE_OFF
+               ? &exposer->pages[TEXT_HTML]
+               : NULL;
+}
+
+/* Whoever relays for a browser to a unix socket answers for the names that it takes. */
+static bool is_foreign(const struct exposer *exposer, struct MHD_Connection *connection)
+{
+    return exposer->config.listen[0] != '/' &&
+           !host_header_is_local(
+               MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST));
+}
+
+static enum MHD_Result answer(struct exposer *exposer, struct visit *visit, const char *url)
+{
+    if (is_foreign(exposer, visit->connection))
+        return say(visit->connection, MHD_HTTP_FORBIDDEN,
+                   "this is served as localhost, 127.0.0.1 or [::1] alone\n");
+    if (visit->page)
+        return serve(exposer, visit);
+    if (exposer->config.page != METRICS_PAGE_OFF && strcmp(url, "/page.css") == 0)
+        return respond(visit->connection, MHD_HTTP_OK, "text/css; charset=utf-8", page_css,
+                       strlen(page_css));
+    if (exposer->config.page != METRICS_PAGE_OFF && strcmp(url, "/page.js") == 0)
+        return respond(visit->connection, MHD_HTTP_OK, "text/javascript; charset=utf-8", page_js,
+                       strlen(page_js));
+    return say(visit->connection, MHD_HTTP_NOT_FOUND, "the figures are at /metrics\n");
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
@@ -261,7 +335,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
             return MHD_NO;
         list_init(&visit->link);
         visit->connection = connection;
-        visit->page = page_for(exposer, connection);
+        visit->page = page_for(exposer, connection, url);
         *state = visit;
         guest_is(connection, &exposer->busy);
         return MHD_YES;
@@ -272,9 +346,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     }
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
         return say(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET\n");
-    if (strcmp(url, "/metrics") != 0)
-        return say(connection, MHD_HTTP_NOT_FOUND, "the figures are at /metrics\n");
-    return serve(exposer, visit);
+    return answer(exposer, visit, url);
 }
 
 static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
@@ -370,15 +442,28 @@ static int start_http(struct exposer *exposer, struct error *err)
     return 0;
 }
 
-static int init_page(struct exposer *exposer, int i, const char *format, const char *type)
+static const struct {
+    const char *format, *type; /* a format of the figures, or NULL */
+} texts[TEXT_COUNT] = {
+    [TEXT_OPENMETRICS] = {"openmetrics", METRIC_OPENMETRICS_TYPE},
+    [TEXT_PROMETHEUS] = {"prometheus", METRIC_PROMETHEUS_TYPE},
+    [TEXT_HTML] = {NULL, "text/html; charset=utf-8"},
+    [TEXT_HEALTH] = {NULL, "text/plain; charset=utf-8"},
+    [TEXT_READY] = {NULL, "text/plain; charset=utf-8"},
+};
+
+static int init_pages(struct exposer *exposer)
 {
-    struct page *page = &exposer->pages[i];
-    page->exposer = exposer;
-    page->format = format;
-    page->type = type;
-    list_init(&page->waiting);
-    page->params = json_pack("{s:s}", "format", format);
-    return page->params ? 0 : -ENOMEM;
+    for (int i = 0; i < TEXT_COUNT; i++) {
+        struct page *page = &exposer->pages[i];
+        page->exposer = exposer;
+        page->type = texts[i].type;
+        list_init(&page->waiting);
+        if (texts[i].format && !(page->params = json_pack("{s:s}", "format", texts[i].format)))
+            return -ENOMEM;
+    }
+    return page_source_new(exposer->config.loop, exposer->config.api,
+                           exposer->config.page == METRICS_PAGE_ALL, &exposer->source);
 }
 
 int exposer_new(const struct exposer_config *config, struct exposer **ret_exposer,
@@ -393,9 +478,7 @@ int exposer_new(const struct exposer_config *config, struct exposer **ret_expose
     mail_init(&exposer->mail, on_visit);
     list_init(&exposer->idle);
     list_init(&exposer->busy);
-    int r = init_page(exposer, 0, "openmetrics", METRIC_OPENMETRICS_TYPE);
-    if (init_page(exposer, 1, "prometheus", METRIC_PROMETHEUS_TYPE) < 0 || r < 0)
-        r = error_set(err, -ENOMEM, "out of memory");
+    int r = init_pages(exposer) < 0 ? error_set(err, -ENOMEM, "out of memory") : 0;
     if (r == 0)
         r = config->listen[0] == '/' ? listen_on_socket(exposer, err)
                                      : listen_on_loopback(exposer, err);
@@ -415,19 +498,22 @@ void exposer_stop(struct exposer *exposer)
         return;
     pthread_mutex_lock(&exposer->lock);
     exposer->stopped = true;
-    wake(&exposer->pages[0]);
-    wake(&exposer->pages[1]);
+    for (int i = 0; i < TEXT_COUNT; i++)
+        wake(&exposer->pages[i]);
     pthread_mutex_unlock(&exposer->lock);
     MHD_stop_daemon(exposer->http);
     exposer->http = NULL;
     listener_stop(&exposer->listener);
+    page_source_close(exposer->source);
+    exposer->source = NULL;
 }
 
 void exposer_free(struct exposer *exposer)
 {
     if (!exposer)
         return;
-    for (int i = 0; i < 2; i++) {
+    page_source_close(exposer->source); /* if it never ran */
+    for (int i = 0; i < TEXT_COUNT; i++) {
         json_decref(exposer->pages[i].params);
         free(exposer->pages[i].text);
     }

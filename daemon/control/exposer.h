@@ -1,4 +1,5 @@
-/* The figures over HTTP, for Prometheus: GET /metrics on a loopback address or a unix socket.
+/* The figures over HTTP on a loopback address or a unix socket: GET /metrics for Prometheus, / for
+ * a browser (page.h), /healthz and /readyz for who looks after services.
  *
  * libmicrohttpd has a thread of its own, which speaks HTTP and hands out finished text; it never
  * looks at the daemon. Who asks waits (suspended) until the control loop has put the text together,
@@ -11,17 +12,21 @@
 
 #include "api/api.h"
 #include "base/error.h"
+#include "terms/settings.h"
 
 #include <sys/types.h>
+#include <uv.h>
 
 struct exposer;
 
 struct exposer_config {
     struct mailbox *mailbox; /* the control loop's */
     struct api *api;
-    const char *listen; /* as [metrics] listen */
-    mode_t mode;        /* of a unix socket, … */
-    const char *group;  /* … and its group; NULL */
+    uv_loop_t *loop;
+    const char *listen;     /* as [metrics] listen */
+    enum metrics_page page; /* as [metrics] page */
+    mode_t mode;            /* of a unix socket, … */
+    const char *group;      /* … and its group; NULL */
     mode_t dir_mode;
 };
 

@@ -14,7 +14,7 @@ struct listener_config {
     mode_t mode;       /* of the socket */
     const char *group; /* name or number; NULL: leave it */
     mode_t dir_mode;   /* make the parent directory with it if it is missing; 0: it must be there */
-    int inherited_fd;  /* a listening unix stream socket, or -1; taken over on success, never
+    int inherited_fd;  /* a listening unix stream socket, or -1; owned by it on success, never
                           unlinked */
 };
 

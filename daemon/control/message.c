@@ -2,15 +2,19 @@
 
 #include "base/json_read.h"
 #include "control/reply.h"
+#include "record/kind.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define RECORDS_RESERVE ((size_t)128 << 10) /* a page of records, with its quotes escaped */
+
 static const struct message_method methods[] = {
     {"submit", MESSAGE_CALL, API_SUBMIT, false},
     {"show", MESSAGE_CALL, API_SHOW, false},
+    {"records", MESSAGE_CALL, API_RECORDS, false},
     {"list", MESSAGE_CALL, API_LIST, false},
     {"cancel", MESSAGE_CALL, API_CANCEL, false},
     {"retry", MESSAGE_CALL, API_RETRY, false},
@@ -20,12 +24,16 @@ static const struct message_method methods[] = {
     {"top", MESSAGE_CALL, API_TOP, false},
     {"metrics", MESSAGE_CALL, API_METRICS, false},
     {"parsers", MESSAGE_CALL, API_PARSERS, true},
+    {"check_url", MESSAGE_CALL, API_CHECK_URL, false},
     {"ping", MESSAGE_PING, API_SHOW, true},
     {"pause", MESSAGE_CALL, API_PAUSE, false},
     {"resume", MESSAGE_CALL, API_RESUME, false},
-    {"reload", MESSAGE_CALL, API_RELOAD, true},
+    {"reload", MESSAGE_CALL, API_RELOAD, false},
     {"run", MESSAGE_CALL, API_RUN, false},
     {"exited", MESSAGE_CALL, API_EXITED, false},
+    {"backup", MESSAGE_CALL, API_BACKUP, true},
+    {"fleet", MESSAGE_CALL, API_FLEET, true},
+    {"fleet_evict", MESSAGE_CALL, API_FLEET_EVICT, false},
     {"schedule_apply", MESSAGE_CALL, API_SCHEDULE_APPLY, false},
     {"schedule_add", MESSAGE_CALL, API_SCHEDULE_ADD, false},
     {"schedule_list", MESSAGE_CALL, API_SCHEDULE_LIST, false},
@@ -33,11 +41,10 @@ static const struct message_method methods[] = {
     {"schedule_remove", MESSAGE_CALL, API_SCHEDULE_REMOVE, false},
 };
 
-#define METHOD_NAMES                                                                               \
-    "submit, show, list, cancel, retry, wait, follow, run, exited, schedule_apply, schedule_add, " \
-    "schedule_list, schedule_run, schedule_remove, pause, resume, reload, stats, top, metrics, "   \
-    "parsers, "                                                                                    \
-    "ping"
+#define METHOD_NAMES                                                                             \
+    "submit, show, records, list, cancel, retry, wait, follow, run, exited, schedule_apply, "    \
+    "schedule_add, schedule_list, schedule_run, schedule_remove, pause, resume, reload, stats, " \
+    "top, metrics, parsers, check_url, backup, fleet, fleet_evict, ping"
 
 /* jansson has a fixed limit of depth (2,048) and none of the number of values, and a value costs
  * some thirty times its text: so both are counted before it sees the line. */
@@ -166,16 +173,47 @@ static int read_envelope(json_t *value, struct message *m)
     return 0;
 }
 
+/* true, false, or the names of the events that are wanted. */
 static int take_follow(struct message *m)
 {
-    json_t *follow = json_object_get(m->params, "follow");
+    json_t *follow = json_object_get(m->params, "follow"), *name;
+    size_t i;
+    m->events = EVENT_ALL;
     if (!follow)
         return 0;
-    if (!json_is_boolean(follow))
-        return refuse(m, API_INVALID_PARAMS, "follow", "follow: true or false");
-    m->follow = json_is_true(follow);
+    bool names = json_array_size(follow) > 0;
+    if (!json_is_boolean(follow) && !names)
+        return refuse(m, API_INVALID_PARAMS, "follow",
+                      "follow: true, false, or an array of event names");
+    m->follow = names || json_is_true(follow);
+    m->events = names ? 0 : EVENT_ALL;
+    json_array_foreach(follow, i, name)
+    {
+        enum event event;
+        if (!json_is_string(name) || event_parse(json_string_value(name), &event) < 0)
+            return refuse(
+                m, API_INVALID_PARAMS, "follow",
+                "follow[%zu]: one of start, record, attempt, verdict, stop, revoke is wanted", i);
+        m->events |= event;
+    }
     json_object_del(m->params, "follow");
     return 0;
+}
+
+/* Only who follows can press. */
+static void take_backpressure(struct message *m)
+{
+    const json_t *press = json_object_get(m->params, "backpressure");
+    if (!press || m->code != 0)
+        return;
+    m->press = json_is_true(press);
+    if (!json_is_boolean(press))
+        refuse(m, API_INVALID_PARAMS, "backpressure", "backpressure: true or false");
+    else if (m->press && !m->follow)
+        refuse(m, API_INVALID_PARAMS, "backpressure",
+               "backpressure: only who follows the jobs can slow them: add \"follow\":true");
+    else
+        json_object_del(m->params, "backpressure");
 }
 
 /* A job, and always followed: the client lives by what it is told. */
@@ -184,24 +222,28 @@ static int read_run(struct message *m)
     if (!json_is_object(m->params))
         return refuse(m, API_INVALID_PARAMS, "params", "params: give a job as {\"url\":\"…\"}");
     m->follow = true;
+    m->events = EVENT_ALL;
     return 0;
 }
 
-/* {job}, {job, "follow"}, [{job}…] or {"jobs":[…], "follow"} -> {job} or [{job}…]. */
+/* {job}, {job, "follow"}, [{job}…] or {"jobs":[…], "follow"} -> {job} or [{job}…]. Beside `follow`
+ * there may be `backpressure`. */
 static int read_submit(struct message *m)
 {
     if (!m->params)
         return refuse(m, API_INVALID_PARAMS, "params",
                       "params: give a job as {\"url\":\"…\"}, or an array of jobs");
     take_follow(m);
+    take_backpressure(m);
     json_t *jobs = json_object_get(m->params, "jobs");
     if (jobs && m->code == 0) {
         if (!json_is_array(jobs))
             return refuse(m, API_INVALID_PARAMS, "jobs", "jobs: must be an array of jobs");
         if (json_object_size(m->params) > 1)
-            return refuse(
-                m, API_INVALID_PARAMS, "params",
-                "beside `jobs` there may be `follow` only: other members go into each job");
+            return refuse(m, API_INVALID_PARAMS, "params",
+                          "beside `jobs` there may be `follow` and `backpressure` only: other "
+                          "members go into "
+                          "each job");
         json_incref(jobs);
         json_decref(m->params);
         m->params = jobs;
@@ -280,6 +322,8 @@ size_t message_reserve(const struct message *message)
             limit = limit <= 0 && message->method->call == API_LIST ? 50 : MESSAGE_MAX_IDS;
         reserve += (size_t)limit * 1024;
     }
+    if (message->method->call == API_RECORDS)
+        reserve += RECORDS_RESERVE;
     reserve += json_array_size(json_object_get(message->params, "ids")) * 1024;
     reserve += json_array_size(json_object_get(message->params, "schedules")) * 192;
     return reserve + json_array_size(message->params) * 64;

@@ -30,9 +30,11 @@ struct message_method {
 struct message {
     char *id; /* as JSON text; NULL: a notification, which gets no answer */
     const struct message_method *method;
-    json_t *params; /* ours; NULL: none */
-    bool follow;    /* submit: params said so (the member is taken out) */
-    int code;       /* not 0: refused, with a sentence and perhaps a field */
+    json_t *params;  /* ours; NULL: none */
+    bool follow;     /* submit: params said so (the member is taken out) */
+    unsigned events; /* and which lines: mask of enum event */
+    bool press;      /* submit: and that its jobs wait for the client (taken out as well) */
+    int code;        /* not 0: refused, with a message and perhaps a field */
     struct error error;
     const char *field;
 };

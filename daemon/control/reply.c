@@ -57,6 +57,13 @@ void reply_result(struct buf *b, const char *id, const json_t *result)
     buf_putc(b, '}');
 }
 
+void reply_result_text(struct buf *b, const char *id, const char *result, size_t len)
+{
+    put_head(b, id, "result");
+    buf_put(b, result, len);
+    buf_putc(b, '}');
+}
+
 void reply_error(struct buf *b, const char *id, int code, const char *message, const char *field)
 {
     put_head(b, id, "error");

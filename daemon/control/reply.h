@@ -22,6 +22,7 @@ const char *reply_kind(int code);
 
 /* `id` is the request's id as JSON text. */
 void reply_result(struct buf *b, const char *id, const json_t *result);
+void reply_result_text(struct buf *b, const char *id, const char *result, size_t len);
 
 /* `field` may be NULL: data then has the kind alone. */
 void reply_error(struct buf *b, const char *id, int code, const char *message, const char *field);

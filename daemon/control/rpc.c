@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Of the requests of an array: the answer's line is begun only once all have answered, unless the
- * budget forbids to wait for them. So events may pass while one of them takes long. */
+/* An array of requests. The answer's line is begun only once all of them have answered, unless the
+ * budget forbids to wait for them: so events may pass while one of them takes long. */
 struct batch {
     unsigned unanswered;
     unsigned refs;
@@ -83,6 +83,7 @@ static void request_free(struct request *r)
     json_decref(r->check);
     json_decref(r->check_params);
     buf_deinit(&r->text);
+    buf_deinit(&r->call.text);
     free(r);
 }
 
@@ -150,6 +151,15 @@ static void answer_result(struct request *r, json_t *result)
     json_decref(result);
 }
 
+/* A result that came as text. */
+static void answer_text(struct request *r)
+{
+    if (r->message.id)
+        reply_result_text(&r->text, r->message.id, r->call.text.data, r->call.text.len);
+    buf_deinit(&r->call.text);
+    settle(r);
+}
+
 static void answer_follow(struct request *r, int code, const struct error *error, const char *field)
 {
     struct stream *stream = r->rpc->stream;
@@ -192,6 +202,8 @@ static void on_answer(struct api_call *call, json_t *result, int code, const str
     if (rpc->abandoned) {
         json_decref(result);
         request_free(r);
+    } else if (r->call.text.len > 0 && !r->check) {
+        answer_text(r);
     } else if (r->check) {
         json_decref(result);
         answer_follow(r, code, error, field);
@@ -220,7 +232,7 @@ static void call_jobs(struct request *r, enum api_method method, const json_t *p
     r->call.answer = on_answer;
     r->call.runner = &rpc->runner;
     r->call.fd = -1;
-    if (method == API_RUN) {
+    if (method == API_RUN || method == API_BACKUP) {
         r->call.fd = rpc->fd;
         rpc->fd = -1;
     }
@@ -263,7 +275,7 @@ static void begin_follow(struct request *r)
 static int begin_submit_follow(struct request *r)
 {
     struct error err = {""};
-    int code = stream_submit(r->rpc->stream, &err);
+    int code = stream_submit(r->rpc->stream, r->message.events, r->message.press, &err);
     if (code != 0) {
         answer_error(r, code, err.text, "follow");
         return code;

@@ -37,7 +37,8 @@ struct rpc {
     struct peer peer;
     struct stream *stream; /* where `follow` leads; the owner's */
     struct runner runner;  /* the client as the one that runs commands */
-    int fd; /* came with what the client sent, and waits for the `run` that it belongs to; -1 */
+    int fd; /* came with what the client sent, and waits for the `run` or `backup` that it belongs
+               to; -1 */
     /* A call has been answered: rpc_take may give more, rpc_wants and rpc_idle may have changed.
      * Never from within a function of this header. The rpc must outlive it. */
     void (*answered)(struct rpc *rpc);
@@ -59,14 +60,15 @@ void rpc_init(struct rpc *rpc, const struct rpc_host *host, const struct peer *p
 /* One line, without its newline. Blank ones are ignored. 0, or -ENOMEM: close the connection. */
 int rpc_line(struct rpc *rpc, const char *text, size_t len);
 
-/* The same of a line that has been read elsewhere: message_parse's result, which is taken over, of
- * `len` bytes. */
+/* The same of a line that has been read elsewhere: message_parse's result, of which it takes
+ * ownership, of `len` bytes. */
 int rpc_parsed(struct rpc *rpc, int result, json_t *root, size_t len, const struct error *err);
 
 /* In place of a line that can't be read: it is answered by this error. 0 or -ENOMEM. */
 int rpc_refuse(struct rpc *rpc, int code, const char *message);
 
-/* A descriptor came with the client's bytes (SCM_RIGHTS): taken over, for the next `run`. */
+/* A descriptor came with the client's bytes (SCM_RIGHTS): takes ownership, for the next `run`
+ * or `backup`. */
 void rpc_passed(struct rpc *rpc, int fd);
 
 /* May there be another line? */

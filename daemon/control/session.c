@@ -240,6 +240,7 @@ static int write_output(struct session *s)
     if (n < 0)
         return errno == EAGAIN ? 0 : errno == EINTR ? 1 : -errno;
     s->sent += (size_t)n;
+    s->read_at = clock_now();
     s->moved = true;
     return 1;
 }
@@ -278,6 +279,16 @@ static void watch(struct session *s)
     if (reads && is_long && !s->big_since)
         reads = s->host->may_grow(s);
     watch_events(s, reads ? UV_READABLE : UV_PRIORITIZED);
+}
+
+static void note_unread(struct session *s)
+{
+    if (s->sent == s->out.len || !stream_presses(&s->stream)) {
+        list_del(&s->unread_link);
+    } else if (list_empty(&s->unread_link)) {
+        s->read_at = clock_now();
+        s->host->unread(s);
+    }
 }
 
 /* Leaves what completes the line that is being sent, and tells why. False: that line is too long to
@@ -364,6 +375,7 @@ void session_pump(struct session *session)
     if (turns >= SEND_TURNS || session->rpc.stopped)
         session->host->wake(session);
     account(session);
+    note_unread(session);
     watch(session);
 }
 
@@ -448,6 +460,7 @@ int session_new(const struct session_host *host, int fd, struct session **ret_se
     list_init(&s->link);
     list_init(&s->wake_link);
     list_init(&s->big_link);
+    list_init(&s->unread_link);
     share_init(&s->share);
     jsonl_init(&s->in, SESSION_MAX_LINE);
     stream_init(&s->stream, host->rpc.api, on_stream_ready);

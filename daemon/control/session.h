@@ -44,6 +44,9 @@ struct session_host {
     bool (*may_grow)(struct session *session);
     /* Its input has become short again. */
     void (*shrunk)(struct session *session);
+    /* Its jobs wait for it, and its socket is full: it is put into a list by unread_link, and stays
+     * there until its output has been written. */
+    void (*unread)(struct session *session);
     /* The budget is overdrawn. */
     void (*overdrawn)(void *arg);
     /* The descriptor is closed. The session itself still waits for calls to come back. */
@@ -57,7 +60,9 @@ struct session {
     struct list link, wake_link; /* the owner's */
     struct list
         big_link; /* the owner's, too: one of those whose input may grow, or who wait for that */
-    uint64_t big_since; /* its input may grow since then; 0: it may not */
+    struct list unread_link; /* the owner's as well: jobs wait for what its client does not read */
+    uint64_t read_at;        /* clock_now: when that one last took something of it */
+    uint64_t big_since;      /* its input may grow since then; 0: it may not */
     const struct session_host *host;
     int fd; /* -1 once closed */
     uv_poll_t poll;

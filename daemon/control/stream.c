@@ -1,6 +1,7 @@
 #include "control/stream.h"
 
 #include "base/json_read.h"
+#include "base/json_string.h"
 #include "control/reply.h"
 
 #include <errno.h>
@@ -8,10 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A verdict that found no room: its line without the newline. */
+/* A line that found no room, without its newline. */
 struct kept {
     struct list link;
     size_t len;
+    size_t owed; /* to be given back once it was sent; 0: nothing */
     char text[];
 };
 
@@ -38,6 +40,13 @@ static int put_notification(struct stream *s, const char *method, const char *pa
     return buf_putc(&s->lines, '\n');
 }
 
+/* How many bytes of records may be on their way: the budget of all bounds this as well. */
+static size_t most_owed(const struct stream *s)
+{
+    size_t half = most_lines(s) / 2;
+    return half < STREAM_CREDIT ? half : STREAM_CREDIT;
+}
+
 static void drop_kept(struct stream *s)
 {
     struct list *e;
@@ -58,25 +67,27 @@ static void overflow(struct stream *s, const char *why)
                      (unsigned long long)s->missed, why);
     put_notification(s, "overflow", params, (size_t)n);
     s->overflowed = true;
+    follower_let_go(&s->follower);
 }
 
 /* One more line is lost, and it is one that must not be. */
-static void lose_verdict(struct stream *s)
+static void lose_kept(struct stream *s)
 {
     s->missed++;
     overflow(s, "verdicts among them could not be kept");
 }
 
-static void keep(struct stream *s, const char *text, size_t len)
+static void keep(struct stream *s, const char *text, size_t len, size_t owed)
 {
     struct kept *kept = NULL;
     if (s->kept_bytes + len <= s->max_verdicts)
         kept = malloc(sizeof *kept + len);
     if (!kept) {
-        lose_verdict(s);
+        lose_kept(s);
         return;
     }
     kept->len = len;
+    kept->owed = owed;
     memcpy(kept->text, text, len);
     list_add_tail(&s->kept, &kept->link);
     s->kept_bytes += len;
@@ -98,7 +109,7 @@ static int tell_missed(struct stream *s)
     return r;
 }
 
-/* What could not go in order of arrival: first how much was lost, then the verdicts, then the end.
+/* What could not go in order of arrival: first how much was lost, then what was kept, then the end.
  */
 static void flush(struct stream *s)
 {
@@ -112,6 +123,7 @@ static void flush(struct stream *s)
             return;
         list_del(e);
         s->kept_bytes -= kept->len;
+        s->owed += kept->owed;
         free(kept);
     }
     if (s->end_due && put_notification(s, "end", "{}", 2) == 0) {
@@ -120,19 +132,29 @@ static void flush(struct stream *s)
     }
 }
 
-static void add_line(struct stream *s, enum event event, const char *text, size_t len)
+/* Verdicts; and of jobs that the client presses on, all lines. */
+static bool must_have(const struct stream *s, enum event event, bool owed)
 {
+    return owed || event == EVENT_VERDICT || (event == EVENT_ATTEMPT && s->follower.credit);
+}
+
+/* Owed records have room always: their credit bounds them. */
+static void add_line(struct stream *s, enum event event, const char *text, size_t len, bool owed)
+{
+    size_t length = len;
     if (len > 0 && text[len - 1] == '\n')
         len--;
     flush(s);
     if (s->overflowed)
         return;
     bool in_order = list_empty(&s->kept) && s->missed == 0;
-    if (in_order && has_room(s, reply_notify_size("event") + len + 1) &&
+    if (in_order && (owed || has_room(s, reply_notify_size("event") + len + 1)) &&
         put_notification(s, "event", text, len) == 0)
-        return;
-    if (event == EVENT_VERDICT)
-        keep(s, text, len);
+        s->owed += owed ? length : 0;
+    else if (owed && s->lines.len == 0) /* no memory; and its job would wait for nobody's take */
+        lose_kept(s);
+    else if (must_have(s, event, owed))
+        keep(s, text, len, owed ? length : 0);
     else
         s->missed++;
 }
@@ -153,18 +175,20 @@ static void note_verdict(struct stream *s, uint64_t job)
         s->ending = true;
     /* Not noted, it would be waited for in vain should its key be submitted again. */
     if (s->mode == STREAM_SUBMITS && idset_add(&s->told, job) < 0)
-        lose_verdict(s);
+        lose_kept(s);
     check_end(s);
 }
 
 static void on_line(struct follower *f, enum event event, uint64_t job, const char *text,
-                    size_t len)
+                    size_t len, bool owed)
 {
     struct stream *s = container_of(f, struct stream, follower);
     if (s->shut || s->overflowed)
         return;
     if (s->events & event)
-        add_line(s, event, text, len);
+        add_line(s, event, text, len, owed);
+    else if (owed)
+        follower_taken(f, len, 0);
     if (event == EVENT_VERDICT)
         note_verdict(s, job);
     s->ready(s);
@@ -193,6 +217,22 @@ static void on_unknown(struct follower *f, uint64_t id)
         check_end(s);
 }
 
+/* Where there is no room for it, it is left out: it is a hint, and no line. */
+static void on_elsewhere(struct follower *f, uint64_t id, const char *member)
+{
+    struct stream *s = container_of(f, struct stream, follower);
+    struct buf params = BUF_INIT;
+    if (s->shut || s->overflowed)
+        return;
+    buf_printf(&params, "{\"job\":%llu,\"member\":", (unsigned long long)id);
+    json_put_string(&params, member, strlen(member));
+    buf_putc(&params, '}');
+    if (!params.failed)
+        (void)put_notification(s, "elsewhere", params.data, params.len);
+    buf_deinit(&params);
+    s->ready(s);
+}
+
 void stream_init(struct stream *stream, struct api *api, void (*ready)(struct stream *stream))
 {
     *stream = (struct stream){.api = api,
@@ -203,6 +243,7 @@ void stream_init(struct stream *stream, struct api *api, void (*ready)(struct st
     stream->follower.line = on_line;
     stream->follower.missed = on_missed;
     stream->follower.unknown = on_unknown;
+    stream->follower.elsewhere = on_elsewhere;
     stream->follower.events = EVENT_ALL;
     list_init(&stream->follower.link);
     list_init(&stream->kept);
@@ -217,6 +258,7 @@ static void unfollow(struct stream *s)
     s->events = s->follower.events = EVENT_ALL;
     s->checking = s->ending = s->ended = false;
     s->unknown = 0;
+    s->owed = 0; /* to a credit that is gone */
     idset_deinit(&s->open);
     idset_deinit(&s->told);
 }
@@ -226,13 +268,14 @@ void stream_reset(struct stream *stream)
     unfollow(stream);
     drop_kept(stream);
     buf_reset(&stream->lines);
-    stream->missed = 0;
+    stream->missed = stream->owed = 0;
     stream->end_due = false;
 }
 
 void stream_shut(struct stream *stream)
 {
     stream->shut = true;
+    follower_let_go(&stream->follower);
     drop_kept(stream);
     buf_deinit(&stream->lines);
     stream->end_due = false;
@@ -363,12 +406,16 @@ int stream_checked(struct stream *stream, struct error *err, const char **ret_fi
     return error_set(err, API_NOT_FOUND, "ids: there is no job %llu", (unsigned long long)unknown);
 }
 
-int stream_submit(struct stream *stream, struct error *err)
+int stream_submit(struct stream *stream, unsigned events, bool press, struct error *err)
 {
     if (stream->mode != STREAM_IDLE && stream->mode != STREAM_SUBMITS)
         return error_set(err, API_CONFLICT,
                          "follow: this connection follows others already: submit on another one");
+    if (press && follower_press(&stream->follower, stream->api, most_owed(stream)) < 0)
+        return error_set(err, API_INTERNAL, "no memory to follow these jobs");
     stream->mode = STREAM_SUBMITS;
+    stream->events = events;
+    stream->follower.events = events | EVENT_VERDICT;
     stream->ended = false;
     stream->submits++;
     return 0;
@@ -382,7 +429,7 @@ static void open_submitted(struct stream *s, const json_t *item)
     if (idset_has(&s->told, (uint64_t)id))
         s->ending = true;
     else if (idset_add(&s->open, (uint64_t)id) < 0)
-        lose_verdict(s);
+        lose_kept(s);
 }
 
 void stream_submitted(struct stream *stream, const json_t *result)
@@ -403,7 +450,7 @@ void stream_tell(struct stream *stream, const char *method, uint64_t id)
         return;
     /* Few and short, so no bound of their own; a client that cannot be told must not go on. */
     if (put_notification(stream, method, params, (size_t)n) < 0)
-        lose_verdict(stream);
+        lose_kept(stream);
     stream->ready(stream);
 }
 
@@ -442,13 +489,34 @@ void stream_cut(struct stream *stream, const char *why)
     overflow(stream, why);
 }
 
+bool stream_presses(const struct stream *stream)
+{
+    return stream->follower.credit;
+}
+
+bool stream_holds_up(const struct stream *stream)
+{
+    return follower_holds_up(&stream->follower);
+}
+
 bool stream_pending(const struct stream *stream)
 {
     return stream->holds == 0 && stream->lines.len > 0;
 }
 
+/* What was taken before is in the client's socket by now, and this may be on its way there. */
+static void give_back(struct stream *s)
+{
+    if (s->owed == 0 || s->lines.len > 0)
+        return;
+    follower_taken(&s->follower, s->owed, most_owed(s));
+    s->owed = 0;
+}
+
 void stream_take(struct stream *stream, struct buf *out)
 {
+    if (stream->holds == 0)
+        flush(stream); /* what there was no memory for when it came */
     if (!stream_pending(stream))
         return;
     if (out->len == 0) {
@@ -458,6 +526,7 @@ void stream_take(struct stream *stream, struct buf *out)
     } else if (buf_put(out, stream->lines.data, stream->lines.len) == 0) {
         buf_reset(&stream->lines);
     }
+    give_back(stream);
     flush(stream);
     /* Not where `end` was found due: that may be within a callback of the subscription. */
     if (stream->ended && stream->submits == 0 && stream->open.count == 0)

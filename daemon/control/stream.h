@@ -1,13 +1,18 @@
 /* The stream of a connection that follows jobs: lines of the log in, `event` notifications out. No
  * I/O.
  *
- * Memory is bounded, and the daemon never waits for a follower:
+ * Memory is bounded, and the daemon never waits for a follower, but for one: who follows the jobs
+ * that he submits, and asked for it, presses on them (record/credit.h). At most STREAM_CREDIT bytes
+ * of their records are on their way here at a time, and as much again to his socket; nothing of
+ * theirs is dropped. For the others:
  *   - up to STREAM_LINES bytes of notifications wait here (a single longer one fits into an empty
  * stream);
  *   - what comes while they are full is dropped and counted (`missed` tells how many lines, as soon
  * as there is room), but a verdict is kept, up to STREAM_VERDICTS bytes of them;
  *   - beyond that the stream ends with `overflow`, and the connection with it;
  *   - where many connections hold much, each may hold less (control/budget.h).
+ * A client who presses and reads nothing at all for a minute, while others wait for what its jobs
+ * have, is cut off (stream_cut), and they go on.
  *
  * Nothing leaves while a request that follows has not been answered (stream_hold): the answer comes
  * first. All functions: the control loop. */
@@ -29,6 +34,7 @@
 
 #define STREAM_LINES    ((size_t)4 << 20)
 #define STREAM_VERDICTS ((size_t)64 << 20)
+#define STREAM_CREDIT   ((size_t)256 << 10)
 
 enum stream_mode {
     STREAM_IDLE,    /* follows nothing */
@@ -54,7 +60,8 @@ struct stream {
     bool ending, end_due; /* the last id may have ended; `end` is to be told */
     bool ended;           /* `end` has been told: the subscription can go */
     struct buf lines;     /* notifications, whole, in order */
-    struct list kept;     /* verdicts that found no room */
+    size_t owed;          /* bytes of the records in `lines` that are to be given back */
+    struct list kept;     /* lines that found no room and must not be lost */
     size_t kept_bytes;
     uint64_t missed;   /* lines dropped and not told yet */
     struct idset open; /* ids that are followed and have not ended */
@@ -84,9 +91,10 @@ int stream_checked(struct stream *stream, struct error *err, const char **ret_fi
 /* Follows nothing any more, forgets what waits. */
 void stream_reset(struct stream *stream);
 
-/* A submit that follows begins: 0, or an error code with a message in *err. Then stream_submitted
- * once it is answered, with its result or NULL. */
-int stream_submit(struct stream *stream, struct error *err);
+/* A submit that follows, with these events, begins: 0, or an error code with a message in *err.
+ * Then stream_submitted once it is answered, with its result or NULL. `press`: its jobs wait for
+ * the client, who misses no line of theirs. */
+int stream_submit(struct stream *stream, unsigned events, bool press, struct error *err);
 void stream_submitted(struct stream *stream, const json_t *result);
 
 /* A notification of its own, about a job that this connection's client runs a command for. */
@@ -101,6 +109,10 @@ size_t stream_memory(const struct stream *stream);
 /* Gives up what waits, and takes no more but `overflow`, which tells of `why` and ends the
  * connection: it can be had by stream_take. */
 void stream_cut(struct stream *stream, const char *why);
+
+/* Do jobs wait for its client? And have they what others wait for (follower_holds_up)? */
+bool stream_presses(const struct stream *stream);
+bool stream_holds_up(const struct stream *stream);
 
 /* Is there something that stream_take would give? */
 bool stream_pending(const struct stream *stream);

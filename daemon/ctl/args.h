@@ -3,7 +3,7 @@
 #define PENSTOCK_CTL_ARGS_H
 
 #include "base/error.h"
-#include "ctl/options.h"
+#include "ctl/option_table.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ struct command {
     unsigned groups;             /* of the options that it takes, besides GROUP_GLOBAL */
     size_t min, max;             /* operands */
     bool hidden;                 /* not in the list: for daemons newer than this client */
-    int (*run)(struct ctl *ctl); /* an exit status; NULL: it is `help` (main.c) */
+    int (*run)(struct ctl *ctl); /* an exit status; NULL: it is `help` (penstockctl.c) */
 };
 
 struct given {

@@ -278,7 +278,7 @@ int ask_jobs(const struct args *args, bool all, json_t **ret_params, struct erro
 /* The names are checked here, as `submit --follow` asks the daemon for no events. */
 static int check_event(const char *name, size_t len, struct error *err)
 {
-    static const char *const names[] = {"start", "record", "attempt", "verdict", "stop"};
+    static const char *const names[] = {"start", "record", "attempt", "verdict", "stop", "revoke"};
     char word[32], hint[64];
     struct suggest near;
     snprintf(word, sizeof word, "%.*s", (int)(len < 31 ? len : 31), name);
@@ -290,7 +290,7 @@ static int check_event(const char *name, size_t len, struct error *err)
     }
     return error_set(err, -EINVAL,
                      "--events: there is no event '%s'%s (there are start, record, attempt, "
-                     "verdict and stop)",
+                     "verdict, stop and revoke)",
                      word, suggest_text(&near, hint, sizeof hint));
 }
 

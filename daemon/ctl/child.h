@@ -16,7 +16,7 @@ struct child {
 };
 
 /* Starts it with `in` as its standard input, which stays the caller's. A command that cannot be run
- * has ended, with a sentence on standard error. */
+ * has ended, with a message on standard error. */
 void child_start(struct child *child, char *const *argv, int in);
 
 static inline bool child_runs(const struct child *child)

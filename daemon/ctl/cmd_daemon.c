@@ -163,19 +163,58 @@ static int scope(const struct args *args, json_t **ret_params, struct error *err
     return refuse_scope(args, kinds, err);
 }
 
+/* One value, as it was or will be. */
+static void put_side(struct buf *b, const json_t *value)
+{
+    const char *s = json_string_value(value);
+    if (!s)
+        buf_puts(b, "(not there)");
+    else if (!*s)
+        buf_puts(b, "(empty)");
+    else
+        text_put_safe(b, s, strlen(s));
+}
+
+static void put_changes(struct buf *b, const json_t *result)
+{
+    size_t i;
+    json_t *change;
+    json_int_t more = json_integer_value(json_object_get(result, "more"));
+    json_array_foreach(json_object_get(result, "changes"), i, change)
+    {
+        const char *key = text(change, "key");
+        text_put_safe(b, key, strlen(key));
+        buf_puts(b, ": ");
+        put_side(b, json_object_get(change, "from"));
+        buf_puts(b, " -> ");
+        put_side(b, json_object_get(change, "to"));
+        buf_putc(b, '\n');
+    }
+    if (more > 0)
+        buf_printf(b, "and %" JSON_INTEGER_FORMAT " other changes\n", more);
+    else if (i == 0)
+        buf_puts(b, "no change\n");
+}
+
 int cmd_reload(struct ctl *ctl)
 {
     struct answer answer;
+    struct buf b = BUF_INIT;
     size_t i;
     json_t *name;
-    int status = ctl_ask(ctl, "reload", NULL, &answer);
+    bool dry = args_has(&ctl->args, OPT_DRY_RUN);
+    int status = ctl_ask(ctl, "reload", dry ? json_pack("{s:b}", "dry_run", 1) : NULL, &answer);
     if (status != 0)
         return status;
-    if (ctl->json)
+    if (ctl->json) {
         ctl_put_raw(&answer);
-    else
+    } else {
+        if (dry)
+            put_changes(&b, answer.result);
         json_array_foreach(json_object_get(answer.result, "restart"), i, name)
-            out_printf("%s: needs a restart\n", json_string_value(name));
+            buf_printf(&b, "%s: needs a restart\n", json_string_value(name));
+    }
+    out_take(&b);
     answer_deinit(&answer);
     return EXIT_ALL_WELL;
 }

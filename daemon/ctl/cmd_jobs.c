@@ -6,7 +6,7 @@
 #include "base/json_read.h"
 #include "base/units.h"
 #include "ctl/ask.h"
-#include "ctl/job.h"
+#include "ctl/job_text.h"
 #include "ctl/life.h"
 #include "ctl/out.h"
 #include "ctl/slice.h"
@@ -264,6 +264,19 @@ static int tell_refused(const json_t *result, const char *name, const char *why)
     return json_array_size(items) > 0 ? EXIT_REFUSED : EXIT_ALL_WELL;
 }
 
+/* The others, which were left as they were. */
+static int tell_left(const json_t *result)
+{
+    const char *why = json_string_value(json_object_get(result, "message"));
+    if (!json_is_true(json_object_get(result, "more")))
+        return EXIT_ALL_WELL;
+    if (why)
+        out_error("not all of them, as something stood in the way: %s", why);
+    else
+        out_error("not all of them: one request changes some 10,000 jobs, the newest first");
+    return EXIT_REFUSED;
+}
+
 static int change(struct ctl *ctl, json_t *params)
 {
     struct answer answer;
@@ -280,8 +293,7 @@ static int change(struct ctl *ctl, json_t *params)
     status = ctl_worse(tell_refused(answer.result, "missing", "no such job"),
                        tell_refused(answer.result, "not_ended", "it has not ended yet"));
     status = ctl_worse(status, tell_refused(answer.result, "forbidden", "it is another user's"));
-    if (json_is_true(json_object_get(answer.result, "more")))
-        out_error("there were more than are named here");
+    status = ctl_worse(status, tell_left(answer.result));
     answer_deinit(&answer);
     return status;
 }

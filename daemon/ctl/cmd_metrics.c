@@ -2,32 +2,13 @@
  * collector. */
 #include "ctl/cmd_metrics.h"
 
-#include "base/buf.h"
+#include "base/fd.h"
+#include "ctl/draft.h"
 #include "ctl/out.h"
 
-#include "base/fd.h"
-
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-/* Beside `path`, so that a rename puts it there; hidden, and without the ending .prom, so that no
- * collector takes it for the file. NULL: out of memory. */
-static char *draft_name(const char *path)
-{
-    char *dir_copy = strdup(path), *base_copy = strdup(path), *name = NULL;
-    if (dir_copy && base_copy &&
-        asprintf(&name, "%s/.%s.XXXXXX", dirname(dir_copy), basename(base_copy)) < 0)
-        name = NULL;
-    free(dir_copy);
-    free(base_copy);
-    return name;
-}
 
 /* The mode that an ordinary new file would have; mkstemp's is for its owner alone. */
 static int fill(int fd, const char *text, size_t len)
@@ -39,21 +20,16 @@ static int fill(int fd, const char *text, size_t len)
     return fd_write_all(fd, text, len);
 }
 
-/* Whoever reads the file sees the one before or this one, whole. */
+/* Its name while it is written has no ending .prom, so that no collector takes it for the file. */
 static int replace_file(const char *path, const char *text, size_t len)
 {
-    char *draft = draft_name(path);
-    if (!draft)
-        return -ENOMEM;
-    int fd = mkostemp(draft, O_CLOEXEC);
-    int r = fd < 0 ? -errno : fill(fd, text, len);
-    if (fd >= 0 && close(fd) < 0 && r == 0)
-        r = -errno;
-    if (r == 0 && rename(draft, path) < 0)
-        r = -errno;
-    if (r < 0 && fd >= 0)
-        unlink(draft);
-    free(draft);
+    struct draft draft;
+    int r = draft_open(&draft, path);
+    if (r == 0)
+        r = fill(draft.fd, text, len);
+    if (r == 0)
+        r = draft_keep(&draft, true, false);
+    draft_close(&draft);
     return r;
 }
 

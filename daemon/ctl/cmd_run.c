@@ -27,9 +27,9 @@
 #include "ctl/ask.h"
 #include "ctl/child.h"
 #include "ctl/guard.h"
-#include "ctl/job.h"
+#include "ctl/job_text.h"
 #include "ctl/out.h"
-#include "ctl/progress.h"
+#include "ctl/progress_line.h"
 #include "ctl/signals.h"
 
 #include <errno.h>
@@ -111,7 +111,8 @@ static int on_child(struct run *run)
                 guard_tell(&run->guard, GUARD_STOPPED, signo);
             break;
         case CHILD_CONTINUED: /* perhaps not by us: then the one in front has to go on as well */
-            kill(run->guard.front, SIGCONT);
+            if (getppid() == run->guard.front) /* else the number may be somebody else's */
+                kill(run->guard.front, SIGCONT);
             break;
         case CHILD_ENDED:
             guard_tell(&run->guard, GUARD_ENDED, run->command.wait_status);
@@ -120,7 +121,7 @@ static int on_child(struct run *run)
     }
 }
 
-/* The daemon waits for COMMAND's end before it tells the verdict. */
+/* The body will not be whole: COMMAND dies before it could see an end. */
 static int give_up(struct run *run)
 {
     if (run->reported)

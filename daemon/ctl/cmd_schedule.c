@@ -1,4 +1,4 @@
-/* schedule apply, add, list, run, remove. */
+/* schedule apply, add, list, export, run, remove. */
 #include "ctl/cmd_schedule.h"
 
 #include "base/clock.h"
@@ -12,8 +12,10 @@
 #include "ctl/view.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *text(const json_t *object, const char *name)
@@ -97,8 +99,11 @@ static int remove_one(struct ctl *ctl)
 
 struct listing {
     struct ctl *ctl;
+    void (*put)(struct listing *l, const struct answer *answer); /* a page */
     struct table table;
     uint64_t failing;
+    const char *pattern; /* export: of the names that are wanted; NULL: all */
+    uint64_t hidden;     /* export: schedules that cannot be applied as they are shown */
 };
 
 /* How far a moment is from now: "5m"; "-" if there is none. */
@@ -195,7 +200,7 @@ static int list_pages(struct listing *l)
         int status = ctl_ask(l->ctl, "schedule_list", params, &answer);
         if (status != 0)
             return status;
-        put_page(l, &answer);
+        l->put(l, &answer);
         snprintf(after, sizeof after, "%s", text(answer.result, "next"));
         answer_deinit(&answer);
         if (!*after)
@@ -207,7 +212,7 @@ static int list(struct ctl *ctl)
 {
     static const char *const titles[] = {"NAME", "WHEN", "NEXT",    "LAST",
                                          "END",  "RUNS", "SKIPPED", "URL"};
-    struct listing l = {.ctl = ctl};
+    struct listing l = {.ctl = ctl, .put = put_page};
     table_init(&l.table, sizeof titles / sizeof titles[0]);
     l.table.state = out_is_coloured() ? 4 : 0;
     l.table.url_last = true;
@@ -219,20 +224,71 @@ static int list(struct ctl *ctl)
     return status;
 }
 
+/* --- export ----------------------------------------------------------------------------------- */
+
+/* What others' headers and bodies are shown as. */
+static bool hides_more(const json_t *schedule)
+{
+    return json_is_null(json_object_get(schedule, "headers")) ||
+           json_is_null(json_object_get(schedule, "header")) ||
+           json_is_null(json_object_get(schedule, "body"));
+}
+
+static void export_one(struct listing *l, json_t *schedule)
+{
+    const char *name = text(schedule, "name");
+    if (l->pattern && fnmatch(l->pattern, name, 0) != 0)
+        return;
+    bool secret = schedule_hides_secret(schedule);
+    if (secret || hides_more(schedule)) {
+        l->hidden++;
+        out_error("%s: %s", name,
+                  secret ? "its URL is shown without its secret (***); write it as it is, or use a "
+                           "credential, before it is applied"
+                         : "its headers and its body are shown to its owner and to administrators "
+                           "that are named in the config alone");
+    }
+    schedule_drop_told(schedule);
+    char *line = json_dumps(schedule, JSON_COMPACT);
+    if (line)
+        out_json(line, strlen(line));
+    else
+        l->hidden++;
+    free(line);
+}
+
+static void export_page(struct listing *l, const struct answer *answer)
+{
+    size_t i;
+    json_t *s;
+    json_array_foreach(json_object_get(answer->result, "schedules"), i, s) export_one(l, s);
+}
+
+static int export(struct ctl *ctl)
+{
+    struct listing l = {.ctl = ctl, .put = export_page};
+    if (ctl->args.operand_count > 1)
+        l.pattern = ctl->args.operands[1];
+    int status = list_pages(&l);
+    return status == 0 && l.hidden > 0 ? EXIT_REFUSED : status;
+}
+
 /* --- which one -------------------------------------------------------------------------------- */
 
 static const struct sub {
     const char *name, *synopsis;
     unsigned groups;
     size_t operands; /* besides its name */
+    size_t optional; /* and so many more at most */
     int (*run)(struct ctl *ctl);
 } subs[] = {
-    {"apply", "FILE|- [--prune] [--dry-run]", GROUP_APPLY, 1, schedule_apply},
+    {"apply", "FILE|- [--prune] [--dry-run]", GROUP_APPLY, 1, 0, schedule_apply},
     {"add", "NAME URL --every TIME|--cron EXPR [OPTION...]",
-     GROUP_TIMING | GROUP_JOB | GROUP_PARSED, 2, add},
-    {"list", "[--failing]", GROUP_FAILING, 0, list},
-    {"run", "NAME [--force]", GROUP_FORCE, 1, run},
-    {"remove", "NAME", 0, 1, remove_one},
+     GROUP_TIMING | GROUP_JOB | GROUP_PARSED, 2, 0, add},
+    {"list", "[--failing]", GROUP_FAILING, 0, 0, list},
+    {"export", "[PATTERN]", 0, 0, 1, export},
+    {"run", "NAME [--force]", GROUP_FORCE, 1, 0, run},
+    {"remove", "NAME", 0, 1, 0, remove_one},
 };
 #define SUBS (sizeof subs / sizeof subs[0])
 
@@ -249,8 +305,8 @@ static const struct sub *find(const char *name, struct error *err)
     if (strcmp(name, "rm") == 0 || strcmp(name, "delete") == 0)
         near.best = "remove";
     error_set(err, -EINVAL,
-              "there is no `schedule %.32s`; there are apply, add, list, run and remove%s", name,
-              suggest_text(&near, hint, sizeof hint));
+              "there is no `schedule %.32s`; there are apply, add, list, export, run and remove%s",
+              name, suggest_text(&near, hint, sizeof hint));
     return NULL;
 }
 
@@ -261,7 +317,8 @@ static int check(const struct args *args, const struct sub *sub, struct error *e
         if (!(def->groups & (sub->groups | GROUP_GLOBAL)))
             return error_set(err, -EINVAL, "`schedule %s` takes no --%s", sub->name, def->name);
     }
-    if (args->operand_count != sub->operands + 1)
+    if (args->operand_count < sub->operands + 1 ||
+        args->operand_count > sub->operands + sub->optional + 1)
         return error_set(err, -EINVAL, "usage: penstockctl schedule %s %s", sub->name,
                          sub->synopsis);
     return 0;

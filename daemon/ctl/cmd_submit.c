@@ -6,8 +6,8 @@
 #include "ctl/follow.h"
 #include "ctl/intr.h"
 #include "ctl/out.h"
-#include "ctl/progress.h"
-#include "ctl/refusal.h"
+#include "ctl/progress_line.h"
+#include "ctl/refused.h"
 #include "ctl/submit.h"
 #include "ctl/wait.h"
 
@@ -261,6 +261,15 @@ static int submit_with(struct submission *s)
     return status;
 }
 
+/* Records of whole bodies: they are kept, and stand in the log once the job is done. */
+static int keep_whole(json_t *common)
+{
+    int r = json_object_set_new(common, "keep_records", json_string("yes"));
+    if (r == 0 && !json_object_get(common, "deliver"))
+        r = json_object_set_new(common, "deliver", json_string("commit"));
+    return r;
+}
+
 int cmd_submit(struct ctl *ctl)
 {
     const struct args *args = &ctl->args;
@@ -271,24 +280,28 @@ int cmd_submit(struct ctl *ctl)
     s.wait = args_has(args, OPT_WAIT);
     s.following = args_has(args, OPT_FOLLOW);
     if (r == 0)
-        r = follow_init(&s.follow, args, &err);
+        r = follow_init(&s.follow, args, true, &ctl->conn.wire, &err);
     if (r < 0)
         return ctl_fail(r, &err);
     r = source_init(&s.source, args_value(args, OPT_FROM), args->operands, args->operand_count,
                     &err);
     if (r == 0)
         r = ask_options(args, GROUP_JOB | GROUP_PARSED, &common, &err);
+    if (r == 0 && s.follow.whole && keep_whole(common) < 0)
+        r = error_set(&err, -ENOMEM, "out of memory");
     status = r < 0 ? ctl_fail(-EINVAL, &err) : ctl_connect(ctl);
     s.follow.track = true;
     s.submit = (struct submit){.conn = &ctl->conn,
                                .source = &s.source,
                                .common = common,
                                .follow = s.following,
+                               .events = follow_events(&s.follow),
                                .batch_size = SUBMIT_BATCH,
                                .answered = answered,
                                .arg = &s};
     if (status == 0)
         status = submit_with(&s);
+    json_decref(s.submit.events);
     json_decref(common);
     source_deinit(&s.source);
     follow_deinit(&s.follow);

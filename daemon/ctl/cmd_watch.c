@@ -5,7 +5,7 @@
 #include "ctl/follow.h"
 #include "ctl/intr.h"
 #include "ctl/out.h"
-#include "ctl/progress.h"
+#include "ctl/progress_line.h"
 #include "ctl/wait.h"
 
 #include <errno.h>
@@ -80,7 +80,7 @@ int cmd_follow(struct ctl *ctl)
     struct follow f;
     struct error err;
     json_t *params;
-    int r = follow_init(&f, &ctl->args, &err);
+    int r = follow_init(&f, &ctl->args, ctl->args.operand_count > 0, &ctl->conn.wire, &err);
     if (r < 0)
         return ctl_fail(r, &err);
     r = ask_jobs(&ctl->args, true, &params, &err);

@@ -3,7 +3,7 @@
 #include "ctl/commands.h"
 #include "ctl/conn.h"
 #include "ctl/ctl.h"
-#include "ctl/job.h"
+#include "ctl/job_text.h"
 #include "ctl/out.h"
 #include "ctl/remedy.h"
 #include "ctl/text.h"
@@ -116,6 +116,8 @@ static bool job_fits(const struct completion *c, const struct job_view *view)
     const char *name = c->command->name;
     if (strcmp(name, "cancel") == 0 || strcmp(name, "wait") == 0 || strcmp(name, "follow") == 0)
         return !view->ended;
+    if (strcmp(name, "records") == 0)
+        return view->done;
     return strcmp(name, "retry") != 0 || (view->ended && !view->done);
 }
 
@@ -138,7 +140,7 @@ static void offer_jobs(struct completion *c)
     answer_deinit(&answer);
 }
 
-/* Of recent jobs, each once. */
+/* Offers the hosts of recent jobs, each once. */
 static void offer_hosts(struct completion *c)
 {
     struct answer answer;
@@ -232,7 +234,7 @@ static void offer_events(struct completion *c)
     last.lead = lead.data ? lead.data : "";
     last.lead_len = lead.len;
     if (!lead.failed)
-        offer_each(&last, "start record attempt verdict stop");
+        offer_each(&last, "start record attempt verdict stop revoke");
     buf_deinit(&lead);
 }
 
@@ -284,14 +286,31 @@ static void offer_named(struct completion *c, const char *kind)
         offer_schedules(c);
 }
 
+static void offer_of_fleet(struct completion *c)
+{
+    struct answer answer;
+    size_t i;
+    json_t *member, *list;
+    if (c->operand_count == 0) {
+        offer_each(c, "evict");
+        return;
+    }
+    if (c->operand_count != 1)
+        return;
+    list = ask(c, "fleet", NULL, "members", &answer);
+    json_array_foreach(list, i, member) offer(c, text(member, "name"), text(member, "machine"));
+    answer_deinit(&answer);
+}
+
 static void offer_of_schedule(struct completion *c)
 {
     const char *sub = c->operand_count > 0 ? c->operands[0] : NULL;
     if (!sub)
-        offer_each(c, "apply add list run remove");
+        offer_each(c, "apply add list export run remove");
     else if (strcmp(sub, "apply") == 0)
         c->directive = OFFER_FILES;
-    else if (c->operand_count == 1 && (strcmp(sub, "run") == 0 || strcmp(sub, "remove") == 0))
+    else if (c->operand_count == 1 &&
+             (strcmp(sub, "run") == 0 || strcmp(sub, "remove") == 0 || strcmp(sub, "export") == 0))
         offer_schedules(c);
 }
 
@@ -303,6 +322,8 @@ static void offer_operand(struct completion *c)
         offer_commands(c);
     else if (strcmp(name, "schedule") == 0)
         offer_of_schedule(c);
+    else if (strcmp(name, "fleet") == 0)
+        offer_of_fleet(c);
     else if (strcmp(name, "pause") == 0 || strcmp(name, "resume") == 0)
         first ? offer_each(c, "all host parser schedule") : offer_named(c, c->operands[0]);
     else if (strncmp(c->command->synopsis, "ID", 2) == 0 ||

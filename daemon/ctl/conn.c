@@ -1,6 +1,6 @@
 #include "ctl/conn.h"
 #include "base/clock.h"
-#include "client/address.h"
+#include "client/socket_path.h"
 #include "ctl/intr.h"
 #include "ctl/out.h"
 

@@ -3,7 +3,7 @@
 #ifndef PENSTOCK_CTL_CONN_H
 #define PENSTOCK_CTL_CONN_H
 
-#include "client/answer.h"
+#include "client/daemon_line.h"
 #include "client/wire.h"
 
 #include <poll.h>

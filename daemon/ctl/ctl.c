@@ -3,7 +3,7 @@
 #include "base/config.h"
 #include "base/units.h"
 #include "ctl/out.h"
-#include "ctl/refusal.h"
+#include "ctl/refused.h"
 #include "ctl/slice.h"
 
 #include <errno.h>

@@ -17,8 +17,8 @@ struct ctl {
 /* 0, or an exit status after a message. */
 int ctl_connect(struct ctl *ctl);
 
-/* Connects if that has not been done, sends one request (params are taken over) and waits for the
- * answer. 0: there is a result; else an exit status after a message, and nothing to deinit. */
+/* Connects if that has not been done, sends one request (takes ownership of params) and waits for
+ * the answer. 0: there is a result; else an exit status after a message, and nothing to deinit. */
 int ctl_ask(struct ctl *ctl, const char *method, json_t *params, struct answer *ret_answer);
 
 /* Prints why the daemon refused a request. EXIT_USAGE if what was typed is wrong, else

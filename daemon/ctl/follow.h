@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "ctl/args.h"
+#include "ctl/conn.h"
 #include "ctl/ids.h"
 
 #include <jansson.h>
@@ -12,8 +13,13 @@
 #include <stdint.h>
 
 struct follow {
-    bool data;     /* bare records only */
-    char **events; /* names that are printed; NULL: all */
+    bool data; /* bare records only */
+    /* Of jobs that are named or our own: of whole bodies, each once it is done. Their records are
+     * read then, and are none of the lines that are followed. */
+    bool whole;
+    const struct wire *main; /* with `whole`: where the daemon is; the caller's */
+    struct conn side;        /* and the connection that records are read by, once there are any */
+    char **events;           /* names that are printed; NULL: all */
     size_t event_count;
     bool track;         /* the caller calls follow_expect for each job */
     struct ids pending; /* acknowledged, verdict not seen */
@@ -23,8 +29,10 @@ struct follow {
     int status;
 };
 
-/* By --events and --data. 0, or a negative errno with a message in *err. */
-int follow_init(struct follow *f, const struct args *args, struct error *err);
+/* By --events, --data and --deliver; `named`: jobs are followed by their ids. 0, or a negative
+ * errno with a message in *err. */
+int follow_init(struct follow *f, const struct args *args, bool named, const struct wire *main,
+                struct error *err);
 void follow_deinit(struct follow *f);
 
 /* The `events` parameter of a request: NULL for all. The verdicts are always asked for, as the exit
@@ -34,8 +42,8 @@ json_t *follow_events(const struct follow *f);
 /* A job that is followed from now on. 0 or -ENOMEM. */
 int follow_expect(struct follow *f, uint64_t id);
 
-/* One line of the connection. 1: it was a notification and is dealt with; 0: it is not; or
- * -ENOMEM. */
+/* One line of the connection. 1: it was a notification and is dealt with; 0: it is not; -ENOMEM; or
+ * -EINTR: Ctrl-C while records were read. */
 int follow_line(struct follow *f, const char *line, size_t len);
 
 #endif

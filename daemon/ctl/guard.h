@@ -41,7 +41,7 @@ enum guard_word {
     GUARD_STOPPED,  /* COMMAND has been stopped, or would be if it ran; by this signal */
     GUARD_ENDED,    /* COMMAND has ended; its status as of waitpid(2) */
 
-    /* Of the one in front. */
+    /* What the process in front asks for. */
     GUARD_STOP,    /* a terminal's stop (Ctrl-Z) */
     GUARD_GO,      /* go on after a stop */
     GUARD_FORLORN, /* COMMAND wants a terminal that it can never have */

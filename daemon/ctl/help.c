@@ -13,6 +13,8 @@ static const struct {
     {GROUP_LIST, "How many"},
     {GROUP_STREAM, "Which lines"},
     {GROUP_APPLY, "With apply"},
+    {GROUP_RELOAD, "Whether"},
+    {GROUP_RECORDS, "Which"},
     {GROUP_TIMING, "When, with add"},
     {GROUP_FAILING, "With list"},
     {GROUP_FORCE, "With run"},
@@ -60,6 +62,7 @@ static const struct {
     {OPT_DIGEST_HEADERS, "verify"},
     {OPT_ALLOW_DOWNGRADE, "no"},
     {OPT_CHARSET_ERRORS, "fail"},
+    {OPT_KEEP_RECORDS, "no"},
 };
 
 const char *help_standard(enum opt opt)
@@ -82,6 +85,7 @@ static const struct {
     {"list", {"list --state failed --since today", "list --label run=7 --limit 1000"}},
     {"show", {"show 42", "show 42 --json"}},
     {"explain", {"explain 42", "explain 42 --timeout 5s"}},
+    {"records", {"records 42", "records 42 --attempt 2"}},
     {"wait", {"wait 42 43 44", "wait 42 --timeout 10min"}},
     {"follow", {"follow --events attempt,verdict", "follow 42 --data"}},
     {"cancel", {"cancel 42", "cancel --host example.org --state queued"}},
@@ -89,14 +93,19 @@ static const struct {
     {"ping", {"ping", "ping --timeout 2s"}},
     {"top", {"top", "top --count 3 --interval 10s"}},
     {"stats", {"stats", "stats --json"}},
+    {"fleet", {"fleet", "fleet evict db-worker-3"}},
     {"parsers", {"parsers", "parsers --json"}},
     {"metrics", {"metrics", "metrics --output /var/lib/node_exporter/penstock.prom"}},
-    {"reload", {"reload", "reload --json"}},
+    {"check-url",
+     {"check-url https://example.org/people.csv",
+      "check-url http://10.0.0.7/x --parser csv --json"}},
+    {"reload", {"reload", "reload --dry-run"}},
+    {"backup", {"backup /srv/backup/penstock.db", "backup --force /srv/backup/penstock.db"}},
     {"pause", {"pause host example.org", "pause all"}},
     {"resume", {"resume host example.org", "resume all"}},
     {"schedule",
      {"schedule add people https://example.org/people.csv --parser csv --every 5min",
-      "schedule list --failing"}},
+      "schedule export 'feeds-*'"}},
     {"help", {"help submit", "help"}},
 };
 

@@ -1,6 +1,6 @@
 #include "ctl/life.h"
 #include "base/clock.h"
-#include "ctl/job.h"
+#include "ctl/job_text.h"
 #include "ctl/remedy.h"
 #include "ctl/text.h"
 
@@ -97,8 +97,11 @@ static const struct {
     {"host", "its host has as many jobs as it may, or rests after failures"},
     {"paused", "somebody has paused it: `penstockctl resume`"},
     {"not_before", "it was not to run before"},
+    {"member", "another daemon of the fleet starts the jobs of this host"},
+    {"owner", "no daemon of the fleet has taken this host over yet"},
     {"retry", "the next attempt is not due"},
     {"sink", "the log cannot be written, or not fast enough: `penstockctl stats`"},
+    {"reader", "the client that follows it reads too slowly, or has stopped"},
     {"store", "the store cannot write: `penstockctl stats`"},
     {"origin", "the origin sends nothing at this moment"},
     {"parser", "the parser reads more slowly than the origin sends"},
@@ -114,6 +117,11 @@ static void put_waiting(struct buf *b, const json_t *job)
     double retry_in = number(job, "host_retry_in");
     if (retry_in >= 0)
         buf_printf(b, ", which is broken and tried again in %.0f s", retry_in);
+    bool queued = strcmp(text(job, "state"), "queued") == 0;
+    if (queued && strcmp(what, "parser") == 0) {
+        buf_puts(b, " (this daemon's config has no such parser; another's of the fleet may)");
+        return;
+    }
     for (size_t i = 0; retry_in < 0 && i < sizeof waits / sizeof *waits; i++)
         if (strcmp(waits[i].name, what) == 0)
             buf_printf(b, " (%s)", waits[i].meaning);
@@ -244,14 +252,16 @@ static void put_last_attempt(struct buf *b, const json_t *job, const json_t *ver
 {
     const json_t *seconds = json_object_get(verdict, "seconds");
     double total = number(seconds, "total"), queued = number(seconds, "queued");
+    double ran = number(seconds, "attempt"), attempts = number(job, "attempt");
     double redirects = number(verdict, "redirects"), resumes = number(verdict, "resumes");
     int64_t end = moment(verdict, "ts");
-    if (total < 0 || queued < 0)
+    if (total < 0 || queued < 0 || attempts < 1)
         return;
-    put_moment(b, end >= 0 ? end - (int64_t)((total - queued) * 1e6) : -1);
-    buf_printf(b, "attempt %.0f began, after ", number(job, "attempt"));
+    ran = ran < 0 ? total - queued : ran; /* of a daemon that did not tell it */
+    put_moment(b, end >= 0 ? end - (int64_t)(ran * 1e6) : -1);
+    buf_printf(b, "attempt %.0f began, after ", attempts);
     text_put_seconds(b, queued);
-    buf_puts(b, " in the queue\n");
+    buf_puts(b, attempts > 1 ? " of waiting in all\n" : " in the queue\n");
     for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
         double part = number(seconds, phases[i].name);
         if (part < 0.0005)

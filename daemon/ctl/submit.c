@@ -11,10 +11,13 @@
 /* What a request has around its jobs. */
 #define ENVELOPE 256
 
+enum { INVALID_PARAMS = -32602 }; /* PROTOCOL.md */
+
 int submit_init(struct submit *s)
 {
     s->window = calloc(SUBMIT_WINDOW, sizeof *s->window);
-    s->first = s->used = 0;
+    s->first = s->used = s->stale = 0;
+    s->presses = s->plain = false;
     return s->window ? 0 : -ENOMEM;
 }
 
@@ -25,6 +28,7 @@ static void clear(struct submit_batch *b)
         free(b->items[i].refused);
     }
     json_decref(b->jobs);
+    json_decref(b->again);
     *b = (struct submit_batch){0};
 }
 
@@ -56,6 +60,16 @@ static int oom(struct error *err)
 
 /* --- out -------------------------------------------------------------------------------------- */
 
+/* Takes ownership of `jobs`. */
+static int send_jobs(struct submit *s, struct submit_batch *b, json_t *jobs, struct error *err)
+{
+    json_t *follow = s->events ? json_incref(s->events) : json_true();
+    json_t *params = s->follow ? json_pack("{s:o, s:o}", "jobs", jobs, "follow", follow) : jobs;
+    if (s->follow && !s->plain && params)
+        json_object_set_new(params, "backpressure", json_true());
+    return wire_send(&s->conn->wire, "submit", params, &b->request, err);
+}
+
 static int send_batch(struct submit *s, struct submit_batch *b, struct error *err)
 {
     json_t *jobs = b->jobs;
@@ -64,8 +78,34 @@ static int send_batch(struct submit *s, struct submit_batch *b, struct error *er
         json_decref(jobs);
         return 0;
     }
-    json_t *params = s->follow ? json_pack("{s:o, s:b}", "jobs", jobs, "follow", 1) : jobs;
-    return wire_send(&s->conn->wire, "submit", params, &b->request, err);
+    if (s->follow && !s->plain && !s->presses)
+        b->again = json_incref(jobs);
+    return send_jobs(s, b, jobs, err);
+}
+
+/* Has a daemon refused `backpressure` that does not know it? */
+static bool refused_to_press(const struct answer *answer)
+{
+    return answer->code == INVALID_PARAMS && answer->field &&
+           strcmp(answer->field, "params") == 0 && strstr(answer->message, "`follow` only");
+}
+
+/* All that are under way, in their order, as an older daemon knows them: it refuses each of them.
+ * Slow readers miss lines there, and are told how many. */
+static int send_again(struct submit *s, struct error *err)
+{
+    int r = 0;
+    s->plain = true;
+    for (size_t i = 0; r == 0 && i < s->used; i++) {
+        struct submit_batch *b = at(s, i);
+        if (!b->again)
+            continue;
+        json_t *jobs = b->again;
+        b->again = NULL;
+        s->stale += i > 0; /* the head's has just come */
+        r = send_jobs(s, b, jobs, err);
+    }
+    return r;
 }
 
 static int open_batch(struct submit *s, struct submit_batch **ret, struct error *err)
@@ -79,7 +119,7 @@ static int open_batch(struct submit *s, struct submit_batch **ret, struct error 
     return 0;
 }
 
-/* The job's JSON, checked for its size. 0; or -EINVAL: it is refused, with a sentence. */
+/* The job's JSON, checked for its size. 0; or -EINVAL: it is refused, with a message. */
 static int make_job(const struct submit *s, const char *text, size_t len, json_t **ret_job,
                     size_t *ret_size, struct error *err)
 {
@@ -260,12 +300,22 @@ int submit_answer(struct submit *s, const char *line, size_t len, struct error *
     int r = answer_read(line, len, &answer);
     if (r > 0)
         return 0;
+    if (r == 0 && s->stale > 0 && refused_to_press(&answer)) {
+        s->stale--;
+        answer_deinit(&answer);
+        return 0;
+    }
     if (r == 0 && (!b || b->request == 0 || (answer.id != b->request && answer.id != 0))) {
         r = answer.code != 0 ? error_set(err, -EPROTO, "%s", answer.message) : -EBADMSG;
         answer_deinit(&answer);
     }
     if (r < 0)
         return r == -EPROTO ? r : wire_explain(&s->conn->wire, r, err);
+    if (b->again && refused_to_press(&answer)) {
+        answer_deinit(&answer);
+        return send_again(s, err);
+    }
+    s->presses = s->presses || (b->again && answer.code == 0);
     r = tell_batch(s, b, &answer);
     answer_deinit(&answer);
     if (r < 0)

@@ -27,6 +27,8 @@ struct submit_batch {
     size_t bytes;
     json_t *jobs;     /* until it is sent */
     uint64_t request; /* 0: not sent */
+    /* Its jobs once more, until it is known that the daemon takes `backpressure`. */
+    json_t *again;
 };
 
 struct submit_reply {
@@ -45,6 +47,7 @@ struct submit {
     struct source *source;
     const json_t *common; /* what the options say, for every job */
     bool follow;
+    json_t *events;    /* with `follow`: names of those that are wanted, borrowed; NULL: all */
     size_t batch_size; /* SUBMIT_BATCH at most */
     /* An item's answer, in the order of the source. 0 or a negative errno. */
     int (*answered)(struct submit *s, const struct submit_item *item,
@@ -52,6 +55,9 @@ struct submit {
     void *arg;
     struct submit_batch *window; /* a ring of SUBMIT_WINDOW */
     size_t first, used;          /* the newest may still be filling */
+    bool presses;                /* the daemon takes `backpressure` */
+    bool plain;   /* … or does not know it: an older one that has not been restarted yet */
+    size_t stale; /* requests that were sent again, and whose first refusals have not come */
 };
 
 int submit_init(struct submit *s); /* after the caller has set its members; 0 or -ENOMEM */

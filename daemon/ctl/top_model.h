@@ -3,7 +3,7 @@
 #ifndef PENSTOCK_CTL_TOP_MODEL_H
 #define PENSTOCK_CTL_TOP_MODEL_H
 
-#include "ctl/progress.h"
+#include "ctl/progress_line.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -50,7 +50,7 @@ struct top_model {
 
 void top_model_deinit(struct top_model *m); /* takes a zeroed one */
 
-/* Takes an answer to `top` (the reference is taken over), which came at `now` (clock_now). An
+/* Takes an answer to `top` (takes ownership of the reference), which came at `now` (clock_now). An
  * answer of another start of the daemon begins anew: its counts are not those before it. 0 or
  * -ENOMEM, and all is as before. */
 int top_model_take(struct top_model *m, json_t *answer, uint64_t now);

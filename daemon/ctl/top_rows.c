@@ -16,17 +16,24 @@ static size_t host_width(const struct lay *l)
     return l->look->columns >= 100 ? l->look->columns / 3 : 20;
 }
 
+/* At the beginning of a line, padded. One that is too long loses its middle: names that belong
+ * together often begin, and domains often end, in the same way. */
+static void put_name(struct buf *line, const char *raw, size_t width)
+{
+    struct buf name = BUF_INIT;
+    text_put_safe(&name, raw, strlen(raw));
+    buf_putc(&name, '\0');
+    text_put_url(line, name.failed ? "" : name.data, width);
+    buf_deinit(&name);
+    for (size_t i = text_width(line->data ? line->data : "", line->len); i < width; i++)
+        buf_putc(line, ' ');
+}
+
 void row_add_host(struct lay *l, const json_t *host)
 {
-    size_t width = host_width(l);
-    struct buf line = BUF_INIT, name = BUF_INIT, queued = BUF_INIT;
-    const char *raw = lay_text(host, "name");
+    struct buf line = BUF_INIT, queued = BUF_INIT;
     const json_t *retry_in = json_object_get(host, "retry_in");
-    text_put_safe(&name, raw, strlen(raw));
-    size_t fit = name.data ? text_fit(name.data, name.len, width) : 0;
-    buf_put(&line, name.data, fit);
-    for (size_t i = text_width(line.data ? line.data : "", line.len); i < width; i++)
-        buf_putc(&line, ' ');
+    put_name(&line, lay_text(host, "name"), host_width(l));
     buf_printf(&queued, "%" PRIi64 "%s", lay_number(host, "queued"),
                json_is_true(json_object_get(host, "more")) ? "+" : "");
     buf_printf(&line, "%9" PRIi64 " %6" PRIi64 " %7s %9" PRIi64 "  %s", lay_number(host, "running"),
@@ -39,7 +46,6 @@ void row_add_host(struct lay *l, const json_t *host)
     const char *state = lay_text(host, "state");
     bool bad = strcmp(state, "broken") == 0;
     bool warn = strcmp(state, "paused") == 0 || strcmp(state, "probing") == 0;
-    buf_deinit(&name);
     buf_deinit(&queued);
     lay_add(l, bad ? TOP_BAD : warn ? TOP_WARN : TOP_TEXT, &line);
 }
@@ -238,10 +244,27 @@ void row_add_failed(struct lay *l, const json_t *job)
     lay_add(l, TOP_BAD, &line);
 }
 
-/* "failed http_status" has 18. */
+/* "failed first_byte_timeout" has 25, and where there is no room for it the kind alone is shown. */
+static bool end_is_short(const struct lay *l)
+{
+    return l->look->columns < 100;
+}
+
 static int end_width(const struct lay *l)
 {
-    return l->look->columns < 100 ? 18 : 24;
+    return end_is_short(l) ? 18 : 25;
+}
+
+static void put_end(const struct lay *l, const json_t *s, char *buf, size_t size)
+{
+    const json_t *last = json_object_get(s, "last");
+    const char *state = lay_text(last, "state"), *kind = lay_text(last, "error");
+    if (*lay_text(s, "problem"))
+        snprintf(buf, size, "cannot run");
+    else if (*kind && end_is_short(l))
+        snprintf(buf, size, "%s", kind);
+    else
+        snprintf(buf, size, "%s%s%s", last ? state : "-", *kind ? " " : "", kind);
 }
 
 void row_add_schedule_head(struct lay *l)
@@ -252,23 +275,13 @@ void row_add_schedule_head(struct lay *l)
 
 void row_add_schedule(struct lay *l, const json_t *s)
 {
-    struct buf line = BUF_INIT, name = BUF_INIT, next = BUF_INIT, last_at = BUF_INIT;
+    struct buf line = BUF_INIT, next = BUF_INIT, last_at = BUF_INIT;
     const json_t *last = json_object_get(s, "last");
-    const char *raw = lay_text(s, "name");
-    size_t width = host_width(l);
     char end[64];
     bool failing = json_is_true(json_object_get(s, "failing"));
     bool paused = json_is_true(json_object_get(s, "paused"));
-    snprintf(end, sizeof end, "%s%s%s",
-             *lay_text(s, "problem") ? "cannot run"
-             : last                  ? lay_text(last, "state")
-                                     : "-",
-             *lay_text(last, "error") ? " " : "", lay_text(last, "error"));
-    text_put_safe(&name, raw, strlen(raw));
-    buf_put(&line, name.data ? name.data : "",
-            name.data ? text_fit(name.data, name.len, width) : 0);
-    for (size_t i = text_width(line.data ? line.data : "", line.len); i < width; i++)
-        buf_putc(&line, ' ');
+    put_end(l, s, end, sizeof end);
+    put_name(&line, lay_text(s, "name"), host_width(l));
     put_distance(&next, lay_text(s, "next"), 1);
     put_distance(&last_at, lay_text(last, "finished"), -1);
     buf_printf(&line, " %6s %6s %5" PRIi64 "  %-*.*s",
@@ -278,7 +291,6 @@ void row_add_schedule(struct lay *l, const json_t *s)
                last_at.data ? last_at.data : "", lay_number(s, "runs"), end_width(l), end_width(l),
                end);
     put_rest(l, &line, lay_text(s, "url"));
-    buf_deinit(&name);
     buf_deinit(&next);
     buf_deinit(&last_at);
     lay_add(l, failing ? TOP_BAD : paused ? TOP_WARN : TOP_TEXT, &line);

@@ -1,9 +1,9 @@
 /* One `wait` a job, a few under way at once: so a job's verdict is told when it is there, and an id
  * that is unknown spoils nothing for the others. */
 #include "ctl/wait.h"
-#include "ctl/job.h"
+#include "ctl/job_text.h"
 #include "ctl/out.h"
-#include "ctl/progress.h"
+#include "ctl/progress_line.h"
 #include "ctl/slice.h"
 
 #include <errno.h>

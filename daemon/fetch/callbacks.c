@@ -144,11 +144,17 @@ static void find_new_socket(struct transfer_impl *impl)
 /* What an idle connection holds before a request of ours goes out is an answer to nothing: bytes
  * that would be taken for this request's answer, or an end. (curl before 8.0 does not look;
  * curl/curl issue 10690.) In TLS all that comes after a whole answer is such: a server's session
- * tickets stand before it. Frames of HTTP/2 name their stream. */
+ * tickets stand before it. Frames of HTTP/2 name their stream.
+ *
+ * Nobody can tell whether a peer of QUIC's still knows an idle connection: one that was started
+ * again answers with resets that nobody can verify, and the request would meet silence for half a
+ * minute. Such a connection is not used again. */
 static bool find_used_socket(struct transfer_impl *impl)
 {
     bool framed = false;
     impl->socket = connection_find(&impl->loop->sockets, &impl->ends, &framed);
+    if (connection_http(impl->easy, impl->socket) == 30)
+        return false;
     return framed || (impl->socket >= 0 && connection_is_quiet(impl->socket) &&
                       !connection_tls_holds(impl->easy));
 }
@@ -200,6 +206,7 @@ static int on_connected(void *arg, char *remote_ip, char *local_ip, int remote_p
     }
     if (expect_answer(impl) < 0)
         return CURL_PREREQFUNC_ABORT;
+    impl->unheard = !impl->opened && !impl->afresh && impl->socket >= 0;
     impl->read_base = connection_bytes_read(impl->socket);
     impl->result.connect_ns = clock_now() - impl->started;
     clocks_enter(impl, STAGE_SENT);
@@ -294,6 +301,10 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg)
     size_t len = size * count;
     if (impl->settled)
         return 0;
+    if (impl->stale) { /* its peer is there after all: clocks.c's report has not been told yet */
+        list_del(&impl->report.link);
+        impl->stale = false;
+    }
     int r = head_line(&impl->head, line, len);
     if (r < 0) {
         fail_head(impl, r);

@@ -16,6 +16,10 @@
 #define KICK_MAX (200 * NS_PER_MS)
 #define KICK_MIN (10 * NS_PER_MS)
 
+/* On an idle connection whose peer is gone without a word (a firewall between has forgotten it) a
+ * request meets silence. Who is there has acknowledged it long before that. */
+#define UNHEARD_MS 2000
+
 /* In ns; 0 for never. */
 static uint64_t deadline(const struct transfer_impl *impl)
 {
@@ -27,6 +31,8 @@ static uint64_t deadline(const struct transfer_impl *impl)
         break;
     case STAGE_SENT:
         ms = request->first_byte_ms;
+        if (impl->unheard && (!ms || ms > UNHEARD_MS))
+            ms = UNHEARD_MS;
         break;
     case STAGE_HEAD:
     case STAGE_BODY:
@@ -68,11 +74,26 @@ static void expire(struct transfer_impl *impl)
     impl_end_soon(impl, CURLE_OPERATION_TIMEDOUT);
 }
 
+/* The request is asked once more, on a connection of its own (transfer.c), if nobody got it. */
+static void end_doubt(struct transfer_impl *impl)
+{
+    impl->unheard = impl->overdue = false;
+    impl->stale = connection_is_deaf(impl->socket);
+    if (impl->stale)
+        impl_end_soon(impl, CURLE_RECV_ERROR);
+    else
+        clocks_arm(impl);
+}
+
 static void on_time(uv_timer_t *timer)
 {
     struct transfer_impl *impl = container_of(timer, struct transfer_impl, timer);
     uint64_t now = clock_now(), due = deadline(impl);
     impl->armed = 0;
+    if (due && due <= now && impl->overdue && impl->stage == STAGE_SENT && impl->unheard) {
+        end_doubt(impl);
+        return;
+    }
     if (due && due <= now && impl->overdue) {
         expire(impl);
         return;

@@ -129,8 +129,14 @@ static bool tcp_received(int fd, struct tcp_info *info)
            len >= offsetof(struct tcp_info, tcpi_bytes_received) + sizeof info->tcpi_bytes_received;
 }
 
-/* Of net/tcp_states.h; <netinet/tcp.h> has names for them, but an old struct tcp_info, and the two
- * headers exclude each other. */
+bool connection_is_deaf(int fd)
+{
+    struct tcp_info info;
+    return tcp_received(fd, &info) && info.tcpi_unacked > 0;
+}
+
+/* As the kernel's net/tcp_states.h has them. <netinet/tcp.h> names them too, but has an old struct
+ * tcp_info, and the two headers exclude each other. */
 enum { STATE_ESTABLISHED = 1, STATE_CLOSE_WAIT = 8 };
 
 /* The peer's FIN counts as one byte received (it has a sequence number) and is never in the queue.

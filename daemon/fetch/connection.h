@@ -51,6 +51,10 @@ bool connection_tls_holds(CURL *easy);
 /* Nothing waits to be read, neither bytes nor an end nor an error. */
 bool connection_is_quiet(int fd);
 
+/* Is some of what was sent on this TCP connection not acknowledged by its peer? False where the
+ * kernel cannot tell. */
+bool connection_is_deaf(int fd);
+
 /* How many bytes were ever read from this TCP socket, by whomever in this process: what the kernel
  * has received (TCP_INFO, tcp(7)) less what is still in its queue (SIOCINQ). -1 if the kernel
  * cannot tell for sure. */

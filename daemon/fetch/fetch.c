@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "fetch/libcurl.h"
 #include "fetch/loop_impl.h"
+#include "fetch/shortage.h"
 #include "fetch/spares.h"
 #include "fetch/transfer.h"
 #include "fetch/warm.h"
@@ -65,7 +66,10 @@ static void *run(void *arg)
     fetch_loop_adopt(loop);
     snprintf(name, sizeof name, "fetch-%u", loop->index);
     pthread_setname_np(pthread_self(), name);
+    uint64_t shortages = shortage_count();
     warm_ca(loop->multi.handle, loop->trust.path);
+    if (shortage_count() != shortages) /* some of its certificates may be missing */
+        trust_renew(&loop->trust);
     uv_update_time(&loop->uv);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     return NULL;

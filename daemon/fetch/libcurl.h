@@ -2,7 +2,7 @@
  * thread.
  *
  * What this layer relies on beyond libcurl's documents is in tests/unit/fetch/test_libcurl.c, a
- * test for each: a version that behaves otherwise fails there by a sentence. */
+ * test for each: a version that behaves otherwise fails there with a message. */
 #ifndef PENSTOCK_FETCH_LIBCURL_H
 #define PENSTOCK_FETCH_LIBCURL_H
 

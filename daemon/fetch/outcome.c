@@ -16,6 +16,7 @@
 #include "fetch/loop_impl.h"
 #include "fetch/proxied.h"
 #include "fetch/resolver.h"
+#include "fetch/setup.h"
 #include "fetch/tls.h"
 
 #include <errno.h>
@@ -53,6 +54,8 @@ static void broken(struct transfer_impl *impl, CURLcode code, const char *at)
 {
     if (impl->stage >= STAGE_HEAD)
         truncated(impl, at);
+    else if (strstr(impl->curl_error, "Out of memory")) /* nghttp2's words */
+        impl_fail(impl, KIND_RESOURCES, "no memory for the request to %s", at);
     else
         impl_fail(impl, KIND_CONNECT, "%s closed the connection without an answer: %s", at,
                   os_error(impl, code));
@@ -136,6 +139,14 @@ static void handshake_failed(struct transfer_impl *impl, CURLcode code, const ch
         impl_fail(impl, KIND_TLS, "%s: %s", at, detail(impl, code));
 }
 
+/* OpenSSL reads it by stdio, whose own allocations nobody sees. */
+static void no_bundle(struct transfer_impl *impl, CURLcode code, const char *at)
+{
+    const char *path = setup_bundle(impl);
+    enum error_kind kind = path && trust_lacks_resources(path) ? KIND_RESOURCES : KIND_TLS;
+    impl_fail(impl, kind, "%s: %s", at, detail(impl, code));
+}
+
 static void map_connecting(struct transfer_impl *impl, CURLcode code, const char *at)
 {
     switch ((int)code) {
@@ -157,7 +168,6 @@ static void map_connecting(struct transfer_impl *impl, CURLcode code, const char
     case CURLE_SSL_CIPHER:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_USE_SSL_FAILED:
-    case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_SHUTDOWN_FAILED:
     case CURLE_SSL_CRL_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
@@ -165,6 +175,9 @@ static void map_connecting(struct transfer_impl *impl, CURLcode code, const char
     case CURLE_SSL_INVALIDCERTSTATUS:
     case CURLE_SSL_CLIENTCERT:
         impl_fail(impl, KIND_TLS, "%s: %s", at, detail(impl, code));
+        return;
+    case CURLE_SSL_CACERT_BADFILE:
+        no_bundle(impl, code, at);
         return;
     case CURLE_NO_CONNECTION_AVAILABLE:
         impl_fail(impl, KIND_RESOURCES, "%s: %s", at, detail(impl, code));

@@ -144,9 +144,9 @@ static bool broke(struct transfer_impl *impl, CURLcode code)
     return true;
 }
 
-/* Of the way from here to the proxy and, if it is one of HTTP's, of what it says before there is a
- * tunnel. Once a tunnel stands it is the origin that shakes hands; with SOCKS that shows by no
- * code. */
+/* Is the fault the proxy's own: on the way to it or, if it speaks HTTP, in what it says before
+ * there is a tunnel? Once a tunnel stands it is the origin that shakes hands; with SOCKS no code
+ * shows which of the two it was. */
 static bool is_its_own(const struct transfer_impl *impl, CURLcode code)
 {
     if (code == CURLE_COULDNT_CONNECT || code == CURLE_PROXY)

@@ -12,6 +12,8 @@
 
 struct rate {
     struct tree_name entry; /* rates->by_host */
+    struct tree_node timed; /* rates->by_time, while look_at is set */
+    uint64_t look_at;       /* clock_now; 0: nobody waits, and it is used or full */
     struct rates *rates;
     unsigned uses;
     uint64_t per_second;
@@ -36,26 +38,59 @@ static void refill(struct rate *rate, uint64_t now)
     rate->counted_at = now;
 }
 
-/* Nanoseconds until something is left again. */
-static uint64_t until_some(const struct rate *rate)
+/* Nanoseconds until so many tokens are there. */
+static uint64_t until(const struct rate *rate, double tokens)
 {
-    if (rate->tokens > 0)
-        return WAIT_MIN;
-    double ns = (1 - rate->tokens) * (double)NS_PER_SEC / (double)rate->per_second;
+    double ns = (tokens - rate->tokens) * (double)NS_PER_SEC / (double)rate->per_second;
     if (ns >= (double)WAIT_MAX)
         return WAIT_MAX;
     return ns < (double)WAIT_MIN ? WAIT_MIN : (uint64_t)ns;
 }
 
+static int by_time(const struct tree_node *a, const struct tree_node *b)
+{
+    const struct rate *x = container_of(a, struct rate, timed);
+    const struct rate *y = container_of(b, struct rate, timed);
+    if (x->look_at != y->look_at)
+        return x->look_at < y->look_at ? -1 : 1;
+    return a < b ? -1 : a > b;
+}
+
+static struct rate *timed_first(const struct rates *rates)
+{
+    return tree_entry(tree_first(&rates->by_time), struct rate, timed);
+}
+
 static void on_time(uv_timer_t *timer);
 
-static void arm(struct rates *rates, uint64_t wait)
+/* The loop's timer runs for the first of them. */
+static void arm(struct rates *rates, uint64_t now)
 {
+    const struct rate *rate = timed_first(rates);
+    if (!rate)
+        return;
+    uint64_t wait = rate->look_at > now ? rate->look_at - now : 0;
     uint64_t ms = (wait + NS_PER_MS - 1) / NS_PER_MS;
     if (uv_is_active((uv_handle_t *)&rates->timer) && uv_timer_get_due_in(&rates->timer) <= ms)
         return;
     uv_update_time(rates->timer.loop);
-    uv_timer_start(&rates->timer, on_time, ms, 0);
+    uv_timer_start(&rates->timer, on_time, ms > 0 ? ms : 1, 0);
+}
+
+static void look_never(struct rate *rate)
+{
+    if (rate->look_at)
+        tree_remove(&rate->rates->by_time, &rate->timed);
+    rate->look_at = 0;
+}
+
+static void look_in(struct rate *rate, uint64_t wait)
+{
+    uint64_t now = clock_now();
+    look_never(rate);
+    rate->look_at = now + wait;
+    tree_insert(&rate->rates->by_time, &rate->timed);
+    arm(rate->rates, now);
 }
 
 /* Those that waited when it began, each once: whoever finds nothing left queues up again. */
@@ -79,33 +114,41 @@ static void let_on(struct rate *rate)
 
 static void rate_free(struct rate *rate)
 {
+    look_never(rate);
     tree_remove(&rate->rates->by_host, &rate->entry.node);
     free(rate);
 }
 
+static void look(struct rate *rate, uint64_t now)
+{
+    look_never(rate);
+    rate->rates->looks++;
+    refill(rate, now);
+    let_on(rate);
+    if (!list_empty(&rate->waiting))
+        look_in(rate, until(rate, 1));
+    else if (rate->uses == 0 && rate->tokens >= burst(rate))
+        rate_free(rate);
+    else if (rate->uses == 0)
+        look_in(rate, until(rate, burst(rate)));
+}
+
+/* Whoever is looked at is looked at again later than now. */
 static void on_time(uv_timer_t *timer)
 {
     struct rates *rates = container_of(timer, struct rates, timer);
-    uint64_t now = clock_now(), wait = 0;
-    tree_for_each(n, &rates->by_host)
-    {
-        struct rate *rate = container_of(n, struct rate, entry.node);
-        refill(rate, now);
-        let_on(rate);
-        uint64_t mine = list_empty(&rate->waiting) ? WAIT_MAX : until_some(rate);
-        if (rate->uses == 0 && rate->tokens >= burst(rate))
-            rate_free(rate);
-        else if (rate->uses == 0 || !list_empty(&rate->waiting))
-            wait = wait && wait < mine ? wait : mine;
-    }
-    if (wait)
-        arm(rates, wait);
+    uint64_t now = clock_now();
+    struct rate *rate;
+    while ((rate = timed_first(rates)) && rate->look_at <= now)
+        look(rate, now);
+    arm(rates, now);
 }
 
 void rates_init(struct rates *rates, uv_loop_t *loop, void (*go)(struct list *waiting))
 {
     rates->go = go;
     tree_init(&rates->by_host, tree_by_name);
+    tree_init(&rates->by_time, by_time);
     uv_timer_init(loop, &rates->timer);
 }
 
@@ -149,8 +192,8 @@ void rate_put(struct rate *rate)
     if (!rate)
         return;
     rate->uses--;
-    if (rate->uses == 0)
-        arm(rate->rates, WAIT_MAX);
+    if (rate->uses == 0 && !rate->look_at)
+        look_in(rate, WAIT_MAX);
 }
 
 bool rate_take(struct rate *rate, size_t len, struct list *waiting)
@@ -161,7 +204,8 @@ bool rate_take(struct rate *rate, size_t len, struct list *waiting)
         return true;
     }
     list_add_tail(&rate->waiting, waiting);
-    arm(rate->rates, until_some(rate));
+    if (!rate->look_at)
+        look_in(rate, until(rate, 1));
     return false;
 }
 

@@ -19,6 +19,8 @@ struct rate;
 /* What a loop has of them; zeroed, then rates_init. */
 struct rates {
     struct tree by_host;
+    struct tree by_time; /* those which somebody waits for, or which are to be forgotten */
+    uint64_t looks;      /* at a bucket whose time had come, since the start: for tests */
     uv_timer_t timer;
     /* One that waited may go on. It may take, and leave others. */
     void (*go)(struct list *waiting);

@@ -57,11 +57,11 @@ struct transfer_response {
     size_t header_count;
     int64_t content_length; /* -1: not told */
     bool chunked;
-    /* Of a 3xx: resolved against the URL, absolute, whatever its scheme (a transfer refuses what is
-     * neither http nor https), without a fragment. NULL: there is none, or none that can be
-     * followed. */
+    /* Where a 3xx leads: resolved against the URL, absolute, whatever its scheme (a
+     * transfer refuses what is neither http nor https), without a fragment. NULL: there is none,
+     * or none that can be followed. */
     const char *location;
-    const char *bad_location; /* why it cannot be followed: a sentence; NULL */
+    const char *bad_location; /* why it cannot be followed; NULL */
 };
 
 /* How it ended. */

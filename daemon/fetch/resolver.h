@@ -13,8 +13,8 @@
 
 #define RESOLVER_LEFT_MAX 512
 
-/* Of transfers, which may each have a look-up under way without being over the limit: more, or
- * fewer. */
+/* There are `change` more transfers (fewer if it is negative). Each may have a look-up under way
+ * without being over the limit. */
 void resolver_count_transfers(int change);
 
 /* Is a look-up refused now? */

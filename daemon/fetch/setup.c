@@ -267,10 +267,12 @@ static long http_version(const struct transfer_request *request)
 static void set_connection(struct transfer_impl *impl)
 {
     const struct transfer_request *request = impl->t->request;
+    bool fills = lookup_fills(&impl->loop->lookups, impl->host, impl->port);
     curl_easy_setopt(impl->easy, CURLOPT_HTTP_VERSION, http_version(request));
     curl_easy_setopt(impl->easy, CURLOPT_MAXAGE_CONN, IDLE_SECONDS);
     curl_easy_setopt(impl->easy, CURLOPT_MAXLIFETIME_CONN, LIFE_SECONDS);
-    curl_easy_setopt(impl->easy, CURLOPT_DNS_CACHE_TIMEOUT, DNS_SECONDS);
+    /* At its end curl drops all names that are as old as this transfer allows, or older. */
+    curl_easy_setopt(impl->easy, CURLOPT_DNS_CACHE_TIMEOUT, fills ? 0L : DNS_SECONDS);
     curl_easy_setopt(impl->easy, CURLOPT_IPRESOLVE,
                      request->ip == 4   ? (long)CURL_IPRESOLVE_V4
                      : request->ip == 6 ? (long)CURL_IPRESOLVE_V6
@@ -296,11 +298,17 @@ static bool set_identity(struct transfer_impl *impl)
            set_blob(impl, CURLOPT_SSLKEY_BLOB, key, key_len);
 }
 
+const char *setup_bundle(const struct transfer_impl *impl)
+{
+    const char *own = impl->t->request->ca_file;
+    return own ? own : impl->loop->trust.path;
+}
+
 /* Without CAPATH: Debian's default switches curl's CA cache off, 34 ms of CPU a connection. */
 static bool set_trust(struct transfer_impl *impl)
 {
     const struct trust *trust = &impl->loop->trust;
-    const char *ca = impl->t->request->ca_file ? impl->t->request->ca_file : trust->path;
+    const char *ca = setup_bundle(impl);
     if (!trust_sessions(trust))
         curl_easy_setopt(impl->easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
     return set_text(impl, CURLOPT_CAPATH, NULL) && set_text(impl, CURLOPT_PROXY_CAPATH, NULL) &&
@@ -400,8 +408,8 @@ void setup_reset(struct transfer_impl *impl)
     i->headers = i->forget = NULL;
     i->stage = STAGE_CONNECT;
     i->added = i->paused = i->throttled = i->ended = i->settled = i->proxied = i->overdue =
-        i->opened = i->passed_over = i->over = i->stale = i->afresh = i->held = i->no_splice =
-            false;
+        i->opened = i->passed_over = i->over = i->stale = i->unheard = i->afresh = i->held =
+            i->no_splice = false;
     i->started = i->stage_since = i->last_byte = i->armed = 0;
     i->open_errno = 0;
     i->socket = -1;

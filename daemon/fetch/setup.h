@@ -9,4 +9,7 @@ int setup_handle(struct transfer_impl *impl);
 /* Frees what the request brought, and leaves a handle that may be used again. */
 void setup_reset(struct transfer_impl *impl);
 
+/* The path of the CA bundle that it goes by; NULL: none is known. */
+const char *setup_bundle(const struct transfer_impl *impl);
+
 #endif

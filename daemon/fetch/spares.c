@@ -8,6 +8,16 @@
 
 #define SPARES_MAX 64 /* handles kept for reuse by one loop */
 
+/* A handle that was reset has forgotten CURLOPT_NOSIGNAL, and then its cleanup sets SIGPIPE's
+ * action three times, for each of which the kernel walks all threads of the process: with thousands
+ * of parsers that is most of what a small download costs. */
+static void handle_free(CURL *easy)
+{
+    if (easy)
+        curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_cleanup(easy);
+}
+
 static void on_timer_closed(uv_handle_t *h)
 {
     free(container_of(h, struct transfer_impl, timer));
@@ -15,7 +25,7 @@ static void on_timer_closed(uv_handle_t *h)
 
 static void impl_free(struct transfer_impl *impl)
 {
-    curl_easy_cleanup(impl->easy);
+    handle_free(impl->easy);
     curl_url_cleanup(impl->url);
     uv_close((uv_handle_t *)&impl->timer, on_timer_closed);
 }
@@ -34,7 +44,7 @@ static struct transfer_impl *impl_new(struct fetch_loop *loop)
     impl->easy = curl_easy_init();
     impl->url = curl_url();
     if (!impl->easy || !impl->url) {
-        curl_easy_cleanup(impl->easy);
+        handle_free(impl->easy);
         curl_url_cleanup(impl->url);
         free(impl);
         return NULL;
@@ -57,7 +67,7 @@ static bool renew(struct transfer_impl *impl)
     CURL *easy = curl_easy_init();
     if (!easy)
         return false;
-    curl_easy_cleanup(impl->easy);
+    handle_free(impl->easy);
     impl->easy = easy;
     return true;
 }

@@ -35,7 +35,7 @@ struct tls_answer {
     bool ended, closed, flooded;
 };
 
-/* Of one connection, whose it is. */
+/* What has passed on one connection, which owns this. */
 struct watch {
     unsigned messages;
     enum { SPEAKS_UNKNOWN, SPEAKS_HTTP1, SPEAKS_HTTP2 } speaks;
@@ -148,9 +148,9 @@ static bool speaks_http2(struct watch *watch, const SSL *ssl)
     return watch->speaks == SPEAKS_HTTP2;
 }
 
-/* Takes the place of OpenSSL's in the whole process. Connections that are not libcurl's have no
- * watch. */
-int SSL_read(SSL *ssl, void *data, int size)
+/* Takes the place of OpenSSL's in the whole process; weak, so that a test can answer in its place.
+ * Connections that are not libcurl's have no watch. */
+__attribute__((weak)) int SSL_read(SSL *ssl, void *data, int size)
 {
     pthread_once(&once, prepare);
     int n = library_read(ssl, data, size);

@@ -59,11 +59,21 @@ static void tell_end(struct transfer *t)
     t->ops->on_end(t, &result);
 }
 
+/* Libcurl keeps what it made of the CA bundle for all later connections. Of one that was read, or
+ * whose keys were unpacked, without memory, certificates may be missing or useless for good. */
+static void doubt_trust(struct transfer_impl *impl)
+{
+    bool tls = !impl->plain || impl->proxy_type == PROXY_HTTPS;
+    if (tls && impl->opened && impl_is_starved(impl))
+        trust_renew(&impl->loop->trust);
+}
+
 /* Takes it out of everybody's hands; the result is final. */
 static void detach(struct transfer_impl *impl, CURLcode code)
 {
     impl->ended = true;
     outcome_fill(impl, code);
+    doubt_trust(impl);
     if (impl->result.kind == KIND_CONNECT || impl->result.kind == KIND_CONNECT_TIMEOUT)
         lookup_doubt(&impl->loop->lookups, impl->host, impl->port);
     clocks_stop(impl);
@@ -172,7 +182,7 @@ static void go_afresh(struct transfer_impl *impl)
 {
     impl_leave_curl(impl);
     impl->afresh = true;
-    impl->stale = false;
+    impl->stale = impl->unheard = false;
     impl->tried_count = 0;
     impl->curl_error[0] = impl->result.address[0] = '\0';
     curl_easy_setopt(impl->easy, CURLOPT_FRESH_CONNECT, 1L); /* a constant: it cannot fail */

@@ -63,9 +63,11 @@ struct transfer_impl {
     int tried
         [TRIED_MAX]; /* the last sockets that were opened for this transfer; one of them connects */
     unsigned tried_count;
-    /* the idle connection that curl took was not innocent: the request has not gone out */
+    /* the idle connection that curl took was not innocent, and the request has not gone out; or its
+     * peer did not get it */
     bool stale;
-    bool afresh; /* this is the second try, on a connection of its own */
+    bool unheard; /* went out on an idle connection, whose peer has yet to show that it is there */
+    bool afresh;  /* this is the second try, on a connection of its own */
 
     /* delivery.c's. */
     bool held;      /* curl holds a piece, as it was told to pause */

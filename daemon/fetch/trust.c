@@ -5,6 +5,8 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <openssl/pem.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,6 +78,17 @@ static void on_time(uv_timer_t *timer)
     struct trust *t = container_of(timer, struct trust, timer);
     if (!t->looking)
         t->looking = uv_fs_stat(timer->loop, &t->look, t->file, on_looked) == 0;
+}
+
+bool trust_lacks_resources(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+    X509 *first = PEM_read_X509(file, NULL, NULL, NULL);
+    fclose(file);
+    X509_free(first);
+    return first != NULL;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

@@ -34,6 +34,10 @@ void trust_deinit(struct trust *trust); /* after that */
 /* The file may be another now. */
 void trust_renew(struct trust *trust);
 
+/* A bundle could not be read: was there just no memory for it, or no descriptor? Else it is
+ * missing, or holds no certificate. */
+bool trust_lacks_resources(const char *path);
+
 /* May TLS sessions be kept, and used again? */
 bool trust_sessions(const struct trust *trust);
 

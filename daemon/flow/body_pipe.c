@@ -36,7 +36,7 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 
 /* --- figures ---------------------------------------------------------------------------------- */
 
-/* Of the process; every fetch loop adds and takes. */
+/* The whole process's sums; every fetch loop adds and subtracts. */
 static _Atomic uint64_t total_bytes, total_pipes;
 
 void body_pipe_totals(uint64_t *ret_bytes, uint64_t *ret_pipes)
@@ -88,6 +88,14 @@ static void give_budget(struct body_pipe *pipe)
     pipe->grown = 0;
 }
 
+/* It is empty, or nobody wants what is in it. */
+static void drop_carry(struct body_pipe *pipe)
+{
+    free(pipe->carry);
+    pipe->carry = NULL;
+    pipe->carry_size = pipe->carry_len = pipe->carry_off = 0;
+}
+
 /* Closes the write end: the body's state must have been published. */
 static void close_end(struct body_pipe *pipe)
 {
@@ -104,9 +112,7 @@ static void close_end(struct body_pipe *pipe)
     atomic_fetch_sub_explicit(&total_bytes, pipe->granted, memory_order_relaxed);
     atomic_fetch_sub_explicit(&total_pipes, 1, memory_order_relaxed);
     stop_full_clock(pipe);
-    free(pipe->carry);
-    pipe->carry = NULL;
-    pipe->carry_size = pipe->carry_len = pipe->carry_off = 0;
+    drop_carry(pipe);
     pipe->blocked = pipe->collecting = pipe->relieving = false;
 }
 
@@ -230,6 +236,8 @@ static ssize_t put(struct body_pipe *pipe, const char *data, size_t len)
     return errno == EAGAIN ? 0 : -errno;
 }
 
+/* Before the write, so that what the pipe does not take can be kept; dropped when it is empty: a
+ * body whose origin is silent, as thousands may be, holds none. */
 static int reserve_carry(struct body_pipe *pipe, size_t len)
 {
     if (len <= pipe->carry_size)
@@ -275,7 +283,7 @@ void body_pipe_flush(struct body_pipe *pipe)
     if (n > 0) /* an error shows when the poll tries again */
         pipe->carry_off = (size_t)n;
     if (pipe->carry_off == pipe->carry_len) {
-        pipe->carry_len = pipe->carry_off = 0;
+        drop_carry(pipe);
         return;
     }
     pipe->full_since = clock_now();
@@ -298,17 +306,6 @@ static int collect(struct body_pipe *pipe, const char *data, size_t len)
     return 0;
 }
 
-/* Once in so many bytes. A body that has become slow needs no large carry any more. */
-static void choose_batching(struct body_pipe *pipe)
-{
-    pipe->batching = is_fast(pipe);
-    if (pipe->batching || pipe->collecting)
-        return;
-    free(pipe->carry);
-    pipe->carry = NULL;
-    pipe->carry_size = 0;
-}
-
 int body_pipe_write(struct body_pipe *pipe, const char *data, size_t len)
 {
     if (pipe->reader_left)
@@ -318,7 +315,7 @@ int body_pipe_write(struct body_pipe *pipe, const char *data, size_t len)
     if (body_pipe_full(pipe))
         return BODY_PIPE_FULL;
     if (pipe->accepted - pipe->mark >= FAST_BYTES)
-        choose_batching(pipe);
+        pipe->batching = is_fast(pipe);
     bool crumbs = pipe->again && len < CRUMB;
     pipe->again = true;
     if (pipe->batching || pipe->collecting || crumbs)
@@ -330,8 +327,10 @@ int body_pipe_write(struct body_pipe *pipe, const char *data, size_t len)
     if (n < 0)
         return (int)n; /* of EPIPE the poll tells as well, from the loop */
     pipe->accepted += len;
-    if ((size_t)n == len)
+    if ((size_t)n == len) {
+        drop_carry(pipe);
         return 0;
+    }
     pipe->carry_off = 0;
     pipe->carry_len = len - (size_t)n;
     memcpy(pipe->carry, data + n, pipe->carry_len);
@@ -371,7 +370,7 @@ static bool grow(struct body_pipe *pipe)
     return true;
 }
 
-/* Of a pipe that has grown. Its speed is looked at once in SLOW_TIME. */
+/* Has a pipe that grew become slow? Its speed is looked at once in SLOW_TIME. */
 static bool is_slow(struct body_pipe *pipe)
 {
     uint64_t now = clock_now(), took = now - pipe->mark_at;
@@ -502,7 +501,7 @@ static void on_writable(struct body_pipe *pipe)
         pipe->carry_off += (size_t)n;
     if (body_pipe_full(pipe))
         return;
-    pipe->carry_len = pipe->carry_off = 0;
+    drop_carry(pipe);
     stop_full_clock(pipe);
     if (pipe->completing) {
         finish(pipe, good_end(pipe));

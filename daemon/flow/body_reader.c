@@ -136,10 +136,21 @@ static ssize_t text_failed(struct body_reader *reader)
     }
 }
 
+/* A body that is small so far, as most are, and of which thousands may wait for their origins, has
+ * few pages of its FILE's buffer. */
+static size_t piece_size(const struct body_reader *reader, const char *data, size_t size)
+{
+    if (data != reader->buffer || size <= BODY_READER_PIECE ||
+        atomic_load_explicit(&reader->body->bytes_read, memory_order_relaxed) >= BODY_READER_SMALL)
+        return size;
+    return BODY_READER_PIECE;
+}
+
 /* What the parser reads. */
 static ssize_t cookie_read(void *cookie, char *data, size_t size)
 {
     struct body_reader *reader = cookie;
+    size = piece_size(reader, data, size);
     if (!reader->text)
         return read_body(reader, data, size);
     if (reader->broken || body_state(reader->body) == BODY_ABORTED)

@@ -11,9 +11,12 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* stdio's buffer: 32 KiB keeps a waiting download below 128 KiB of private memory and halves the
- * writer's calls against the default 4 KiB. */
+/* stdio's buffer: 32 KiB halves the writer's calls against the default 4 KiB. */
 #define BODY_READER_BUFFER 32768
+/* Until so much of a body was read, as of most never is, a read fills this part of the buffer and
+ * no more: the rest of its pages is no memory. */
+#define BODY_READER_SMALL (256 << 10)
+#define BODY_READER_PIECE 8192
 
 /* Why a reader is broken. */
 enum body_fault {
@@ -53,15 +56,15 @@ int body_reader_open(struct body_reader *reader, struct body *body, int fd);
  * 0 or -ENOMEM. */
 int body_reader_decode(struct body_reader *reader, const struct decode_plan *plan);
 
-/* Of a broken reader: the encoding ends too early, and so did the body, as nobody had verified its
- * end. */
+/* For a broken reader: did the encoding end too early, and the body with it, whose end nobody had
+ * verified? */
 bool body_reader_cut(const struct body_reader *reader);
 
 /* Before the first byte is read, for a parser of text: the FILE gives UTF-8 (flow/transcode.h). 0
  * or -ENOMEM. */
 int body_reader_text(struct body_reader *reader, const struct charset_plan *plan);
 
-/* Of a broken reader: the decoder's sentence, or the one about its text; or "". Until
+/* For a broken reader: the decoder's message, or the one about its text; or "". Valid until
  * body_reader_close. */
 const char *body_reader_message(const struct body_reader *reader);
 

@@ -541,7 +541,7 @@ int charset_choose(const struct charset_plan *plan, const char *head, size_t len
 
 /* --- converters ------------------------------------------------------------------------------- */
 
-/* Of a process that reads no more files: one for each charset, or NULL. */
+/* The converters of a process that may open no more files: one for each charset, or NULL. */
 static iconv_t *loaded;
 
 static int open_new(const struct charset *charset, iconv_t *ret_cd)

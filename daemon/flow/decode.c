@@ -56,7 +56,7 @@ static bool begins(const char *head, size_t len, const char *magic, size_t magic
     return memcmp(head, magic, len < magic_len ? len : magic_len) == 0;
 }
 
-/* Of zstd: sixteen magic numbers, of frames that hold no data and stand anywhere among the others
+/* zstd has sixteen magic numbers for frames that hold no data and stand anywhere among the others
  * (RFC 8878, 3.1.2); pzstd writes one in front of each. LZ4 has the same ones, but is none of
  * ours. */
 static bool begins_skippable(const char *head, size_t len)

@@ -62,7 +62,7 @@ ssize_t transcode_read(struct transcode *t, char *data, size_t size);
 enum transcode_fault transcode_fault(const struct transcode *t);
 /* One sentence; "" without a fault of its own. */
 const char *transcode_message(const struct transcode *t);
-/* Of a fault of its own: which byte of the source, from 0. */
+/* Where its own fault was: which byte of the source, from 0. */
 uint64_t transcode_offset(const struct transcode *t);
 
 /* How often U+FFFD took the place of bytes, so far. */

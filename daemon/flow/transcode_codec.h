@@ -27,7 +27,7 @@ struct text_codec {
     enum text_result (*run)(struct text_codec *codec, struct text_step *step);
     size_t wrong;
     iconv_t cd; /* or NULL */
-    /* Of a charset of single bytes: what each is as UTF-8, its length in the last byte; length 0:
+    /* For a charset of single bytes: what each is in UTF-8, its length in the last byte; length 0:
      * no character. */
     unsigned char (*table)[4];
     bool ascii; /* and whether the first half of it is ASCII */

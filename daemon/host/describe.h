@@ -2,7 +2,7 @@
 #ifndef PENSTOCK_HOST_DESCRIBE_H
 #define PENSTOCK_HOST_DESCRIBE_H
 
-#include "host/host.h"
+#include "host/supervisor.h"
 
 /* describe.c: penstock-host --describe FILE. The exit status; a fault is one sentence on standard
  * output. */

@@ -2,7 +2,7 @@
 #ifndef PENSTOCK_HOST_RUNNER_H
 #define PENSTOCK_HOST_RUNNER_H
 
-#include "host/host.h"
+#include "host/supervisor.h"
 
 /* runner.c: starts the plug-in's process as the pipeline's only stage. 0, or a negative errno with
  * a message in *err. */

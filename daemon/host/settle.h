@@ -2,7 +2,7 @@
 #ifndef PENSTOCK_HOST_SETTLE_H
 #define PENSTOCK_HOST_SETTLE_H
 
-#include "host/host.h"
+#include "host/supervisor.h"
 
 /* settle.c: penstock-host --settle. The exit status. */
 int host_settle(void);

@@ -12,26 +12,30 @@
 
 #include "base/clock.h"
 #include "job/claim.h"
+#include "job/fleet.h"
 #include "job/hold.h"
 #include "job/host.h"
 #include "job/permit.h"
 #include "job/run.h"
 #include "job/window.h"
+#include "parse/registry.h"
 
 #include <assert.h>
+
+#define TURN 4096 /* hosts looked at before the loop has its turn */
 
 /* One job of this host, if it can. False: the host has nothing to start now. */
 static bool start_one(struct host *host)
 {
-    window_refill(host);
     struct job *job = host->held ? NULL : window_next(host);
-    if (!job || host->running >= host->limit || !host_in_pace(host))
+    if (!job || !host_has_slot(host) || !host_in_pace(host))
         return false;
     host_window_remove(job);
     permit_take(host->jobs);
     host_slot_take(host, job);
     job_start(job);
     claim_ahead(host);
+    window_want(host);
     return true;
 }
 
@@ -50,68 +54,61 @@ void admission_run(struct jobs *jobs)
     assert(jobs_are_current(jobs));
     while ((e = list_pop(&jobs->freed)))
         continue_hops(container_of(e, struct host, freed_link));
-    while (!list_empty(&jobs->ready) && permit_open(jobs, 0)) {
+    for (int i = 0; i < TURN && !list_empty(&jobs->ready) && permit_open(jobs, 0); i++) {
         struct host *host = container_of(list_pop(&jobs->ready), struct host, ready_link);
+        jobs->steps++;
+        host->ready = false;
         if (start_one(host))
             host_make_ready(host); /* behind the others */
         else
-            host_put_if_idle(host);
+            window_rest(host);
     }
+    bool open = permit_open(jobs, 0);
+    if (open && !list_empty(&jobs->ready))
+        wake_admit(&jobs->wake);
+    if (!jobs->draining)
+        windows_load(jobs, open);
 }
 
 /* --- time ------------------------------------------------------------------------------------- */
 
-static uint64_t check_host(struct host *host, uint64_t now, int64_t now_us)
+void admission_host_clock(struct host *host)
 {
-    uint64_t next = 0;
+    uint64_t now = clock_now();
+    host->jobs->steps++;
     if (host->back_at && host->back_at <= now)
         claim_give_back(host, now);
-    if (host->next_due && host->next_due <= now_us) {
-        host->next_due = 0;
-        host_has_more(host);
-    } else if (host->next_due) {
-        next = now + (uint64_t)(host->next_due - now_us) * 1000;
-    }
     if (host->wake_at && host->wake_at <= now) {
         host->wake_at = 0;
         host_make_ready(host);
-    } else if (host->wake_at && (next == 0 || host->wake_at < next)) {
-        next = host->wake_at;
+        wake_admit(&host->jobs->wake);
     }
-    if (host->back_at && (next == 0 || host->back_at < next))
-        next = host->back_at;
-    return next;
+    host_set_clock(host);
+    host_put_if_idle(host);
 }
 
-void admission_check_due(struct jobs *jobs)
+void admission_host_due(struct host *host)
 {
-    uint64_t now = clock_now(), first = 0;
-    int64_t now_us = clock_real_us();
-    tree_for_each(n, &jobs->hosts)
-    {
-        struct host *host = container_of(n, struct host, entry.node);
-        uint64_t next = check_host(host, now, now_us);
-        if (next && (first == 0 || next < first))
-            first = next;
-        if (!next)
-            host_forget_pace(host, now);
-    }
-    if (first)
-        wake_at(&jobs->wake, first);
-    wake_admit(&jobs->wake);
+    host->jobs->steps++;
+    host_has_more(host);
+    wake_admit(&host->jobs->wake);
 }
 
 const char *admission_obstacle(const struct jobs *jobs, const char *host_name, const char *parser)
 {
     const struct host *host = host_find(jobs, host_name);
+    const char *owner = fleet_owner(jobs, host_name);
+    if (owner)
+        return *owner ? "member" : "owner";
+    if (jobs->fleet && !registry_find(jobs->registry, parser))
+        return "parser";
     if (hold_on_all(jobs) || (host && host->held) || hold_on_parser(jobs, parser))
         return "paused";
     if (sink_failing(jobs->config.sink))
         return "sink";
     if (store_failing(jobs->config.store))
         return "store";
-    if (host &&
-        (host->running >= host->limit || host->wake_at || host->pace.breaker != BREAKER_CLOSED))
+    if (host && (!host_has_slot(host) || host->wake_at || host->pace.breaker != BREAKER_CLOSED))
         return "host";
     return "worker";
 }

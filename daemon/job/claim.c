@@ -17,10 +17,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/finish.h"
+#include "job/fleet.h"
 #include "job/hold.h"
 #include "job/permit.h"
 #include "job/run.h"
 #include "job/window.h"
+#include "store/schedule_row.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -60,6 +62,7 @@ static void post_claim(struct job *job)
 {
     struct store *store = job->jobs->config.store;
     job->claiming = true;
+    fleet_hold(job->jobs, job->row->host);
     job->jobs->claims->out++;
     job->call.claim = (struct store_claim){.id = job->id};
     mail_init(&job->call.claim.call.mail, on_claimed);
@@ -75,11 +78,18 @@ static void cancel(struct job *job)
 
 /* --- a job that holds permit and slot --------------------------------------------------------- */
 
+/* Others shall have its host, and what waits there. A command's job runs as a guest. */
+static bool has_left(const struct job *job)
+{
+    return job->host && !job->host->ours && !job->spec->run;
+}
+
 static void go(struct job *job)
 {
     if (job->cancel_reason)
         cancel(job);
-    else if (job->jobs->stopped && job->jobs->config.store->engine->keeps)
+    else if (fleet_has_lost(job) || has_left(job) ||
+             (job->jobs->stopped && job->jobs->config.store->engine->keeps))
         job_release(job);
     else
         job_launch(job);
@@ -108,6 +118,7 @@ static void unclaim(struct job *job, int64_t again)
 static void refused(struct job *job, const struct store_call *call)
 {
     if (call->result == -ENOENT || call->result == -ESTALE) {
+        remote_abort(job);
         unclaim(job, 0); /* ended meanwhile */
         return;
     }
@@ -125,7 +136,7 @@ static void refused(struct job *job, const struct store_call *call)
     if (!store_failing(job->jobs->config.store)) /* it has told of it once */
         log_error("job %llu: cannot be claimed, tried again in 1 s: %s",
                   (unsigned long long)job->id, call->error.text);
-    unclaim(job, clock_real_us() + 1000000);
+    unclaim(job, jobs_now(job->jobs) + 1000000);
 }
 
 /* --- a job in the window ---------------------------------------------------------------------- */
@@ -133,10 +144,13 @@ static void refused(struct job *job, const struct store_call *call)
 static void claimed_ahead(struct job *job)
 {
     int r = job->call.claim.call.result;
-    if (r == -ENOENT || r == -ESTALE)
+    if (r == -ENOENT || r == -ESTALE || (r < 0 && (job->fenced || has_left(job)))) {
+        remote_abort(job);
         window_drop(job);
-    else if (job->cancel_reason)
+    } else if (job->cancel_reason)
         cancel(job);
+    else if (r == 0 && (job->fenced || has_left(job)))
+        job_release(job);
     else if (r == 0 && job->jobs->draining && job->jobs->config.store->engine->keeps)
         job_release(job);
     else if (r == 0)
@@ -149,13 +163,17 @@ static void on_claimed(struct mail *mail)
     struct job *job = container_of(mail, struct job, call.claim.call.mail);
     struct jobs *jobs = job->jobs;
     int r = job->call.claim.call.result;
+    unsigned shard = fleet_held(jobs, job->row->host);
 
     job->claiming = false;
     jobs->claims->out--;
     if (r == 0) {
+        jobs->claimed_waiting += job->place == PLACE_WINDOW;
         job->claimed = true;
         job->claimed_at = clock_now();
         job->row->attempt = job->call.claim.attempt;
+        store_schedule_free(job->row->definition);
+        job->row->definition = job->call.claim.definition;
         job_set_state(job, JOB_RUNNING);
     }
     if (job->place == PLACE_WINDOW)
@@ -164,6 +182,7 @@ static void on_claimed(struct mail *mail)
         go(job);
     else
         refused(job, &job->call.claim.call);
+    fleet_let_go(jobs, shard);
     wake_drained(&jobs->wake);
 }
 
@@ -203,6 +222,7 @@ void claim_ahead(struct host *host)
         struct job *job = container_of(e, struct job, link);
         if (n++ >= host->ahead)
             return;
+        host->jobs->steps++;
         if (!job->claimed && !job->claiming && !hold_on_parser(host->jobs, job->row->parser))
             post_claim(job);
     }
@@ -213,15 +233,16 @@ void claim_ahead(struct host *host)
 static bool has_room(struct host *host)
 {
     return !host->held && !host->more && !host->loading &&
-           host->running + host->window_len + host->folding < host->limit &&
+           host->running + host->elsewhere + host->window_len + host->folding < host->limit &&
            pace_wait(&host->pace, &host->limits, clock_now()) == 0;
 }
 
 bool claim_fold(struct jobs *jobs, const struct store_job *row)
 {
     assert(jobs_are_current(jobs));
-    if (!jobs->config.store->engine->keeps || row->due ||
-        !permit_open(jobs, jobs->claims->folding) || hold_on_parser(jobs, row->parser))
+    if (!jobs->config.store->engine->keeps || row->due || !fleet_owns(jobs, row->host) ||
+        !permit_open(jobs, jobs->claims->folding) || hold_on_parser(jobs, row->parser) ||
+        host_rests(jobs, row->host))
         return false;
     struct host *host = host_get(jobs, row->host);
     if (!host)
@@ -231,6 +252,7 @@ bool claim_fold(struct jobs *jobs, const struct store_job *row)
         return false;
     }
     host->folding++;
+    fleet_hold(jobs, row->host);
     jobs->claims->folding++;
     return true;
 }
@@ -241,6 +263,7 @@ void claim_unfold(struct jobs *jobs, const struct store_job *row)
     assert(host && host->folding > 0 && jobs->claims->folding > 0);
     host->folding--;
     jobs->claims->folding--;
+    fleet_let_go(jobs, fleet_held(jobs, row->host));
     host_put_if_idle(host);
 }
 
@@ -264,7 +287,7 @@ void claim_watch(struct job *job)
     if (host->back_at)
         return;
     host->back_at = clock_now() + BACK_NS;
-    wake_at(&host->jobs->wake, host->back_at);
+    host_set_clock(host);
 }
 
 /* A command's job stays: only this process has its pipe. */
@@ -281,6 +304,7 @@ void claim_give_back(struct host *host, uint64_t now)
     for (struct list *e = host->window.next; e != &host->window; e = next) {
         struct job *job = container_of(e, struct job, link);
         next = e->next;
+        host->jobs->steps++;
         if (!is_kept(job, now)) {
             host_has_more(host); /* and so the host stays, whatever goes */
             job_release(job);
@@ -289,4 +313,5 @@ void claim_give_back(struct host *host, uint64_t now)
             host->back_at = host->back_at && host->back_at < at ? host->back_at : at;
         }
     }
+    host_set_clock(host);
 }

@@ -2,8 +2,11 @@
 
 #include "base/log.h"
 #include "job/claim.h"
+#include "job/fleet.h"
+#include "job/membership.h"
 #include "job/recover.h"
 #include "job/run.h"
+#include "job/torn.h"
 #include "job/walk.h"
 #include "job/watch.h"
 #include "job/window.h"
@@ -95,6 +98,7 @@ void drain_begin(struct jobs *jobs, void (*drained)(void *arg), void *arg)
         cancel_queued(jobs);
     else
         claim_drain(jobs);
+    membership_drain(jobs);
     wake_admit(&jobs->wake);
     wake_drained(&jobs->wake);
 }
@@ -128,8 +132,8 @@ void drain_look(struct jobs *jobs)
     struct drain *drain = jobs->drain;
     if (drain->told || !list_empty(&jobs->running) || !list_empty(&jobs->ending) ||
         drain->cancelling || drain->deferred > 0 || recover_busy(jobs) || claims_busy(jobs) ||
-        windows_loading(jobs))
+        windows_loading(jobs) || torn_busy(jobs) || (jobs->fleet && jobs->fleet->orphans > 0))
         return;
-    drain->told = true;
+    drain->told = jobs->over = true;
     drain->drained(drain->drained_arg);
 }

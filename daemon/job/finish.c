@@ -10,7 +10,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/drain.h"
+#include "job/fleet.h"
 #include "job/host.h"
+#include "job/kept.h"
 #include "job/permit.h"
 #include "job/verdict.h"
 
@@ -19,12 +21,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORDS_AGAIN  NS_PER_SEC
-#define TORN_AT_ONCE 3 /* so often a job runs again at once after the daemon died under it */
+#define WORDS_AGAIN   NS_PER_SEC
+#define CANCEL_ROUNDS 3
+#define TORN_AT_ONCE  3 /* so often a job runs again at once after the daemon died under it */
 
 static void forget(struct job *job)
 {
     struct jobs *jobs = job->jobs;
+    if (job->torn && jobs->fleet)
+        fleet_torn_closed(jobs);
     job_free(job);
     watch_tell_room(jobs);
     wake_admit(&jobs->wake);
@@ -36,11 +41,13 @@ static void stay(struct job *job)
 {
     job_set_place(job, PLACE_ASIDE);
     job->ending = ENDING_NONE;
+    job->claimed = false;
     attempt_unref(job->attempt);
     job->attempt = NULL;
     buf_deinit(&job->attempt_line.text);
     job->lines_taken = 0;
     job->counted = false;
+    job->ran = 0;
     job->abandon_at = job->deadline = 0;
 }
 
@@ -61,7 +68,7 @@ static void wait_here(struct job *job)
 {
     struct jobs *jobs = job->jobs;
     stay(job);
-    remote_wait(job);
+    host_set_aside(job);
     watch_tell_room(jobs);
     wake_admit(&jobs->wake);
     wake_drained(&jobs->wake);
@@ -78,9 +85,84 @@ static void try_again(struct job *job)
 {
     struct jobs *jobs = job->jobs;
     list_add_tail(&jobs->wordless, &job->hop_link);
-    if (!jobs->words_at)
-        jobs->words_at = clock_now() + WORDS_AGAIN;
-    wake_at(&jobs->wake, jobs->words_at);
+    wake_by(&jobs->wake, &jobs->words, clock_now() + WORDS_AGAIN);
+}
+
+static void end_give_back(struct job *job)
+{
+    if (job->given_back)
+        fleet_let_go(job->jobs, fleet_held(job->jobs, job->row->host));
+    job->given_back = false;
+}
+
+static void revoke_lines(struct job *job)
+{
+    bool said = job->attempt_line.text.len > 0 || job->verdict_line.text.len > 0;
+    if (said && !job->torn) /* of a torn one another has said the same */
+        fleet_revoke(job->jobs, job->id, job->row->attempt);
+}
+
+/* --- cancelled here, and claimed by another member meanwhile ---------------------------------- */
+
+static const char *why_cancelled(const struct job *job)
+{
+    return job->cancel_reason ? job->cancel_reason : "cancelled on request";
+}
+
+static void cancel_again(struct job *job);
+static void on_asked(struct mail *mail);
+
+/* Whoever runs it ends it: it was said that it is cancelled. */
+static void ask_runner(struct job *job)
+{
+    struct fleet *fleet = job->jobs->fleet;
+    job->call.cancel = (struct store_cancel){.id = job->id, .why = why_cancelled(job)};
+    mail_init(&job->call.cancel.call.mail, on_asked);
+    fleet->shared->cancel(fleet->store, &job->call.cancel);
+}
+
+static void on_looked(struct mail *mail)
+{
+    struct job *job = container_of(mail, struct job, call.get.call.mail);
+    struct store_job *row = job->call.get.job;
+    bool open = row && !job_state_final(row->state);
+    if (open && ++job->cancel_rounds > CANCEL_ROUNDS) {
+        log_error("job %llu: it could not be cancelled: others take it again and again, or this "
+                  "daemon is no member",
+                  (unsigned long long)job->id);
+        forget(job);
+    } else if (open && row->state == JOB_RUNNING) {
+        ask_runner(job);
+    } else if (open) {
+        job->row->attempt = row->attempt;
+        cancel_again(job);
+    } else {
+        forget(job); /* it has ended, one way or the other */
+    }
+    store_job_free(row);
+}
+
+static void on_asked(struct mail *mail)
+{
+    struct job *job = container_of(mail, struct job, call.cancel.call.mail);
+    struct store *store = job->jobs->config.store;
+    if (job->call.cancel.call.result != -EAGAIN) {
+        forget(job);
+        return;
+    }
+    job->call.get = (struct store_get){.id = job->id};
+    mail_init(&job->call.get.call.mail, on_looked);
+    store->engine->get(store, &job->call.get);
+}
+
+/* Another member has closed the attempt, or has claimed the job that was to be cancelled here. */
+static void on_stale(struct job *job)
+{
+    revoke_lines(job);
+    if (!job->claimed && job->ending == ENDING_FINAL && job->final == JOB_CANCELLED)
+        ask_runner(job);
+    else
+        forget(job);
 }
 
 static void on_committed(struct mail *mail)
@@ -89,6 +171,11 @@ static void on_committed(struct mail *mail)
     struct jobs *jobs = job->jobs;
     struct store_call *call = &job->call.finish.call;
 
+    end_give_back(job);
+    if (jobs->fleet && call->result == -ESTALE) {
+        on_stale(job);
+        return;
+    }
     /* A store that keeps tries for itself until it has stored the end, or is given up. */
     if (call->result == -ENOMEM && job->ending == ENDING_FINAL &&
         !jobs->config.store->engine->keeps) {
@@ -111,7 +198,7 @@ static void on_committed(struct mail *mail)
     if (job->ending == ENDING_RETRY)
         host_due(jobs, job->row->host, job->row->due);
     if (job->ending == ENDING_INTERRUPTED && !jobs->draining)
-        host_due(jobs, job->row->host, job->row->due ? job->row->due : clock_real_us());
+        host_due(jobs, job->row->host, job->row->due ? job->row->due : jobs_now(jobs));
     if (job->ending == ENDING_FINAL && stored)
         watch_tell_ended(job);
     forget(job);
@@ -131,6 +218,23 @@ static const struct store_schedule_end *owned_end(struct job *job)
     return hooks ? hooks->ending(hooks, job) : NULL;
 }
 
+static void close_torn(struct job *job)
+{
+    struct fleet *fleet = job->jobs->fleet;
+    job->call.close_torn = (struct store_close_torn){.id = job->id,
+                                                     .attempt = job->row->attempt,
+                                                     .ran = job->row->ran,
+                                                     .line = bare(&job->attempt_line.text)};
+    mail_init(&job->call.close_torn.call.mail, on_committed);
+    fleet->shared->close_torn(fleet->store, &job->call.close_torn);
+}
+
+/* Those that count, and no others. */
+static const struct spool *stored_records(const struct job *job)
+{
+    return job->final == JOB_DONE && job->attempt ? attempt_stored(job->attempt) : NULL;
+}
+
 static void store_end(struct job *job)
 {
     struct store *store = job->jobs->config.store;
@@ -142,13 +246,26 @@ static void store_end(struct job *job)
 static void commit(struct job *job)
 {
     struct store *store = job->jobs->config.store;
+    if (fleet_has_lost(job)) {
+        if (job->ending != ENDING_FENCED)
+            revoke_lines(job);
+        end_give_back(job);
+        forget(job);
+        return;
+    }
+    if (job->torn && job->jobs->fleet) {
+        close_torn(job);
+        return;
+    }
     if (job->ending == ENDING_FINAL) {
         job->call.finish = (struct store_finish){.id = job->id,
                                                  .attempt = job->row->attempt,
+                                                 .running = job->claimed,
                                                  .state = job->final,
                                                  .error = job->error,
                                                  .verdict = bare(&job->verdict_line.text),
-                                                 .finished = clock_real_us(),
+                                                 .finished = jobs_now(job->jobs),
+                                                 .records = stored_records(job),
                                                  .end = owned_end(job)};
         store_end(job);
     } else {
@@ -156,7 +273,8 @@ static void commit(struct job *job)
             .id = job->id,
             .attempt = job->row->attempt,
             /* Who finds a command's job there after a restart is to end it at once. */
-            .due = job->spec->run ? clock_real_us() : job->row->due,
+            .due = job->spec->run ? jobs_now(job->jobs) : job->row->due,
+            .ran = job->row->ran,
             .line = bare(&job->attempt_line.text),
             .interrupted = job->ending == ENDING_INTERRUPTED,
             .torn = job->torn};
@@ -226,14 +344,18 @@ static void say(struct job *job, const char *outcome, const struct cause *cause,
     try_again(job);
 }
 
+/* It is queued once more: its verdict is of another attempt than the one that was revoked. */
+static void cancel_again(struct job *job)
+{
+    struct cause cause = {.cancelled = true};
+    snprintf(cause.message, sizeof cause.message, "%s", why_cancelled(job));
+    job->lines_taken = 0;
+    mail_init(&job->taken_mail, on_lines_taken);
+    say(job, NULL, &cause, -1);
+}
+
 void finish_check_words(struct jobs *jobs)
 {
-    if (!jobs->words_at || clock_now() < jobs->words_at) {
-        if (jobs->words_at)
-            wake_at(&jobs->wake, jobs->words_at);
-        return;
-    }
-    jobs->words_at = 0;
     while (!list_empty(&jobs->wordless)) {
         struct job *job = container_of(jobs->wordless.next, struct job, hop_link);
         const struct job_words *w = &job->call.words;
@@ -244,8 +366,7 @@ void finish_check_words(struct jobs *jobs)
             continue;
         }
         if (!build_lines(job, w->outcome, w->caused ? &w->cause : NULL, w->retry_in_us)) {
-            jobs->words_at = clock_now() + WORDS_AGAIN;
-            wake_at(&jobs->wake, jobs->words_at);
+            wake_at(&jobs->wake, &jobs->words, clock_now() + WORDS_AGAIN);
             return;
         }
         list_del(&job->hop_link);
@@ -297,11 +418,25 @@ static enum outcome outcome_of(enum job_state state)
                                  : OUTCOME_CANCELLED;
 }
 
+/* True if it is none of ours any more: then it leaves memory, and only its log says so. */
+static bool leave_fenced(struct job *job)
+{
+    if (!fleet_has_lost(job))
+        return false;
+    job->fenced = true;
+    remote_abort(job);
+    if (job->attempt)
+        metrics_attempt_ended(job, OUTCOME_INTERRUPTED, KIND_NONE);
+    job_set_state(job, JOB_QUEUED);
+    send_off(job, ENDING_FENCED, job->attempt ? "interrupted" : NULL, NULL, -1);
+    return true;
+}
+
 void job_finish(struct job *job, enum job_state state, const struct cause *cause)
 {
     struct jobs *jobs = job->jobs;
     assert(jobs_are_current(jobs));
-    if (job->place == PLACE_ENDING)
+    if (job->place == PLACE_ENDING || leave_fenced(job))
         return;
     if (state != JOB_DONE)
         remote_abort(job);
@@ -325,6 +460,8 @@ static void count_attempt(struct job *job)
     struct attempt_report report;
     attempt_report(job->attempt, clock_now(), &report);
     job->counted = true;
+    job->ran = report.started ? (int64_t)((clock_now() - report.started) / 1000) : 0;
+    job->row->ran += job->ran;
     job->jobs->attempts++;
     job->jobs->bytes += report.bytes;
     if (!report.held)
@@ -339,8 +476,10 @@ static uint32_t tries(const struct job *job)
 
 static void retry(struct job *job, const struct cause *cause)
 {
-    int64_t now = clock_real_us();
+    int64_t now = jobs_now(job->jobs);
     struct attempt_report report = {.retry_after = NULL};
+    if (leave_fenced(job))
+        return;
     if (job->attempt)
         attempt_report(job->attempt, clock_now(), &report);
     int64_t wait = retry_delay(job->jobs->settings, tries(job), report.retry_after, now);
@@ -353,6 +492,8 @@ static void retry(struct job *job, const struct cause *cause)
 
 static void interrupt(struct job *job, const struct cause *cause, int64_t due)
 {
+    if (leave_fenced(job))
+        return;
     job->row->due = due;
     metrics_attempt_ended(job, OUTCOME_INTERRUPTED, KIND_NONE);
     job_set_state(job, due ? JOB_WAITING : JOB_QUEUED);
@@ -361,6 +502,10 @@ static void interrupt(struct job *job, const struct cause *cause, int64_t due)
 
 void job_release(struct job *job)
 {
+    if (leave_fenced(job))
+        return;
+    fleet_hold(job->jobs, job->row->host);
+    job->given_back = true;
     job->row->due = 0;
     job_set_state(job, JOB_QUEUED);
     send_off(job, ENDING_INTERRUPTED, NULL, NULL, -1);
@@ -371,10 +516,10 @@ void job_release(struct job *job)
 void job_torn(struct job *job)
 {
     uint32_t torn = job->row->torn + 1;
-    int64_t now = clock_real_us();
+    int64_t now = jobs_now(job->jobs);
     job->torn = true;
     interrupt(job, NULL,
-              torn <= TORN_AT_ONCE
+              torn <= TORN_AT_ONCE || job->jobs->fleet
                   ? 0
                   : now + retry_delay(job->jobs->settings, torn - TORN_AT_ONCE, NULL, now));
 }
@@ -395,7 +540,7 @@ static bool worth_retrying(const struct attempt *a, const struct cause *cause)
 static bool may_retry(const struct job *job)
 {
     return tries(job) < job->spec->effective.max_attempts && !job->jobs->draining &&
-           (!job->spec->run || remote_waits(job));
+           (!job->spec->run || (remote_waits(job) && fleet_owns(job->jobs, job->row->host)));
 }
 
 void job_not_begun(struct job *job, const struct cause *cause)
@@ -443,35 +588,11 @@ static void conclude(struct job *job)
         job_finish(job, JOB_FAILED, cause);
 }
 
-/* --- the body that broke a parser ------------------------------------------------------------- */
-
-/* A thread of libuv's pool; the job waits for it. */
-static void store_body(uv_work_t *work)
-{
-    struct job *job = container_of(work, struct job, keep_work);
-    int r = attempt_store_body(job->attempt, &job->kept);
-    if (r < 0 && r != -ENODATA)
-        log_warning("job %llu: its body could not be kept in %s: %s", (unsigned long long)job->id,
-                    job->jobs->env.spool_dir, strerror(-r));
-}
-
-static void on_body_stored(uv_work_t *work, int status)
-{
-    (void)status;
-    conclude(container_of(work, struct job, keep_work));
-}
-
-static bool keep_body(struct job *job)
-{
-    return attempt_keeps_body(job->attempt) &&
-           uv_queue_work(job->jobs->config.loop, &job->keep_work, store_body, on_body_stored) == 0;
-}
-
 void job_attempt_ended(struct job *job)
 {
     const struct cause *cause = attempt_conclude(job->attempt);
     count_attempt(job);
     host_report(job, cause);
-    if (!keep_body(job))
+    if (!kept_begin(job, conclude))
         conclude(job);
 }

@@ -23,7 +23,7 @@ void job_not_begun(struct job *job, const struct cause *cause);
  * again? */
 bool finish_will_retry(const struct job *job);
 
-/* The timer: lines that there was no memory for. */
+/* jobs->words has rung: lines that there was no memory for. */
 void finish_check_words(struct jobs *jobs);
 
 /* The attempt has ended: decides between verdict, retry and interruption. */

@@ -76,6 +76,7 @@ static int host_hold(struct jobs *jobs, const char *name, bool held)
         return -ENOMEM;
     host->held = held;
     holds->hosts += held ? 1 : -1u;
+    host_make_ready(host);
     return 0;
 }
 
@@ -89,7 +90,9 @@ int hold_set(struct jobs *jobs, const char *host, const char *parser, bool held)
         return r;
     if (!host && !parser)
         jobs->held = held;
-    hosts_wake(jobs);
+    if (parser && !held)
+        hosts_wake(jobs);
+    wake_admit(&jobs->wake);
     return 0;
 }
 

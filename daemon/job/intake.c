@@ -1,37 +1,55 @@
 #include "job/intake.h"
 
-#include "base/clock.h"
 #include "job/claim.h"
 #include "job/drain.h"
 #include "job/finish.h"
+#include "job/fleet.h"
 #include "job/host.h"
 #include "job/window.h"
 
 #include <assert.h>
 
-void intake_job(struct job *job)
+/* Behind what its host has in the store. */
+static void leave_to_store(struct job *job)
 {
-    struct host *host = host_get(job->jobs, job->row->host);
-    assert(jobs_are_current(job->jobs));
-    if (job->claimed && (!host || host->jobs->draining)) {
+    struct jobs *jobs = job->jobs;
+    if (host_queued(jobs, job->row->host) < 0)
+        wake_recover(&jobs->wake); /* when the queue is read again, the row is found */
+    job_free(job);
+}
+
+/* The store could give a command's job back, but not its pipe. */
+static bool must_stay(const struct job *job)
+{
+    return job->claimed || job->spec->run;
+}
+
+static void into_window(struct job *job)
+{
+    bool foreign = !fleet_owns(job->jobs, job->row->host) && !job->spec->run;
+    struct host *host = foreign ? NULL : host_get(job->jobs, job->row->host);
+    if (job->claimed && (!host || job->jobs->draining)) {
         job_release(job);
-        return;
-    }
-    if (!host) {
-        wake_recover(&job->jobs->wake); /* when the queue is read again, the row is found */
-        job_free(job);
-        return;
-    }
-    /* The store could give a command's job back, but not its pipe. */
-    if (job->claimed || job->spec->run || window_has_room(host)) {
+    } else if (host && (must_stay(job) || window_has_room(host))) {
         host_window_add(host, job);
         if (job->claimed)
             claim_watch(job);
     } else {
-        host_has_more(host);
-        job_free(job);
+        leave_to_store(job);
+        if (host)
+            host_rest(host, false);
     }
-    wake_admit(&host->jobs->wake);
+}
+
+void intake_job(struct job *job)
+{
+    struct jobs *jobs = job->jobs;
+    assert(jobs_are_current(jobs));
+    if (!must_stay(job) && host_rests(jobs, job->row->host))
+        leave_to_store(job);
+    else
+        into_window(job);
+    wake_admit(&jobs->wake);
 }
 
 void intake_row(struct jobs *jobs, struct store_job *row, struct spec *spec)
@@ -44,19 +62,15 @@ void intake_row(struct jobs *jobs, struct store_job *row, struct spec *spec)
             job_finish(job, JOB_CANCELLED, &cause);
         return;
     }
-    if (row->due > clock_real_us()) {
+    if (row->due > jobs_now(jobs)) {
         host_due(jobs, row->host, row->due);
         store_job_free(row);
         spec_free(spec);
         return;
     }
-    bool claimed = row->state == JOB_RUNNING;
     struct job *job = job_new(jobs, row, spec, NULL);
-    if (job) {
-        job->claimed = claimed;
-        job->claimed_at = job->queued_at;
+    if (job)
         intake_job(job);
-    } else {
+    else
         wake_recover(&jobs->wake);
-    }
 }

@@ -47,9 +47,11 @@ struct job *job_new(struct jobs *jobs, struct store_job *row, struct spec *spec,
     job->id = row->id;
     job->row = row;
     job->spec = spec;
-    job->queued_at = clock_now();
+    job->queued_at = job->claimed_at = clock_now();
+    job->claimed = row->state == JOB_RUNNING;
     list_init(&job->link);
     list_init(&job->hop_link);
+    wake_timer_init(&job->clock, WAKE_JOB);
     remote_init(&job->remote);
     list_init(&job->attempt_line.link);
     list_init(&job->verdict_line.link);
@@ -114,8 +116,10 @@ void job_set_place(struct job *job, enum job_place place)
               place_names[place]);
     if (job->place == PLACE_ENDING)
         jobs->ending_count--;
-    if (place == PLACE_ENDING)
+    if (place == PLACE_ENDING) {
         jobs->ending_count++;
+        wake_stop(&jobs->wake, &job->clock);
+    }
     job->place = place;
     if (from == to)
         return;
@@ -136,6 +140,7 @@ void job_free(struct job *job)
         tree_remove(&job->jobs->active, &job->active.node);
     list_del(&job->link);
     list_del(&job->hop_link);
+    wake_stop(&job->jobs->wake, &job->clock);
     remote_deinit(&job->remote);
     if (job->owned)
         job->jobs->hooks->forget(job);
@@ -145,7 +150,10 @@ void job_free(struct job *job)
     buf_deinit(&job->attempt_line.text);
     buf_deinit(&job->verdict_line.text);
     free(job->hop_url);
+    free(job->cancel_text);
+    free(job->ran_by);
     free(job->kept);
+    free(job->put);
     free(job);
 }
 
@@ -170,4 +178,15 @@ void job_set_state(struct job *job, enum job_state state)
     log_debug("job %llu: %s -> %s", (unsigned long long)job->id, job_state_name(job->row->state),
               job_state_name(state));
     job->row->state = state;
+}
+
+uint64_t job_total(const struct job *job)
+{
+    int64_t us = jobs_now(job->jobs) - job->row->created;
+    return (uint64_t)(us > job->row->ran ? us : job->row->ran) * 1000;
+}
+
+uint64_t job_queued(const struct job *job)
+{
+    return job_total(job) - (uint64_t)job->row->ran * 1000;
 }

@@ -7,13 +7,16 @@
 #include "job/claim.h"
 #include "job/drain.h"
 #include "job/finish.h"
+#include "job/fleet.h"
 #include "job/hold.h"
 #include "job/host.h"
 #include "job/intake.h"
+#include "job/membership.h"
 #include "job/recover.h"
 #include "job/remote.h"
 #include "job/run.h"
 #include "job/verdict.h"
+#include "job/window.h"
 #include "parse/pool.h"
 #include "terms/proxy.h"
 
@@ -24,16 +27,44 @@
 
 /* --- what is woken ---------------------------------------------------------------------------- */
 
-static void on_due(void *arg)
+/* A command's job that is due is queued; another one's attempt may have used up its time. */
+static void on_job_clock(struct job *job)
+{
+    if (job->place != PLACE_ASIDE) {
+        job_check_clock(job);
+        return;
+    }
+    struct host *host = job->host;
+    list_del(&job->link);
+    job->host = NULL;
+    intake_job(job);
+    if (host)
+        host_put_if_idle(host);
+}
+
+static void on_ring(void *arg, struct wake_timer *timer)
 {
     struct jobs *jobs = arg;
-    struct job *job;
-    jobs_check_clocks(jobs, clock_now());
-    finish_check_words(jobs);
-    admission_check_due(jobs);
-    while ((job = remote_take_due(jobs)))
-        intake_job(job);
-    recover_check(jobs);
+    switch (timer->kind) {
+    case WAKE_HOST:
+        admission_host_clock(container_of(timer, struct host, clock));
+        return;
+    case WAKE_HOST_DUE:
+        admission_host_due(container_of(timer, struct host, due));
+        return;
+    case WAKE_JOB:
+        on_job_clock(container_of(timer, struct job, clock));
+        return;
+    case WAKE_WORDS:
+        finish_check_words(jobs);
+        return;
+    case WAKE_RECOVERY:
+        recover_check(jobs);
+        return;
+    case WAKE_FLEET:
+        membership_tick(jobs);
+        return;
+    }
 }
 
 static void on_admit(void *arg)
@@ -51,8 +82,17 @@ static void on_recover(void *arg)
     recover_again(arg);
 }
 
-static const struct wake_calls wake_calls = {
-    .due = on_due, .admit = on_admit, .drained = on_drained, .recover = on_recover};
+static int64_t on_now(void *arg)
+{
+    struct jobs *jobs = arg;
+    return store_now(jobs->config.store);
+}
+
+static const struct wake_calls wake_calls = {.ring = on_ring,
+                                             .now = on_now,
+                                             .admit = on_admit,
+                                             .drained = on_drained,
+                                             .recover = on_recover};
 
 void jobs_trouble_changed(struct jobs *jobs)
 {
@@ -88,11 +128,22 @@ static void set_env(struct jobs *jobs)
 
 static int parts_new(struct jobs *jobs)
 {
-    int r = proxy_new(jobs->settings->proxy, &jobs->proxy);
+    const struct settings *s = jobs->settings;
+    struct results_config kept = {
+        .path = s->results_path, .keep_ns = s->results_keep, .max_bytes = s->results_max};
+    int r = proxy_new(s->proxy, &jobs->proxy);
+    if (r == 0)
+        r = results_new(&kept, jobs->config.mailbox, &jobs->results);
+    if (r == 0)
+        r = fleet_new(jobs->config.store, s->fleet_name, &jobs->fleet);
     if (r == 0)
         r = holds_new(&jobs->holds);
     if (r == 0)
         r = claims_new(&jobs->claims);
+    if (r == 0)
+        r = windows_new(jobs, &jobs->windows);
+    if (r == 0)
+        r = hosts_sums_new(jobs);
     if (r == 0)
         r = recovery_new(&jobs->recovery);
     if (r == 0)
@@ -104,8 +155,12 @@ static void parts_free(struct jobs *jobs)
 {
     drain_free(jobs->drain);
     recovery_free(jobs->recovery);
+    free(jobs->host_sums);
+    windows_free(jobs->windows);
     claims_free(jobs->claims);
     holds_free(jobs->holds);
+    fleet_free(jobs->fleet);
+    results_free(jobs->results);
     buf_deinit(&jobs->shown);
     proxy_free(jobs->proxy);
     registry_unref(jobs->registry);
@@ -124,13 +179,19 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct er
     jobs->policy = policy_ref(config->policy);
     tree_init(&jobs->active, tree_by_id);
     tree_init(&jobs->hosts, tree_by_name);
+    backlog_init(&jobs->backlog);
+    tree_init(&jobs->pressed, tree_by_id);
     list_init(&jobs->ready);
+    list_init(&jobs->hungry);
+    list_init(&jobs->stocked);
+    list_init(&jobs->parked);
     list_init(&jobs->freed);
     list_init(&jobs->running);
     list_init(&jobs->ending);
     list_init(&jobs->wordless);
-    list_init(&jobs->remotes);
     list_init(&jobs->watches);
+    wake_timer_init(&jobs->words, WAKE_WORDS);
+    wake_timer_init(&jobs->recover, WAKE_RECOVERY);
     walks_init(&jobs->walks, jobs);
     int r = parts_new(jobs);
     set_env(jobs);
@@ -143,6 +204,7 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct er
         return error_set(err, r, "the jobs cannot be set up: %s", strerror(-r));
     }
     recover_start(jobs);
+    membership_start(jobs);
     *ret_jobs = jobs;
     return 0;
 }
@@ -157,6 +219,7 @@ void jobs_reconfigure(struct jobs *jobs, const struct settings *settings, struct
     policy_unref(jobs->policy);
     jobs->policy = policy_ref(policy);
     pool_set_workers(jobs->config.pool, (unsigned)settings->workers);
+    results_set_bounds(jobs->results, settings->results_keep, settings->results_max);
     hosts_limits_changed(jobs);
 }
 
@@ -169,19 +232,19 @@ void jobs_figures(const struct jobs *jobs, unsigned *ret_running, uint64_t *ret_
     *ret_pending = counts.by_state[JOB_QUEUED] + counts.by_state[JOB_WAITING];
 }
 
+const char *jobs_member(const struct jobs *jobs)
+{
+    return fleet_name(jobs);
+}
+
 void jobs_counts(struct jobs *jobs, struct store_counts *ret_counts)
 {
     struct store *store = jobs->config.store;
     store->engine->counts(store, ret_counts);
-    tree_for_each(n, &jobs->active)
-    {
-        const struct job *job = container_of(n, struct job, active.node);
-        bool waits = job->place == PLACE_WINDOW && job->claimed; /* claimed, and not started */
-        if (waits && ret_counts->by_state[JOB_RUNNING] > 0) {
-            ret_counts->by_state[JOB_RUNNING]--;
-            ret_counts->by_state[JOB_QUEUED]++;
-        }
-    }
+    uint64_t *running = &ret_counts->by_state[JOB_RUNNING];
+    uint64_t waits = jobs->claimed_waiting < *running ? jobs->claimed_waiting : *running;
+    *running -= waits;
+    ret_counts->by_state[JOB_QUEUED] += waits;
 }
 
 static void on_closed(void *arg)

@@ -44,6 +44,9 @@ void jobs_reconfigure(struct jobs *jobs, const struct settings *settings, struct
 /* Sizes for the daemon's status line: how many run, how many wait. */
 void jobs_figures(const struct jobs *jobs, unsigned *ret_running, uint64_t *ret_pending);
 
+/* The name of this daemon among those that share its store; NULL: it has it alone. */
+const char *jobs_member(const struct jobs *jobs);
+
 /* Jobs by state as clients see it: one that is claimed and has not started is queued. */
 void jobs_counts(struct jobs *jobs, struct store_counts *ret_counts);
 

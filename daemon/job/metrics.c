@@ -28,9 +28,7 @@ void metrics_attempt_ended(struct job *job, enum outcome outcome, enum error_kin
 void metrics_job_ended(struct job *job)
 {
     struct metrics *m = &job->jobs->metrics;
-    uint64_t now = clock_now();
     m->verdicts[job->final][job->error]++;
-    histogram_add(&m->total, now - job->queued_at);
-    if (job->started_at)
-        histogram_add(&m->queued, job->started_at - job->queued_at);
+    histogram_add(&m->total, job_total(job));
+    histogram_add(&m->queued, job_queued(job));
 }

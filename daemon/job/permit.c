@@ -1,6 +1,6 @@
 #include "job/permit.h"
 
-#include "job/job.h"
+#include "job/fleet.h"
 
 #include <assert.h>
 
@@ -11,6 +11,7 @@
 bool permit_open(const struct jobs *jobs, unsigned more)
 {
     return !jobs->draining && !jobs->unread && !jobs->held &&
+           !(jobs->fleet && jobs->fleet->fenced) &&
            jobs->permits_used + more < jobs->settings->workers && jobs->ending_count < ENDING_MAX &&
            !sink_failing(jobs->config.sink) && !store_failing(jobs->config.store);
 }

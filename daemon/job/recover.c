@@ -8,19 +8,21 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/finish.h"
+#include "job/fleet.h"
 #include "job/host.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
-#define PAGE     256
-#define AGAIN_NS NS_PER_SEC
+#define PAGE       256
+#define HOSTS_PAGE 1000
+#define AGAIN_NS   NS_PER_SEC
 
 struct recovery {
     bool reading; /* the rows that were running are being read */
     bool loading; /* the list of hosts with a queue is */
-    uint64_t at;  /* clock_now: all of it is to be read again then; 0: no */
+    bool again;   /* and is to be read once more */
 };
 
 /* The walk over the rows that were running. */
@@ -49,16 +51,15 @@ bool recover_busy(const struct jobs *jobs)
 
 static void set_unread(struct jobs *jobs)
 {
-    jobs->unread = jobs->recovery->reading || jobs->recovery->at;
+    jobs->unread = !jobs->fleet && (jobs->recovery->reading || jobs->recover.at);
 }
 
 static void next_page(struct reading *r, uint64_t before);
 
 void recover_again(struct jobs *jobs)
 {
-    jobs->recovery->at = clock_now() + AGAIN_NS;
+    wake_at(&jobs->wake, &jobs->recover, clock_now() + AGAIN_NS);
     set_unread(jobs);
-    wake_at(&jobs->wake, jobs->recovery->at);
 }
 
 /* --- what was running ------------------------------------------------------------------------- */
@@ -123,8 +124,8 @@ static void next_page(struct reading *r, uint64_t before)
 
 static void read_running(struct jobs *jobs)
 {
-    if (!jobs->config.store->engine->keeps)
-        return;
+    if (!jobs->config.store->engine->keeps || jobs->fleet)
+        return; /* of several daemons it is the attempts of those that have died (torn.h) */
     struct reading *r = calloc(1, sizeof *r);
     if (!r) {
         recover_again(jobs);
@@ -138,47 +139,81 @@ static void read_running(struct jobs *jobs)
 
 /* --- what was queued -------------------------------------------------------------------------- */
 
-struct initial {
+/* The walk over the hosts that have a queue. */
+struct queues {
     struct store_hosts call;
     struct jobs *jobs;
+    char *after;
 };
 
-static void on_hosts(struct mail *mail)
+static void queues_page(struct queues *q);
+
+static void queues_end(struct queues *q)
 {
-    struct initial *initial = container_of(mail, struct initial, call.call.mail);
-    struct jobs *jobs = initial->jobs;
-    jobs->recovery->loading = false;
-    if (initial->call.call.result < 0) {
-        log_error("the queue could not be read, and is tried again: %s",
-                  initial->call.call.error.text);
-        recover_again(jobs);
-    }
-    for (size_t i = 0; i < initial->call.count; i++) {
-        struct host *host = host_get(jobs, initial->call.hosts[i].host);
-        if (host)
-            host_has_more(host);
-        else
-            recover_again(jobs);
-        free(initial->call.hosts[i].host);
-    }
-    free(initial->call.hosts);
-    free(initial);
-    wake_admit(&jobs->wake);
+    struct jobs *jobs = q->jobs;
+    bool again = jobs->recovery->again && !jobs->draining;
+    jobs->recovery->loading = jobs->recovery->again = false;
+    free(q->after);
+    free(q);
+    if (again)
+        recover_hosts(jobs);
     wake_drained(&jobs->wake);
 }
 
-static void load_hosts(struct jobs *jobs)
+/* The last name of a page is where the next one begins. */
+static void queues_advance(struct queues *q)
 {
-    struct initial *initial = calloc(1, sizeof *initial);
-    if (!initial) {
+    free(q->after);
+    q->after = q->call.hosts[q->call.count - 1];
+    q->call.hosts[q->call.count - 1] = NULL;
+}
+
+static void on_hosts(struct mail *mail)
+{
+    struct queues *q = container_of(mail, struct queues, call.call.mail);
+    struct jobs *jobs = q->jobs;
+    bool last = q->call.count < q->call.limit || jobs->draining;
+    if (q->call.call.result < 0) {
+        log_error("the queue could not be read, and is tried again: %s", q->call.call.error.text);
+        recover_again(jobs);
+    }
+    for (size_t i = 0; i < q->call.count;
+         i++) /* some may be ours no more since the page was made */
+        if (host_queued(jobs, q->call.hosts[i]) < 0)
+            recover_again(jobs);
+    if (!last)
+        queues_advance(q);
+    store_hosts_free(&q->call);
+    wake_admit(&jobs->wake);
+    if (last)
+        queues_end(q);
+    else
+        queues_page(q);
+}
+
+static void queues_page(struct queues *q)
+{
+    struct store *store = q->jobs->config.store;
+    q->call = (struct store_hosts){.after = q->after, .limit = HOSTS_PAGE};
+    mail_init(&q->call.call.mail, on_hosts);
+    store->engine->hosts(store, &q->call);
+}
+
+void recover_hosts(struct jobs *jobs)
+{
+    if (jobs->recovery->loading) {
+        jobs->recovery->again = true;
+        return;
+    }
+    struct queues *q = calloc(1, sizeof *q);
+    if (!q) {
         log_error("no memory to read the queue; it is tried again");
         recover_again(jobs);
         return;
     }
-    initial->jobs = jobs;
+    q->jobs = jobs;
     jobs->recovery->loading = true;
-    mail_init(&initial->call.call.mail, on_hosts);
-    jobs->config.store->engine->hosts(jobs->config.store, &initial->call);
+    queues_page(q);
 }
 
 /* --- both ------------------------------------------------------------------------------------- */
@@ -186,19 +221,15 @@ static void load_hosts(struct jobs *jobs)
 void recover_start(struct jobs *jobs)
 {
     read_running(jobs);
-    load_hosts(jobs);
+    recover_hosts(jobs);
 }
 
 void recover_check(struct jobs *jobs)
 {
-    struct recovery *recovery = jobs->recovery;
-    if (!recovery->at)
-        return;
-    if (clock_now() < recovery->at || recover_busy(jobs)) {
-        wake_at(&jobs->wake, recovery->at);
+    if (recover_busy(jobs)) {
+        recover_again(jobs);
         return;
     }
-    recovery->at = 0;
     set_unread(jobs);
     recover_start(jobs);
 }

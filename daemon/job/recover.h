@@ -13,7 +13,9 @@ void recovery_free(struct recovery *recovery);    /* takes NULL */
 
 void recover_start(struct jobs *jobs); /* before anything is claimed */
 void recover_again(struct jobs *jobs); /* the store could not be read: everything in a second */
-void recover_check(struct jobs *jobs); /* the timer */
+void recover_check(struct jobs *jobs); /* jobs->recover has rung */
+/* The hosts that have a queue are read (once more, if they are just being read). */
+void recover_hosts(struct jobs *jobs);
 bool recover_busy(const struct jobs *jobs); /* is the store asked? */
 
 #endif

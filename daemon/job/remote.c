@@ -1,6 +1,5 @@
 #include "job/remote.h"
 
-#include "base/clock.h"
 #include "base/fd.h"
 #include "job/job.h"
 
@@ -80,38 +79,8 @@ int remote_lend(struct job *job, int *ret_fd)
     return 0;
 }
 
-/* --- not due yet ------------------------------------------------------------------------------ */
-
 bool remote_waits(const struct job *job)
 {
     return job->remote.runner && job->remote.fd >= 0 && !job->remote.begun &&
            (!job->attempt || attempt_untouched(job->attempt));
-}
-
-static struct job *job_at(struct list *e)
-{
-    return container_of(e, struct job, link);
-}
-
-void remote_wait(struct job *job)
-{
-    struct list *at = job->jobs->remotes.prev;
-    while (at != &job->jobs->remotes && job_at(at)->row->due > job->row->due)
-        at = at->prev;
-    list_add_head(at, &job->link);
-    job->claimed = false;
-    wake_at_real(&job->jobs->wake, job->row->due);
-}
-
-struct job *remote_take_due(struct jobs *jobs)
-{
-    if (list_empty(&jobs->remotes))
-        return NULL;
-    struct job *job = job_at(jobs->remotes.next);
-    if (job->row->due > clock_real_us()) {
-        wake_at_real(&jobs->wake, job->row->due);
-        return NULL;
-    }
-    list_del(&job->link);
-    return job;
 }

@@ -11,7 +11,7 @@
  * away takes its jobs with it.
  *
  * Until `begin` such a job is tried again like any other, but as nobody else has its pipe it stays
- * in memory meanwhile, in jobs->remotes: the store gives it to nobody who finds it there. */
+ * in memory meanwhile, in its host's asides: the store gives it to nobody who finds it there. */
 #ifndef PENSTOCK_JOB_REMOTE_H
 #define PENSTOCK_JOB_REMOTE_H
 
@@ -71,10 +71,6 @@ void remote_ended(struct job *job);
 
 /* After an attempt: nothing has begun, and the client is there, so it can be tried again. */
 bool remote_waits(const struct job *job);
-/* The job, which is in no list, waits until it is due, and is to be queued then. */
-void remote_wait(struct job *job);
-/* The timer: the first of them that is due, out of the list; NULL: none is due now. */
-struct job *remote_take_due(struct jobs *jobs);
 
 /* Why such a job is cancelled when the daemon stops. */
 #define REMOTE_STOPPED "the daemon stops, and the command's pipe goes with it"

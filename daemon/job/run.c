@@ -7,6 +7,7 @@
 #include "job/finish.h"
 #include "job/host.h"
 #include "job/job.h"
+#include "job/press.h"
 #include "job/verdict.h"
 #include "terms/spec_redact.h"
 #include "terms/spec_url.h"
@@ -27,7 +28,7 @@ static void expect_return(struct job *job)
     if (job->abandon_at)
         return;
     job->abandon_at = clock_now() + job->jobs->settings->abort_grace;
-    wake_at(&job->jobs->wake, job->abandon_at);
+    wake_by(&job->jobs->wake, &job->clock, job->abandon_at);
 }
 
 static void on_begun(struct attempt *a)
@@ -134,6 +135,11 @@ void job_launch(struct job *job)
         return;
     }
     int r = find_credential(job, &credential, &err);
+    if (r == -EACCES && jobs->fleet && !job->spec->run) {
+        host_park(job->host, job->id, err.text);
+        job_release(job);
+        return;
+    }
     if (r == -EACCES) { /* the config has changed since it was submitted */
         fail_now(job, KIND_POLICY, err.text);
         return;
@@ -145,7 +151,10 @@ void job_launch(struct job *job)
         int fd = -1;
         r = remote_lend(job, &fd);
         attempt_lend(job->attempt, fd);
+        attempt_press(job->attempt, press_credit(jobs, job->id));
     }
+    if (r == 0 && jobs->config.store->engine->records && settings_stored_sink(jobs->settings))
+        attempt_store_records(job->attempt);
     if (r == 0)
         r = prepare_owned(job);
     if (r == 0)
@@ -160,10 +169,10 @@ void job_launch(struct job *job)
     job->started_at = job->started_at ? job->started_at : clock_now();
     if (p->timeout > 0) {
         job->deadline = report.started + p->timeout;
-        wake_at(&jobs->wake, job->deadline);
+        wake_by(&jobs->wake, &job->clock, job->deadline);
     }
     if (parse_limit(job) > 0)
-        wake_at(&jobs->wake, report.started + parse_limit(job));
+        wake_by(&jobs->wake, &job->clock, report.started + parse_limit(job));
 }
 
 /* --- redirects -------------------------------------------------------------------------------- */
@@ -316,19 +325,41 @@ int job_cancel_row(struct jobs *jobs, struct store_job *row, const char *reason)
     job = job_new(jobs, row, NULL, NULL);
     if (!job)
         return -ENOMEM;
+    job->cancel_reason = reason;
     job_finish(job, JOB_CANCELLED, &cause);
     return 0;
+}
+
+static void interrupt(struct job *job, const char *why)
+{
+    if (job->place != PLACE_RUNNING && job->place != PLACE_HOPPING)
+        return;
+    expect_return(job);
+    remote_abort(job);
+    attempt_cancel(job->attempt, true, why);
 }
 
 void job_interrupt(struct job *job)
 {
     if (job->place == PLACE_CLAIMING && !job->jobs->config.store->engine->keeps)
         set_cancel_reason(job, "the daemon stops");
-    if (job->place != PLACE_RUNNING && job->place != PLACE_HOPPING)
-        return;
-    expect_return(job);
-    remote_abort(job);
-    attempt_cancel(job->attempt, true, "the daemon stops");
+    interrupt(job, "the daemon stops");
+}
+
+void job_fence(struct job *job)
+{
+    job->fenced = job->claimed || job->claiming;
+    if (job->fenced && job_waits(job) && !job->claiming)
+        job_release(job); /* which forgets it */
+    else if (job->fenced)
+        interrupt(job, "this daemon is taken for dead, and others take its jobs over");
+}
+
+void job_cancel_told(struct job *job, const char *why)
+{
+    if (!job->cancel_text)
+        job->cancel_text = strdup(why ? why : "cancelled on request");
+    job_cancel(job, job->cancel_text ? job->cancel_text : "cancelled on request");
 }
 
 /* --- clocks ----------------------------------------------------------------------------------- */
@@ -366,17 +397,16 @@ static void check_parser(struct job *job, uint64_t now, uint64_t *next)
         expect_return(job);
 }
 
-static void check_job(struct job *job, uint64_t now, uint64_t *next)
+void job_check_clock(struct job *job)
 {
+    uint64_t now = clock_now(), next = 0;
+    job->jobs->steps++;
     if (job->place != PLACE_RUNNING && job->place != PLACE_HOPPING)
         return;
     if (job->abandon_at) {
         if (now >= job->abandon_at)
             give_up(job);
-        sooner(next, job->abandon_at);
-        return;
-    }
-    if (job->deadline && now >= job->deadline) {
+    } else if (job->deadline && now >= job->deadline) {
         if (attempt_abort(job->attempt, KIND_JOB_TIMEOUT,
                           "timeout: the job has used up its time")) {
             remote_abort(job);
@@ -384,16 +414,10 @@ static void check_job(struct job *job, uint64_t now, uint64_t *next)
         }
         job->deadline = 0;
     } else {
-        sooner(next, job->deadline);
-        check_parser(job, now, next);
+        sooner(&next, job->deadline);
+        check_parser(job, now, &next);
     }
-    sooner(next, job->abandon_at);
-}
-
-void jobs_check_clocks(struct jobs *jobs, uint64_t now)
-{
-    uint64_t next = 0;
-    list_for_each(e, &jobs->running) check_job(container_of(e, struct job, link), now, &next);
+    sooner(&next, job->abandon_at);
     if (next)
-        wake_at(&jobs->wake, next);
+        wake_by(&job->jobs->wake, &job->clock, next);
 }

@@ -12,6 +12,11 @@ bool job_cancel(struct job *job, const char *reason);
  * has ended; or -ENOMEM. */
 int job_cancel_row(struct jobs *jobs, struct store_job *row, const char *reason);
 void job_interrupt(struct job *job); /* the daemon stops */
-void jobs_check_clocks(struct jobs *jobs, uint64_t now);
+/* This daemon is no member of its fleet any more: what others take over ends, without a word to the
+ * store. The job may be freed by it. */
+void job_fence(struct job *job);
+/* Another member was asked to cancel it, and gives this as the reason. */
+void job_cancel_told(struct job *job, const char *why);
+void job_check_clock(struct job *job); /* job->clock has rung */
 
 #endif

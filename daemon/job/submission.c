@@ -1,8 +1,9 @@
 #include "job/submission.h"
 
-#include "base/clock.h"
 #include "job/job.h"
 #include "terms/credential.h"
+#include "terms/quota.h"
+#include "terms/spec_time.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 
 static char *labels_text(const struct spec *spec)
 {
+    if (spec->label_count == 0)
+        return strdup("{}");
     json_t *labels = json_object();
     bool whole = labels;
     for (size_t i = 0; whole && i < spec->label_count; i++)
@@ -28,14 +31,15 @@ static char *copy(const char *s, bool *failed)
     return c;
 }
 
-static int fill_row(struct store_job *row, const struct submission *s, const struct spec *spec)
+static int fill_row(struct store_job *row, const struct submission *s, const struct spec *spec,
+                    int64_t now)
 {
     bool failed = false;
     row->state = JOB_QUEUED;
     row->priority = (int)spec->effective.priority;
     row->uid = s->peer.uid;
     row->gid = s->peer.gid;
-    row->created = clock_real_us();
+    row->created = now;
     row->due = spec->not_before;
     row->retry_of = s->retry_of;
     row->host = copy(spec->host, &failed);
@@ -100,6 +104,49 @@ static int check_compress(const struct spec *spec, struct error *err, const char
         "compress: it does not go with `decode = none`, which leaves the body encoded");
 }
 
+/* A time that was given as a wait is counted by the clock that rows are. */
+static int read_not_before(const struct jobs *jobs, const struct submission *s, struct spec *spec,
+                           struct error *err)
+{
+    const json_t *value = json_object_get(s->json, "not_before");
+    bool shared = jobs->config.store->engine->shared;
+    return shared && value ? spec_read_time(value, jobs_now(jobs), &spec->not_before, err) : 0;
+}
+
+/* Who asks for more than he may is told; what the config gives, a copy and a schedule's run are
+ * lowered: they are not to fail for what was right when it was written. */
+static int limit_priority(const struct jobs *jobs, const struct submission *s,
+                          const struct spec *spec, struct store_job *row, struct error *err,
+                          const char **ret_field)
+{
+    struct quota quota;
+    char name[96];
+    quota_of(jobs->settings, s->peer.uid, s->peer.gid, &quota);
+    if (row->priority <= quota.max_priority)
+        return 0;
+    if (!(spec->own.set & (UINT64_C(1) << PARAM_PRIORITY)) || s->retry_of || s->schedule) {
+        row->priority = (int)quota.max_priority;
+        return 0;
+    }
+    *ret_field = "priority";
+    return error_set(
+        err, -EINVAL,
+        "priority: %d is more than max_priority of %s, which is %lld; ask for less, or "
+        "have that raised",
+        row->priority, quota_name(quota.priority, name, sizeof name),
+        (long long)quota.max_priority);
+}
+
+void submission_limit(const struct jobs *jobs, uint32_t uid, uint32_t gid,
+                      struct store_submit *submit)
+{
+    struct quota quota;
+    quota_of(jobs->settings, uid, gid, &quota);
+    submit->user_max = quota.max_jobs;
+    if (quota.jobs)
+        quota_name(quota.jobs, submit->user_section, sizeof submit->user_section);
+}
+
 int submission_row(struct jobs *jobs, const struct submission *s, struct store_job **ret_row,
                    struct spec **ret_spec, struct error *err, const char **ret_field)
 {
@@ -109,14 +156,18 @@ int submission_row(struct jobs *jobs, const struct submission *s, struct store_j
         return error_set(err, -EINVAL, "a job is an object with at least the member url");
     int r = spec_parse(s->json, jobs->settings, jobs->registry, &spec, err, ret_field);
     if (r == 0)
+        r = read_not_before(jobs, s, spec, err);
+    if (r == 0)
         r = check_credential(jobs, spec, err, ret_field);
     if (r == 0)
         r = check_run(spec, s, err, ret_field);
     if (r == 0)
         r = check_compress(spec, err, ret_field);
     struct store_job *row = r == 0 ? calloc(1, sizeof *row) : NULL;
-    if (r == 0 && (!row || fill_row(row, s, spec) < 0))
+    if (r == 0 && (!row || fill_row(row, s, spec, jobs_now(jobs)) < 0))
         r = error_set(err, -ENOMEM, "no memory for the job");
+    if (r == 0)
+        r = limit_priority(jobs, s, spec, row, err, ret_field);
     if (r < 0) {
         store_job_free(row);
         spec_free(spec);

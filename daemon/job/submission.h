@@ -25,4 +25,8 @@ struct submission {
 int submission_row(struct jobs *jobs, const struct submission *s, struct store_job **ret_row,
                    struct spec **ret_spec, struct error *err, const char **ret_field);
 
+/* The call's jobs are this user's: how many he may have that have not ended. */
+void submission_limit(const struct jobs *jobs, uint32_t uid, uint32_t gid,
+                      struct store_submit *submit);
+
 #endif

@@ -3,7 +3,8 @@
 
 #include "base/clock.h"
 #include "base/json_string.h"
-#include "job/job.h"
+#include "base/utf8.h"
+#include "job/fleet.h"
 #include "record/line.h"
 #include "terms/spec_redact.h"
 
@@ -31,11 +32,12 @@ static size_t room(const char *s)
 int verdict_reserve(struct job *job, const char *hop_url)
 {
     const struct store_job *row = job->row;
-    size_t attempt = NUMBERS_MAX + MESSAGE_MAX + room(row->schedule);
+    size_t attempt = NUMBERS_MAX + MESSAGE_MAX + room(row->schedule) + room(row->host);
+    if (job->spec)
+        attempt += room(job->spec->shown_url);
+    attempt += room(fleet_name(job->jobs));
     size_t verdict = attempt + room(row->parser) + (row->labels ? strlen(row->labels) : 0) +
                      room(job->jobs->env.spool_dir); /* with a name of some digits: `kept` */
-    if (job->spec)
-        verdict += room(job->spec->shown_url);
     verdict += 4 * room(hop_url); /* as it is shown: spec_redact_url puts *** for any value */
     int r = buf_reserve(&job->attempt_line.text, attempt);
     return r < 0 ? r : buf_reserve(&job->verdict_line.text, verdict);
@@ -73,6 +75,47 @@ static uint64_t records(const struct job *job, const struct attempt_report *repo
     return report->held && !job->held_line.spool ? 0 : report->records;
 }
 
+/* The job's times until now, and those of its attempt, if it is one that has ended; with `report`
+ * also what that attempt spent them on. */
+static void put_seconds(struct buf *b, const struct job *job, const struct attempt_report *report)
+{
+    buf_puts(b, ",\"seconds\":{");
+    size_t start = b->len;
+    line_seconds(b, "total", job_total(job));
+    line_seconds(b, "queued", job_queued(job));
+    line_seconds(b, "running", (uint64_t)job->row->ran * 1000);
+    if (job->attempt)
+        line_seconds(b, "attempt", (uint64_t)job->ran * 1000);
+    if (report) {
+        line_seconds(b, "connect", report->connect);
+        line_seconds(b, "first_byte", report->first_byte);
+        line_seconds(b, "wait_origin", report->wait_origin);
+        line_seconds(b, "wait_parser", report->wait_parser);
+        line_seconds(b, "wait_sink", report->wait_sink);
+    }
+    if (!b->failed) { /* the first member's comma */
+        memmove(b->data + start, b->data + start + 1, b->len - start);
+        b->len--;
+    }
+    buf_putc(b, '}');
+}
+
+/* Whose it is, which host it is of, and since when. */
+static void put_origin(struct buf *b, const struct job *job)
+{
+    char created[CLOCK_STAMP_SIZE];
+    clock_stamp(job->row->created, created);
+    line_str(b, "host", job->row->host);
+    line_u64(b, "uid", job->row->uid);
+    line_str(b, "created", created);
+}
+
+/* In a fleet: who ran it. */
+static void put_member(struct buf *b, const struct job *job)
+{
+    line_str(b, "by", job->ran_by ? job->ran_by : fleet_name(job->jobs));
+}
+
 void attempt_line(struct buf *b, const struct job *job, const char *outcome,
                   const struct cause *cause, int64_t retry_in_us)
 {
@@ -81,6 +124,10 @@ void attempt_line(struct buf *b, const struct job *job, const char *outcome,
     line_u64(b, "attempt", job->row->attempt);
     line_str(b, "schedule", job->row->schedule);
     line_str(b, "outcome", outcome);
+    put_member(b, job);
+    if (job->spec)
+        line_str(b, "url", job->spec->shown_url);
+    put_origin(b, job);
     put_error(b, job, cause);
     if (retry_in_us >= 0)
         line_seconds(b, "retry_in", (uint64_t)retry_in_us * 1000);
@@ -93,27 +140,19 @@ void attempt_line(struct buf *b, const struct job *job, const char *outcome,
         line_u64(b, "records", records(job, &report));
         line_str(b, "address", report.address);
     }
+    put_seconds(b, job, NULL);
     line_end(b);
 }
 
-static void put_seconds(struct buf *b, const struct job *job, const struct attempt_report *report,
-                        uint64_t now)
+/* `put` is NULL: there was no memory. */
+static void put_kept(struct buf *b, const struct results_put *put)
 {
-    uint64_t started = job->started_at ? job->started_at : now;
-    buf_puts(b, ",\"seconds\":{");
-    size_t start = b->len;
-    line_seconds(b, "total", now - job->queued_at);
-    line_seconds(b, "queued", started - job->queued_at);
-    line_seconds(b, "connect", report->connect);
-    line_seconds(b, "first_byte", report->first_byte);
-    line_seconds(b, "wait_origin", report->wait_origin);
-    line_seconds(b, "wait_parser", report->wait_parser);
-    line_seconds(b, "wait_sink", report->wait_sink);
-    if (!b->failed) { /* the first member's comma */
-        memmove(b->data + start, b->data + start + 1, b->len - start);
-        b->len--;
-    }
-    buf_putc(b, '}');
+    char why[160];
+    line_bool(b, "records_kept", put && put->result == 0);
+    if (put && put->result == 0)
+        return;
+    utf8_copy(why, sizeof why, put ? put->error.text : "out of memory");
+    line_str(b, "records_lost", why);
 }
 
 static void put_attempt(struct buf *b, const struct job *job, uint64_t now)
@@ -128,6 +167,8 @@ static void put_attempt(struct buf *b, const struct job *job, uint64_t now)
     if (report.skipped_codings > 0)
         line_u64(b, "skipped_codings", report.skipped_codings);
     line_u64(b, "records", records(job, &report));
+    if (job->final == JOB_DONE && job->spec->effective.keep_records && !job->spec->run)
+        put_kept(b, job->put);
     attempt_put_text(b, job->attempt);
     if (report.unchanged)
         line_bool(b, "unchanged", 1);
@@ -140,7 +181,7 @@ static void put_attempt(struct buf *b, const struct job *job, uint64_t now)
         line_str(b, "final_url", report.final_url);
     }
     line_u64(b, "resumes", report.resumes);
-    put_seconds(b, job, &report, now);
+    put_seconds(b, job, &report);
 }
 
 void verdict_line(struct buf *b, const struct job *job, const struct cause *cause)
@@ -152,9 +193,11 @@ void verdict_line(struct buf *b, const struct job *job, const struct cause *caus
     line_u64(b, "attempt", row->attempt);
     line_str(b, "schedule", row->schedule);
     line_str(b, "state", job_state_name(job->final));
+    put_member(b, job);
     if (job->spec)
         line_str(b, "url", job->spec->shown_url);
     line_str(b, "parser", row->parser);
+    put_origin(b, job);
     put_error(b, job, cause);
     if (cause && cause->kind == KIND_NONE && cause->message[0])
         line_str(b, "reason", cause->message);
@@ -164,6 +207,7 @@ void verdict_line(struct buf *b, const struct job *job, const struct cause *caus
     } else {
         line_u64(b, "bytes", 0);
         line_u64(b, "records", 0);
+        put_seconds(b, job, NULL);
     }
     if (row->retry_of)
         line_u64(b, "retry_of", row->retry_of);

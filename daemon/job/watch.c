@@ -25,6 +25,26 @@ void watch_tell_ended(const struct job *job)
     }
 }
 
+void watch_tell_ended_elsewhere(struct jobs *jobs, uint64_t id)
+{
+    list_for_each(e, &jobs->watches)
+    {
+        struct job_watch *watch = container_of(e, struct job_watch, link);
+        if (watch->ended_elsewhere)
+            watch->ended_elsewhere(watch, id);
+    }
+}
+
+void watch_tell_schedules(struct jobs *jobs)
+{
+    list_for_each(e, &jobs->watches)
+    {
+        struct job_watch *watch = container_of(e, struct job_watch, link);
+        if (watch->schedules)
+            watch->schedules(watch);
+    }
+}
+
 void watch_tell_room(struct jobs *jobs)
 {
     list_for_each(e, &jobs->watches)

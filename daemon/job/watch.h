@@ -4,6 +4,8 @@
 
 #include "base/list.h"
 
+#include <stdint.h>
+
 struct job;
 struct jobs;
 struct store_schedule_end;
@@ -13,6 +15,11 @@ struct job_watch {
     struct list link;
     /* The job's verdict stands in the store. The job is freed afterwards. */
     void (*ended)(struct job_watch *watch, const struct job *job);
+    /* A job that somebody awaits has ended at another member of the fleet: its row has the verdict.
+     */
+    void (*ended_elsewhere)(struct job_watch *watch, uint64_t id);
+    /* Another member has changed schedules. */
+    void (*schedules)(struct job_watch *watch);
     /* Fewer jobs are ending than before. */
     void (*room)(struct job_watch *watch);
     /* A drain begins: whatever waits for anything else than a running job is to be given up. */
@@ -24,6 +31,8 @@ void job_watch_add(struct jobs *jobs, struct job_watch *watch);
 void job_watch_remove(struct job_watch *watch);
 
 void watch_tell_ended(const struct job *job);
+void watch_tell_ended_elsewhere(struct jobs *jobs, uint64_t id);
+void watch_tell_schedules(struct jobs *jobs);
 void watch_tell_room(struct jobs *jobs);
 void watch_tell_stopping(struct jobs *jobs);
 

@@ -5,20 +5,72 @@
 #include "job/finish.h"
 #include "job/hold.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define WINDOW       64
 #define WINDOW_BRISK 256 /* of a host whose jobs come and go within the time of a commit */
+#define LOADS        4   /* calls on their way at most, … */
+#define LOAD_HOSTS   64  /* … each for so many hosts */
+#define HUNGRY       (2 * LOAD_HOSTS) /* beyond so many a host rests, if it can */
+#define SHARE        4 /* so many times the hungry hosts' shares make the whole budget */
 
-static size_t window_size(const struct host *host)
+/* One call to the store. */
+struct load {
+    struct list link; /* windows->spare */
+    struct jobs *jobs;
+    struct store_window call;
+    struct store_window_host wanted[LOAD_HOSTS];
+    struct host *hosts[LOAD_HOSTS];
+    uint64_t *skip;
+    size_t skip_count;
+};
+
+struct windows {
+    struct list spare;
+    unsigned out;   /* loads on their way */
+    size_t awaited; /* jobs that they may bring at most */
+    struct load loads[LOADS];
+};
+
+int windows_new(struct jobs *jobs, struct windows **ret_windows)
 {
-    return host->ahead > 0 ? WINDOW_BRISK : WINDOW;
+    struct windows *windows = calloc(1, sizeof *windows);
+    if (!windows)
+        return -ENOMEM;
+    list_init(&windows->spare);
+    for (int i = 0; i < LOADS; i++) {
+        windows->loads[i].jobs = jobs;
+        list_init(&windows->loads[i].link);
+        list_add_tail(&windows->spare, &windows->loads[i].link);
+    }
+    *ret_windows = windows;
+    return 0;
 }
 
-bool window_has_room(const struct host *host)
+void windows_free(struct windows *windows)
 {
-    return !host->loading && !host->more && host->window_len < window_size(host);
+    assert(!windows || windows->out == 0);
+    free(windows);
+}
+
+bool windows_loading(const struct jobs *jobs)
+{
+    return jobs->windows->out > 0;
+}
+
+/* How many more jobs may come into windows. */
+static size_t budget_left(const struct jobs *jobs)
+{
+    size_t used = jobs->window_len + jobs->windows->awaited, max = jobs->settings->window_max;
+    return used < max ? max - used : 0;
+}
+
+static unsigned window_size(const struct host *host)
+{
+    return host->ahead > 0 ? WINDOW_BRISK : WINDOW;
 }
 
 struct job *window_next(const struct host *host)
@@ -26,6 +78,7 @@ struct job *window_next(const struct host *host)
     list_for_each(e, &host->window)
     {
         struct job *job = container_of(e, struct job, link);
+        host->jobs->steps++;
         if (!hold_on_parser(host->jobs, job->row->parser))
             return job;
     }
@@ -40,14 +93,108 @@ void window_drop(struct job *job)
     host_put_if_idle(host);
 }
 
+/* --- who wants how much ----------------------------------------------------------------------- */
+
+/* A window full of jobs that are held back is as good as empty, while it has room for others. */
+static bool runs_low(const struct host *host)
+{
+    return host->window_len <= window_size(host) / 4 || !window_next(host);
+}
+
+/* What a host may start only once others have ended is loaded ahead while there is plenty of
+ * room. */
+static bool may_load(const struct host *host)
+{
+    return host_has_slot(host) || budget_left(host->jobs) > host->jobs->settings->window_max / 2;
+}
+
+void window_want(struct host *host)
+{
+    if (!host->more || host->loading || host->held || !list_empty(&host->hungry_link) ||
+        host->window_len >= window_size(host) || !may_load(host) || !runs_low(host))
+        return;
+    list_add_tail(&host->jobs->hungry, &host->hungry_link);
+    host->jobs->hungry_count++;
+}
+
+void window_rest(struct host *host)
+{
+    if (!list_empty(&host->hungry_link))
+        return; /* it keeps its turn */
+    window_want(host);
+    if (list_empty(&host->hungry_link))
+        host_put_if_idle(host);
+    else if (host->jobs->hungry_count > HUNGRY)
+        host_rest(host, false);
+}
+
+/* The host whose turn it is in the backlog is hungry. False: none waits there. */
+static bool backlog_join(struct jobs *jobs)
+{
+    struct host *host = host_next_resting(jobs);
+    if (!host && backlog_first(&jobs->backlog)) {
+        log_error("no memory for a host that has a queue; it is tried again");
+        wake_recover(&jobs->wake);
+    }
+    if (!host)
+        return false;
+    jobs->steps++;
+    window_want(host); /* unless others of a fleet have all its slots, whose news wake it */
+    return true;
+}
+
+/* So many are hungry that calls can be made for many at once. */
+static void hungry_fill(struct jobs *jobs)
+{
+    while (jobs->hungry_count < HUNGRY && backlog_join(jobs)) {
+    }
+}
+
+static struct host *hungry_first(const struct jobs *jobs)
+{
+    struct list *e = jobs->hungry.next;
+    return e == &jobs->hungry ? NULL : container_of(e, struct host, hungry_link);
+}
+
+/* The fewer there are, the more each gets; and at least what it could start now. */
+static size_t portion(const struct host *host)
+{
+    const struct jobs *jobs = host->jobs;
+    size_t waiting = jobs->hungry_count + jobs->backlog.count;
+    size_t share = jobs->settings->window_max / (SHARE * (waiting + 1));
+    size_t slots = host_has_slot(host) ? host->limit - host->running - host->elsewhere : 1;
+    size_t room = window_size(host) > host->window_len ? window_size(host) - host->window_len : 1;
+    size_t n = share > slots ? share : slots;
+    n = n < room ? n : room;
+    return n < jobs->settings->window_max ? n : jobs->settings->window_max;
+}
+
+/* So much of the budget is for who waits for it already. Else submissions for other hosts would
+ * take each place as it gets free, and what has been in the store for long would never be loaded.
+ */
+static size_t budget_kept(const struct jobs *jobs)
+{
+    const struct host *first = hungry_first(jobs);
+    if (first)
+        return portion(first);
+    return jobs->backlog.count > 0 ? WINDOW : 0;
+}
+
+bool window_has_room(const struct host *host)
+{
+    return !host->loading && !host->more && host->window_len < window_size(host) &&
+           budget_left(host->jobs) > budget_kept(host->jobs);
+}
+
 /* --- from the store --------------------------------------------------------------------------- */
 
 /* A row that cannot be read any more (its parser is gone from the config) ends as `unexpected`: it
- * was acknowledged, so it has a verdict. */
+ * was acknowledged, so it has a verdict. In a fleet another config may be able to. */
 static void admit_row(struct host *host, struct store_job *row)
 {
     struct error err = {""};
     struct jobs *jobs = host->jobs;
+    jobs->steps++;
     if (job_find(jobs, row->id)) {
         store_job_free(row);
         return;
@@ -56,6 +203,9 @@ static void admit_row(struct host *host, struct store_job *row)
     if (!job) {
         log_error("no memory for a job of host %s; it stays in the store", host->name);
         host->more = true;
+    } else if (!job->spec && jobs->fleet) {
+        host_park(host, job->id, err.text);
+        job_free(job);
     } else if (!job->spec) {
         struct cause cause = {.kind = KIND_UNEXPECTED};
         memcpy(cause.message, err.text, sizeof err.text);
@@ -69,80 +219,204 @@ static void admit_row(struct host *host, struct store_job *row)
     }
 }
 
-static void on_loaded(struct mail *mail)
+static void take_rows(struct host *host, struct store_window_host *wanted)
 {
-    struct host *host = container_of(mail, struct host, load.call.mail);
     struct jobs *jobs = host->jobs;
-    struct store_window *load = &host->load;
-
-    host->loading = false;
-    free(host->skip);
-    host->skip = NULL;
-    if (load->call.result < 0) {
-        log_error("the queue of host %s could not be read: %s", host->name, load->call.error.text);
-        host_due(jobs, host->name, clock_real_us() + 1000000);
-        wake_drained(&jobs->wake);
+    if (!host->ours) { /* any more */
+        store_jobs_free(wanted->jobs, wanted->count);
+        host_put_if_idle(host);
         return;
     }
-    host->more = load->count == load->limit || host->stale;
-    if (load->next_due && (!host->next_due || load->next_due < host->next_due))
-        host_due(jobs, host->name, load->next_due);
-    for (size_t i = 0; i < load->count; i++)
-        admit_row(host, load->jobs[i]);
-    free(load->jobs);
+    host->more = wanted->count == wanted->limit || host->stale;
+    if (wanted->next_due)
+        host_due(jobs, host->name, wanted->next_due);
+    for (size_t i = 0; i < wanted->count; i++)
+        admit_row(host, wanted->jobs[i]);
+    free(wanted->jobs);
     if (list_empty(&host->window) && !host->more)
         host_put_if_idle(host);
     else
         host_make_ready(host);
+}
+
+static void on_loaded(struct mail *mail)
+{
+    struct load *load = container_of(mail, struct load, call.call.mail);
+    struct jobs *jobs = load->jobs;
+    bool failed = load->call.call.result < 0;
+
+    jobs->windows->out--;
+    if (failed)
+        log_error("the queue of host %s%s could not be read: %s", load->hosts[0]->name,
+                  load->call.count > 1 ? " and of others" : "", load->call.call.error.text);
+    for (size_t i = 0; i < load->call.count; i++) {
+        struct host *host = load->hosts[i];
+        host->loading = false;
+        jobs->windows->awaited -= load->wanted[i].limit;
+        if (failed)
+            host_due(jobs, host->name, jobs_now(jobs) + 1000000);
+        else
+            take_rows(host, &load->wanted[i]);
+    }
+    free(load->skip);
+    load->skip = NULL;
+    list_add_tail(&jobs->windows->spare, &load->link);
     wake_admit(&jobs->wake);
     wake_drained(&jobs->wake);
 }
 
-/* Rows of this host that are in memory although the store still calls them runnable. */
-static size_t collect_skip(struct host *host)
+/* Rows of the host that are in memory although the store calls them runnable. Those of jobs that
+ * are ending are not among them: such a row is runnable only once its job has left memory. */
+static size_t copy_ids(const struct list *jobs, uint64_t *ids)
 {
     size_t n = 0;
-    tree_for_each(e, &host->jobs->active) n +=
-        container_of(e, struct job, active.node)->place != PLACE_RUNNING;
-    host->skip = n > 0 ? calloc(n, sizeof *host->skip) : NULL;
-    if (!host->skip)
-        return 0;
-    n = 0;
-    tree_for_each(e, &host->jobs->active)
-    {
-        const struct job *job = container_of(e, struct job, active.node);
-        if (job->place != PLACE_RUNNING && strcmp(job->row->host, host->name) == 0)
-            host->skip[n++] = job->id;
-    }
+    list_for_each(e, jobs) ids[n++] = container_of(e, struct job, link)->id;
     return n;
 }
 
-static void window_load(struct host *host)
+static size_t copy_unread(const struct host *host, uint64_t *ids)
 {
-    struct store *store = host->jobs->config.store;
+    if (host->unread_count > 0)
+        memcpy(ids, host->unread, host->unread_count * sizeof *ids);
+    return host->unread_count;
+}
+
+static size_t count_ids(const struct host *host)
+{
+    size_t n = host->window_len;
+    list_for_each(e, &host->asides) n++;
+    return n + host->unread_count;
+}
+
+/* Without memory none is skipped: a row that is in memory is not taken twice. */
+static void set_skips(struct load *load)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < load->call.count; i++)
+        total += count_ids(load->hosts[i]);
+    load->jobs->steps += total;
+    uint64_t *at = load->skip = total ? malloc(total * sizeof *load->skip) : NULL;
+    for (size_t i = 0; at && i < load->call.count; i++) {
+        struct store_window_host *wanted = &load->wanted[i];
+        wanted->skip = at;
+        wanted->skip_count = copy_ids(&load->hosts[i]->window, at);
+        wanted->skip_count += copy_ids(&load->hosts[i]->asides, at + wanted->skip_count);
+        wanted->skip_count += copy_unread(load->hosts[i], at + wanted->skip_count);
+        at += wanted->skip_count;
+    }
+}
+
+static void hungry_remove(struct host *host)
+{
+    list_del(&host->hungry_link);
+    host->jobs->hungry_count--;
+}
+
+static void load_add(struct load *load, struct host *host, size_t limit)
+{
+    size_t i = load->call.count++;
+    hungry_remove(host);
+    load->jobs->windows->awaited += limit;
+    load->jobs->steps++;
     host->loading = true;
     host->stale = false;
-    host->load = (struct store_window){.host = host->name,
-                                       .now = clock_real_us(),
-                                       .skip_count = collect_skip(host),
-                                       .limit = window_size(host)};
-    host->load.skip = host->skip;
-    mail_init(&host->load.call.mail, on_loaded);
-    store->engine->window(store, &host->load);
+    load->hosts[i] = host;
+    load->wanted[i] =
+        (struct store_window_host){.host = host->name, .from_rank = INT64_MIN, .limit = limit};
 }
 
-void window_refill(struct host *host)
+/* --- room ------------------------------------------------------------------------------------- */
+
+static bool is_droppable(const struct job *job)
 {
-    if (host->window_len <= window_size(host) / 4 && host->more && !host->loading)
-        window_load(host);
+    return !job->claimed && !job->claiming && !job->spec->run;
 }
 
-bool windows_loading(const struct jobs *jobs)
+/* What is in the window goes back to the store. Whatever lets the host start something makes it
+ * ready; for the case that it is a parser's hold, it is parked, or rests. It may be freed. */
+static void window_empty(struct host *host)
 {
-    tree_for_each(n, &jobs->hosts)
-    {
-        if (container_of(n, struct host, entry.node)->loading)
-            return true;
+    struct list *next;
+    host->more = true;
+    for (struct list *e = host->window.next; e != &host->window; e = next) {
+        struct job *job = container_of(e, struct job, link);
+        next = e->next;
+        host->jobs->steps++;
+        if (is_droppable(job))
+            window_drop(job);
     }
-    return false;
+    if (list_empty(&host->ready_link))
+        list_add_tail(&host->jobs->parked, &host->ready_link);
+    if (!list_empty(&host->hungry_link))
+        hungry_remove(host);
+    host_rest(host, true);
+}
+
+/* Nothing can start, and the budget is used up: it is for hosts that have nothing in their
+ * windows, and the others give theirs up, so that the same jobs do not come and go. Those that have
+ * been blocked longest come first. Each is looked at once: what cannot be dropped stays. */
+static void make_room(struct jobs *jobs)
+{
+    struct list seen;
+    struct host *first;
+    while ((first = hungry_first(jobs)) && first->window_len > 0) {
+        hungry_remove(first); /* an event of its own makes it ready, and hungry again */
+        hungry_fill(jobs);
+    }
+    if (!first)
+        return;
+    list_init(&seen);
+    while (budget_left(jobs) < portion(first) && !list_empty(&jobs->stocked)) {
+        struct host *host = container_of(jobs->stocked.next, struct host, stocked_link);
+        list_del(&host->stocked_link);
+        list_add_tail(&seen, &host->stocked_link);
+        if (!host->ready && !host->loading)
+            window_empty(host);
+    }
+    list_splice(&seen, &jobs->stocked);
+}
+
+void window_leave(struct host *host)
+{
+    struct list *next;
+    host->more = true; /* and so the host stays, whatever goes */
+    for (struct list *e = host->window.next; e != &host->window; e = next) {
+        struct job *job = container_of(e, struct job, link);
+        next = e->next;
+        if (job->claiming || job->spec->run)
+            continue;
+        if (job->claimed)
+            job_release(job);
+        else
+            window_drop(job);
+    }
+    host->more = false;
+    host_put_if_idle(host);
+}
+
+void windows_load(struct jobs *jobs, bool open)
+{
+    struct windows *windows = jobs->windows;
+    struct store *store = jobs->config.store;
+    bool idle = open && list_empty(&jobs->ready);
+    if (open)
+        hungry_fill(jobs);
+    struct host *host = hungry_first(jobs);
+    if (host && idle && windows->out == 0 && budget_left(jobs) < portion(host)) {
+        make_room(jobs);
+        host = hungry_first(jobs);
+    }
+    while (host && !list_empty(&windows->spare) && budget_left(jobs) >= portion(host)) {
+        struct load *load = container_of(list_pop(&windows->spare), struct load, link);
+        load->call = (struct store_window){.now = jobs_now(jobs), .hosts = load->wanted};
+        while (host && load->call.count < LOAD_HOSTS && budget_left(jobs) >= portion(host)) {
+            load_add(load, host, portion(host));
+            backlog_join(jobs); /* one for one, so that both have their turns */
+            host = hungry_first(jobs);
+        }
+        set_skips(load);
+        windows->out++;
+        mail_init(&load->call.call.mail, on_loaded);
+        store->engine->window(store, &load->call);
+    }
 }

@@ -1,6 +1,6 @@
 # Included by the top CMakeLists.txt.
 foreach(page libpenstock.3 penstockctl.1 penstock-parser.3 penstockd.conf.5 penstock.7
-        penstock-formats.7 penstock-operations.7 penstock-protocol.7 penstockd.8)
+        penstock-fleet.7 penstock-formats.7 penstock-operations.7 penstock-protocol.7 penstockd.8)
     string(REGEX MATCH "[0-9]$" section ${page})
     set(component penstock)
     if(section EQUAL 3)

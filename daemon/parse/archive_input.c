@@ -217,7 +217,7 @@ static bool begin(struct archive_input *in)
     return in->len > 0;
 }
 
-/* Of the block that goes now what is to be kept goes into `back`. */
+/* Moves what is to be kept of the block that goes now into `back`. */
 static bool keep_back(struct archive_input *in)
 {
     uint64_t end = in->offset + in->len, start = in->offset - in->back.len;

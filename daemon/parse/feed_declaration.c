@@ -32,7 +32,8 @@ static const char *skip_pair(const char *p, const char *end, const char *name, c
     return at < end && *at == quote ? at + 1 : NULL;
 }
 
-bool feed_declaration_is_good(const char *p, const char *end)
+/* *ret_standalone is behind the value of `standalone`; NULL: it has none. */
+static bool is_good(const char *p, const char *end, const char **ret_standalone)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     static const char rest[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
@@ -44,7 +45,21 @@ bool feed_declaration_is_good(const char *p, const char *end)
         return false;
     const char *encoding = skip_pair(p, end, "encoding", letters, rest);
     p = encoding ? encoding : p;
-    const char *standalone = skip_pair(p, end, "standalone", "yn", "eso");
-    p = standalone ? standalone : p;
+    *ret_standalone = skip_pair(p, end, "standalone", "yn", "eso");
+    p = *ret_standalone ? *ret_standalone : p;
     return skip_space(p, end) == end;
+}
+
+bool feed_declaration_put(struct buf *to, const char *p, const char *end)
+{
+    const char *standalone;
+    if (!is_good(p, end, &standalone))
+        return false;
+    if (standalone && memcmp(standalone - 4, "yes", 3) == 0) {
+        buf_put(to, p, (size_t)(standalone - 4 - p));
+        buf_printf(to, "no%c ", standalone[-1]);
+        p = standalone;
+    }
+    buf_put(to, p, (size_t)(end - p));
+    return true;
 }

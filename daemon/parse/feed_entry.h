@@ -54,7 +54,7 @@ struct feed_entry {
     bool link_is_id;                    /* the id is a link */
 };
 
-/* Of the feed itself, as far as it has come. */
+/* The feed itself, as far as it has come. */
 struct feed_about {
     struct buf title, link;
 };

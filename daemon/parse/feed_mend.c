@@ -230,9 +230,12 @@ static bool take_declaration(struct feed_mend *m, struct cursor *c)
     const char *close = memchr(c->p, '>', left < MAX_DECLARED ? left : MAX_DECLARED);
     if (!close && left < MAX_DECLARED && !c->last)
         return false;
-    if (!close || feed_declaration_is_good(c->p, close + 1))
+    if (!close)
         return enter(m, c, 2, MEND_PI);
-    return drop_tag(m);
+    if (!feed_declaration_put(&m->out, c->p, close + 1))
+        return drop_tag(m);
+    c->p = close + 1;
+    return true;
 }
 
 /* What is left out, up to its end; lines are counted on. */

@@ -19,6 +19,9 @@
  * not block: on anything else it does nothing but ask what kind of file it is. */
 int given_check(int fd, uid_t uid, struct error *err);
 
+/* The same where it has to be the socket, for this method of the protocol. */
+int given_check_socket(int fd, uid_t uid, const char *method, struct error *err);
+
 bool given_is_socket(int fd);
 
 /* The body is whole: from now on the close of `fd` is an end to the reader. Any thread. */

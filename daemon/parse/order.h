@@ -45,7 +45,7 @@ struct order {
     struct decode_plan decode;
     struct charset_plan text;
     struct parse_facts facts;
-    /* Of one that was received. */
+    /* Owned by an order that was received. */
     char *memory;
     void *lists;
 };
@@ -69,7 +69,7 @@ struct report {
     uint32_t stage; /* that failed; as pipeline_failed */
     int32_t status; /* its, as of waitpid(2) */
     uint8_t memory_full;
-    /* Of a plug-in: it has returned, and what parse_task_run made of it. */
+    /* A plug-in has returned, and this is what parse_task_run made of it. */
     uint8_t returned, body_ended, vouched, decoding;
     int32_t result, error_kind;
     uint64_t line, offset, bytes_decoded, notes, skipped, replaced, repaired;

@@ -39,7 +39,7 @@ static int check_owner(const char *what, const struct stat *st, struct error *er
     return 0;
 }
 
-/* Of a symbolic link, what it leads to and where that is. */
+/* For a symbolic link, the file that it leads to and the folder of that are checked as well. */
 static int check_place(const char *file, struct stat *ret_st, struct error *err)
 {
     char real[PATH_MAX], folder[PATH_MAX];

@@ -5,6 +5,7 @@
 #include "parse/pool.h"
 
 #include "base/clock.h"
+#include "base/tree.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -18,7 +19,8 @@
 #define IDLE_TIME  (30 * NS_PER_SEC)
 
 struct pool_worker {
-    struct list link; /* in idle or busy */
+    struct list link;    /* in idle */
+    struct tree_id busy; /* in pool->busy, by its own address: how one that may be gone is found */
     struct pool *pool;
     pthread_t thread;
     unsigned number;
@@ -30,7 +32,8 @@ struct pool_worker {
 struct pool {
     pthread_mutex_t lock;
     pthread_cond_t settled; /* `threads` has fallen */
-    struct list idle, busy; /* struct pool_worker; idle: a stack, the latest first */
+    struct list idle;       /* struct pool_worker: a stack, the latest first */
+    struct tree busy;       /* the same */
     struct pool_worker *ended;
     uint64_t idle_time;
     unsigned workers, max_abandoned, numbers;
@@ -62,7 +65,7 @@ int pool_new(unsigned workers, unsigned max_abandoned, struct pool **ret_pool)
     }
     pthread_mutex_init(&pool->lock, NULL);
     list_init(&pool->idle);
-    list_init(&pool->busy);
+    tree_init(&pool->busy, tree_by_id);
     pool->workers = workers;
     pool->max_abandoned = max_abandoned;
     pool->idle_time = IDLE_TIME;
@@ -91,6 +94,13 @@ static void join(struct pool_worker *worker)
         return;
     pthread_join(worker->thread, NULL);
     worker_free(worker);
+}
+
+/* It is not busy any more. Under the lock. */
+static void disengage(struct pool *pool, struct pool_worker *worker)
+{
+    tree_remove(&pool->busy, &worker->busy.node);
+    pool->busy_count--;
 }
 
 /* The thread's last act; takes the lock over. */
@@ -160,8 +170,7 @@ static void *worker_main(void *arg)
             pool->abandoned--;
             break;
         }
-        list_del(&worker->link);
-        pool->busy_count--;
+        disengage(pool, worker);
     } while (worker_wait(worker));
     worker_end(worker);
     return NULL;
@@ -191,7 +200,8 @@ static int thread_create(struct pool_worker *worker)
 
 static void engage(struct pool *pool, struct pool_worker *worker, struct pool_job *job)
 {
-    list_add_tail(&pool->busy, &worker->link);
+    worker->busy.id = (uintptr_t)worker;
+    tree_insert(&pool->busy, &worker->busy.node);
     pool->busy_count++;
     worker->job = job;
     job->worker = worker;
@@ -221,8 +231,7 @@ static int run_on_new(struct pool *pool, struct pool_job *job)
     if (thread_create(worker) == 0)
         return 0;
     pthread_mutex_lock(&pool->lock);
-    list_del(&worker->link);
-    pool->busy_count--;
+    disengage(pool, worker);
     pool->threads--;
     pthread_cond_broadcast(&pool->settled);
     pthread_mutex_unlock(&pool->lock);
@@ -250,22 +259,18 @@ int pool_run(struct pool *pool, struct pool_job *job)
 
 bool pool_abandon(struct pool *pool, struct pool_job *job)
 {
-    bool found = false;
     pthread_mutex_lock(&pool->lock);
-    list_for_each(link, &pool->busy)
-    {
-        struct pool_worker *worker = container_of(link, struct pool_worker, link);
-        /* Both: a worker's memory, and a job's, may have been another's before. */
-        if (worker == job->worker && worker->job == job) {
-            list_del(link);
-            worker->abandoned = found = true;
-            pool->busy_count--;
-            pool->threads--;
-            pool->abandoned++;
-            pool->lost++;
-            pthread_cond_broadcast(&pool->settled);
-            break;
-        }
+    struct pool_worker *worker = tree_entry(tree_find_id(&pool->busy, (uintptr_t)job->worker),
+                                            struct pool_worker, busy.node);
+    /* The worker's memory, and the job's, may have been another's before. */
+    bool found = worker && worker->job == job;
+    if (found) {
+        disengage(pool, worker);
+        worker->abandoned = true;
+        pool->threads--;
+        pool->abandoned++;
+        pool->lost++;
+        pthread_cond_broadcast(&pool->settled);
     }
     pthread_mutex_unlock(&pool->lock);
     return found;

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/json_string.h"
 #include "base/utf8.h"
-#include "parse/json.h"
+#include "parse/json_check.h"
 
 #include <errno.h>
 #include <inttypes.h>

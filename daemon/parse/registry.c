@@ -203,7 +203,7 @@ const struct parser_def *registry_at(const struct registry *registry, size_t i)
 
 /* --- options ---------------------------------------------------------------------------------- */
 
-/* Of one given twice the last counts. */
+/* The last one counts where a name is given twice. */
 static const char *find_last(const struct parse_pair *options, size_t count, const char *name)
 {
     for (size_t i = count; i-- > 0;)
@@ -410,7 +410,7 @@ static int set_pipeline(struct entry *entry, const struct parser_section *s, str
     return 0;
 }
 
-/* Of a built-in parser or a plug-in: on a thread of ours, or in a process. */
+/* Where a built-in parser or a plug-in runs: on a thread of ours, or in a process. */
 static int set_isolation(struct entry *entry, const struct parser_section *s, struct error *err)
 {
     struct plugin *plugin = entry->plugin;

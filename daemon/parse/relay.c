@@ -366,15 +366,13 @@ static bool prepare(struct run *run)
     return false;
 }
 
-/* The command may go on for long, with or without the rest of the body. */
+/* The command may go on for long, with or without the rest of the body. After a cut, or whatever
+ * else has settled how the job ends, nothing that it does matters any more. */
 static void wait_for_exit(struct run *run)
 {
     struct pollfd pfd = {.fd = run->task->body->wake_fd, .events = POLLIN};
-    while (run->begun && status_of(run) == RELAY_RUNS) {
-        uint64_t drop;
-        if (poll(&pfd, 1, -1) > 0)
-            (void)!read(pfd.fd, &drop, sizeof drop);
-    }
+    while (run->begun && !run->stopped && look(run))
+        (void)poll(&pfd, 1, -1);
 }
 
 /* What was demanded of the body's end holds also for a body that the command did not want to the
@@ -413,7 +411,7 @@ static enum penstock_result judge(struct run *run)
     int status = status_of(run);
     if (status > 0)
         fail_status(run, status);
-    else if (cut(run))
+    else if (cut(run) || status == RELAY_RUNS)
         parse_task_fail(&task->run, KIND_TRUNCATED, 0, PENSTOCK_NO_OFFSET,
                         "the body did not arrive whole");
     else if (status < 0)

@@ -26,7 +26,10 @@
  * No end is an end by itself: the worker looks at the body's state at the end of its pipe, and
  * tells `delivered` only if every byte is in the client's pipe, decoded whole, and the end was
  * verified. It stays until the command has ended (relay_exited) or nobody is left who could say so
- * (relay_gone), so that its time counts as a parser's. */
+ * (relay_gone), so that its time counts as a parser's; but no longer than until the body is
+ * aborted: how the job ends is settled then, and a reader that is busy with what it has already
+ * occupies no worker. A client that gave a pipe has a write end of its own, so that our close is no
+ * end to the command. */
 #ifndef PENSTOCK_PARSE_RELAY_H
 #define PENSTOCK_PARSE_RELAY_H
 
@@ -39,7 +42,7 @@ struct parse_task;
 
 struct relay {
     /* Set by the owner before relay_attach. */
-    int out; /* the client's write end; taken over by the worker */
+    int out; /* the client's write end; owned by the worker */
     /* All on the worker's thread, each at most once. The body's first bytes are in the pipe, or its
      * verified end is there without any. */
     void (*begun)(struct relay *relay);

@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/utf8.h"
-#include "parse/json.h"
+#include "parse/json_check.h"
 #include "parse/json_scan.h"
 #include "parse/plugin_check.h"
 #include "record/line.h"

@@ -37,10 +37,10 @@ struct parse_task {
     const struct penstock_parser *parser;
     struct parse_facts facts;
     struct body *body; /* a reference is taken while it runs */
-    int read_fd;       /* taken over */
-    /* Of a parser that is a process, set by process_attach; NULL: it runs on the worker's thread.
-     * Such a task needs a body that can be watched (body_watch), and a duplicate of the write end,
-     * which is taken over. */
+    int read_fd;       /* owned by the task */
+    /* For a parser that is a process, set by process_attach; NULL: it runs on the worker's thread.
+     * Such a task needs a body that can be watched (body_watch), and takes ownership of a
+     * duplicate of the write end. */
     const struct process_def *process;
     int write_fd;
     struct relay *relay; /* set by relay_attach: a command of a client's reads the body */
@@ -108,8 +108,8 @@ enum penstock_result parse_task_nested(struct parse_task *task, FILE *file);
  * `text`, the charset of Content-Type, and whether the parser's text may declare its own. */
 struct charset_plan parse_task_text(const struct parse_task *task);
 
-/* Of a task that has ended, the members of its verdict that tell what its text was like: `charset`,
- * unless it was UTF-8, and `replaced`, `repaired` and `skipped`, unless they are 0. */
+/* Writes the members of an ended task's verdict that tell what its text was like: `charset`, unless
+ * it was UTF-8, and `replaced`, `repaired` and `skipped`, unless they are 0. */
 void parse_task_text_members(struct buf *line, const struct parse_task *task);
 
 /* For built-in parsers, as run->repaired. */

@@ -25,7 +25,7 @@ void warc_head_deinit(struct warc_head *h);
  * -EMSGSIZE: it is too long; -ENOMEM. */
 int warc_head_take(struct warc_head *h, const char *data, size_t len, size_t *ret_used);
 
-/* Of one that is whole, or is to be taken as it is: finds line and fields. */
+/* Finds the line and the fields of a head that is whole, or is to be taken as it is. */
 void warc_head_read(struct warc_head *h);
 
 /* A field's value, by its name without regard to case, the first one; NULL: there is none. */

@@ -34,11 +34,11 @@ static inline bool zip_entry_is_late(const struct zip_entry *e)
 long zip_entry_local(const char *text, size_t len, struct zip_entry *ret);
 long zip_entry_central(const char *text, size_t len, struct zip_entry *ret);
 
-/* Of the ways to compress some take whatever memory the file asks for. */
+/* Does its way to compress take a bounded memory? Some take whatever the file asks for. */
 bool zip_entry_is_bounded(const struct zip_entry *e);
 
-/* Of the directory's: is it something else than a file with content of its own? NULL, or "a
- * symbolic link", … */
+/* For an entry of the directory: is it something else than a file with content of its own? NULL, or
+ * "a symbolic link", … */
 const char *zip_entry_kind(const struct zip_entry *e);
 bool zip_entry_is_directory(const struct zip_entry *e);
 

@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "base/json_read.h"
+#include "record/journal_text.h"
 
 #include <ctype.h>
 #include <endian.h>
@@ -88,6 +89,8 @@ static const char *message_id(enum event event)
         return "5d2a0f6c9b1e4c6d8a3e7f10c4b2d903";
     case EVENT_VERDICT:
         return "5d2a0f6c9b1e4c6d8a3e7f10c4b2d904";
+    case EVENT_AUDIT:
+        return "5d2a0f6c9b1e4c6d8a3e7f10c4b2d906";
     default:
         return "5d2a0f6c9b1e4c6d8a3e7f10c4b2d905";
     }
@@ -121,7 +124,7 @@ static json_t *read_head(const struct batch_line *line)
 }
 
 /* In place of a line that is too long. */
-static void put_shortened(struct buf *b, const json_t *head, size_t len)
+static void put_shortened(struct buf *b, const char *field, const json_t *head, size_t len)
 {
     static const char *const kept[] = {"ts",       "event", "job",     "attempt", "seq",
                                        "schedule", "state", "outcome", "parser"};
@@ -134,24 +137,38 @@ static void put_shortened(struct buf *b, const json_t *head, size_t len)
     json_object_set_new(object, "omitted", json_integer((json_int_t)len));
     char *text = json_dumps(object, JSON_COMPACT);
     if (text)
-        put_field(b, "MESSAGE", text, strlen(text));
+        put_field(b, field, text, strlen(text));
     else
         b->failed = true;
     free(text);
     json_decref(object);
 }
 
-void journal_entry(struct buf *b, const struct batch_line *line)
+static void put_text(struct buf *b, enum event event, const json_t *head)
 {
+    struct buf text = BUF_INIT;
+    journal_put_text(&text, event, head);
+    if (text.failed)
+        b->failed = true;
+    else
+        put_field(b, "MESSAGE", text.data, text.len);
+    buf_deinit(&text);
+}
+
+void journal_entry(struct buf *b, const struct batch_line *line, bool as_text)
+{
+    const char *whole = as_text ? "PENSTOCK_JSON" : "MESSAGE";
     char digit[2];
     const char *key;
     json_t *label, *head = read_head(line);
     const char *state = json_string_value(json_object_get(head, "state"));
 
+    if (as_text)
+        put_text(b, line->event, head);
     if (line->len - 1 > JOURNAL_LINE_MAX)
-        put_shortened(b, head, line->len - 1);
+        put_shortened(b, whole, head, line->len - 1);
     else
-        put_field(b, "MESSAGE", line->text, line->len - 1); /* without its newline */
+        put_field(b, whole, line->text, line->len - 1); /* without its newline */
     snprintf(digit, sizeof digit, "%d", priority(line->event, state));
     put_field(b, "PRIORITY", digit, 1);
     put_field(b, "MESSAGE_ID", message_id(line->event), 32);
@@ -163,6 +180,8 @@ void journal_entry(struct buf *b, const struct batch_line *line)
     put_member(b, "PENSTOCK_OUTCOME", head, "outcome");
     put_member(b, "PENSTOCK_SCHEDULE", head, "schedule");
     put_member(b, "PENSTOCK_ERROR", json_object_get(head, "error"), "kind");
+    put_member(b, "PENSTOCK_UID", head, "uid");
+    put_member(b, "PENSTOCK_ACTION", head, "action");
     json_object_foreach(json_object_get(head, "labels"), key, label) put_label(b, key, label);
     json_decref(head);
 }
@@ -204,10 +223,10 @@ static int outcome(ssize_t n)
     return errno == EAGAIN ? 0 : -errno;
 }
 
-int journal_send(int fd, const struct batch_line *line)
+int journal_send(int fd, const struct batch_line *line, bool as_text)
 {
     struct buf b = BUF_INIT;
-    journal_entry(&b, line);
+    journal_entry(&b, line, as_text);
     int r = b.failed ? -ENOMEM : outcome(send(fd, b.data, b.len, MSG_DONTWAIT | MSG_NOSIGNAL));
     if (r == -EMSGSIZE || r == -ENOBUFS) {
         int file = memory_file(&b);

@@ -41,9 +41,12 @@ static const char *const verifieds[VERIFIED_COUNT_] = {
 };
 
 /* Bit n of enum event. */
-static const char *const events[] = {"start", "record", "attempt", "verdict", "stop"};
+static const char *const events[] = {"start", "record", "attempt", "verdict",
+                                     "stop",  "revoke", "audit"};
 static const int event_count = sizeof events / sizeof events[0];
-_Static_assert(EVENT_ALL == (1 << sizeof events / sizeof events[0]) - 1, "each event has its name");
+static const int follow_count = sizeof events / sizeof events[0] - 1; /* EVENT_ALL: the first */
+_Static_assert((EVENT_ALL | EVENT_AUDIT) == (1 << sizeof events / sizeof events[0]) - 1,
+               "each event has its name");
 
 static const char *const states[JOB_STATE_COUNT_] = {
     [JOB_QUEUED] = "queued", [JOB_RUNNING] = "running", [JOB_WAITING] = "waiting",
@@ -95,7 +98,7 @@ int kind_parse(const char *name, enum error_kind *ret)
 
 int event_parse(const char *name, enum event *ret)
 {
-    int i = find(events, 0, event_count, name);
+    int i = find(events, 0, follow_count, name);
     if (i < 0)
         return i;
     *ret = (enum event)(1 << i);
@@ -128,7 +131,7 @@ const char *kind_meant(const char *name, char *buf, size_t size)
 
 const char *event_meant(const char *name, char *buf, size_t size)
 {
-    return meant(events, 0, event_count, name, buf, size);
+    return meant(events, 0, follow_count, name, buf, size);
 }
 
 const char *job_state_meant(const char *name, char *buf, size_t size)

@@ -53,7 +53,10 @@ enum event {
     EVENT_ATTEMPT = 1 << 2,
     EVENT_VERDICT = 1 << 3,
     EVENT_STOP = 1 << 4,
-    EVENT_ALL = EVENT_START | EVENT_RECORD | EVENT_ATTEMPT | EVENT_VERDICT | EVENT_STOP
+    EVENT_REVOKE = 1 << 5, /* what the log says of an attempt does not count */
+    EVENT_AUDIT = 1 << 6,  /* who did what: for sinks that ask for it by name, not for followers */
+    EVENT_ALL =
+        EVENT_START | EVENT_RECORD | EVENT_ATTEMPT | EVENT_VERDICT | EVENT_STOP | EVENT_REVOKE
 };
 
 enum job_state {
@@ -74,7 +77,7 @@ const char *job_state_name(enum job_state state);
 
 /* 0 and *ret, or -EINVAL for a name that is not in the list. */
 int kind_parse(const char *name, enum error_kind *ret);
-int event_parse(const char *name, enum event *ret);
+int event_parse(const char *name, enum event *ret); /* of EVENT_ALL */
 int job_state_parse(const char *name, enum job_state *ret);
 
 /* For a name that is not in the list: "; did you mean NAME?" with the nearest one, or "". Valid

@@ -7,6 +7,7 @@
 #include "record/queue.h"
 
 #include "base/clock.h"
+#include "record/credit.h"
 #include "record/line.h"
 #include "record/spool.h"
 
@@ -47,12 +48,45 @@ void sink_chunk_free(struct sink_chunk *chunk)
     free(chunk);
 }
 
-static void chunk_mark(struct sink_chunk *chunk, size_t start, enum event event, uint64_t job)
+/* Gives back the memory of what is not there any more. */
+static void shrink(struct sink_chunk *chunk)
+{
+    char *data = chunk->len > 0 ? realloc(chunk->data, chunk->len) : NULL;
+    if (!data)
+        return;
+    chunk->data = data;
+    chunk->size = chunk->len;
+}
+
+uint64_t sink_chunk_drop_records(struct sink_chunk *chunk)
+{
+    uint64_t dropped = 0;
+    size_t kept = 0;
+    chunk->len = 0;
+    for (size_t i = 0; i < chunk->mark_count; i++) {
+        struct sink_mark mark = chunk->marks[i];
+        if (mark.event == EVENT_RECORD && !mark.credited) {
+            dropped++;
+            continue;
+        }
+        memmove(chunk->data + chunk->len, chunk->data + mark.start, mark.len);
+        mark.start = (uint32_t)chunk->len;
+        chunk->len += mark.len;
+        chunk->marks[kept++] = mark;
+    }
+    chunk->mark_count = kept;
+    shrink(chunk);
+    return dropped;
+}
+
+static void chunk_mark(struct sink_chunk *chunk, size_t start, enum event event, uint64_t job,
+                       bool credited)
 {
     chunk->marks[chunk->mark_count++] = (struct sink_mark){.start = (uint32_t)start,
                                                            .len = (uint32_t)(chunk->len - start),
                                                            .event = event,
-                                                           .job = job};
+                                                           .job = job,
+                                                           .credited = credited};
 }
 
 static void free_chunks(struct list *chunks)
@@ -117,7 +151,8 @@ int queue_record(struct queue *q, const struct sink_source *source, uint64_t seq
     if (b.failed)
         return -ENOMEM;
     chunk->len = b.len;
-    chunk_mark(chunk, start, EVENT_RECORD, source->job);
+    bool credited = sink_credit_take(source->credit, chunk->len - start);
+    chunk_mark(chunk, start, EVENT_RECORD, source->job, credited);
     q->put += chunk->len - start;
     q->bytes += chunk->len - start;
     q->lines++;
@@ -276,7 +311,8 @@ void batch_index(struct batch *batch)
             batch->lines[n++] = (struct batch_line){.text = chunk->data + mark->start,
                                                     .len = mark->len,
                                                     .event = mark->event,
-                                                    .job = mark->job};
+                                                    .job = mark->job,
+                                                    .credited = mark->credited};
             pos += mark->len;
         }
     }
@@ -294,7 +330,7 @@ struct sink_chunk *batch_chunk(const struct batch *batch)
         if (line->len > 0)
             memcpy(chunk->data + start, line->text, line->len);
         chunk->len += line->len;
-        chunk_mark(chunk, start, line->event, line->job);
+        chunk_mark(chunk, start, line->event, line->job, line->credited);
     }
     return chunk;
 }

@@ -32,6 +32,7 @@ struct batch_line {
     size_t len; /* with the newline */
     enum event event;
     uint64_t job;
+    bool credited;
 };
 
 /* A spool on its way out: it is the only one in `posted`, and the batch holds one piece of it after
@@ -77,5 +78,8 @@ void batch_index(struct batch *batch);
 struct sink_chunk *batch_chunk(const struct batch *batch);
 
 void sink_chunk_free(struct sink_chunk *chunk);
+/* Leaves only what must not be lost: no records, but for those that a credit was taken for. Returns
+ * how many lines went. */
+uint64_t sink_chunk_drop_records(struct sink_chunk *chunk);
 
 #endif

@@ -1,6 +1,7 @@
 /* The callers' side of the sink; its thread is in writer.c. */
 #include "base/clock.h"
 #include "base/fd.h"
+#include "record/credit.h"
 #include "record/sink_private.h"
 #include "record/switch.h"
 #include "record/writer.h"
@@ -81,6 +82,7 @@ static struct sink *sink_alloc(const struct sink_config *config)
         s->config.reopen_ns = 10 * NS_PER_SEC;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->room, NULL);
+    list_init(&s->waited);
     queue_init(&s->queue);
     s->wake_fd = -1;
     return s;
@@ -155,15 +157,27 @@ static bool is_full(const struct sink *s)
     return s->queue.bytes >= s->config.queue_bytes;
 }
 
+static bool has_room(const struct sink *s, const struct sink_source *source)
+{
+    return !is_full(s) && !sink_credit_used_up(source->credit);
+}
+
 /* Under the lock; gives it up while it waits. */
 static void wait_for_room(struct sink *s, struct sink_source *source)
 {
     uint64_t since = clock_now();
     atomic_store(&source->wait_since, since);
-    s->waiters++;
-    while (is_full(s) && !is_shut(s, source))
+    while (!has_room(s, source) && !is_shut(s, source)) {
+        bool full = is_full(s);
+        atomic_store(&source->waits_for_reader, !full);
+        if (!full) {
+            sink_credit_wait(s, source->credit);
+            continue;
+        }
+        s->waiters++;
         pthread_cond_wait(&s->room, &s->lock);
-    s->waiters--;
+        s->waiters--;
+    }
     atomic_fetch_add(&source->wait, clock_now() - since);
     atomic_store(&source->wait_since, 0);
 }
@@ -194,7 +208,7 @@ int sink_emit(struct sink *sink, struct sink_source *source, const char *json, s
     if (len > sink->config.record_bytes)
         return -EMSGSIZE;
     pthread_mutex_lock(&sink->lock);
-    if (is_full(sink) && !is_shut(sink, source))
+    if (!has_room(sink, source) && !is_shut(sink, source))
         wait_for_room(sink, source);
     if (!is_shut(sink, source))
         r = queue_record(&sink->queue, source, source->seq + 1, json, len);
@@ -214,6 +228,7 @@ void sink_shut(struct sink *sink, struct sink_source *source)
     atomic_store(&source->shut, true);
     if (sink->waiters)
         pthread_cond_broadcast(&sink->room);
+    sink_credit_wake(source->credit);
     pthread_mutex_unlock(&sink->lock);
 }
 

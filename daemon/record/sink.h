@@ -28,17 +28,24 @@
 #include <stdint.h>
 
 struct sink;
+struct sink_credit;
 struct spool;
 
-enum sink_type { SINK_STDOUT, SINK_FILE, SINK_JOURNAL };
+/* SINK_STORED is of the config alone: records that the store takes with their verdict. */
+enum sink_type { SINK_STDOUT, SINK_FILE, SINK_JOURNAL, SINK_STORED };
 
 /* One [sink "NAME"]. Strings are borrowed for the call and copied. */
 struct sink_target {
     const char *name;
     enum sink_type type;
     const char *path; /* SINK_FILE; SINK_JOURNAL: journald's socket, NULL for its usual place */
-    int fd;           /* SINK_STDOUT: the private duplicate of descriptor 1; taken over */
+    int fd;           /* SINK_STDOUT: the private duplicate of descriptor 1; owned by the sink */
     unsigned events;  /* mask of enum event */
+    bool as_text;     /* SINK_JOURNAL: sentences, with the line beside them */
+    /* SINK_FILE: from so many bytes on the file becomes PATH.1 and another one is begun; 0: never.
+     * So many of the old ones are kept, at least 1. */
+    uint64_t max_size;
+    unsigned keep;
     /* For sink_targets_open: a file (or the journal) that the sink writes to by this path already,
      * not opened now. */
     bool kept;
@@ -48,11 +55,13 @@ struct sink_target {
 struct sink_source {
     uint64_t job;
     uint32_t attempt;
-    uint64_t seq;                /* of the last record; the worker's */
-    const char *extra;           /* further members for each line, as `,"schedule":"x"`, or "" */
-    atomic_bool shut;            /* set by sink_shut: emits are refused */
-    _Atomic uint64_t wait;       /* ns spent blocked in sink_emit; sink_waited reads both */
-    _Atomic uint64_t wait_since; /* 0 if not blocked now */
+    uint64_t seq;                 /* of the last record; the worker's */
+    const char *extra;            /* further members for each line, as `,"schedule":"x"`, or "" */
+    struct sink_credit *credit;   /* of a reader who must miss none of its records; NULL: nobody */
+    atomic_bool shut;             /* set by sink_shut: emits are refused */
+    _Atomic uint64_t wait;        /* ns spent blocked in sink_emit; sink_waited reads both */
+    _Atomic uint64_t wait_since;  /* 0 if not blocked now */
+    atomic_bool waits_for_reader; /* while it is blocked: for credit, and not for the queue */
 };
 
 /* Nanoseconds that this source's emits have spent blocked until `now`. At the moment when a wait
@@ -79,6 +88,7 @@ struct sink_mark {
     uint32_t start, len; /* in data; len with the newline */
     enum event event;
     uint64_t job;
+    bool credited; /* it has taken from its source's credit: must not be lost, and is given back */
 };
 struct sink_chunk {
     struct list link;
@@ -115,8 +125,8 @@ struct sink_config {
 int sink_new(const struct sink_config *config, struct sink **ret_sink, struct error *err);
 
 /* Worker thread: one record (a JSON value on one line, valid: the caller has checked). 0;
- * -ECANCELED once the source is shut; -EMSGSIZE; -ENOMEM. Blocks while the queue is full. seq
- * counts only what was taken. */
+ * -ECANCELED once the source is shut; -EMSGSIZE; -ENOMEM. Blocks while the queue is full, or the
+ * source's credit is used up. seq counts only what was taken. */
 int sink_emit(struct sink *sink, struct sink_source *source, const char *json, size_t len);
 
 /* Control loop: after it returns, no further record of this source enters the queue, and an emit

@@ -32,7 +32,8 @@ struct sink {
     int wake_fd; /* eventfd */
 
     pthread_mutex_t lock; /* of the queue, of target->status, and of what follows */
-    pthread_cond_t room;  /* an emit that blocks waits here */
+    pthread_cond_t room;  /* an emit that blocks for the queue waits here */
+    struct list waited;   /* credits by waited_link: emits that block for these wait there */
     struct queue queue;
     size_t waiters;
     enum writer_mode mode;

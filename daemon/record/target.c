@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "record/journal.h"
+#include "record/rotation.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -90,6 +91,9 @@ static int init(struct target *t, const struct sink_target *from, bool unmended,
     *t = (struct target){.type = from->type,
                          .events = from->events,
                          .wanted = from->events,
+                         .as_text = from->as_text,
+                         .max_size = from->max_size,
+                         .keep = from->keep,
                          .fresh = unmended,
                          .given = -1,
                          .file = {.fd = -1}};
@@ -152,6 +156,10 @@ void target_succeed(struct target *to, struct target *from)
     to->name = mine.name;
     to->path = mine.path;
     to->wanted = mine.wanted;
+    to->as_text = mine.as_text;
+    to->max_size = mine.max_size;
+    to->keep = mine.keep;
+    to->full_at = 0;
     memcpy(to->status.target, mine.status.target, sizeof to->status.target);
     from->given = from->file.fd = -1;
 }
@@ -336,7 +344,7 @@ static int push_journal(struct target *t, const struct batch *batch)
 {
     for (; t->next < batch->count; t->next++) {
         const struct batch_line *line = &batch->lines[t->next];
-        int r = wants(t, line) ? journal_send(t->file.fd, line) : 1;
+        int r = wants(t, line) ? journal_send(t->file.fd, line, t->as_text) : 1;
         t->blocked = r == 0;
         if (r == 0)
             return 0;
@@ -416,6 +424,20 @@ static void mend_fresh(struct target *t)
         fd_close(&t->file.fd); /* opening it anew tells why */
     else
         set_start(t);
+}
+
+bool target_is_full(const struct target *t)
+{
+    return t->max_size > 0 && t->file.fd >= 0 && on_disk(t) && !t->fresh && !t->error &&
+           t->part == 0 && t->file.size >= t->max_size && t->file.size >= t->full_at;
+}
+
+int target_rotate(struct target *t)
+{
+    int r = rotation_move(t->path, t->file.fd, t->keep);
+    t->full_at = r < 0 ? t->file.size + t->max_size : 0;
+    t->reopen |= r == 0;
+    return r;
 }
 
 int target_refresh(struct target *t)

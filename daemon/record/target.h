@@ -20,9 +20,13 @@ struct target {
     char *name, *path;
     enum sink_type type;
     unsigned events;
-    unsigned wanted; /* `events` from the next batch on */
-    bool fresh;      /* came by sink_switch, and has not written yet: its end is to be mended */
-    int given;       /* SINK_STDOUT: the caller's descriptor, ours once the sink runs */
+    unsigned wanted;   /* `events` from the next batch on */
+    bool as_text;      /* SINK_JOURNAL: sentences */
+    uint64_t max_size; /* as in struct sink_target */
+    unsigned keep;
+    uint64_t full_at; /* not rotated before this size: it could not be; 0 */
+    bool fresh;       /* came by sink_switch, and has not written yet: its end is to be mended */
+    int given;        /* SINK_STDOUT: the caller's descriptor, ours once the sink runs */
     struct log_file file;
     enum target_way way;
     bool blocked;  /* wait for POLLOUT on file.fd */
@@ -71,6 +75,12 @@ void target_begin(struct target *t);
 /* Writes on in the batch. 1: it is `done` (and synced, if `sync`); 0: `blocked`; or a negative
  * errno: then a file stands at the end of a whole line again, if it can at all. */
 int target_push(struct target *t, const struct batch *batch, bool sync);
+
+/* Between two batches: is it a file that has grown to its max_size? Then target_rotate
+ * gives it its other name, and target_refresh opens the next. 0; or a negative errno, and it is
+ * written on, to be tried again once it has grown by as much. */
+bool target_is_full(const struct target *t);
+int target_rotate(struct target *t);
 
 /* Opens the path anew if that is wanted or the descriptor is lost. 0, also when there is nothing to
  * do now; or a negative errno: then it has no descriptor. */

@@ -9,11 +9,14 @@
 #include "record/writer.h"
 
 #include "base/clock.h"
-#include "record/delivery.h"
+#include "base/log.h"
+#include "record/credit.h"
+#include "record/spool_delivery.h"
 #include "record/switch.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -202,12 +205,24 @@ static void take_batch(struct sink *s)
     }
 }
 
+static void rotate(struct target *t)
+{
+    int r = target_rotate(t);
+    if (r < 0)
+        log_warning("sink %s: %s cannot be rotated, and grows on: %s", t->name, t->path,
+                    strerror(-r));
+}
+
 /* One group may follow another without end. */
 static void reopen_between(struct sink *s)
 {
-    for (size_t i = 0; !s->grouped && i < s->target_count; i++)
-        if (s->targets[i].reopen)
-            push_target(s, &s->targets[i], clock_now());
+    for (size_t i = 0; !s->grouped && i < s->target_count; i++) {
+        struct target *t = &s->targets[i];
+        if (target_is_full(t))
+            rotate(t);
+        if (t->reopen)
+            push_target(s, t, clock_now());
+    }
 }
 
 static bool batch_written(const struct sink *s)
@@ -356,6 +371,7 @@ static void give_up(struct sink *s)
     for (struct list *e; (e = list_pop(&s->queue.posted));)
         list_add_tail(&posted, e);
     pthread_cond_broadcast(&s->room);
+    list_for_each(e, &s->waited) sink_credit_wake(container_of(e, struct sink_credit, waited_link));
     pthread_mutex_unlock(&s->lock);
     give_back(&s->batch.posted);
     give_back(&posted);

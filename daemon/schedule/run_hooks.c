@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "job/job.h"
-#include "schedule/timetable.h"
+#include "schedule/definition.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,19 +13,16 @@
 
 /* What belongs to a job that is a run. */
 struct owned {
+    bool current;    /* it is what the schedule asked for when it was claimed */
     uint64_t mark;   /* of the parser, when the attempt was made */
     char *validated; /* as job->end has it */
 };
 
-static struct schedule *schedule_of(struct schedules *schedules, const struct job *job)
-{
-    return job->row->schedule ? schedules_find(schedules, job->row->schedule) : NULL;
-}
-
 /* Does the job download what the schedule downloads now? It may have been changed since. */
-static bool is_current(const struct job *job, const struct schedule *s)
+static bool is_current(const struct job *job)
 {
-    return s && s->spec.job_text && strcmp(s->spec.job_text, job->row->spec) == 0;
+    const struct store_schedule *s = job->row->definition;
+    return s && schedule_text_makes(s->spec, job->row->spec);
 }
 
 /* It asks with conditions of its own, or not for a body that could be the same again. */
@@ -80,39 +77,43 @@ static char *valid_page(const struct store_schedule *row, uint64_t mark)
     return strndup(row->validated, (size_t)(space - row->validated));
 }
 
-static int prepare(struct job_hooks *hooks, struct job *job)
+static int prepare(struct job_hooks *unused, struct job *job)
 {
     struct attempt *a = job->attempt;
-    const struct schedule *s = schedule_of(container_of(hooks, struct schedules, hooks), job);
+    const struct store_schedule *s = job->row->definition;
+    (void)unused;
     if (!job->row->schedule)
         return 0;
     if (!job->owned)
         job->owned = calloc(1, sizeof(struct owned));
     struct owned *owned = job->owned;
     int r = owned ? attempt_name_schedule(a, job->row->schedule) : -ENOMEM;
-    if (r < 0 || !is_current(job, s) || asks_otherwise(job->spec))
+    if (r < 0)
         return r;
+    owned->current = is_current(job);
+    if (!owned->current || asks_otherwise(job->spec))
+        return 0;
     owned->mark = parser_mark(job->spec);
-    char *page = s->forced ? NULL : valid_page(s->row, owned->mark);
-    r = attempt_remember(a, s->row->etag, s->row->modified, page);
+    char *page = s->forced == job->id ? NULL : valid_page(s, owned->mark);
+    r = attempt_remember(a, s->etag, s->modified, page);
     free(page);
     return r;
 }
 
-static const struct store_schedule_end *ending(struct job_hooks *hooks, struct job *job)
+static const struct store_schedule_end *ending(struct job_hooks *unused, struct job *job)
 {
-    const struct schedule *s = schedule_of(container_of(hooks, struct schedules, hooks), job);
     struct attempt_report report = {0};
     struct owned *owned = job->owned;
     struct store_schedule_end *end = &job->end;
+    (void)unused;
     if (!job->row->schedule)
         return NULL;
     *end = (struct store_schedule_end){.name = job->row->schedule};
     if (job->final == JOB_DONE)
         attempt_report(job->attempt, clock_now(), &report);
-    if (owned && report.renewed && is_current(job, s)) {
+    if (owned && report.renewed && owned->current) {
         end->whole = true;
-        end->revision = s->row->revision;
+        end->revision = job->row->definition->revision;
         end->etag = report.etag;
         end->modified = report.modified;
         free(owned->validated);
@@ -130,47 +131,14 @@ static void forget(struct job *job)
     free(owned);
 }
 
-static void replace(char **to, const char *from)
+static struct job_hooks hooks = {.prepare = prepare, .ending = ending, .forget = forget};
+
+void run_hooks_init(struct jobs *jobs)
 {
-    free(*to);
-    *to = from ? strdup(from) : NULL; /* without memory the next request is not conditional */
+    jobs->hooks = &hooks;
 }
 
-static void on_ended(struct job_watch *watch, const struct job *job)
+void run_hooks_deinit(struct jobs *jobs)
 {
-    struct schedule *s = schedule_of(container_of(watch, struct schedules, watch), job);
-    const struct store_schedule_end *end = &job->end;
-    if (!s)
-        return;
-    struct store_schedule *row = s->row;
-    if (row->job == job->id)
-        row->job = 0;
-    row->last_state = job->final;
-    row->last_error = job->error;
-    row->last_end = job->call.finish.finished;
-    if (job->final == JOB_DONE) {
-        row->last_done = row->last_end;
-        row->failures = 0;
-    } else if (job->final == JOB_FAILED) {
-        row->failures++;
-    }
-    if (!end->whole || end->revision != row->revision)
-        return;
-    replace(&row->etag, end->etag);
-    replace(&row->modified, end->modified);
-    replace(&row->validated, end->validated);
-}
-
-void run_hooks_init(struct schedules *schedules)
-{
-    schedules->hooks = (struct job_hooks){.prepare = prepare, .ending = ending, .forget = forget};
-    schedules->watch = (struct job_watch){.ended = on_ended};
-    schedules->jobs->hooks = &schedules->hooks;
-    job_watch_add(schedules->jobs, &schedules->watch);
-}
-
-void run_hooks_deinit(struct schedules *schedules)
-{
-    job_watch_remove(&schedules->watch);
-    schedules->jobs->hooks = NULL;
+    jobs->hooks = NULL;
 }

@@ -1,12 +1,12 @@
 /* The jobs that are runs of schedules: conditional on what the schedule had last, and what it has
- * next. */
+ * next. All that is needed for that comes with the claim of such a job (store_job.definition). */
 #ifndef PENSTOCK_SCHEDULE_RUN_HOOKS_H
 #define PENSTOCK_SCHEDULE_RUN_HOOKS_H
 
-struct schedules;
+struct jobs;
 
-/* From now on these schedules own their runs: the jobs ask them (job/watch.h). */
-void run_hooks_init(struct schedules *schedules);
-void run_hooks_deinit(struct schedules *schedules);
+/* From now on schedules own their runs: the jobs ask for them (job/watch.h). */
+void run_hooks_init(struct jobs *jobs);
+void run_hooks_deinit(struct jobs *jobs);
 
 #endif

@@ -1,173 +1,248 @@
 #include "schedule/schedules.h"
 
 #include "base/clock.h"
-#include "base/json_read.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "job/drain.h"
-#include "job/intake.h"
 #include "job/job.h"
-#include "job/submission.h"
 #include "schedule/run_hooks.h"
-#include "schedule/timetable.h"
+#include "schedule/start.h"
+#include "store/schedule_row.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SECOND      INT64_C(1000000)
-#define LOOK_LATEST (60 * NS_PER_SEC) /* the day's clock may be set, and the machine may sleep */
-#define CATCH_UP    (30 * SECOND)     /* within this time after the start what was missed is run */
+#define SECOND       INT64_C(1000000)
+#define DAY          (86400 * SECOND)
+#define LOOK_LATEST  (60 * NS_PER_SEC) /* the day's clock may be set, and the machine may sleep */
+#define CATCH_UP     (30 * SECOND)     /* within this time after the start what was missed is run */
+#define PAGE_ROWS    256
+#define PAGE_BYTES   ((size_t)1 << 20)
+#define TURN_RUNS    8   /* made in one slice */
+#define STARTING_MAX 256 /* on their way to the store */
 
-void schedules_tell(struct schedules *schedules, void (*tell)(void *arg), void *arg)
-{
-    schedules->tell = tell;
-    schedules->tell_arg = arg;
-}
-
-void schedules_settled(struct schedules *schedules)
-{
-    if (schedules->tell)
-        schedules->tell(schedules->tell_arg);
-}
-
-/* --- a run ------------------------------------------------------------------------------------ */
-
-struct run {
-    struct store_submit submit;
-    struct store_submit_item item;
-    struct store_schedule_run run;
+/* A schedule that is due: a run of it, or the news that there is none, is on the way to the
+ * store. */
+struct due {
     struct schedules *schedules;
-    struct schedule_ask *ask;
-    struct spec *spec;
-    char *name;
-    int64_t due; /* to be tried again, if it is refused */
+    struct agenda_entry *entry;
+    struct schedule_start start;
+    struct store_schedule_pass pass;
+    struct store_schedule_get get;
+    const char *name; /* get's */
+    char *problem;    /* pass's */
 };
 
-static void run_free(struct run *run)
+static void hold(struct schedules *schedules, uint64_t ns)
 {
-    if (!run)
-        return;
-    store_job_free(run->item.job);
-    spec_free(run->spec);
-    free(run->name);
-    free(run);
+    schedules->hold_until = clock_now() + ns;
 }
 
-static void note_run(struct schedule *s, const struct run *run, uint64_t id)
+/* What was to be done about it is done. */
+static void due_end(struct due *due)
 {
-    s->row->job = s->row->last_job = id;
-    s->row->runs++;
-    s->late = false;
-    s->row->last_run = run->run.at;
-    s->row->next_at = run->run.next_at;
-}
-
-static void run_refused(struct run *run, struct schedule *s)
-{
-    struct store_call *why = &run->submit.call;
-    if (run->ask) {
-        run->ask->done(run->ask, 0, why);
-        return;
-    }
-    if (!s)
-        return;
-    if (!store_failing(run->schedules->jobs->config.store))
-        schedule_set_problem(s, why->error.text);
-    s->due = clock_real_us() + (why->result == -EDQUOT ? 2 : 1) * SECOND;
-}
-
-static void on_submitted(struct mail *mail)
-{
-    struct run *run = container_of(mail, struct run, submit.call.mail);
-    struct schedules *schedules = run->schedules;
-    struct jobs *jobs = schedules->jobs;
-    struct schedule *s = schedules_find(schedules, run->name); /* it may have been removed */
-
-    if (s)
-        s->starting = false;
-    if (run->submit.call.result < 0) {
-        run_refused(run, s);
-    } else {
-        uint64_t id = run->item.job->id;
-        if (s) {
-            note_run(s, run, id);
-            schedule_set_problem(s, NULL);
-        }
-        jobs->submitted++;
-        if (run->ask)
-            run->ask->done(run->ask, id, NULL);
-        intake_row(jobs, run->item.job, run->spec);
-        run->item.job = NULL;
-        run->spec = NULL;
-    }
-    run_free(run);
+    struct schedules *schedules = due->schedules;
+    schedules->starting--;
+    free(due->problem);
+    free(due);
     schedules_look(schedules);
-    drain_allow(jobs);
+    drain_allow(schedules->jobs);
 }
 
-static int make_job(struct schedule *s, struct run *run, struct error *err)
+/* --- one that is not as it was read ----------------------------------------------------------- */
+
+static void on_read_again(struct mail *mail)
 {
-    const char *field;
-    struct submission submission = {.json = s->spec.job,
-                                    .peer = {.uid = s->row->uid, .gid = s->row->gid},
-                                    .schedule = s->row->name};
-    if (!s->spec.job)
-        return error_set(err, -EINVAL, "%s", s->problem ? s->problem : "it cannot be read");
-    return submission_row(run->schedules->jobs, &submission, &run->item.job, &run->spec, err,
-                          &field);
+    struct due *due = container_of(mail, struct due, get.call.mail);
+    struct schedules *schedules = due->schedules;
+    struct store_schedule *row = due->get.call.result == 0 ? due->get.rows[0] : NULL;
+    free(due->get.rows);
+    agenda_free_entry(&schedules->agenda, due->entry);
+    if (row)
+        agenda_take(&schedules->agenda, row);
+    else if (due->get.call.result < 0)
+        agenda_reread(&schedules->agenda);
+    due_end(due);
 }
 
-int schedule_start(struct schedules *schedules, struct schedule *s, int64_t next_at,
-                   struct schedule_ask *ask, struct error *err)
+static void read_again(struct due *due)
 {
-    struct store *store = schedules->jobs->config.store;
-    struct run *run = calloc(1, sizeof *run);
-    int r = run && (run->name = strdup(s->row->name)) ? 0 : -ENOMEM;
-    assert(jobs_are_current(schedules->jobs));
-    if (r < 0) {
-        error_set(err, r, "out of memory");
+    struct store *store = due->schedules->jobs->config.store;
+    due->name = due->entry->row->name;
+    due->get = (struct store_schedule_get){.names = &due->name, .count = 1};
+    mail_init(&due->get.call.mail, on_read_again);
+    store->engine->schedule_get(store, &due->get);
+}
+
+/* --- one that cannot be run ------------------------------------------------------------------- */
+
+static void on_passed(struct mail *mail)
+{
+    struct due *due = container_of(mail, struct due, pass.call.mail);
+    struct agenda_entry *entry = due->entry;
+    if (due->pass.call.result == -ESTALE) {
+        read_again(due);
+        return;
+    }
+    if (due->pass.call.result < 0) {
+        hold(due->schedules, NS_PER_SEC);
     } else {
-        run->schedules = schedules;
-        r = make_job(s, run, err);
+        free(entry->row->problem);
+        entry->row->problem = due->problem;
+        due->problem = NULL;
+        entry->row->next_at = due->pass.next_at;
     }
-    if (r < 0) {
-        run_free(run);
-        schedule_set_problem(s, err->text);
-        s->due = r == -ENOMEM ? clock_real_us() + SECOND : next_at;
-        return r;
+    agenda_put_back(&due->schedules->agenda, entry, entry->row->next_at);
+    due_end(due);
+}
+
+/* Takes the reason down, which is logged once and not at every try. */
+static void pass(struct due *due, int64_t next_at, const char *problem)
+{
+    struct store *store = due->schedules->jobs->config.store;
+    const struct store_schedule *row = due->entry->row;
+    if (!row->problem || strcmp(row->problem, problem) != 0)
+        log_warning("schedule %s: it cannot be run: %s", row->name, problem);
+    due->problem = strdup(problem);
+    due->pass = (struct store_schedule_pass){.name = row->name,
+                                             .version = row->version,
+                                             .expected = row->next_at,
+                                             .next_at = next_at,
+                                             .problem = due->problem};
+    mail_init(&due->pass.call.mail, on_passed);
+    store->engine->schedule_pass(store, &due->pass);
+}
+
+/* A user who has his number of jobs is no matter of others: the time is left out. But a full queue
+ * or a store that fails is: it is tried again, and so are all others. */
+static void refused(struct due *due)
+{
+    struct schedules *schedules = due->schedules;
+    struct agenda_entry *entry = due->entry;
+    const struct store_call *call = &due->start.submit.call;
+    if (call->result == -EUSERS) {
+        pass(due, due->start.run.next_at, call->error.text);
+        return;
     }
-    run->ask = ask;
-    run->run = (struct store_schedule_run){
-        .name = run->name, .at = clock_real_us(), .next_at = next_at, .skipped = s->row->skipped};
-    run->submit = (struct store_submit){.items = &run->item, .count = 1, .run = &run->run};
-    mail_init(&run->submit.call.mail, on_submitted);
-    s->starting = true;
-    s->forced = false;
-    s->due = next_at;
+    bool told = entry->row->problem && strcmp(entry->row->problem, call->error.text) == 0;
+    bool first = schedules->hold_until == 0;
+    hold(schedules, (call->result == -EDQUOT ? 2 : 1) * NS_PER_SEC);
+    if (first && !told && !store_failing(schedules->jobs->config.store)) {
+        pass(due, entry->row->next_at, call->error.text);
+        return;
+    }
+    agenda_put_back(&schedules->agenda, entry, entry->due);
+    due_end(due);
+}
+
+/* --- runs ------------------------------------------------------------------------------------- */
+
+/* The time has been had, or passed over. */
+static void go_on(struct due *due)
+{
+    struct store_schedule *row = due->entry->row;
+    row->next_at = due->start.run.next_at;
+    if (due->start.submit.call.result == 0) {
+        free(row->problem);
+        row->problem = NULL;
+    } else if (due->start.run.left_out == 1) {
+        log_info("schedule %s: its last run, job %llu, has not ended; this time is left out",
+                 row->name, (unsigned long long)due->start.run.job);
+    }
+    agenda_put_back(&due->schedules->agenda, due->entry, row->next_at);
+    due_end(due);
+}
+
+static void on_started(struct schedule_start *start)
+{
+    struct due *due = container_of(start, struct due, start);
+    int r = start->submit.call.result;
+    if (r == 0 || r == -EBUSY)
+        go_on(due);
+    else if (r == -ESTALE)
+        read_again(due);
+    else
+        refused(due);
+}
+
+/* How much later it is, as it was missed: not all of that is run in one moment. But if there is
+ * more of it than is known here, it is run as it comes. */
+static int64_t missed_by(const struct schedules *schedules, const struct agenda_entry *entry,
+                         const struct timing *timing, int64_t now)
+{
+    int64_t window = timing->jitter < CATCH_UP ? timing->jitter : CATCH_UP;
+    if (entry->spread || entry->row->next_at > schedules->started_at || timing->jitter <= 0 ||
+        schedules->agenda.read_at < now)
+        return 0;
+    return timing_offset(timing, entry->row->name) * window / timing->jitter;
+}
+
+static void keep_zone(struct schedules *schedules, struct timing *timing)
+{
+    struct timing *kept = &schedules->zones[schedules->zone_next++ % SCHEDULE_ZONES];
+    timing_deinit(kept);
+    *kept = *timing;
+    *timing = (struct timing){0};
+}
+
+static void run_plan(struct due *due, struct schedule_plan *plan, int64_t now)
+{
+    struct schedules *schedules = due->schedules;
+    struct agenda_entry *entry = due->entry;
+    struct error err;
+    int64_t later = missed_by(schedules, entry, &plan->timing, now);
+    if (later > 0) {
+        entry->spread = true;
+        agenda_put_back(&schedules->agenda, entry, schedules->started_at + later);
+        due_end(due);
+        return;
+    }
+    struct schedule_how how = {
+        .next_at = timing_next(&plan->timing, entry->row->name, entry->row->next_at, now)};
+    due->start.done = on_started;
+    int r = schedule_start(&due->start, schedules->jobs, entry->row, plan->job, how, &err);
+    if (r == 0)
+        return;
+    if (r == -ENOMEM) {
+        hold(schedules, NS_PER_SEC);
+        agenda_put_back(&schedules->agenda, entry, entry->due);
+        due_end(due);
+    } else {
+        pass(due, how.next_at, err.text);
+    }
+}
+
+/* False: there was no memory to begin with it. */
+static bool run(struct schedules *schedules, struct agenda_entry *entry, int64_t now)
+{
+    struct schedule_plan plan;
+    struct error err;
+    struct due *due = calloc(1, sizeof *due);
+    if (!due)
+        return false;
+    due->schedules = schedules;
+    due->entry = entry;
+    agenda_begin(&schedules->agenda, entry);
+    schedules->starting++;
     drain_defer(schedules->jobs);
-    store->engine->submit(store, &run->submit);
-    return 0;
+    int r = schedule_plan_read(entry->row->spec, &plan, &err);
+    if (r == 0) {
+        run_plan(due, &plan, now);
+        keep_zone(schedules, &plan.timing);
+        schedule_plan_deinit(&plan);
+    } else if (r == -EINVAL) {
+        pass(due, now + DAY, err.text); /* another version may be able to read it */
+    } else {
+        hold(schedules, NS_PER_SEC);
+        agenda_put_back(&schedules->agenda, entry, entry->due);
+        due_end(due);
+    }
+    return true;
 }
 
 /* --- the clock -------------------------------------------------------------------------------- */
-
-static void run_due(struct schedules *schedules, struct schedule *s, int64_t now)
-{
-    struct error err; /* the schedule has it as its problem */
-    int64_t next = timing_next(&s->spec.timing, s->row->name, s->row->next_at, now);
-    if (s->row->job) {
-        s->row->skipped++;
-        s->row->next_at = s->due = next;
-        if (s->late)
-            return;
-        s->late = true;
-        log_info("schedule %s: its last run, job %llu, has not ended; this time is left out",
-                 s->row->name, (unsigned long long)s->row->job);
-        return;
-    }
-    schedule_start(schedules, s, next, NULL, &err);
-}
 
 static void on_timer(uv_timer_t *timer);
 
@@ -178,123 +253,134 @@ static void timer_set(struct schedules *schedules, uint64_t wait_ns)
     uv_timer_start(&schedules->timer, on_timer, wait_ns / NS_PER_MS + 1, 0);
 }
 
-void schedules_look(struct schedules *schedules)
+static int64_t ahead_now(const struct jobs *jobs)
 {
-    int64_t next = INT64_MAX, now = clock_real_us();
-    assert(jobs_are_current(schedules->jobs));
-    if (schedules->jobs->draining)
-        return;
-    for (struct schedule *s = schedules_first(schedules); s; s = schedule_next(s))
-        if (!s->starting && !s->row->paused && s->spec.job && s->due < next)
-            next = s->due;
-    if (next == INT64_MAX) {
-        uv_timer_stop(&schedules->timer);
-        return;
-    }
-    uint64_t wait = next > now ? (uint64_t)(next - now) * 1000 : 0;
-    timer_set(schedules, wait < LOOK_LATEST ? wait : LOOK_LATEST);
+    return jobs_now(jobs) - (int64_t)(clock_now() / 1000);
 }
 
-static void start_due(struct schedules *schedules)
+static void check_clock(struct schedules *schedules)
 {
-    int64_t now = clock_real_us();
-    bool set_back = now < schedules->looked_at;
-    schedules->looked_at = now;
-    for (struct schedule *s = schedules_first(schedules); s; s = schedule_next(s)) {
-        if (s->starting || s->row->paused || !s->spec.job)
-            continue;
-        if ((set_back || s->spec.timing.every) &&
-            timing_too_far(&s->spec.timing, s->row->name, s->due, now))
-            s->row->next_at = s->due = timing_first(&s->spec.timing, s->row->name, now);
-        if (s->due <= now)
-            run_due(schedules, s, now);
-    }
+    int64_t ahead = ahead_now(schedules->jobs);
+    if (ahead < schedules->ahead - SECOND)
+        set_back_begin(&schedules->set_back);
+    schedules->ahead = ahead;
+}
+
+static void read_all_again(struct schedules *schedules)
+{
+    for (struct agenda_entry *e; (e = agenda_first(&schedules->agenda));)
+        agenda_free_entry(&schedules->agenda, e);
+    agenda_reread(&schedules->agenda);
     schedules_look(schedules);
 }
 
+static void on_looked_back(struct set_back *walk)
+{
+    read_all_again(container_of(walk, struct schedules, set_back));
+}
+
+/* In a fleet. */
+static void on_changed_elsewhere(struct job_watch *watch)
+{
+    read_all_again(container_of(watch, struct schedules, watch));
+}
+
 static void schedules_load(struct schedules *schedules);
+
+static bool held(struct schedules *schedules, uint64_t now)
+{
+    if (schedules->hold_until && now >= schedules->hold_until)
+        schedules->hold_until = 0;
+    return schedules->hold_until;
+}
+
+/* When the next one is to be started; LOOK_LATEST at most. 0: now. */
+static uint64_t next_wait(struct schedules *schedules)
+{
+    uint64_t now = clock_now();
+    const struct agenda_entry *first = agenda_first(&schedules->agenda);
+    int64_t real = jobs_now(schedules->jobs);
+    if (held(schedules, now))
+        return schedules->hold_until - now;
+    if (!first || first->due > real + (int64_t)(LOOK_LATEST / 1000))
+        return LOOK_LATEST;
+    return first->due > real ? (uint64_t)(first->due - real) * 1000 : 0;
+}
+
+void schedules_look(struct schedules *schedules)
+{
+    assert(jobs_are_current(schedules->jobs));
+    if (schedules->jobs->draining) {
+        uv_timer_stop(&schedules->timer);
+        return;
+    }
+    uint64_t wait = next_wait(schedules);
+    if (!schedules->loading && !held(schedules, clock_now()) &&
+        agenda_wants_more(&schedules->agenda))
+        schedules_load(schedules);
+    if (wait > 0) {
+        timer_set(schedules, wait);
+    } else if (!schedules->turning && schedules->starting < STARTING_MAX) {
+        schedules->turning = true;
+        drain_defer(schedules->jobs);
+        slices_add(&schedules->slices, &schedules->turn);
+    }
+}
+
+static void on_turn(struct slice *slice)
+{
+    struct schedules *schedules = container_of(slice, struct schedules, turn);
+    int64_t now = jobs_now(schedules->jobs);
+    check_clock(schedules);
+    for (int i = 0; i < TURN_RUNS && schedules->starting < STARTING_MAX; i++) {
+        struct agenda_entry *entry = agenda_first(&schedules->agenda);
+        if (schedules->jobs->draining || !entry || entry->due > now || held(schedules, clock_now()))
+            break;
+        if (!run(schedules, entry, now)) {
+            hold(schedules, NS_PER_SEC);
+            break;
+        }
+    }
+    schedules->turning = false;
+    schedules_look(schedules);
+    drain_allow(schedules->jobs);
+}
 
 static void on_timer(uv_timer_t *timer)
 {
     struct schedules *schedules = timer->data;
     if (schedules->jobs->draining)
         return;
-    if (!schedules->loaded)
-        schedules_load(schedules);
-    else if (!schedules->changing) /* what starts now would be of the schedule as it was */
-        start_due(schedules);      /* and the change's end looks again */
+    check_clock(schedules);
+    schedules_look(schedules);
 }
 
-json_t *schedules_figures(struct schedules *schedules)
-{
-    size_t failing = 0, paused = 0;
-    for (struct schedule *s = schedules_first(schedules); s; s = schedule_next(s)) {
-        failing += schedule_failing(s);
-        paused += s->row->paused;
-    }
-    return json_pack("{s:I, s:I, s:I}", "total", (json_int_t)schedules->count, "failing",
-                     (json_int_t)failing, "paused", (json_int_t)paused);
-}
+/* --- what is due next ------------------------------------------------------------------------- */
 
-/* --- at the start ----------------------------------------------------------------------------- */
-
-static int read_stored(const char *text, struct schedule_spec *spec, struct error *err)
+/* Unless the agenda has come to reach less far meanwhile: then it is read again from there. */
+static void take_page(struct agenda *agenda, struct store_schedules *load)
 {
-    const char *field;
-    json_error_t where;
-    json_t *json = json_read_text(text, JSON_REJECT_DUPLICATES, &where);
-    if (!json)
-        return error_set(err, -EINVAL, "what is stored is not JSON: %s", where.text);
-    int r = schedule_spec_parse(json, spec, err, &field);
-    json_decref(json);
-    return r;
-}
-
-/* What was missed is run once, and not all of it in one moment. */
-static void catch_up(struct schedule *s, int64_t now)
-{
-    int64_t jitter = s->spec.timing.jitter;
-    if (s->due > now)
-        return;
-    int64_t window = jitter < CATCH_UP ? jitter : CATCH_UP;
-    s->due =
-        now + (jitter > 0 ? timing_offset(&s->spec.timing, s->row->name) * window / jitter : 0);
-}
-
-static void take(struct schedules *schedules, struct store_schedule *row)
-{
-    struct error err;
-    struct schedule_spec spec = {0};
-    int r = read_stored(row->spec, &spec, &err);
-    const char *name = row->name;
-    int added = schedules_add(schedules, NULL, row, &spec);
-    struct schedule *s = added == 0 ? schedules_find(schedules, name) : NULL;
-    if (!s)
-        log_error("no memory for a schedule: it does not run until the daemon is started again");
-    else if (r < 0)
-        schedule_set_problem(s, err.text);
-    else
-        catch_up(s, clock_real_us());
+    if (agenda->read_at == load->after_at &&
+        (!load->after || strcmp(agenda->read_name, load->after) == 0))
+        agenda_set_read(agenda, load->more ? load->rows[load->count - 1] : NULL);
+    for (size_t i = 0; i < load->count; i++)
+        agenda_take(agenda, load->rows[i]);
+    free(load->rows);
 }
 
 static void on_loaded(struct mail *mail)
 {
     struct schedules *schedules = container_of(mail, struct schedules, load.call.mail);
-    struct store_schedules *call = &schedules->load;
-    if (call->call.result < 0 && !schedules->jobs->draining) {
-        log_error("the schedules could not be read, and are tried again: %s",
-                  call->call.error.text);
-        timer_set(schedules, NS_PER_SEC);
-        drain_allow(schedules->jobs);
-        return;
+    struct store_schedules *load = &schedules->load;
+    schedules->loading = false;
+    if (load->call.result < 0) {
+        if (!schedules->jobs->draining)
+            log_error("the schedules could not be read, and are tried again: %s",
+                      load->call.error.text);
+        hold(schedules, NS_PER_SEC);
+    } else {
+        take_page(&schedules->agenda, load);
     }
-    for (size_t i = 0; i < call->count; i++)
-        take(schedules, call->rows[i]);
-    free(call->rows);
-    schedules->loaded = true;
-    if (schedules->count > 0)
-        log_info("%zu schedules", schedules->count);
-    schedules_settled(schedules);
     schedules_look(schedules);
     drain_allow(schedules->jobs);
 }
@@ -302,10 +388,43 @@ static void on_loaded(struct mail *mail)
 static void schedules_load(struct schedules *schedules)
 {
     struct store *store = schedules->jobs->config.store;
-    schedules->load = (struct store_schedules){.count = 0};
+    const struct agenda *agenda = &schedules->agenda;
+    schedules->loading = true;
+    strcpy(schedules->load_after, agenda->read_name);
+    schedules->load = (struct store_schedules){
+        .due = true,
+        .after_at = agenda->read_at,
+        .after = agenda->read_at > INT64_MIN ? schedules->load_after : NULL,
+        .limit = PAGE_ROWS,
+        .max_bytes = PAGE_BYTES};
     mail_init(&schedules->load.call.mail, on_loaded);
     drain_defer(schedules->jobs);
     store->engine->schedules(store, &schedules->load);
+}
+
+void schedules_changed(struct schedules *schedules, struct store_schedule *row)
+{
+    agenda_drop(&schedules->agenda, row->name);
+    agenda_take(&schedules->agenda, row);
+}
+
+void schedules_removed(struct schedules *schedules, const char *name)
+{
+    agenda_drop(&schedules->agenda, name);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+/* What the store knows of the time before. */
+static void look_back(struct schedules *schedules)
+{
+    struct store *store = schedules->jobs->config.store;
+    struct store_counts counts;
+    store->engine->counts(store, &counts);
+    if (counts.schedules > 0)
+        log_info("%llu schedules", (unsigned long long)counts.schedules);
+    if ((int64_t)counts.seen > schedules->started_at + STORE_SEEN_US)
+        set_back_begin(&schedules->set_back);
 }
 
 int schedules_new(struct jobs *jobs, struct schedules **ret_schedules, struct error *err)
@@ -320,10 +439,17 @@ int schedules_new(struct jobs *jobs, struct schedules **ret_schedules, struct er
     }
     schedules->timer.data = schedules;
     schedules->jobs = jobs;
-    schedules->looked_at = INT64_MAX;
-    timetable_init(schedules);
-    run_hooks_init(schedules);
-    schedules_load(schedules);
+    schedules->started_at = jobs_now(jobs);
+    schedules->ahead = ahead_now(jobs);
+    agenda_init(&schedules->agenda);
+    slices_init(&schedules->slices, jobs->config.mailbox);
+    schedules->turn.step = on_turn;
+    set_back_init(&schedules->set_back, jobs, &schedules->slices, on_looked_back);
+    run_hooks_init(jobs);
+    schedules->watch = (struct job_watch){.schedules = on_changed_elsewhere};
+    job_watch_add(jobs, &schedules->watch);
+    look_back(schedules);
+    schedules_look(schedules);
     *ret_schedules = schedules;
     return 0;
 }
@@ -333,7 +459,9 @@ static void on_timer_closed(uv_handle_t *handle)
     struct schedules *schedules = handle->data;
     void (*closed)(void *) = schedules->closed;
     void *arg = schedules->closed_arg;
-    timetable_deinit(schedules);
+    agenda_deinit(&schedules->agenda);
+    for (size_t i = 0; i < SCHEDULE_ZONES; i++)
+        timing_deinit(&schedules->zones[i]);
     free(schedules);
     if (closed)
         closed(arg);
@@ -341,8 +469,11 @@ static void on_timer_closed(uv_handle_t *handle)
 
 void schedules_close(struct schedules *schedules, void (*closed)(void *arg), void *arg)
 {
+    assert(schedules->starting == 0 && !schedules->turning && !schedules->loading &&
+           !schedules->set_back.under_way);
     schedules->closed = closed;
     schedules->closed_arg = arg;
-    run_hooks_deinit(schedules);
+    run_hooks_deinit(schedules->jobs);
+    job_watch_remove(&schedules->watch);
     uv_close((uv_handle_t *)&schedules->timer, on_timer_closed);
 }

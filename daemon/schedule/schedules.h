@@ -1,6 +1,6 @@
-/* Schedules: jobs that are submitted again and again. All of them are in memory, loaded at the
- * start; the store has the same, and what a run and its end change in a schedule is stored with the
- * job, in one transaction. Control loop.
+/* Schedules: jobs that are submitted again and again. The store has them all; in memory is what is
+ * due next (agenda.h). A run is made, and its time counted as had, in one transaction, and what its
+ * end changes is stored with the job's. Control loop.
  *
  * A run is a job like any other, and its row names the schedule. A schedule has at most one run
  * that has not ended: when it is due before that, the time is skipped and counted. After a time
@@ -10,38 +10,53 @@
 #define PENSTOCK_SCHEDULE_SCHEDULES_H
 
 #include "base/error.h"
+#include "base/slices.h"
+#include "job/watch.h"
+#include "schedule/agenda.h"
+#include "schedule/set_back.h"
+#include "store/store.h"
 
-#include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <uv.h>
 
-struct schedule;
-struct schedules;
 struct jobs;
-struct store_call;
+
+#define SCHEDULE_ZONES 16
+
+struct schedules {
+    struct jobs *jobs;
+    struct agenda agenda;
+    struct store_schedules load; /* the agenda is being read, behind this name */
+    char load_after[SCHEDULE_NAME_BYTES + 1];
+    bool loading;
+    struct slices slices;
+    struct slice turn; /* starts what is due */
+    bool turning;
+    unsigned starting;   /* runs and passes on their way to the store */
+    uint64_t hold_until; /* clock_now: the queue was full, or the store failed; 0 */
+    int64_t started_at;  /* CLOCK_REALTIME, µs */
+    int64_t ahead; /* of the day's clock to the other one, µs, when they were last looked at */
+    struct set_back set_back;
+    struct job_watch watch;
+    /* Of the last runs, so that a zone that many schedules have is not read from its file anew. */
+    struct timing zones[SCHEDULE_ZONES];
+    unsigned zone_next;
+    uv_timer_t timer;
+    void (*closed)(void *arg);
+    void *closed_arg;
+};
 
 int schedules_new(struct jobs *jobs, struct schedules **ret_schedules, struct error *err);
 /* After the drain of the jobs: frees them; `closed` is called from the loop. */
 void schedules_close(struct schedules *schedules, void (*closed)(void *arg), void *arg);
 
-/* Whoever must wait until all are loaded and none is changing is told when that may be so. `tell`
- * may be NULL. */
-void schedules_tell(struct schedules *schedules, void (*tell)(void *arg), void *arg);
+/* The store has this schedule now (a row whose next_at is as it stands there; takes ownership); or
+ * has it no more, or it was paused. */
+void schedules_changed(struct schedules *schedules, struct store_schedule *row);
+void schedules_removed(struct schedules *schedules, const char *name);
 
-void schedules_settled(struct schedules *schedules); /* tells it */
-
-/* The time of one may have changed: the timer is set anew. */
+/* Starts what is due, and sees to it that the next ones are known; sets the timer. */
 void schedules_look(struct schedules *schedules);
-json_t *schedules_figures(struct schedules *schedules); /* for stats; NULL: out of memory */
-
-/* Somebody has asked for a run, and gets to know what became of it. Embedded in its owner. */
-struct schedule_ask {
-    /* The id of the job; or the store's call that failed. Once, from the loop. */
-    void (*done)(struct schedule_ask *ask, uint64_t id, const struct store_call *failed);
-};
-
-/* Submits a run now. `next_at`: what the schedule's time is then. `ask` may be NULL. 0; or a
- * negative errno with a message in *err, and nothing is told. */
-int schedule_start(struct schedules *schedules, struct schedule *schedule, int64_t next_at,
-                   struct schedule_ask *ask, struct error *err);
 
 #endif

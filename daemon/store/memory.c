@@ -75,8 +75,10 @@ static struct row *row_current(struct memory *m, struct store_call *call, uint64
 /* --- submit ----------------------------------------------------------------------------------- */
 
 /* 0, also for a key that is known; or why nothing of the call may stay. */
-static int submit_item(struct memory *m, struct store_submit_item *item, struct error *err)
+static int submit_item(struct memory *m, const struct store_submit *call,
+                       struct store_submit_item *item, struct error *err)
 {
+    struct user_count *user = user_counts_get(&m->rows.users, item->job->uid);
     const struct store_job *job = item->job;
     const struct row *known = job->key ? rows_get_key(&m->rows, job->uid, job->key) : NULL;
     item->result = 0;
@@ -87,7 +89,9 @@ static int submit_item(struct memory *m, struct store_submit_item *item, struct 
         item->job->id = known->job.id;
         return 0;
     }
-    int r = store_check_room(&m->config, &m->rows.counts, job, err);
+    int r = user ? store_check_room(&m->config, &m->rows.counts, job, err) : -ENOMEM;
+    if (r == 0)
+        r = store_check_user(call, job, user->pending, err);
     if (r < 0)
         return r;
     r = rows_add(&m->rows, item->job);
@@ -113,6 +117,15 @@ static void undo_submit(struct memory *m, struct store_submit *call, uint64_t la
     }
 }
 
+/* The job's own definition is what a claim that is folded in brings along. */
+static void run_of_schedule(struct memory *m, struct store_submit *call)
+{
+    struct store_job *job = call->items[0].job;
+    schedule_rows_run(&m->schedules, call->run, job->id);
+    if (call->items[0].claim)
+        job->definition = schedule_rows_copy(&m->schedules, call->run->name);
+}
+
 static void memory_submit(struct store *s, struct store_submit *call)
 {
     struct memory *m = memory_of(s);
@@ -120,12 +133,14 @@ static void memory_submit(struct store *s, struct store_submit *call)
     int r = 0;
 
     forget(m);
+    if (call->run)
+        r = schedule_rows_check(&m->schedules, call->run, &call->call.error);
     for (size_t i = 0; i < call->count && r == 0; i++)
-        r = submit_item(m, &call->items[i], &call->call.error);
+        r = submit_item(m, call, &call->items[i], &call->call.error);
     if (r < 0)
         undo_submit(m, call, last_id);
     else if (call->run)
-        schedule_rows_run(&m->schedules, call->run, call->items[0].job->id);
+        run_of_schedule(m, call);
     done(m, &call->call, r);
 }
 
@@ -136,6 +151,7 @@ static void memory_claim(struct store *s, struct store_claim *call)
     struct memory *m = memory_of(s);
     struct row *row = rows_get(&m->rows, call->id);
     int r = 0;
+    call->definition = NULL;
     if (!row) {
         r = error_set(&call->call.error, -ENOENT, "there is no job %llu",
                       (unsigned long long)call->id);
@@ -145,6 +161,7 @@ static void memory_claim(struct store *s, struct store_claim *call)
     } else {
         row_set_state(&m->rows, row, JOB_RUNNING, 0);
         call->attempt = ++row->job.attempt;
+        call->definition = schedule_rows_copy(&m->schedules, row->job.schedule);
     }
     done(m, &call->call, r);
 }
@@ -177,7 +194,9 @@ static void memory_finish(struct store *s, struct store_finish *call)
                       job_state_name(call->state));
     } else {
         struct row *row = row_current(m, &call->call, call->id, call->attempt);
-        r = row ? end_row(m, row, call) : call->call.result;
+        r = row ? store_check_running(call, row->job.state) : call->call.result;
+        if (r == 0)
+            r = end_row(m, row, call);
     }
     forget(m);
     done(m, &call->call, r);
@@ -206,6 +225,7 @@ static void memory_postpone(struct store *s, struct store_postpone *call)
     } else if (row) {
         row->job.interrupted += call->interrupted;
         row->job.torn += call->torn;
+        row->job.ran = call->ran;
         row_set_state(&m->rows, row, call->due ? JOB_WAITING : JOB_QUEUED, call->due);
         remember(&row->job, call->line);
     }
@@ -282,58 +302,54 @@ static void memory_list(struct store *s, struct store_list *call)
     call->jobs = NULL;
     call->count = call->bytes = 0;
     call->next = call->before ? call->before : m->rows.counts.last_id + 1;
+    if (call->select.state >= 0 && m->rows.counts.by_state[call->select.state] == 0)
+        call->next = 0; /* there is none to be looked for */
     if (scan(m, call))
         return;
     list_add_tail(&m->scans, &call->call.link);
     mailbox_post(m->store.mailbox, &m->scan_mail);
 }
 
-static void set_skip(struct memory *m, const struct store_window *call, bool skip)
+static void set_skip(struct memory *m, const struct store_window_host *wanted, bool skip)
 {
-    for (size_t i = 0; i < call->skip_count; i++) {
-        struct row *row = rows_get(&m->rows, call->skip[i]);
+    for (size_t i = 0; i < wanted->skip_count; i++) {
+        struct row *row = rows_get(&m->rows, wanted->skip[i]);
         if (row)
             row->skip = skip;
     }
 }
 
-static int fill_window(struct host *host, struct store_window *call)
+static int fill_window(struct host *host, int64_t now, struct store_window_host *wanted)
 {
     int r = 0;
-    for (struct row *row = host_first_ready(host, call->now, &call->next_due);
-         row && r == 0 && call->count < call->limit; row = host_next_ready(row))
+    host_promote(host, now, &wanted->next_due);
+    for (struct row *row = host_first_ready(host, wanted->from_rank);
+         row && r == 0 && wanted->count < wanted->limit; row = host_next_ready(row))
         if (!row->skip)
-            r = store_jobs_add(&call->jobs, &call->count, &row->job);
+            r = store_jobs_add(&wanted->jobs, &wanted->count, &row->job);
     return r;
 }
 
 static void memory_window(struct store *s, struct store_window *call)
 {
     struct memory *m = memory_of(s);
-    struct host *host = rows_get_host(&m->rows, call->host);
     int r = 0;
-    call->jobs = NULL;
-    call->count = 0;
-    call->next_due = 0;
-    if (host) {
-        set_skip(m, call, true);
-        r = fill_window(host, call);
-        set_skip(m, call, false);
+    for (size_t i = 0; i < call->count; i++) {
+        call->hosts[i].jobs = NULL;
+        call->hosts[i].count = 0;
+        call->hosts[i].next_due = 0;
     }
-    done_jobs(m, &call->call, r, &call->jobs, &call->count);
-}
-
-static int copy_host(struct store_hosts *call, const struct host *host)
-{
-    struct store_host *hosts = realloc(call->hosts, (call->count + 1) * sizeof *hosts);
-    if (!hosts)
-        return -ENOMEM;
-    call->hosts = hosts;
-    hosts[call->count] = (struct store_host){.host = strdup(host->name), .pending = host->pending};
-    if (!hosts[call->count].host)
-        return -ENOMEM;
-    call->count++;
-    return 0;
+    for (size_t i = 0; i < call->count && r == 0; i++) {
+        struct host *host = rows_get_host(&m->rows, call->hosts[i].host);
+        if (!host)
+            continue;
+        set_skip(m, &call->hosts[i], true);
+        r = fill_window(host, call->now, &call->hosts[i]);
+        set_skip(m, &call->hosts[i], false);
+    }
+    if (r < 0)
+        store_window_reset(call);
+    done(m, &call->call, r);
 }
 
 static void memory_hosts(struct store *s, struct store_hosts *call)
@@ -342,22 +358,19 @@ static void memory_hosts(struct store *s, struct store_hosts *call)
     int r = 0;
     call->hosts = NULL;
     call->count = 0;
-    for (struct host *host = rows_first_host(&m->rows); host && r == 0; host = rows_next_host(host))
-        if (host->pending > 0)
-            r = copy_host(call, host);
-    if (r < 0) {
-        while (call->count > 0)
-            free(call->hosts[--call->count].host);
-        free(call->hosts);
-        call->hosts = NULL;
-    }
+    for (struct host *host = rows_host_after(&m->rows, call->after);
+         host && r == 0 && call->count < call->limit; host = rows_next_host(host))
+        if (host_waits(host))
+            r = store_hosts_add(call, host->name);
+    if (r < 0)
+        store_hosts_free(call);
     done(m, &call->call, r);
 }
 
 static void memory_ended(struct store *s, struct store_ended *call)
 {
     struct memory *m = memory_of(s);
-    uint64_t seq = call->after;
+    uint64_t seq = call->after.seq;
     int r = 0;
     call->jobs = NULL;
     call->count = 0;
@@ -367,6 +380,8 @@ static void memory_ended(struct store *s, struct store_ended *call)
             break;
         r = store_jobs_add(&call->jobs, &call->count, &row->job);
     }
+    if (r == 0 && call->count > 0)
+        call->after.seq = call->jobs[call->count - 1]->finish_seq;
     done_jobs(m, &call->call, r, &call->jobs, &call->count);
 }
 
@@ -376,6 +391,19 @@ static void memory_schedules(struct store *s, struct store_schedules *call)
 {
     struct memory *m = memory_of(s);
     done(m, &call->call, schedule_rows_list(&m->schedules, call));
+}
+
+static void memory_schedule_get(struct store *s, struct store_schedule_get *call)
+{
+    struct memory *m = memory_of(s);
+    call->rows = NULL;
+    done(m, &call->call, schedule_rows_get(&m->schedules, call));
+}
+
+static void memory_schedule_pass(struct store *s, struct store_schedule_pass *call)
+{
+    struct memory *m = memory_of(s);
+    done(m, &call->call, schedule_rows_pass(&m->schedules, call));
 }
 
 static void memory_schedule_put(struct store *s, struct store_schedule_put *call)
@@ -411,6 +439,8 @@ static const struct store_engine memory_engine = {.name = "memory",
                                                   .hosts = memory_hosts,
                                                   .ended = memory_ended,
                                                   .schedules = memory_schedules,
+                                                  .schedule_get = memory_schedule_get,
+                                                  .schedule_pass = memory_schedule_pass,
                                                   .schedule_put = memory_schedule_put,
                                                   .counts = memory_counts,
                                                   .free = memory_free};
@@ -429,7 +459,7 @@ int store_memory_new(const struct store_config *config, struct mailbox *mailbox,
     if (!m->config.keep_finished_count)
         m->config.keep_finished_count = KEEP_COUNT;
     rows_init(&m->rows);
-    schedule_rows_init(&m->schedules);
+    schedule_rows_init(&m->schedules, &m->rows.counts);
     list_init(&m->scans);
     mail_init(&m->scan_mail, on_scan);
     *ret_store = &m->store;

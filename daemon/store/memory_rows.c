@@ -106,8 +106,8 @@ void row_set_state(struct rows *rows, struct row *row, enum job_state state, int
     if (state == JOB_QUEUED || state == JOB_WAITING)
         row_place(row, due ? PLACE_DUE : PLACE_READY);
     if (was_pending && job_state_final(state)) {
-        row->host->pending--;
         rows->counts.pending_bytes -= strlen(row->job.spec);
+        user_count_add(&rows->users, row->user, -1);
     }
 }
 
@@ -154,7 +154,8 @@ static struct row *row_alloc(const struct store_job *job, uint64_t id)
 
 int rows_add(struct rows *rows, const struct store_job *job)
 {
-    struct row *row = row_alloc(job, rows->counts.last_id + 1);
+    struct user_count *user = user_counts_get(&rows->users, job->uid);
+    struct row *row = user ? row_alloc(job, rows->counts.last_id + 1) : NULL;
     if (!row)
         return -ENOMEM;
     struct host *host = host_get(rows, job->host);
@@ -170,9 +171,10 @@ int rows_add(struct rows *rows, const struct store_job *job)
     }
     rows->counts.last_id++;
     row->host = host;
+    row->user = user;
+    user_count_add(&rows->users, user, 1);
     row->job.host = host->text;
     host->rows++;
-    host->pending++;
     if (row->job.key)
         tree_insert(&rows->keys, &row->keyed->entry);
     rows->counts.by_state[JOB_QUEUED]++;
@@ -186,8 +188,8 @@ void rows_remove(struct rows *rows, struct row *row)
     row_unplace(row);
     rows->counts.by_state[row->job.state]--;
     if (!job_state_final(row->job.state)) {
-        row->host->pending--;
         rows->counts.pending_bytes -= strlen(row->job.spec);
+        user_count_add(&rows->users, row->user, -1);
     }
     if (row->job.key)
         tree_remove(&rows->keys, &row->keyed->entry);
@@ -251,7 +253,7 @@ uint64_t rows_ended(const struct rows *rows)
     return n[JOB_DONE] + n[JOB_FAILED] + n[JOB_CANCELLED];
 }
 
-struct row *host_first_ready(struct host *host, int64_t now, int64_t *ret_next_due)
+void host_promote(struct host *host, int64_t now, int64_t *ret_next_due)
 {
     struct row *next;
     *ret_next_due = 0;
@@ -262,10 +264,15 @@ struct row *host_first_ready(struct host *host, int64_t now, int64_t *ret_next_d
             row_place(row, PLACE_READY);
         } else if (!row->skip) {
             *ret_next_due = row->job.due;
-            break;
+            return;
         }
     }
-    return row_of(tree_first(&host->ready));
+}
+
+struct row *host_first_ready(struct host *host, int64_t from_rank)
+{
+    struct row before = {.job = {.rank = from_rank}}; /* ids begin at 1 */
+    return row_of(tree_after(&host->ready, &before.run));
 }
 
 struct row *host_next_ready(struct row *row)
@@ -273,9 +280,10 @@ struct row *host_next_ready(struct row *row)
     return row_of(tree_next(&row->run));
 }
 
-struct host *rows_first_host(struct rows *rows)
+struct host *rows_host_after(struct rows *rows, const char *name)
 {
-    return host_of(tree_first(&rows->hosts));
+    struct host before = {.name = name};
+    return host_of(name ? tree_after(&rows->hosts, &before.entry) : tree_first(&rows->hosts));
 }
 
 struct host *rows_next_host(struct host *host)
@@ -286,6 +294,7 @@ struct host *rows_next_host(struct host *host)
 void rows_init(struct rows *rows)
 {
     *rows = (struct rows){0};
+    user_counts_init(&rows->users);
     tree_init(&rows->keys, compare_key);
     tree_init(&rows->hosts, compare_host);
 }
@@ -297,4 +306,5 @@ void rows_deinit(struct rows *rows)
         rows_remove(rows, row);
     idmap_deinit(&rows->by_id);
     idmap_deinit(&rows->ended);
+    user_counts_deinit(&rows->users);
 }

@@ -6,6 +6,7 @@
 #include "base/tree.h"
 #include "store/idmap.h"
 #include "store/store.h"
+#include "store/user_counts.h"
 
 enum place { PLACE_NONE, PLACE_READY, PLACE_DUE };
 
@@ -22,6 +23,7 @@ struct keyed {
 struct row {
     struct store_job job;
     struct host *host;
+    struct user_count *user;
     struct tree_node run; /* in the tree that `place` names */
     enum place place;
     bool skip;            /* within one window call */
@@ -31,7 +33,7 @@ struct row {
 struct host {
     struct tree_node entry;
     struct tree ready, due;
-    uint64_t rows, pending; /* it goes with its last row */
+    uint64_t rows; /* it goes with its last */
     const char *name;
     char text[];
 };
@@ -40,6 +42,7 @@ struct rows {
     struct idmap by_id, ended;
     struct tree keys, hosts;
     struct store_counts counts;
+    struct user_counts users;
     uint64_t first_ended; /* finish_seq of the oldest end that may still be kept */
 };
 
@@ -67,11 +70,18 @@ void row_set_state(struct rows *rows, struct row *row, enum job_state state, int
 /* Gives it the next place in the order of ends; its state is set after. 0 or -ENOMEM. */
 int row_number_end(struct rows *rows, struct row *row);
 
-/* The rows of a host that may run at `now`, in their order: those that have fallen due join the
- * others. *ret_next_due: when the next one falls due that is not marked `skip`; 0: none. */
-struct row *host_first_ready(struct host *host, int64_t now, int64_t *ret_next_due);
+/* Rows of the host that have fallen due by `now` join those that may run. *ret_next_due: when the
+ * next one falls due that is not marked `skip`; 0: none. */
+void host_promote(struct host *host, int64_t now, int64_t *ret_next_due);
+/* Those that may run, in their order, from this rank on. */
+struct row *host_first_ready(struct host *host, int64_t from_rank);
 struct row *host_next_ready(struct row *row);
-struct host *rows_first_host(struct rows *rows);
+static inline bool host_waits(const struct host *host) /* has it rows that run now or later? */
+{
+    return host->ready.root || host->due.root;
+}
+/* By name: the first host behind this one; NULL: the first of all. */
+struct host *rows_host_after(struct rows *rows, const char *name);
 struct host *rows_next_host(struct host *host);
 
 #endif

@@ -12,6 +12,7 @@ void store_schedule_free(struct store_schedule *schedule)
         return;
     free(schedule->name);
     free(schedule->spec);
+    free(schedule->problem);
     free(schedule->etag);
     free(schedule->modified);
     free(schedule->validated);
@@ -30,8 +31,10 @@ struct store_schedule *store_schedule_copy(const struct store_schedule *schedule
     if (!copy)
         return NULL;
     *copy = *schedule;
-    copy->name = copy->spec = copy->etag = copy->modified = copy->validated = NULL;
+    copy->name = copy->spec = copy->problem = NULL;
+    copy->etag = copy->modified = copy->validated = NULL;
     if (copy_string(&copy->name, schedule->name) && copy_string(&copy->spec, schedule->spec) &&
+        copy_string(&copy->problem, schedule->problem) &&
         copy_string(&copy->etag, schedule->etag) &&
         copy_string(&copy->modified, schedule->modified) &&
         copy_string(&copy->validated, schedule->validated))
@@ -55,6 +58,31 @@ int store_schedules_add(struct store_schedule ***rows, size_t *count,
         return -ENOMEM;
     (*rows)[(*count)++] = copy;
     return 0;
+}
+
+bool store_schedules_full(const struct store_schedules *page)
+{
+    return page->count == page->limit || (page->max_bytes && page->bytes >= page->max_bytes);
+}
+
+void store_schedules_count(struct store_schedules *page)
+{
+    page->bytes += strlen(page->rows[page->count - 1]->spec);
+}
+
+int store_run_changed(struct error *err, const char *name)
+{
+    return error_set(err, -ESTALE, "the schedule '%.64s' was changed meanwhile", name);
+}
+
+int store_run_busy(struct error *err, struct store_schedule_run *run,
+                   const struct store_schedule *row)
+{
+    run->job = row->job;
+    run->left_out = row->left_out + !run->asked;
+    return error_set(err, -EBUSY,
+                     "its last run, job %llu, has not ended; a schedule has one at a time",
+                     (unsigned long long)row->job);
 }
 
 void store_schedules_free(struct store_schedule **rows, size_t count)

@@ -2,6 +2,7 @@
 #include "store/sqlite.h"
 
 #include "store/sqlite_private.h"
+#include "store/sqlite_backup.h"
 #include "store/sqlite_open.h"
 #include "store/sqlite_thread.h"
 #include "store/sqlite_check.h"
@@ -37,6 +38,7 @@ static void sqlite_submit(struct store *s, struct store_submit *call)
 
 static void sqlite_claim(struct store *s, struct store_claim *call)
 {
+    call->definition = NULL;
     queue(s, &call->call, OP_CLAIM);
 }
 
@@ -66,8 +68,6 @@ static void sqlite_list(struct store *s, struct store_list *call)
 
 static void sqlite_window(struct store *s, struct store_window *call)
 {
-    call->jobs = NULL;
-    call->count = 0;
     queue(s, &call->call, OP_WINDOW);
 }
 
@@ -92,9 +92,25 @@ static void sqlite_schedules(struct store *s, struct store_schedules *call)
     queue(s, &call->call, OP_SCHEDULES);
 }
 
+static void sqlite_schedule_get(struct store *s, struct store_schedule_get *call)
+{
+    call->rows = NULL;
+    queue(s, &call->call, OP_SCHEDULE_GET);
+}
+
+static void sqlite_schedule_pass(struct store *s, struct store_schedule_pass *call)
+{
+    queue(s, &call->call, OP_SCHEDULE_PASS);
+}
+
 static void sqlite_schedule_put(struct store *s, struct store_schedule_put *call)
 {
     queue(s, &call->call, OP_SCHEDULE_PUT);
+}
+
+static void sqlite_backup(struct store *s, struct store_backup *call)
+{
+    backup_ask(sqlite_of(s), call);
 }
 
 static void sqlite_counts(struct store *store, struct store_counts *ret_counts)
@@ -150,6 +166,7 @@ static void sqlite_free(struct store *store)
         pthread_join(s->thread, NULL);
     }
     sqlite_close(s);
+    user_counts_deinit(&s->users);
     pthread_cond_destroy(&s->wake);
     pthread_mutex_destroy(&s->lock);
     free(s->path);
@@ -169,7 +186,10 @@ static const struct store_engine sqlite_engine = {.name = "sqlite",
                                                   .hosts = sqlite_hosts,
                                                   .ended = sqlite_ended,
                                                   .schedules = sqlite_schedules,
+                                                  .schedule_get = sqlite_schedule_get,
+                                                  .schedule_pass = sqlite_schedule_pass,
                                                   .schedule_put = sqlite_schedule_put,
+                                                  .backup = sqlite_backup,
                                                   .counts = sqlite_counts,
                                                   .commits = sqlite_commits,
                                                   .failing = sqlite_failing,
@@ -230,6 +250,7 @@ int store_sqlite_new(const struct store_config *config, struct mailbox *mailbox,
         return error_set(err, -ENOMEM, "store: out of memory");
     s->store = (struct store){.engine = &sqlite_engine, .mailbox = mailbox};
     s->lock_fd = -1;
+    user_counts_init(&s->users);
     list_init(&s->queue);
     list_init(&s->held);
     list_init(&s->scans);

@@ -67,6 +67,12 @@ static void run_write(struct sqlite *s, struct store_call *call)
         else
             write_schedules(s, CALL_AS(store_schedule_put, call));
         return;
+    case OP_SCHEDULE_PASS:
+        if (damaged)
+            refuse_damaged(s, call);
+        else
+            write_pass(s, CALL_AS(store_schedule_pass, call));
+        return;
     case OP_FINISH:
         write_finish(s, CALL_AS(store_finish, call));
         return;
@@ -94,16 +100,23 @@ static bool run_read(struct sqlite *s, struct store_call *call, bool may_write)
     case OP_SCHEDULES:
         read_schedules(s, CALL_AS(store_schedules, call));
         return false;
+    case OP_SCHEDULE_GET:
+        read_schedules_named(s, CALL_AS(store_schedule_get, call));
+        return false;
     default:
         read_ended(s, CALL_AS(store_ended, call));
         return false;
     }
 }
 
-/* What a read has found in a transaction that is undone. */
+/* What a call has found in a transaction that is undone. */
 static void drop_result(struct sqlite *s, struct store_call *call)
 {
     switch (call->op) {
+    case OP_CLAIM:
+        store_schedule_free(CALL_AS(store_claim, call)->definition);
+        CALL_AS(store_claim, call)->definition = NULL;
+        return;
     case OP_GET:
         store_job_free(CALL_AS(store_get, call)->job);
         CALL_AS(store_get, call)->job = NULL;
@@ -113,28 +126,26 @@ static void drop_result(struct sqlite *s, struct store_call *call)
         read_list_begin(s, CALL_AS(store_list, call));
         return;
     case OP_WINDOW:
-        store_jobs_free(CALL_AS(store_window, call)->jobs, CALL_AS(store_window, call)->count);
-        CALL_AS(store_window, call)->jobs = NULL;
-        CALL_AS(store_window, call)->count = 0;
+        store_window_reset(CALL_AS(store_window, call));
         return;
     case OP_ENDED:
         store_jobs_free(CALL_AS(store_ended, call)->jobs, CALL_AS(store_ended, call)->count);
         CALL_AS(store_ended, call)->jobs = NULL;
         CALL_AS(store_ended, call)->count = 0;
         return;
-    case OP_HOSTS: {
-        struct store_hosts *hosts = CALL_AS(store_hosts, call);
-        while (hosts->count > 0)
-            free(hosts->hosts[--hosts->count].host);
-        free(hosts->hosts);
-        hosts->hosts = NULL;
+    case OP_HOSTS:
+        store_hosts_free(CALL_AS(store_hosts, call));
         return;
-    }
     case OP_SCHEDULES:
         store_schedules_free(CALL_AS(store_schedules, call)->rows,
                              CALL_AS(store_schedules, call)->count);
         CALL_AS(store_schedules, call)->rows = NULL;
         CALL_AS(store_schedules, call)->count = 0;
+        return;
+    case OP_SCHEDULE_GET:
+        store_schedules_free(CALL_AS(store_schedule_get, call)->rows,
+                             CALL_AS(store_schedule_get, call)->count);
+        CALL_AS(store_schedule_get, call)->rows = NULL;
         return;
     default:
         return;
@@ -156,6 +167,7 @@ static void undo(struct sqlite *s)
         sqlite3_reset(s->stmts[STMT_ROLLBACK]);
     }
     s->counts = s->visible;
+    user_counts_undo(&s->users);
     s->oldest_end = 0; /* to be looked up again */
 }
 
@@ -173,6 +185,7 @@ static bool end(struct sqlite *s)
     histogram_add(&s->commits, clock_now() - since);
     s->visible = s->counts;
     pthread_mutex_unlock(&s->lock);
+    user_counts_commit(&s->users);
     return true;
 }
 

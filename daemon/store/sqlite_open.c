@@ -20,24 +20,6 @@
 
 #define BUSY_MS 1000 /* patience with another program that holds the database for a moment */
 
-/* mkdir -p of the file's directory; those that are made are the user's own. */
-static int make_dir(const char *path, struct error *err)
-{
-    char *dir = strdup(path);
-    if (!dir)
-        return error_set(err, -ENOMEM, "%s: out of memory", path);
-    int r = 0;
-    for (char *slash = strchr(dir + 1, '/'); slash && r == 0; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-            r = error_set(err, -errno, "store.path: the directory %s cannot be made: %s", dir,
-                          strerror(errno));
-        *slash = '/';
-    }
-    free(dir);
-    return r;
-}
-
 static int open_file(struct sqlite *s, bool *ret_new, struct error *err)
 {
     const char *path = s->path;
@@ -149,15 +131,12 @@ static int read_figures(struct sqlite *s, struct error *err)
 {
     int64_t n = 0;
     int r = 0;
-    for (int i = 0; i < JOB_STATE_COUNT_ && r == 0; i++) {
+    for (int i = 0; i < SQLITE_FIGURES && r == 0; i++) {
         char sql[64];
         snprintf(sql, sizeof sql, "SELECT jobs FROM counts WHERE state=%d", i);
         r = read_number(s, sql, &n, err);
-        s->counts.by_state[i] = (uint64_t)n;
+        *sqlite_figure(&s->counts, i) = (uint64_t)n;
     }
-    if (r == 0)
-        r = read_number(s, "SELECT jobs FROM counts WHERE state=6", &n, err);
-    s->counts.pending_bytes = (uint64_t)n;
     if (r == 0)
         r = read_number(s, "SELECT seq FROM sqlite_sequence WHERE name='jobs'", &n, err);
     s->counts.last_id = (uint64_t)n;
@@ -171,6 +150,24 @@ static int read_figures(struct sqlite *s, struct error *err)
         r = read_number(s, "SELECT value FROM meta WHERE name='clean'", &n, err);
     s->was_clean = n == 1;
     return r;
+}
+
+static int read_users(struct sqlite *s, struct error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc =
+        sqlite3_prepare_v2(s->db, "SELECT uid,pending FROM users WHERE pending>0", -1, &stmt, NULL);
+    while (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        struct user_count *user =
+            user_counts_get(&s->users, (uint32_t)sqlite3_column_int64(stmt, 0));
+        if (user)
+            user->pending = user->committed = (uint64_t)sqlite3_column_int64(stmt, 1);
+        else
+            rc = SQLITE_NOMEM;
+    }
+    int end = sqlite3_finalize(stmt);
+    rc = rc == SQLITE_OK ? end : rc;
+    return rc == SQLITE_OK ? 0 : sqlite_error(s->db, rc, s->path, err);
 }
 
 /* From now on a stop that is not clean is seen. It is also the first write: what cannot be written
@@ -187,7 +184,7 @@ static int mark_open(struct sqlite *s, struct error *err)
 int sqlite_open(struct sqlite *s, struct error *err)
 {
     bool new = false;
-    int r = s->config.make_dir ? make_dir(s->path, err) : 0;
+    int r = s->config.make_dir ? store_make_dir(s->path, err) : 0;
     if (r == 0)
         r = open_file(s, &new, err);
     if (r == 0)
@@ -203,6 +200,8 @@ int sqlite_open(struct sqlite *s, struct error *err)
         r = stmts_prepare(s, err);
     if (r == 0)
         r = read_figures(s, err);
+    if (r == 0)
+        r = read_users(s, err);
     if (r == 0)
         r = mark_open(s, err);
     if (r == 0)

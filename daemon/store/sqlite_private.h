@@ -11,23 +11,27 @@
  *   sqlite_write.c   submit, claim, finish, postpone, forgetting
  *   sqlite_read.c    get, list, window, hosts, ended
  *   sqlite_schedule.c  schedules: listing, changing, and what runs and their ends change
+ *   sqlite_backup.c  a copy of the file while it is in use, by a thread of its own
  *   sqlite_check.c   the check after an unclean stop, on a thread of its own */
 #ifndef PENSTOCK_STORE_SQLITE_PRIVATE_H
 #define PENSTOCK_STORE_SQLITE_PRIVATE_H
 
 #include "base/list.h"
 #include "store/store.h"
+#include "store/user_counts.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 enum op {
     OP_SUBMIT,
     OP_CLAIM,
     OP_SCHEDULE_PUT,
+    OP_SCHEDULE_PASS,
     OP_FINISH,
     OP_POSTPONE,
     OP_GET,
@@ -36,6 +40,7 @@ enum op {
     OP_HOSTS,
     OP_ENDED,
     OP_SCHEDULES,
+    OP_SCHEDULE_GET,
 };
 
 enum stmt {
@@ -45,6 +50,7 @@ enum stmt {
     STMT_ROLLBACK,
     STMT_SET_CLEAN,
     STMT_SET_COUNT,
+    STMT_SET_USER,
     STMT_KEY,
     STMT_INSERT,
     STMT_UNDO,
@@ -60,19 +66,26 @@ enum stmt {
     STMT_GET,
     STMT_GET_VERDICT,
     STMT_LIST,
-    STMT_LIST_RARE,
+    STMT_LIST_STATE,
     STMT_LIST_SCHEDULE,
     STMT_NEXT_DUE,
     STMT_PROMOTE,
     STMT_WINDOW,
-    STMT_HOSTS,
+    STMT_HOST_READY,
+    STMT_HOST_DUE,
     STMT_ENDED,
     STMT_SCHEDULES,
-    STMT_SCHEDULE_PUT,
+    STMT_SCHEDULES_FAILING,
+    STMT_SCHEDULES_DUE,
+    STMT_SCHEDULE_GET,
+    STMT_SCHEDULE_LOOK,
+    STMT_SCHEDULE_MAKE,
+    STMT_SCHEDULE_CHANGE,
     STMT_SCHEDULE_REMOVE,
     STMT_SCHEDULE_RUN,
+    STMT_SCHEDULE_SKIP,
+    STMT_SCHEDULE_PASS,
     STMT_SCHEDULE_END,
-    STMT_SCHEDULE_WHOLE,
     STMT_COUNT_
 };
 
@@ -93,6 +106,20 @@ struct check {
     atomic_bool told;    /* whoever found damage first sets `text`, … */
     atomic_bool damaged; /* … and then this */
     struct error text;
+};
+
+/* A copy of the file, and the thread that makes it: sqlite_backup.c. */
+struct backup {
+    struct store_backup *call; /* NULL: none is wanted; set and cleared under the lock */
+    bool over;                 /* the copying thread has ended; under the lock */
+    bool news;                 /* for the store's thread; under the lock */
+    bool copying;              /* the store's thread's, as the two below */
+    uint64_t begin_at;         /* clock_now: not before */
+    uint64_t asked_at;         /* of the first try to begin; 0: there was none */
+    atomic_bool crowded;       /* SQLite's log has grown too long meanwhile */
+    pthread_t thread;
+    int fd; /* of the file; borrowed */
+    struct stat before;
 };
 
 struct sqlite {
@@ -119,6 +146,7 @@ struct sqlite {
     struct place places[PLACE_FILES];
     bool index_cut;             /* that of the log: it is to be made anew */
     struct store_counts counts; /* as in the transaction under way */
+    struct user_counts users;   /* likewise */
     struct list held;           /* finish and postpone calls that could not be committed yet */
     struct list scans;          /* lists that go on in a later turn */
     struct error fault; /* why the transaction under way cannot go on; code in `fault_code` */
@@ -131,6 +159,7 @@ struct sqlite {
     uint64_t checkpoint_at; /* not before: the last one failed */
     bool damage_told;
     struct check check;
+    struct backup backup;
 };
 
 static inline struct sqlite *sqlite_of(struct store *s)

@@ -83,17 +83,19 @@ void read_list_begin(struct sqlite *s, struct store_list *call)
     call->next = call->before ? call->before : s->counts.last_id + 1;
 }
 
-static enum stmt list_stmt(const struct store_list *call)
+/* Only what failed has a kind of error. */
+static int list_state(const struct store_select *select)
 {
-    switch (call->select.state) {
-    case JOB_RUNNING:
-    case JOB_WAITING:
-    case JOB_FAILED:
-    case JOB_CANCELLED:
-        return STMT_LIST_RARE;
-    default:
-        return call->select.schedule ? STMT_LIST_SCHEDULE : STMT_LIST;
-    }
+    return select->state < 0 && select->error > 0 ? JOB_FAILED : select->state;
+}
+
+/* By the index that leaves least to be looked at: queued and done are the bulk. */
+static enum stmt list_stmt(const struct store_select *select)
+{
+    int state = list_state(select);
+    if (select->schedule && (state < 0 || state == JOB_QUEUED || state == JOB_DONE))
+        return STMT_LIST_SCHEDULE;
+    return state < 0 ? STMT_LIST : STMT_LIST_STATE;
 }
 
 /* 1: there may be more to find; 0: done; or why not. */
@@ -123,11 +125,11 @@ static int scan(struct sqlite *s, struct store_list *call, enum stmt which)
 
 int read_list(struct sqlite *s, struct store_list *call)
 {
-    enum stmt which = list_stmt(call);
+    enum stmt which = list_stmt(&call->select);
     uint64_t below = call->next > INT64_MAX ? INT64_MAX : call->next;
     sqlite3_bind_int64(s->stmts[which], 1, (sqlite3_int64)below);
-    if (which == STMT_LIST_RARE)
-        sqlite3_bind_int(s->stmts[which], 2, call->select.state);
+    if (which == STMT_LIST_STATE)
+        sqlite3_bind_int(s->stmts[which], 2, list_state(&call->select));
     if (which == STMT_LIST_SCHEDULE)
         stmt_bind_text(s->stmts[which], 2, call->select.schedule);
     int r = scan(s, call, which);
@@ -153,53 +155,64 @@ static bool skipped(const struct skip *skip, uint64_t id)
     return skip->count > 0 && bsearch(&id, skip->ids, skip->count, sizeof id, compare_ids);
 }
 
-/* Rows that have fallen due join those that may run. */
-static int promote(struct sqlite *s, const struct store_window *call)
+/* The first row of the host that falls due later. 1; 0: there is none; or a fault. */
+static int first_due(struct sqlite *s, const char *host, int64_t *ret_due, uint64_t *ret_id)
 {
     sqlite3_stmt *stmt = s->stmts[STMT_NEXT_DUE];
-    int r = 1;
-    for (int i = 0; i < PROMOTE_ROWS && r == 1; i++) {
-        sqlite3_bind_text(stmt, 1, call->host, -1, SQLITE_STATIC);
-        r = stmt_step(s, STMT_NEXT_DUE);
-        if (r != 1)
-            return r;
-        bool due = sqlite3_column_int64(stmt, 0) <= call->now;
-        sqlite3_int64 id = sqlite3_column_int64(stmt, 1);
+    sqlite3_bind_text(stmt, 1, host, -1, SQLITE_STATIC);
+    int r = stmt_step(s, STMT_NEXT_DUE);
+    if (r == 1) {
+        *ret_due = sqlite3_column_int64(stmt, 0);
+        *ret_id = (uint64_t)sqlite3_column_int64(stmt, 1);
         stmt_reset(s, STMT_NEXT_DUE);
-        if (!due)
-            return 0;
-        sqlite3_bind_int64(s->stmts[STMT_PROMOTE], 1, id);
-        r = stmt_run(s, STMT_PROMOTE) < 0 ? s->fault_code : 1;
     }
-    return r < 0 ? r : 0;
+    return r;
 }
 
-static int find_next_due(struct sqlite *s, struct store_window *call, const struct skip *skip)
+/* Rows that have fallen due join those that may run, at most *left of them. 1 and the next one that
+ * has not joined; 0: there is none; or a fault. */
+static int promote(struct sqlite *s, const char *host, int64_t now, int *left, int64_t *ret_due,
+                   uint64_t *ret_id)
+{
+    int r;
+    while ((r = first_due(s, host, ret_due, ret_id)) == 1 && *ret_due <= now && *left > 0) {
+        sqlite3_bind_int64(s->stmts[STMT_PROMOTE], 1, (sqlite3_int64)*ret_id);
+        r = stmt_run(s, STMT_PROMOTE);
+        if (r < 0)
+            return r;
+        --*left;
+    }
+    return r;
+}
+
+static int find_next_due(struct sqlite *s, struct store_window_host *wanted,
+                         const struct skip *skip)
 {
     sqlite3_stmt *stmt = s->stmts[STMT_NEXT_DUE];
-    sqlite3_bind_text(stmt, 1, call->host, -1, SQLITE_STATIC);
+    sqlite3_bind_text(stmt, 1, wanted->host, -1, SQLITE_STATIC);
     int r;
     while ((r = stmt_step(s, STMT_NEXT_DUE)) == 1) {
         if (skipped(skip, (uint64_t)sqlite3_column_int64(stmt, 1)))
             continue;
-        call->next_due = sqlite3_column_int64(stmt, 0);
+        wanted->next_due = sqlite3_column_int64(stmt, 0);
         stmt_reset(s, STMT_NEXT_DUE);
         return 0;
     }
     return r;
 }
 
-static int fill_window(struct sqlite *s, struct store_window *call, const struct skip *skip)
+static int fill_window(struct sqlite *s, struct store_window_host *wanted, const struct skip *skip)
 {
     sqlite3_stmt *stmt = s->stmts[STMT_WINDOW];
     int r = 0;
-    sqlite3_bind_text(stmt, 1, call->host, -1, SQLITE_STATIC);
-    while (call->count < call->limit && (r = stmt_step(s, STMT_WINDOW)) == 1) {
+    sqlite3_bind_text(stmt, 1, wanted->host, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 2, wanted->from_rank);
+    while (wanted->count < wanted->limit && (r = stmt_step(s, STMT_WINDOW)) == 1) {
         struct store_job row;
-        stmt_row(stmt, &row);
-        if (skipped(skip, row.id))
+        if (skipped(skip, (uint64_t)sqlite3_column_int64(stmt, 0)))
             continue;
-        r = add_row(s, &row, &call->jobs, &call->count);
+        stmt_row(stmt, &row);
+        r = add_row(s, &row, &wanted->jobs, &wanted->count);
         if (r < 0)
             break;
     }
@@ -207,68 +220,93 @@ static int fill_window(struct sqlite *s, struct store_window *call, const struct
     return r < 0 ? r : 0;
 }
 
-int read_window(struct sqlite *s, struct store_window *call, bool may_write)
+static int read_host(struct sqlite *s, struct store_window_host *wanted, int64_t now, int *left)
 {
-    struct skip skip = {.count = call->skip_count};
-    call->jobs = NULL;
-    call->count = 0;
-    call->next_due = 0;
+    struct skip skip = {.count = wanted->skip_count};
+    int64_t due;
+    uint64_t id;
     if (skip.count > 0) {
         skip.ids = malloc(skip.count * sizeof *skip.ids);
-        if (!skip.ids) {
-            no_memory(&call->call);
-            return 0;
-        }
-        memcpy(skip.ids, call->skip, skip.count * sizeof *skip.ids);
+        if (!skip.ids)
+            return -ENOMEM;
+        memcpy(skip.ids, wanted->skip, skip.count * sizeof *skip.ids);
         qsort(skip.ids, skip.count, sizeof *skip.ids, compare_ids);
     }
-    int r = may_write ? promote(s, call) : 0;
-    if (r == 0)
-        r = fill_window(s, call, &skip);
-    if (r == 0)
-        r = find_next_due(s, call, &skip);
+    int r = promote(s, wanted->host, now, left, &due, &id);
+    if (r == 1 && skipped(&skip, id))
+        r = find_next_due(s, wanted, &skip);
+    else if (r == 1)
+        wanted->next_due = due;
+    if (r >= 0)
+        r = fill_window(s, wanted, &skip);
     free(skip.ids);
-    return jobs_result(&call->call, r, &call->jobs, &call->count);
+    return r;
+}
+
+int read_window(struct sqlite *s, struct store_window *call, bool may_write)
+{
+    int left = may_write ? PROMOTE_ROWS : 0, r = 0;
+    call->call.result = 0;
+    for (size_t i = 0; i < call->count; i++) {
+        call->hosts[i].jobs = NULL;
+        call->hosts[i].count = 0;
+        call->hosts[i].next_due = 0;
+    }
+    for (size_t i = 0; i < call->count && r == 0; i++)
+        r = read_host(s, &call->hosts[i], call->now, &left);
+    if (r == 0)
+        return 0;
+    store_window_reset(call);
+    if (r != -ENOMEM)
+        return r;
+    no_memory(&call->call);
+    return 0;
 }
 
 /* --- hosts, ends ----------------------------------------------------------------------------- */
 
-static int add_host(struct store_hosts *call, const char *name, uint64_t pending)
+/* The first host behind this one that has rows of one kind. 1; 0: there is none; or a fault. */
+static int next_host(struct sqlite *s, enum stmt which, const char *after, char **ret_name)
 {
-    size_t n = call->count;
-    if ((n & (n - 1)) == 0) { /* the array's size is the next power of two */
-        struct store_host *more = realloc(call->hosts, (n ? 2 * n : 1) * sizeof *more);
-        if (!more)
-            return -ENOMEM;
-        call->hosts = more;
-    }
-    char *copy = name ? strdup(name) : NULL;
-    if (!copy)
-        return -ENOMEM;
-    call->hosts[call->count++] = (struct store_host){.host = copy, .pending = pending};
-    return 0;
+    sqlite3_bind_text(s->stmts[which], 1, after, -1, SQLITE_STATIC);
+    free(*ret_name);
+    *ret_name = NULL;
+    int r = stmt_step(s, which);
+    if (r != 1)
+        return r;
+    const char *name = (const char *)sqlite3_column_text(s->stmts[which], 0);
+    *ret_name = name ? strdup(name) : NULL;
+    stmt_reset(s, which);
+    return *ret_name ? 1 : -ENOMEM;
 }
 
+/* One look into an index for each host and kind, however many rows it has. */
 int read_hosts(struct sqlite *s, struct store_hosts *call)
 {
-    sqlite3_stmt *stmt = s->stmts[STMT_HOSTS];
-    int r;
+    char *ready = NULL, *due = NULL;
+    const char *after = call->after ? call->after : "";
     call->hosts = NULL;
     call->count = 0;
     call->call.result = 0;
-    while ((r = stmt_step(s, STMT_HOSTS)) == 1) {
-        r = add_host(call, (const char *)sqlite3_column_text(stmt, 0),
-                     (uint64_t)sqlite3_column_int64(stmt, 1));
+    int r = next_host(s, STMT_HOST_READY, after, &ready);
+    if (r >= 0)
+        r = next_host(s, STMT_HOST_DUE, after, &due);
+    while (r >= 0 && call->count < call->limit && (ready || due)) {
+        int order = !ready ? 1 : !due ? -1 : strcmp(ready, due);
+        r = store_hosts_add(call, order <= 0 ? ready : due);
         if (r < 0)
             break;
+        after = call->hosts[call->count - 1];
+        if (order <= 0)
+            r = next_host(s, STMT_HOST_READY, after, &ready);
+        if (order >= 0 && r >= 0)
+            r = next_host(s, STMT_HOST_DUE, after, &due);
     }
-    stmt_reset(s, STMT_HOSTS);
-    if (r == 0)
+    free(ready);
+    free(due);
+    if (r >= 0)
         return 0;
-    while (call->count > 0)
-        free(call->hosts[--call->count].host);
-    free(call->hosts);
-    call->hosts = NULL;
+    store_hosts_free(call);
     if (r != -ENOMEM)
         return r;
     no_memory(&call->call);
@@ -281,7 +319,7 @@ int read_ended(struct sqlite *s, struct store_ended *call)
     int r;
     call->jobs = NULL;
     call->count = 0;
-    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)call->after);
+    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)call->after.seq);
     sqlite3_bind_int64(stmt, 2, call->limit > INT32_MAX ? INT32_MAX : (sqlite3_int64)call->limit);
     while ((r = stmt_step(s, STMT_ENDED)) == 1) {
         struct store_job row;
@@ -292,5 +330,7 @@ int read_ended(struct sqlite *s, struct store_ended *call)
             break;
     }
     stmt_reset(s, STMT_ENDED);
+    if (r == 0 && call->count > 0)
+        call->after.seq = call->jobs[call->count - 1]->finish_seq;
     return jobs_result(&call->call, r, &call->jobs, &call->count);
 }

@@ -4,9 +4,7 @@
  *
  * jobs.place: where a row stands for the window: 0 nowhere (it runs or has ended), 1 it may run
  * (index jobs_ready, in the order to run), 2 it falls due later (index jobs_due). Verdicts stand in
- * a table of their own, so that an end appends and does not make the job's row grow. Few rows are
- * in the states 1 (running), 2 (waiting), 4 (failed) and 5 (cancelled), so lists of these have an
- * index; 0 and 3 are the bulk. */
+ * a table of their own, so that an end appends and does not make the job's row grow. */
 #include "store/sqlite_schema.h"
 
 #include "store/sqlite_error.h"
@@ -63,8 +61,52 @@ static const char version_5[] =
     "INSERT INTO counts SELECT 6,ifnull(sum(length(CAST(spec AS BLOB))),0) FROM jobs "
     "WHERE state<3;";
 
+/* Schedules as rows of a table of its own kind (a row of one WITHOUT ROWID would stand in the upper
+ * levels of its tree, which is high then), found by name, by time, and those that fail. All states
+ * have an index. counts, state 7 to 11: how many schedules there are, fail, are paused; the last
+ * version that was given to one; store_counts.seen. */
+static const char version_6[] =
+    "CREATE TABLE schedules_6("
+    " name TEXT NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL, paused INTEGER NOT NULL,"
+    " revision INTEGER NOT NULL, version INTEGER NOT NULL, created INTEGER NOT NULL,"
+    " next_at INTEGER NOT NULL, job INTEGER NOT NULL DEFAULT 0,"
+    " forced INTEGER NOT NULL DEFAULT 0, last_job INTEGER NOT NULL DEFAULT 0,"
+    " runs INTEGER NOT NULL DEFAULT 0, skipped INTEGER NOT NULL DEFAULT 0,"
+    " left_out INTEGER NOT NULL DEFAULT 0, last_run INTEGER NOT NULL DEFAULT 0,"
+    " last_state INTEGER NOT NULL DEFAULT 0, last_error INTEGER NOT NULL DEFAULT 0,"
+    " last_end INTEGER NOT NULL DEFAULT 0, last_done INTEGER NOT NULL DEFAULT 0,"
+    " failures INTEGER NOT NULL DEFAULT 0, problem TEXT, spec TEXT NOT NULL,"
+    " etag TEXT, modified TEXT, validated TEXT);"
+    "INSERT INTO schedules_6(name,uid,gid,paused,revision,version,created,next_at,job,last_job,"
+    "runs,skipped,last_run,last_state,last_error,last_end,last_done,failures,spec,etag,modified,"
+    "validated) SELECT name,uid,gid,paused,revision,row_number() OVER (),created,next_at,job,"
+    "last_job,runs,skipped,last_run,last_state,last_error,last_end,last_done,failures,spec,etag,"
+    "modified,validated FROM schedules;"
+    "DROP TABLE schedules;"
+    "ALTER TABLE schedules_6 RENAME TO schedules;"
+    "CREATE UNIQUE INDEX schedules_name ON schedules(name);"
+    "CREATE INDEX schedules_due ON schedules(next_at,name) WHERE paused=0;"
+    "CREATE INDEX schedules_failing ON schedules(name) WHERE last_state=4 OR problem IS NOT NULL;"
+    "INSERT OR REPLACE INTO counts "
+    "SELECT 7,count(*) FROM schedules UNION ALL "
+    "SELECT 8,count(*) FROM schedules WHERE last_state=4 UNION ALL "
+    "SELECT 9,count(*) FROM schedules WHERE paused UNION ALL "
+    "SELECT 10,count(*) FROM schedules UNION ALL "
+    "SELECT 11,ifnull(max(last_run),0) FROM schedules;"
+    "DROP INDEX jobs_rare;"
+    "CREATE INDEX jobs_state ON jobs(state);";
+
+/* How long its attempts ran, µs: what a job's times are made of. */
+static const char version_7[] = "ALTER TABLE jobs ADD COLUMN ran INTEGER NOT NULL DEFAULT 0;";
+
+/* How many jobs of each user have not ended. */
+static const char version_8[] =
+    "CREATE TABLE users(uid INTEGER PRIMARY KEY, pending INTEGER NOT NULL);"
+    "INSERT INTO users SELECT uid,count(*) FROM jobs WHERE state<3 GROUP BY uid;";
+
 const struct schema_step schema_steps[] = {
-    {1, version_1}, {2, version_2}, {3, version_3}, {4, version_4}, {5, version_5},
+    {1, version_1}, {2, version_2}, {3, version_3}, {4, version_4},
+    {5, version_5}, {6, version_6}, {7, version_7}, {8, version_8},
 };
 const size_t schema_step_count = sizeof schema_steps / sizeof schema_steps[0];
 

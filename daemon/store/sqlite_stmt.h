@@ -16,15 +16,25 @@ void stmt_reset(struct sqlite *s, enum stmt which);
 /* Notes why the transaction cannot go on. The errno. */
 int sqlite_fault(struct sqlite *s, int rc);
 
+/* The figures that the table `counts` has, by its `state`: those of the states, then these. */
+enum {
+    SQLITE_PENDING_BYTES = JOB_STATE_COUNT_,
+    SQLITE_SCHEDULES,
+    SQLITE_SCHEDULES_FAILING,
+    SQLITE_SCHEDULES_PAUSED,
+    SQLITE_SCHEDULE_VERSION,
+    SQLITE_SEEN,
+    SQLITE_FIGURES
+};
+uint64_t *sqlite_figure(struct store_counts *counts, int which);
+
 /* The columns that each row statement begins with, and the row in them; strings are SQLite's, until
  * the statement is stepped or reset. The verdict is not among them. */
-#define SQLITE_PENDING_BYTES 6 /* the row of `counts` that has them, behind those of the states */
-
 #define ROW_COLUMNS                                                                     \
     "j.id,j.attempt,j.state,j.priority,j.rank,j.uid,j.gid,j.created,j.due,j.finished,"  \
     "j.retry_of,j.finish_seq,j.error,j.host,j.parser,j.key,j.labels,j.spec,j.schedule," \
-    "j.interrupted,j.torn"
-enum { ROW_COLUMN_COUNT = 21 };
+    "j.interrupted,j.torn,j.ran"
+enum { ROW_COLUMN_COUNT = 22 };
 void stmt_row(sqlite3_stmt *stmt, struct store_job *ret_job);
 /* A text, or NULL, that lives until the statement has run. */
 int stmt_bind_text(sqlite3_stmt *stmt, int at, const char *value);

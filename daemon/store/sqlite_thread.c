@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/sqlite_backup.h"
 #include "store/sqlite_stmt.h"
 #include "store/sqlite_write.h"
 #include "store/sqlite_batch.h"
@@ -10,7 +11,7 @@
 #include <errno.h>
 #include <time.h>
 
-#define BATCH_JOBS 4096 /* jobs submitted in one transaction; other calls count as one */
+#define BATCH_JOBS 4096 /* jobs and schedules in one transaction; other calls count as one */
 #define CHECKPOINT_FRAMES \
     8192                   /* pages in SQLite's log before they are copied into the file: 32 MiB */
 #define LOOK_NS NS_PER_SEC /* between two looks at the files, and at what has grown too old */
@@ -26,6 +27,8 @@ int sqlite_on_wal(void *arg, sqlite3 *db, const char *name, int frames)
 
 static size_t weight(const struct store_call *call)
 {
+    if (call->op == OP_SCHEDULE_PUT)
+        return container_of(call, struct store_schedule_put, call)->count + 1;
     return call->op == OP_SUBMIT ? container_of(call, struct store_submit, call)->count : 1;
 }
 
@@ -42,9 +45,8 @@ static void take(struct sqlite *s, struct list *batch)
 
 static uint64_t next_look(const struct sqlite *s, uint64_t now)
 {
-    if (atomic_load(&s->failing))
-        return s->retry_at;
-    return now + LOOK_NS;
+    uint64_t at = atomic_load(&s->failing) ? s->retry_at : now + LOOK_NS;
+    return s->backup.asked_at && s->backup.begin_at < at ? s->backup.begin_at : at;
 }
 
 /* Until there is something to do. */
@@ -52,7 +54,7 @@ static void wait(struct sqlite *s, uint64_t until)
 {
     struct timespec ts = {.tv_sec = (time_t)(until / NS_PER_SEC),
                           .tv_nsec = (long)(until % NS_PER_SEC)};
-    while (list_empty(&s->queue) && !s->stop && s->giving_up == s->gave_up)
+    while (list_empty(&s->queue) && !s->stop && s->giving_up == s->gave_up && !s->backup.news)
         if (pthread_cond_timedwait(&s->wake, &s->lock, &ts) == ETIMEDOUT)
             return;
 }
@@ -64,7 +66,7 @@ static void wait(struct sqlite *s, uint64_t until)
 static void checkpoint(struct sqlite *s)
 {
     uint64_t now = clock_now();
-    if (s->wal_frames < CHECKPOINT_FRAMES || now < s->checkpoint_at)
+    if (s->wal_frames < CHECKPOINT_FRAMES || now < s->checkpoint_at || backup_copies(s))
         return;
     int frames = 0, copied = 0;
     int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &copied);
@@ -88,6 +90,7 @@ static bool tidy(struct sqlite *s)
 {
     tell_damage(s);
     batch_look(s);
+    backup_turn(s);
     checkpoint(s);
     if (!atomic_load(&s->failing) && forget_due(s))
         return batch_forget(s);

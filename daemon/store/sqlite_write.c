@@ -6,8 +6,10 @@
 #include "base/clock.h"
 #include "store/sqlite_stmt.h"
 #include "store/sqlite_schedule.h"
+#include "store/schedule_row.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { PLACE_NONE, PLACE_READY, PLACE_DUE };
@@ -43,7 +45,15 @@ static int find_key(struct sqlite *s, struct store_submit_item *item)
     return 1;
 }
 
-static int insert(struct sqlite *s, const struct store_submit_item *item)
+static struct user_count *find_user(struct sqlite *s, uint32_t uid)
+{
+    struct user_count *user = user_counts_get(&s->users, uid);
+    if (!user && s->fault_code == 0)
+        s->fault_code = error_set(&s->fault, -ENOMEM, "%s: out of memory", s->path);
+    return user;
+}
+
+static int insert(struct sqlite *s, const struct store_submit_item *item, struct user_count *user)
 {
     sqlite3_stmt *stmt = s->stmts[STMT_INSERT];
     struct store_job *job = item->job;
@@ -75,6 +85,7 @@ static int insert(struct sqlite *s, const struct store_submit_item *item)
     }
     s->counts.by_state[item->claim ? JOB_RUNNING : JOB_QUEUED]++;
     s->counts.pending_bytes += strlen(job->spec);
+    user_count_add(&s->users, user, 1);
     return 0;
 }
 
@@ -85,49 +96,75 @@ void write_undo_submit(struct store_submit *call)
         call->items[i].result = 0;
         call->items[i].job->id = 0;
         store_submit_unclaim(&call->items[i]);
+        store_schedule_free(call->items[i].job->definition);
+        call->items[i].job->definition = NULL;
     }
 }
 
 /* The rows after last_id, whose ids nobody has seen, go again. */
 static int refuse_full(struct sqlite *s, struct store_submit *call,
-                       const struct store_counts *before, const struct error *why)
+                       const struct store_counts *before, int code, const struct error *why)
 {
     sqlite3_bind_int64(s->stmts[STMT_UNDO], 1, (sqlite3_int64)before->last_id);
     int r = stmt_run(s, STMT_UNDO);
     if (r < 0)
         return r;
     s->counts = *before;
+    for (size_t i = 0; i < call->count; i++) {
+        const struct store_submit_item *item = &call->items[i];
+        /* One whose key was known, be it with another spec, has the id of a row of its own. */
+        if (!item->existing && item->result == 0 && item->job->id > before->last_id)
+            user_count_add(&s->users, find_user(s, item->job->uid), -1);
+    }
     write_undo_submit(call);
-    call->call.result = -EDQUOT;
+    call->call.result = code;
     call->call.error = *why;
     return 0;
+}
+
+static int check_limits(const struct sqlite *s, const struct store_submit *call,
+                        const struct store_job *job, uint64_t pending, struct error *why)
+{
+    int r = store_check_room(&s->config, &s->counts, job, why);
+    return r < 0 ? r : store_check_user(call, job, pending, why);
 }
 
 int write_submit(struct sqlite *s, struct store_submit *call)
 {
     const struct store_counts before = s->counts;
+    struct schedule_look look;
     struct error why;
     call->call.result = 0;
+    int refused = 0;
+    int r = call->run ? check_schedule_run(s, call, &look) : 0;
+    if (r < 0 || call->call.result < 0)
+        return r;
     for (size_t i = 0; i < call->count; i++) {
         struct store_submit_item *item = &call->items[i];
         item->result = 0;
         item->existing = false;
-        int r = item->job->key ? find_key(s, item) : 0;
-        if (r == 0 && store_check_room(&s->config, &s->counts, item->job, &why) < 0)
-            return refuse_full(s, call, &before, &why);
+        r = item->job->key ? find_key(s, item) : 0;
+        struct user_count *user = r == 0 ? find_user(s, item->job->uid) : NULL;
+        if (r == 0 && !user)
+            return -ENOMEM;
         if (r == 0)
-            r = insert(s, item);
+            refused = check_limits(s, call, item->job, user->pending, &why);
+        if (refused < 0)
+            return refuse_full(s, call, &before, refused, &why);
+        if (r == 0)
+            r = insert(s, item, user);
         if (r < 0)
             return r;
     }
-    return call->run ? write_schedule_run(s, call->run, call->items[0].job->id) : 0;
+    return call->run ? write_schedule_run(s, call, &look) : 0;
 }
 
 /* --- a job's way ------------------------------------------------------------------------------ */
 
-/* 1 and the row's state; 0: there is none, and the call says so; or a fault. */
+/* 1 and the row's state; 0: there is none, and the call says so; or a fault. *ret_schedule (or
+ * NULL): the name of its schedule, the caller's; NULL. */
 static int find_state(struct sqlite *s, struct store_call *call, uint64_t id,
-                      enum job_state *ret_state, uint32_t *ret_attempt)
+                      enum job_state *ret_state, uint32_t *ret_attempt, char **ret_schedule)
 {
     sqlite3_stmt *stmt = s->stmts[STMT_STATE];
     sqlite3_bind_int64(stmt, 1, (sqlite3_int64)id);
@@ -135,6 +172,9 @@ static int find_state(struct sqlite *s, struct store_call *call, uint64_t id,
     if (r == 1) {
         *ret_state = (enum job_state)sqlite3_column_int(stmt, 0);
         *ret_attempt = (uint32_t)sqlite3_column_int64(stmt, 1);
+        const char *schedule = ret_schedule ? (const char *)sqlite3_column_text(stmt, 2) : NULL;
+        if (ret_schedule)
+            *ret_schedule = schedule ? strdup(schedule) : NULL;
         stmt_reset(s, STMT_STATE);
     } else if (r == 0) {
         call->result =
@@ -148,7 +188,7 @@ static int find_current(struct sqlite *s, struct store_call *call, uint64_t id, 
                         enum job_state *ret_state)
 {
     uint32_t current;
-    int r = find_state(s, call, id, ret_state, &current);
+    int r = find_state(s, call, id, ret_state, &current, NULL);
     if (r != 1)
         return r;
     if (job_state_final(*ret_state))
@@ -163,14 +203,9 @@ static int find_current(struct sqlite *s, struct store_call *call, uint64_t id, 
     return 0;
 }
 
-int write_claim(struct sqlite *s, struct store_claim *call)
+static int claim_row(struct sqlite *s, struct store_claim *call, enum job_state state,
+                     uint32_t attempt)
 {
-    enum job_state state;
-    uint32_t attempt;
-    call->call.result = 0;
-    int r = find_state(s, &call->call, call->id, &state, &attempt);
-    if (r != 1)
-        return r;
     if (state != JOB_QUEUED && state != JOB_WAITING) {
         call->call.result =
             error_set(&call->call.error, -ESTALE, "job %llu cannot be claimed: it is %s",
@@ -179,7 +214,7 @@ int write_claim(struct sqlite *s, struct store_claim *call)
     }
     sqlite3_bind_int64(s->stmts[STMT_CLAIM], 1, (sqlite3_int64)call->id);
     sqlite3_bind_int64(s->stmts[STMT_CLAIM], 2, (sqlite3_int64)attempt + 1);
-    r = stmt_run(s, STMT_CLAIM);
+    int r = stmt_run(s, STMT_CLAIM);
     if (r < 0)
         return r;
     call->attempt = attempt + 1;
@@ -187,6 +222,20 @@ int write_claim(struct sqlite *s, struct store_claim *call)
     return 0;
 }
 
+int write_claim(struct sqlite *s, struct store_claim *call)
+{
+    enum job_state state;
+    uint32_t attempt;
+    char *schedule = NULL;
+    call->call.result = 0;
+    int r = find_state(s, &call->call, call->id, &state, &attempt, &schedule);
+    if (r == 1)
+        r = claim_row(s, call, state, attempt);
+    if (r == 0 && schedule && call->call.result == 0)
+        r = read_schedule(s, schedule, &call->definition);
+    free(schedule);
+    return r;
+}
 int write_postpone(struct sqlite *s, struct store_postpone *call)
 {
     enum job_state state;
@@ -209,18 +258,20 @@ int write_postpone(struct sqlite *s, struct store_postpone *call)
     sqlite3_bind_int(stmt, 6, STORE_HISTORY_MAX);
     sqlite3_bind_int(stmt, 7, call->interrupted);
     sqlite3_bind_int(stmt, 8, call->torn);
+    sqlite3_bind_int64(stmt, 9, call->ran);
     r = stmt_run(s, STMT_POSTPONE);
     if (r == 0)
         moved(s, JOB_RUNNING, next);
     return r;
 }
 
-static int spec_bytes(struct sqlite *s, uint64_t id, uint64_t *ret_bytes)
+static int spec_bytes(struct sqlite *s, uint64_t id, uint64_t *ret_bytes, uint32_t *ret_uid)
 {
     sqlite3_stmt *stmt = s->stmts[STMT_BYTES];
     sqlite3_bind_int64(stmt, 1, (sqlite3_int64)id);
     int r = stmt_step(s, STMT_BYTES);
     *ret_bytes = r == 1 ? (uint64_t)sqlite3_column_int64(stmt, 0) : 0;
+    *ret_uid = r == 1 ? (uint32_t)sqlite3_column_int64(stmt, 1) : 0;
     if (r == 1)
         stmt_reset(s, STMT_BYTES);
     return r < 0 ? r : 0;
@@ -231,9 +282,11 @@ static int write_end(struct sqlite *s, const struct store_finish *call, enum job
     sqlite3_stmt *stmt = s->stmts[STMT_FINISH];
     sqlite3_int64 seq = (sqlite3_int64)s->counts.last_finish_seq + 1;
     uint64_t bytes;
-    int r = spec_bytes(s, call->id, &bytes);
-    if (r < 0)
-        return r;
+    uint32_t uid;
+    int r = spec_bytes(s, call->id, &bytes, &uid);
+    struct user_count *user = r == 0 ? find_user(s, uid) : NULL;
+    if (!user)
+        return r < 0 ? r : -ENOMEM;
     sqlite3_bind_int64(stmt, 1, (sqlite3_int64)call->id);
     sqlite3_bind_int(stmt, 2, call->state);
     sqlite3_bind_int64(stmt, 3, call->finished);
@@ -252,6 +305,7 @@ static int write_end(struct sqlite *s, const struct store_finish *call, enum job
         return r;
     s->counts.last_finish_seq++;
     s->counts.pending_bytes -= bytes;
+    user_count_add(&s->users, user, -1);
     moved(s, from, call->state);
     return call->end ? write_schedule_end(s, call) : 0;
 }
@@ -266,7 +320,10 @@ int write_finish(struct sqlite *s, struct store_finish *call)
         return 0;
     }
     int r = find_current(s, &call->call, call->id, call->attempt, &state);
-    return r == 1 ? write_end(s, call, state) : r;
+    if (r != 1)
+        return r;
+    call->call.result = store_check_running(call, state);
+    return call->call.result == 0 ? write_end(s, call, state) : 0;
 }
 
 /* --- figures, and forgetting ------------------------------------------------------------------ */
@@ -278,16 +335,28 @@ static int write_count(struct sqlite *s, int state, uint64_t count)
     return stmt_run(s, STMT_SET_COUNT);
 }
 
+static int write_users(struct sqlite *s)
+{
+    int r = 0;
+    for (struct list *e = s->users.changed.next; e != &s->users.changed && r == 0; e = e->next) {
+        const struct user_count *user = container_of(e, struct user_count, changed);
+        sqlite3_bind_int64(s->stmts[STMT_SET_USER], 1, (sqlite3_int64)user->entry.id);
+        sqlite3_bind_int64(s->stmts[STMT_SET_USER], 2, (sqlite3_int64)user->pending);
+        r = stmt_run(s, STMT_SET_USER);
+    }
+    return r;
+}
+
 int write_counts(struct sqlite *s, bool always)
 {
-    const struct store_counts *now = &s->counts, *before = &s->visible;
+    struct store_counts *now = &s->counts, *before = &s->visible;
     int r = 0;
-    for (int i = 0; i < JOB_STATE_COUNT_ && r == 0; i++)
-        if (now->by_state[i] != before->by_state[i] || always)
-            r = write_count(s, i, now->by_state[i]);
-    if (r == 0 && (now->pending_bytes != before->pending_bytes || always))
-        r = write_count(s, SQLITE_PENDING_BYTES, now->pending_bytes);
-    return r;
+    for (int i = 0; i < SQLITE_FIGURES && r == 0; i++) {
+        uint64_t count = *sqlite_figure(now, i);
+        if (count != *sqlite_figure(before, i) || always)
+            r = write_count(s, i, count);
+    }
+    return r < 0 ? r : write_users(s);
 }
 
 static bool too_many(const struct sqlite *s)
@@ -317,7 +386,7 @@ static int forget_one(struct sqlite *s, int64_t limit)
     struct store_call unused;
     enum job_state state;
     uint32_t attempt;
-    r = find_state(s, &unused, (uint64_t)id, &state, &attempt);
+    r = find_state(s, &unused, (uint64_t)id, &state, &attempt, NULL);
     if (r < 0)
         return r;
     sqlite3_bind_int64(s->stmts[STMT_FORGET_VERDICT], 1, seq);

@@ -1,10 +1,20 @@
 /* What every engine needs: rows as structs, result arrays, selection. */
 #include "store/store.h"
 
+#include "base/clock.h"
+#include "store/schedule_row.h"
+#include "store/shared.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+int64_t store_now(struct store *s)
+{
+    return s->engine->shared ? s->engine->shared->now(s) : clock_real_us();
+}
 
 int64_t store_rank(const struct store_job *job)
 {
@@ -30,6 +40,45 @@ int store_check_room(const struct store_config *config, const struct store_count
             (unsigned long long)counts->pending_bytes, (unsigned long long)bytes,
             (unsigned long long)config->max_bytes);
     return 0;
+}
+
+int store_check_user(const struct store_submit *call, const struct store_job *job, uint64_t pending,
+                     struct error *err)
+{
+    if (!call->user_max || pending < call->user_max)
+        return 0;
+    return error_set(err, -EUSERS,
+                     "uid %u has %llu jobs that wait or run, and max_jobs of %s is %llu; submit it "
+                     "again when some have ended, or have that raised",
+                     (unsigned)job->uid, (unsigned long long)pending, call->user_section,
+                     (unsigned long long)call->user_max);
+}
+
+int store_check_running(struct store_finish *call, enum job_state state)
+{
+    if (call->running == (state == JOB_RUNNING))
+        return 0;
+    return error_set(&call->call.error, -ESTALE,
+                     call->running ? "job %llu does not run any more: it is %s"
+                                   : "job %llu does not wait any more: it is %s",
+                     (unsigned long long)call->id, job_state_name(state));
+}
+
+int store_make_dir(const char *path, struct error *err)
+{
+    char *dir = strdup(path);
+    if (!dir)
+        return error_set(err, -ENOMEM, "%s: out of memory", path);
+    int r = 0;
+    for (char *slash = strchr(dir + 1, '/'); slash && r == 0; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+            r = error_set(err, -errno, "store.path: the directory %s cannot be made: %s", dir,
+                          strerror(errno));
+        *slash = '/';
+    }
+    free(dir);
+    return r;
 }
 
 static size_t text_bytes(const char *text)
@@ -60,6 +109,7 @@ void store_job_free(struct store_job *job)
     free(job->schedule);
     free(job->verdict);
     free(job->history);
+    store_schedule_free(job->definition);
     free(job);
 }
 
@@ -77,6 +127,7 @@ struct store_job *store_job_copy(const struct store_job *job)
     *copy = *job;
     copy->host = copy->parser = copy->spec = copy->labels = NULL;
     copy->key = copy->schedule = copy->verdict = copy->history = NULL;
+    copy->definition = NULL;
     if (copy_string(&copy->host, job->host) && copy_string(&copy->parser, job->parser) &&
         copy_string(&copy->spec, job->spec) && copy_string(&copy->labels, job->labels) &&
         copy_string(&copy->key, job->key) && copy_string(&copy->schedule, job->schedule) &&
@@ -107,6 +158,42 @@ void store_jobs_free(struct store_job **jobs, size_t count)
     for (size_t i = 0; i < count; i++)
         store_job_free(jobs[i]);
     free(jobs);
+}
+
+void store_window_reset(struct store_window *call)
+{
+    for (size_t i = 0; i < call->count; i++) {
+        struct store_window_host *host = &call->hosts[i];
+        store_jobs_free(host->jobs, host->count);
+        host->jobs = NULL;
+        host->count = 0;
+        host->next_due = 0;
+    }
+}
+
+int store_hosts_add(struct store_hosts *call, const char *name)
+{
+    size_t n = call->count;
+    if ((n & (n - 1)) == 0) { /* the array's size is the next power of two */
+        char **more = realloc(call->hosts, (n ? 2 * n : 1) * sizeof *more);
+        if (!more)
+            return -ENOMEM;
+        call->hosts = more;
+    }
+    char *copy = name ? strdup(name) : NULL;
+    if (!copy)
+        return -ENOMEM;
+    call->hosts[call->count++] = copy;
+    return 0;
+}
+
+void store_hosts_free(struct store_hosts *call)
+{
+    for (size_t i = 0; i < call->count; i++)
+        free(call->hosts[i]);
+    free(call->hosts);
+    call->hosts = NULL;
+    call->count = 0;
 }
 
 static bool equal(const char *wanted, const char *s)

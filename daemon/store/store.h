@@ -8,8 +8,10 @@
  *
  * A job's row moves queued -> running -> (waiting -> running)* -> final. `attempt` counts the
  * claims and is the epoch: finish and postpone name the attempt that they speak for, and are
- * refused with -ESTALE when it is not the current one, so that a verdict is stored once, and never
- * by a ghost. */
+ * refused with -ESTALE when it is not the current one. An attempt that was postponed stays the
+ * current one until the next claim; so they say as well whether it runs. Thus a verdict is stored
+ * once, and never by a ghost: by whoever still believes that he runs what others have taken from
+ * him. */
 #ifndef PENSTOCK_STORE_STORE_H
 #define PENSTOCK_STORE_STORE_H
 
@@ -19,16 +21,20 @@
 #include "base/metric.h"
 #include "record/kind.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct spool; /* record/spool.h */
 
 /* A job as it is stored. Strings are owned by the row (store_job_free). Times are CLOCK_REALTIME in
  * microseconds, 0 for none. */
 struct store_job {
     uint64_t id;      /* given by the store: positive, never reused */
     uint32_t attempt; /* claims so far */
-    /* Of these, that came to nothing because the daemon ended; and of these, because it died. */
+    /* How many of these came to nothing because the daemon ended, and how many of those because it
+     * died. */
     uint32_t interrupted, torn;
     enum job_state state;
     int priority;                   /* higher runs first; see rank */
@@ -38,6 +44,7 @@ struct store_job {
     uint64_t retry_of;              /* 0 for none */
     uint64_t finish_seq;            /* order of the ends, from 1; 0 while it has not ended */
     enum error_kind error;          /* of the verdict; KIND_NONE */
+    int64_t ran;                    /* µs that its attempts ran, as far as the store was told */
     char *host;                     /* shard and limit key: host of the URL, lower case */
     char *parser;
     char *spec;     /* JSON: what was asked for, as terms/spec.h writes it */
@@ -45,6 +52,8 @@ struct store_job {
     char *key;      /* idempotency key or NULL */
     char *schedule; /* of which it is a run, or NULL */
     char *verdict;  /* the verdict's line (JSON object, no newline) or NULL */
+    /* Of a run that the call has claimed: its schedule as it stood then; NULL: there is none. */
+    struct store_schedule *definition;
     /* of `get` alone: the lines of attempts that were postponed, joined by commas; NULL */
     char *history;
 };
@@ -75,20 +84,32 @@ struct store_schedule {
     uint32_t uid, gid;
     bool paused;
     uint64_t revision; /* another one: what it downloads has changed, and its validators are void */
-    int64_t created, next_at;
+    uint64_t version;  /* of all that: given by the store at each put, and never given again */
+    int64_t created;
+    int64_t next_at; /* put's, submit's and pass's */
     /* Its runs: submit's. */
-    uint64_t job; /* the run that has not ended; 0 */
-    uint64_t last_job, runs, skipped;
+    uint64_t job;    /* the run that has not ended; 0 */
+    uint64_t forced; /* the run that takes a body that is the same as well; 0 */
+    uint64_t last_job, runs;
+    uint64_t skipped;  /* times that were left out because a run had not ended */
+    uint64_t left_out; /* those of them since the last run began */
     int64_t last_run;
+    char *problem; /* why it could not be run the last time: pass's; a run clears it. NULL */
     /* How the last run that has ended did: finish's. */
     enum job_state last_state; /* JOB_QUEUED: none has ended */
     enum error_kind last_error;
     int64_t last_end, last_done;
     uint64_t failures; /* `failed` in a row */
-    /* Of the last body that was taken whole, each may be NULL; `validated` says what they are of: a
-     * digest of the URL that gave them, and the parser's mark. */
+    /* The validators of the last body that was taken whole, each may be NULL; `validated` says
+     * whose they are: a digest of the URL that gave them, and the parser's mark. */
     char *etag, *modified, *validated;
 };
+
+/* Its last run failed, or could not even be made. */
+static inline bool store_schedule_failing(const struct store_schedule *schedule)
+{
+    return schedule->problem || schedule->last_state == JOB_FAILED;
+}
 
 struct store_call {
     struct mail mail;   /* the caller sets it up with mail_init; delivered when done */
@@ -96,6 +117,7 @@ struct store_call {
     struct error error; /* a sentence if result is negative */
     struct list link;   /* the engine's, while the call is under way */
     int op;             /* the engine's */
+    unsigned epoch;     /* the engine's: as what member it was asked */
 };
 
 /* Adds jobs, all or none but for keys: a job whose (uid, key) is known and whose spec is the same
@@ -110,11 +132,24 @@ struct store_submit {
         bool existing;
     } * items;
     size_t count;
-    /* The one job is a run of a schedule, whose row changes with it. Borrowed. NULL: it is not. */
-    const struct store_schedule_run {
-        const char *name; /* a schedule that is gone changes nothing */
+    /* The jobs are of one user, who may have so many that have not ended (0: no limit). -EUSERS:
+     * he has, and the message names the section of the config; others may still find room. */
+    uint64_t user_max;
+    char user_section[96];
+    /* The one job is a run of a schedule, whose row changes with it, by compare-and-set: one time
+     * gives one run, whoever else sees that it is due. Borrowed. NULL: it is not. */
+    struct store_schedule_run {
+        const char *name;
+        /* As the caller has read them; -ESTALE if the schedule is gone or has others by now. */
+        uint64_t version;
+        int64_t expected; /* next_at */
         int64_t at, next_at;
-        uint64_t skipped;
+        /* Somebody asks for it. Else it is not made while the schedule is paused (-ESTALE). */
+        bool asked;
+        bool forced; /* row.forced */
+        /* Results with -EBUSY, as its run has not ended. The time is passed over then (next_at,
+         * skipped, left_out) unless somebody asks: that changes nothing. */
+        uint64_t job, left_out;
     } * run;
 };
 
@@ -131,7 +166,8 @@ static inline void store_submit_unclaim(struct store_submit_item *item)
 struct store_claim {
     struct store_call call;
     uint64_t id;
-    uint32_t attempt; /* result */
+    uint32_t attempt;                  /* result */
+    struct store_schedule *definition; /* result, the caller's: as in struct store_job */
 };
 
 /* -> done, failed or cancelled, from any state that is not final. -ENOENT, -ESTALE as above. */
@@ -139,13 +175,19 @@ struct store_finish {
     struct store_call call;
     uint64_t id;
     uint32_t attempt;
+    /* The caller runs the attempt: it ends from `running` alone. False: nobody does, and it ends
+     * from `queued` or `waiting` alone. -ESTALE: it is not so. */
+    bool running;
     enum job_state state;
     enum error_kind error;
     const char *verdict; /* borrowed until the mail comes */
     int64_t finished;
+    /* What the attempt found, flushed: stored in the same step, by an engine that takes it.
+     * Borrowed. NULL: nothing. */
+    const struct spool *records;
     /* The job is of a schedule, whose row changes with it. Borrowed. NULL: it is not. */
     const struct store_schedule_end {
-        const char *name;
+        const char *name; /* a schedule that is gone changes nothing */
         /* a body was taken whole: the validators are replaced, if `revision` still holds */
         bool whole;
         uint64_t revision;
@@ -160,6 +202,7 @@ struct store_postpone {
     uint64_t id;
     uint32_t attempt;
     int64_t due;
+    int64_t ran;      /* as in the row: with this attempt */
     const char *line; /* borrowed: the attempt's, for the history; NULL: there was no attempt */
     bool interrupted, torn;
 };
@@ -197,65 +240,129 @@ struct store_list {
 bool store_list_full(const struct store_list *list);
 void store_list_count(struct store_list *list);
 
-/* Of one host, the runnable rows (queued, or waiting and due by `now`) in the order they should
- * run: rank, then id. Rows in `skip` (ids being run or claimed) are left out. */
+/* The runnable rows of each of some hosts (queued, or waiting and due by `now`) in the order they
+ * should run: rank, then id. All or none. */
 struct store_window {
     struct store_call call;
-    const char *host; /* borrowed */
     int64_t now;
-    const uint64_t *skip;
-    size_t skip_count;
-    size_t limit;
-    struct store_job **jobs; /* result, as above */
+    struct store_window_host {
+        const char *host; /* borrowed */
+        /* Rows of a lower rank are left out, so that an engine need not step over what was there
+         * and is claimed by now. INT64_MIN: none is. */
+        int64_t from_rank;
+        const uint64_t *skip; /* borrowed: rows that are left out, in any order */
+        size_t skip_count;
+        size_t limit;
+        struct store_job **jobs; /* result, as above */
+        size_t count;
+        int64_t next_due; /* when the next waiting or not-before row falls due; 0: none */
+    } * hosts;            /* the caller's */
     size_t count;
-    int64_t next_due; /* when the next waiting or not-before row falls due; 0: none */
 };
+/* For engines: no host has a result (any more). */
+void store_window_reset(struct store_window *call);
 
-/* Hosts that have rows which have not ended, and how many: at start. */
+/* Hosts that have rows which wait to run, by name: a page. Fewer than `limit`: the last. */
 struct store_hosts {
     struct store_call call;
-    struct store_host {
-        char *host;
-        uint64_t pending;
-    } * hosts; /* result: the caller's */
+    const char *after; /* borrowed: the hosts behind this one; NULL: from the first */
+    size_t limit;
+    char **hosts; /* result: the array and they are the caller's (store_hosts_free) */
     size_t count;
+};
+/* Adds a copy of the name (0 or -ENOMEM); frees the result. */
+int store_hosts_add(struct store_hosts *call, const char *name);
+void store_hosts_free(struct store_hosts *call);
+
+/* A place among the ends; all 0: before the first. Numbers alone are no order of commits where
+ * several daemons store ends, so the transaction's own stands before them there. */
+struct store_cursor {
+    uint64_t xid; /* 0 in an engine of one daemon */
+    uint64_t seq; /* finish_seq */
 };
 
 /* Ended rows after `after` in order of their ends: for followers that were too slow. */
 struct store_ended {
     struct store_call call;
-    uint64_t after; /* finish_seq */
+    struct store_cursor after; /* moved to the last of `jobs` */
     size_t limit;
     struct store_job **jobs;
     size_t count;
 };
 
-/* All schedules, by name. */
+/* A page of schedules: by name, or, if `due`, those that are not paused by next_at, then name. */
 struct store_schedules {
     struct store_call call;
-    struct store_schedule **rows; /* result: the caller's */
+    bool due;
+    bool failing;      /* by name: of those alone */
+    bool brief;        /* their specs are not wanted: they are "" */
+    int64_t after_at;  /* if `due`: the page begins behind this next_at … */
+    const char *after; /* … and this name; NULL: at the first one. Borrowed */
+    const char *until; /* by name: the last one that is wanted; NULL. Borrowed */
+    size_t limit;
+    size_t max_bytes; /* of their specs, beyond which a page has no further one; 0: no such limit */
+    struct store_schedule **rows; /* result: copies; the array and they are the caller's */
+    size_t count, bytes;
+    bool more; /* there may be others behind them */
+};
+
+/* Schedules by their names. */
+struct store_schedule_get {
+    struct store_call call;
+    const char *const *names; /* borrowed */
     size_t count;
+    struct store_schedule **rows; /* result, the caller's: one for each name; NULL: there is none */
 };
 
 /* Makes schedules, or changes what they ask for; removes others. All or none. */
 struct store_schedule_put {
     struct store_call call;
-    const struct store_schedule *const *rows; /* these are borrowed */
+    /* Borrowed. `version` is the one that the caller has compared with, 0 for a schedule that is
+     * not to be there yet: -ESTALE if one has another by now. The result is the new one. A next_at
+     * of 0 leaves that as it is. */
+    struct store_schedule *const *rows;
     size_t count;
     const char *const *removed; /* one that is not there is no error */
     size_t removed_count;
+};
+
+/* A time at which no run could be made: when the next one is, and why. -ESTALE as of a run. */
+struct store_schedule_pass {
+    struct store_call call;
+    const char *name; /* borrowed, as is `problem` */
+    uint64_t version;
+    int64_t expected, next_at;
+    const char *problem; /* NULL: there is none; the time was wrong */
+};
+
+/* A copy of the whole store as it stands at one moment, written to a socket while work goes on. */
+struct store_backup {
+    struct store_call call;
+    int fd;           /* a unix(7) stream socket; the caller's, who closes it */
+    atomic_bool stop; /* the caller sets it when the copy shall end early (-ECANCELED) */
+    uint64_t bytes;   /* result: that were sent */
 };
 
 struct store_counts {
     uint64_t by_state[JOB_STATE_COUNT_];
     uint64_t last_id, last_finish_seq;
     uint64_t pending_bytes; /* of the specs of jobs that have not ended, with their bodies */
+    uint64_t schedules, schedules_failing, schedules_paused;
+    uint64_t schedule_version; /* the last that was given */
+    /* When the last run of a schedule was made, to a minute; CLOCK_REALTIME, µs. So it is known
+     * that the day's clock was set back while nobody looked. */
+    uint64_t seen;
 };
+#define STORE_SEEN_US INT64_C(60000000) /* that minute */
 
 struct store;
+struct store_shared;
 struct store_engine {
     const char *name;
-    bool keeps; /* jobs survive the daemon */
+    bool keeps;   /* jobs survive the daemon */
+    bool records; /* it takes records with an end */
+    /* What it has as well if several daemons share it: store/shared.h. NULL: one has it alone. */
+    const struct store_shared *shared;
     void (*submit)(struct store *s, struct store_submit *call);
     void (*claim)(struct store *s, struct store_claim *call);
     void (*finish)(struct store *s, struct store_finish *call);
@@ -266,7 +373,12 @@ struct store_engine {
     void (*hosts)(struct store *s, struct store_hosts *call);
     void (*ended)(struct store *s, struct store_ended *call);
     void (*schedules)(struct store *s, struct store_schedules *call);
+    void (*schedule_get)(struct store *s, struct store_schedule_get *call);
+    void (*schedule_pass)(struct store *s, struct store_schedule_pass *call);
     void (*schedule_put)(struct store *s, struct store_schedule_put *call);
+    /* NULL: there is nothing to copy (an engine that does not keep), or others copy it (a
+     * server's tools). -EBUSY: another copy is under way. */
+    void (*backup)(struct store *s, struct store_backup *call);
     void (*counts)(struct store *s, struct store_counts *ret_counts); /* at once, from memory */
     /* How long commits took, since the start; at once, from memory. NULL: it makes none. */
     void (*commits)(struct store *s, struct histogram *ret_commits);
@@ -286,6 +398,18 @@ struct store {
     struct mailbox *mailbox; /* where calls come back: the control loop's */
 };
 
+/* For engines: mkdir -p of a file's directory; those that are made are the user's own. 0; or a
+ * negative errno with a message in *err. */
+int store_make_dir(const char *path, struct error *err);
+
+/* For engines: does the row stand where a finish says that it does? 0; or -ESTALE with a message in
+ * call->error. */
+int store_check_running(struct store_finish *call, enum job_state state);
+
+/* The time that stands in rows, in microseconds since 1970: the server's where several daemons
+ * share the store, as their own clocks may differ; else CLOCK_REALTIME. At once, from memory. */
+int64_t store_now(struct store *s);
+
 static inline bool store_failing(struct store *s)
 {
     return s->engine->failing && s->engine->failing(s);
@@ -304,6 +428,19 @@ struct store_config {
     bool make_dir;     /* create the directory of `path` (0700) if it is not there */
     uint64_t retry_ns; /* between tries while the store fails; 0: 1 s */
     const char *vfs;   /* SQLite's name of a file system layer, for tests of faults; NULL */
+    /* Of PostgreSQL; `path` is a file that it locks, so that no two daemons are of one place. */
+    const char *dsn; /* libpq's connection string, without a password; NULL: standards */
+    /* The same for beats and hints, which no pooler can carry. NULL: `dsn`. */
+    const char *direct;
+    const char *password_file; /* NULL: $CREDENTIALS_DIRECTORY/store if that is there */
+    const char *schema;        /* NULL: penstock */
+    const char *name;          /* of this daemon among all; NULL: the machine's */
+    uint64_t lease_ns;         /* how long one that gives no sign is believed alive; 0: 60 s */
+    unsigned workers;          /* how many downloads this daemon may run: its share of the hosts */
+    const char *digest;        /* of what all should have alike in their configs; NULL: "" */
+    /* Of an engine that is shared: what is called with a struct store_event's mail, on the control
+     * loop. NULL: this daemon is the only one, and another is refused. */
+    void (*on_event)(struct mail *mail);
     /* The store began to fail, and why; or works again (NULL). On the store's thread. */
     void (*trouble)(void *arg, const char *why);
     void *arg;
@@ -313,5 +450,10 @@ struct store_config {
  * *err. */
 int store_check_room(const struct store_config *config, const struct store_counts *counts,
                      const struct store_job *job, struct error *err);
+
+/* For engines: may the user have this job as well, with so many that have not ended? 0; or -EUSERS
+ * with a message in *err. */
+int store_check_user(const struct store_submit *call, const struct store_job *job, uint64_t pending,
+                     struct error *err);
 
 #endif

@@ -50,7 +50,7 @@ static int look_up(const char *name, bool group, char *buf, size_t size, uint32_
     return 0;
 }
 
-static int id_of(const char *name, bool group, uint32_t *ret_id)
+int access_look_up(const char *name, bool group, uint32_t *ret_id)
 {
     if (number(name, ret_id))
         return 0;
@@ -74,7 +74,7 @@ static int read_ids(const char *key, const struct strings *names, bool group, st
     if (!ids->items)
         return error_set(err, -ENOMEM, "out of memory");
     for (size_t i = 0; i < names->count; i++) {
-        int r = id_of(names->items[i], group, &ids->items[i]);
+        int r = access_look_up(names->items[i], group, &ids->items[i]);
         if (r == -ENOMEM)
             return error_set(err, r, "out of memory");
         if (r == -ENOENT || r == -ESRCH)

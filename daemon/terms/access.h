@@ -29,6 +29,10 @@ struct access_lists {
 int access_new(const struct access_lists *lists, struct access **ret_access, struct error *err);
 void access_free(struct access *access); /* takes NULL */
 
+/* The id of a user or a group, by its name or its number. 0; -ENOENT or -ESRCH: there is none; or
+ * another negative errno. May block. */
+int access_look_up(const char *name, bool group, uint32_t *ret_id);
+
 /* Root and the daemon's own user may do everything; with empty lists, so may everybody. */
 
 /* Submit and retry jobs. Those that are listed as administrators may as well. */

@@ -115,12 +115,13 @@ static int check_event(const char *text, struct error *err)
 {
     enum event event;
     char near[64];
-    if (strcmp(text, "all") == 0 || event_parse(text, &event) == 0)
+    if (strcmp(text, "all") == 0 || strcmp(text, "audit") == 0 || event_parse(text, &event) == 0)
         return 0;
     return error_set(
         err, -EINVAL,
-        "'%.40s' is no event%s (there are start, record, attempt, verdict, stop and all)", text,
-        event_meant(text, near, sizeof near));
+        "'%.40s' is no event%s (there are start, record, attempt, verdict, stop, revoke, all and "
+        "audit)",
+        text, event_meant(text, near, sizeof near));
 }
 
 static int set_events(unsigned *target, const char *const *texts, size_t count, size_t *ret_bad,
@@ -134,7 +135,7 @@ static int set_events(unsigned *target, const char *const *texts, size_t count, 
     if (r < 0)
         return r;
     for (size_t i = 0; i < list.count; i++) {
-        enum event event = EVENT_ALL;
+        enum event event = strcmp(list.items[i], "audit") == 0 ? EVENT_AUDIT : EVENT_ALL;
         event_parse(list.items[i], &event);
         mask |= event;
     }
@@ -390,4 +391,100 @@ void field_clear(const struct field *field, void *object)
         copy_string(target, NULL);
     else
         memset(target, 0, plain_size(field->type));
+}
+
+/* --- back to text ----------------------------------------------------------------------------- */
+
+static void put_words(struct buf *b, const struct strings *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        buf_printf(b, "%s%s", i ? " " : "", list->items[i]);
+}
+
+static void put_events(struct buf *b, unsigned mask)
+{
+    bool all = (mask & EVENT_ALL) == EVENT_ALL, first = !all;
+    if (all)
+        buf_puts(b, "all");
+    for (unsigned bit = 1; bit <= EVENT_AUDIT; bit <<= 1) {
+        if (!(mask & bit) || (all && (bit & EVENT_ALL)))
+            continue;
+        buf_printf(b, "%s%s", first ? "" : " ", event_name((enum event)bit));
+        first = false;
+    }
+}
+
+static void put_choice(struct buf *b, const struct field *field, int value)
+{
+    for (const struct field_choice *c = field->choices; c->name; c++) {
+        if (c->value == value) {
+            buf_puts(b, c->name);
+            return;
+        }
+    }
+}
+
+static void put_quantity(struct buf *b, const struct field *field, uint64_t value)
+{
+    char text[UNITS_TEXT];
+    if (value == 0 && field->none_ok)
+        buf_puts(b, "none");
+    else if (value == 0 && !*field->standard)
+        return; /* it is not set */
+    else if (field->type == FIELD_DURATION)
+        buf_puts(b, format_duration(value, text));
+    else if (field->type == FIELD_SIZE)
+        buf_puts(b, format_size(value, text));
+    else
+        buf_printf(b, "%" PRIu64, value);
+}
+
+static void put_rate(struct buf *b, double rate)
+{
+    if (rate > 0)
+        buf_printf(b, "%.10g", rate);
+}
+
+void field_put(const struct field *field, const void *object, size_t i, struct buf *b)
+{
+    const void *source = (const char *)object + field->offset;
+    const char *string;
+    switch (field->type) {
+    case FIELD_STRING:
+        string = *(char *const *)source;
+        buf_puts(b, string ? string : "");
+        break;
+    case FIELD_LIST:
+        put_words(b, source);
+        break;
+    case FIELD_LINES:
+        buf_puts(b, ((const struct strings *)source)->items[i]);
+        break;
+    case FIELD_U64:
+    case FIELD_DURATION:
+    case FIELD_SIZE:
+        put_quantity(b, field, *(const uint64_t *)source);
+        break;
+    case FIELD_I64:
+        buf_printf(b, "%" PRId64, *(const int64_t *)source);
+        break;
+    case FIELD_RATE:
+        put_rate(b, *(const double *)source);
+        break;
+    case FIELD_CHOICE:
+        put_choice(b, field, *(const int *)source);
+        break;
+    case FIELD_MODE:
+        buf_printf(b, "%04o", *(const mode_t *)source);
+        break;
+    case FIELD_EVENTS:
+        put_events(b, *(const unsigned *)source);
+        break;
+    }
+}
+
+size_t field_lines(const struct field *field, const void *object)
+{
+    const void *source = (const char *)object + field->offset;
+    return field->type == FIELD_LINES ? ((const struct strings *)source)->count : 1;
 }

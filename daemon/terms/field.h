@@ -3,6 +3,7 @@
 #ifndef PENSTOCK_SPEC_FIELD_H
 #define PENSTOCK_SPEC_FIELD_H
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "terms/settings.h"
 
@@ -56,6 +57,14 @@ int field_reset(const struct field *field, void *object, struct error *err);
 
 /* Sets `to`'s field to a copy of `from`'s. 0 or -ENOMEM. */
 int field_copy(const struct field *field, void *to, const void *from);
+
+/* Appends the field's value as the config would have it, so that field_set reads the same back: a
+ * list's items behind one another (of FIELD_LINES: the i-th alone, see field_lines), "none" for no
+ * bound. A string that is not set appends nothing. */
+void field_put(const struct field *field, const void *object, size_t i, struct buf *b);
+
+/* How many lines the value takes in a config: the items of FIELD_LINES, else 1. */
+size_t field_lines(const struct field *field, const void *object);
 
 /* Frees the value; the field is empty then. */
 void field_clear(const struct field *field, void *object);

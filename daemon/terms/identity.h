@@ -28,7 +28,8 @@ struct identity {
     void (*done)(struct identity *identity);
 };
 
-/* The next hop's files: copies of paths, or NULL; `proxy` is taken over, or NULL. 0 or -ENOMEM. */
+/* The next hop's files: copies of paths, or NULL; takes ownership of `proxy`, or NULL. 0 or
+ * -ENOMEM. */
 int identity_prepare(struct identity *identity, const char *cert_path, const char *key_path,
                      struct credential *proxy);
 /* Is there something to be read? */

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "flow/charset.h"
 #include "flow/decode.h"
-#include "flow/digest.h"
+#include "flow/message_digest.h"
 #include "parse/plugin_check.h"
 
 #include <ctype.h>
@@ -202,6 +202,10 @@ const struct field params_fields[PARAM_COUNT_] = {
          .choices = charset_ways,
          .help = "Bytes that are no text in their charset: fail the job, or replace them by\n"
                  "U+FFFD, which the verdict counts (replaced)."},
+    [PARAM_KEEP_RECORDS] =
+        {"keep_records", FIELD_CHOICE, AT(keep_records), .standard = "no", .choices = yes_no,
+         .help = "Keep a job's records under its id once it is done, to be read again by\n"
+                 "`penstockctl records ID` ([results]): yes or no."},
 };
 
 int params_find(const char *name)

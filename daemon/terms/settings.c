@@ -72,6 +72,14 @@ static void free_parsers(struct settings *s)
     free(s->parsers);
 }
 
+const struct settings_sink *settings_stored_sink(const struct settings *s)
+{
+    for (size_t i = 0; i < s->sink_count; i++)
+        if (s->sinks[i].type == SINK_STORED)
+            return &s->sinks[i];
+    return NULL;
+}
+
 void settings_free(struct settings *s)
 {
     if (!s)
@@ -92,6 +100,11 @@ void settings_free(struct settings *s)
         free(s->credentials[i].name);
     }
     free(s->credentials);
+    for (size_t i = 0; i < s->quota_count; i++) {
+        free(s->quotas[i].name);
+        free(s->quotas[i].members);
+    }
+    free(s->quotas);
     access_free(s->access);
     free(s);
 }

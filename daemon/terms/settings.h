@@ -51,6 +51,7 @@ struct job_params {
     int allow_downgrade;  /* 1: a redirect may lead from https to http */
     char *charset;        /* "NAME" or "NAME!" (flow/charset.h) */
     int charset_errors;   /* enum charset_errors */
+    int keep_records;     /* 1: its records are kept under its id ([results]) */
     bool as_published;    /* `decode` is none because its parser wants a file as it was published */
 };
 /* A string that says nothing is NULL: expect_type, digest, credential, charset. */
@@ -84,6 +85,7 @@ enum param {
     PARAM_ALLOW_DOWNGRADE,
     PARAM_CHARSET,
     PARAM_CHARSET_ERRORS,
+    PARAM_KEEP_RECORDS,
     PARAM_COUNT_
 };
 enum deliver { DELIVER_STREAM, DELIVER_COMMIT };
@@ -137,6 +139,18 @@ struct settings_credential {
     char *secret_file;
     struct strings hosts; /* patterns as in [host "…"]: where it may be sent */
 };
+
+/* [user "NAME"] or [group "NAME"]: terms/quota.h. */
+struct settings_quota {
+    char *name; /* or a number */
+    bool group;
+    uint64_t max_jobs;    /* 0: no limit */
+    int64_t max_priority; /* 1000: no limit */
+    uint32_t id;
+    uint32_t *members; /* of a group: uids, in order */
+    size_t member_count;
+};
+
 enum credential_type {
     CREDENTIAL_BASIC,
     CREDENTIAL_BEARER,
@@ -145,12 +159,21 @@ enum credential_type {
     CREDENTIAL_NETRC
 };
 
+enum metrics_page {
+    METRICS_PAGE_OFF,
+    METRICS_PAGE_TOTALS, /* what is nobody's in particular */
+    METRICS_PAGE_ALL,    /* jobs, hosts and schedules as well */
+};
+
 struct settings_sink {
     char *name;
     char *path; /* of SINK_FILE; else NULL */
     enum sink_type type;
-    unsigned events; /* mask of enum event */
+    int format;              /* enum sink_format, of SINK_JOURNAL */
+    unsigned events;         /* mask of enum event */
+    uint64_t max_size, keep; /* of SINK_FILE: as in struct sink_target */
 };
+enum sink_format { SINK_FORMAT_JSON, SINK_FORMAT_TEXT };
 
 struct settings {
     /* [daemon] */
@@ -165,13 +188,22 @@ struct settings {
     struct strings submit_users, submit_groups, admin_users, admin_groups;
     struct access *access; /* what these four mean (terms/access.h) */
     /* [store] */
-    char *store_engine;     /* "sqlite" or "memory" */
-    char *store_path;       /* may be NULL if the engine is memory */
+    char *store_engine; /* "sqlite", "postgresql" or "memory" */
+    char *store_path;   /* may be NULL if the engine is memory */
+    char *store_dsn;    /* these are postgresql's; NULL: not given */
+    char *store_direct;
+    char *store_password_file;
+    char *store_schema;
+    uint64_t store_lease;   /* ns */
     uint64_t keep_finished; /* ns */
     uint64_t keep_finished_count;
+    /* [fleet] */
+    char *fleet_name; /* NULL: the machine's */
+    uint64_t guest_connections;
     /* [queue] */
     uint64_t max_jobs;
     uint64_t max_bytes;
+    uint64_t window_max;
     /* [fetch] */
     uint64_t fetch_threads;
     char *proxy;               /* NULL: none; "env": from the environment; else a URL */
@@ -188,6 +220,10 @@ struct settings {
     uint64_t decode_ratio, decode_window; /* flow/decode.h */
     char *spool_dir;                      /* never NULL */
     uint64_t spool_max;
+    /* [results] */
+    char *results_path;    /* NULL: a file without a name (memory store), or no place is known */
+    uint64_t results_keep; /* ns */
+    uint64_t results_max;  /* bytes */
     /* [parse] */
     uint64_t workers, max_abandoned, max_record,
         abort_grace;  /* abort_grace: ns a parser gets after EIO */
@@ -198,9 +234,11 @@ struct settings {
     int trust_proxy;     /* 1: what a proxy connects to may be beyond the policy's sight */
     /* [metrics] */
     char *metrics_listen; /* NULL: nowhere */
+    int metrics_page;     /* enum metrics_page */
     /* [defaults], [ceilings]: every field of defaults is set, and none is above a ceiling */
     struct job_params defaults, ceilings;
-    struct settings_sink *sinks; /* at least one: without a section, everything goes to stdout */
+    /* At least one of lines: without a section, everything goes to stdout. */
+    struct settings_sink *sinks;
     size_t sink_count;
     struct settings_host *hosts; /* most specific first */
     size_t host_count;
@@ -208,9 +246,14 @@ struct settings {
     size_t parser_count;
     struct settings_credential *credentials;
     size_t credential_count;
+    struct settings_quota *quotas; /* users before groups */
+    size_t quota_count;
 };
 
 void settings_free(struct settings *settings); /* takes NULL */
+
+/* The one sink of SINK_STORED; NULL: there is none. */
+const struct settings_sink *settings_stored_sink(const struct settings *settings);
 
 /* The sections whose pattern matches `host`, most specific first; the i-th or NULL. */
 const struct settings_host *settings_host_match(const struct settings *settings, const char *host,

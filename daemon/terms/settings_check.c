@@ -1,4 +1,5 @@
 /* What several sections of the settings must agree on. */
+#include "terms/quota.h"
 #include "terms/settings_check.h"
 
 #include "terms/access.h"
@@ -74,6 +75,19 @@ static int check_credentials(const struct settings *s, struct error *err)
     return r;
 }
 
+/* A server's store is shared, and counts no users. */
+static int check_quotas(const struct settings *s, struct error *err)
+{
+    char name[96];
+    for (size_t i = 0; i < s->quota_count; i++)
+        if (s->quotas[i].max_jobs && strcmp(s->store_engine, "postgresql") == 0)
+            return error_set(err, -EINVAL,
+                             "%s max_jobs: store.engine = postgresql does not count the jobs of a "
+                             "user; leave it out",
+                             quota_name(&s->quotas[i], name, sizeof name));
+    return 0;
+}
+
 int settings_check(struct settings *settings, struct error *err)
 {
     int r = check_proxy_trust(settings, err);
@@ -81,6 +95,8 @@ int settings_check(struct settings *settings, struct error *err)
         r = check_proxy_credential(settings, err);
     if (r == 0)
         r = check_credentials(settings, err);
+    if (r == 0)
+        r = check_quotas(settings, err);
     if (r < 0)
         return r;
     struct access_lists lists = {.submit_users = &settings->submit_users,

@@ -3,6 +3,7 @@
 #include "terms/settings_load.h"
 
 #include "terms/params.h"
+#include "terms/quota.h"
 #include "terms/settings_table.h"
 
 #include "base/buf.h"
@@ -260,6 +261,19 @@ static bool has_key(const struct config_section *section, const char *name)
     return key && key->count > 0;
 }
 
+/* It is no sink of lines: what it means is a property of the store. */
+static int check_stored(const struct config_section *config, struct error *err)
+{
+    static const char *const others[] = {"path", "events", "format", "max_size", "keep"};
+    struct error why;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (has_key(config, others[i])) {
+            error_set(&why, 0, "%s is not of type postgresql", others[i]);
+            return fail_section(config, why.text, err);
+        }
+    return 0;
+}
+
 static int load_sink(struct settings *s, struct loading *l, struct error *err)
 {
     struct settings_sink *sink = add_object(&s->sinks, &s->sink_count, sizeof *sink, SECTION_SINK);
@@ -274,11 +288,16 @@ static int load_sink(struct settings *s, struct loading *l, struct error *err)
     if (r < 0)
         return r;
     if (!has_key(l->config, "type"))
-        return fail_section(l->config, "type is missing; type = file, stdout or journal", err);
+        return fail_section(l->config,
+                            "type is missing; type = file, stdout, journal or postgresql", err);
+    if (sink->type == SINK_STORED && check_stored(l->config, err) < 0)
+        return -EINVAL;
     if (sink->type == SINK_FILE && !sink->path)
         return fail_section(l->config, "path is missing; a sink of type file needs one", err);
     if (sink->type != SINK_FILE && sink->path)
         return fail_section(l->config, "path is of type file only", err);
+    if (sink->type != SINK_JOURNAL && sink->format == SINK_FORMAT_TEXT)
+        return fail_section(l->config, "format = text is of type journal only", err);
     for (size_t i = 0; i + 1 < s->sink_count; i++)
         if (s->sinks[i].type == sink->type &&
             (!sink->path || strcmp(s->sinks[i].path, sink->path) == 0))
@@ -293,7 +312,7 @@ static void lower(char *text)
             *p = (char)(*p + 'a' - 'A');
 }
 
-static int normal_pattern(const char *name, char **ret_pattern)
+int settings_host_pattern(const char *name, char **ret_pattern)
 {
     size_t len = strlen(name);
     if (len > 1 && name[len - 1] == '.')
@@ -315,7 +334,7 @@ static int load_host(struct settings *s, struct loading *l, struct error *err)
     struct settings_host *host = add_object(&s->hosts, &s->host_count, sizeof *host, SECTION_HOST);
     struct error why;
 
-    if (!host || normal_pattern(l->config->name, &host->pattern) < 0)
+    if (!host || settings_host_pattern(l->config->name, &host->pattern) < 0)
         return no_memory(err);
     if (check_pattern(host->pattern, &why) < 0)
         return fail_section(l->config, why.text, err);
@@ -417,6 +436,27 @@ static int load_parser(struct settings *s, struct loading *l, struct error *err)
     return r < 0 ? r : check_parser(parser, l, err);
 }
 
+static int load_quota(struct settings *s, struct loading *l, bool group, struct error *err)
+{
+    struct settings_quota *quota = add_object(&s->quotas, &s->quota_count, sizeof *quota,
+                                              group ? SECTION_GROUP : SECTION_USER);
+    struct error why = {"out of memory"};
+    if (!quota || !(quota->name = strdup(l->config->name)))
+        return no_memory(err);
+    quota->group = group;
+    l->object = quota;
+    int r = load_keys(l, err);
+    if (r < 0)
+        return r;
+    r = quota_look_up(quota, &why);
+    if (r < 0)
+        return r == -ENOMEM ? no_memory(err) : fail_section(l->config, why.text, err);
+    for (size_t i = 0; i + 1 < s->quota_count; i++)
+        if (s->quotas[i].group == group && s->quotas[i].id == quota->id)
+            return fail_section(l->config, "another section is for the same one", err);
+    return 0;
+}
+
 /* --- all of it -------------------------------------------------------------------------------- */
 
 static int check_section_name(const struct config_section *config, const struct section *section,
@@ -452,6 +492,9 @@ static int load_section(struct settings *s, const struct config_section *config,
         return load_credential(s, &l, err);
     case SECTION_PARSER:
         return load_parser(s, &l, err);
+    case SECTION_USER:
+    case SECTION_GROUP:
+        return load_quota(s, &l, id == SECTION_GROUP, err);
     case SECTION_DEFAULTS:
         l.params = &s->defaults;
         break;
@@ -500,6 +543,9 @@ static int set_paths(struct settings *s, struct error *err)
         return no_memory(err);
     if (!s->spool_dir)
         s->spool_dir = settings_default_spool(memory ? NULL : s->store_path);
+    if (!s->results_path && !memory && s->store_path &&
+        !(s->results_path = settings_default_results(s->store_path)))
+        return no_memory(err);
     return s->spool_dir ? 0 : no_memory(err);
 }
 
@@ -510,7 +556,13 @@ static int finish(struct settings *s, struct error *err)
         free(s->proxy);
         s->proxy = NULL;
     }
-    if (s->sink_count == 0) {
+    if (settings_stored_sink(s) && strcmp(s->store_engine, "postgresql") != 0)
+        return error_set(
+            err, -EINVAL,
+            "sink \"%s\": type = postgresql goes with store.engine = postgresql alone, "
+            "as records and verdict are one transaction",
+            settings_stored_sink(s)->name);
+    if (s->sink_count == (settings_stored_sink(s) ? 1 : 0)) {
         struct settings_sink *sink =
             add_object(&s->sinks, &s->sink_count, sizeof *sink, SECTION_SINK);
         if (!sink || !(sink->name = strdup("stdout")))
@@ -519,6 +571,7 @@ static int finish(struct settings *s, struct error *err)
     }
     if (s->host_count > 0)
         qsort(s->hosts, s->host_count, sizeof *s->hosts, by_nearness);
+    quotas_sort(s);
     if (s->allow_downgrade)
         s->defaults.allow_downgrade = 1;
     params_lower(&s->defaults, &s->ceilings);

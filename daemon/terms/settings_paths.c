@@ -54,6 +54,14 @@ char *settings_default_spool(const char *store_path)
     return buf_steal(&path);
 }
 
+char *settings_default_results(const char *store_path)
+{
+    const char *slash = strrchr(store_path, '/');
+    struct buf path = BUF_INIT;
+    buf_printf(&path, "%.*sresults.db", slash ? (int)(slash - store_path) + 1 : 0, store_path);
+    return buf_steal(&path);
+}
+
 char *settings_default_store(void)
 {
     const char *service = getenv("STATE_DIRECTORY");

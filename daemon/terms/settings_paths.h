@@ -19,5 +19,6 @@ int settings_check_places(const struct settings *settings, struct error *err);
  * (NULL), a directory of this user's own in $TMPDIR or /var/tmp. Newly allocated. NULL: out of
  * memory. */
 char *settings_default_spool(const char *store_path);
+char *settings_default_results(const char *store_path); /* beside the store's */
 
 #endif

@@ -63,9 +63,11 @@ static int check_proxy(const char *text, struct error *err)
 
 static int check_engine(const char *text, struct error *err)
 {
-    if (strcmp(text, "sqlite") == 0 || strcmp(text, "memory") == 0)
-        return 0;
-    return error_set(err, -EINVAL, "'%.40s' is not sqlite or memory", text);
+    static const char *const engines[] = {"sqlite", "postgresql", "memory"};
+    for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
+        if (strcmp(text, engines[i]) == 0)
+            return 0;
+    return error_set(err, -EINVAL, "'%.40s' is not sqlite, postgresql or memory", text);
 }
 
 /* By the module that will read it, item by item, so that a bad one is told with its place. */
@@ -120,8 +122,11 @@ static const struct field_choice log_levels[] = {{"error", LOG_LEVEL_ERROR},
                                                  {"info", LOG_LEVEL_INFO},
                                                  {"debug", LOG_LEVEL_DEBUG},
                                                  {NULL, 0}};
-static const struct field_choice sink_types[] = {
-    {"file", SINK_FILE}, {"stdout", SINK_STDOUT}, {"journal", SINK_JOURNAL}, {NULL, 0}};
+static const struct field_choice sink_types[] = {{"file", SINK_FILE},
+                                                 {"stdout", SINK_STDOUT},
+                                                 {"journal", SINK_JOURNAL},
+                                                 {"postgresql", SINK_STORED},
+                                                 {NULL, 0}};
 static const struct field_choice outputs[] = {
     {"lines", OUTPUT_LINES}, {"json", OUTPUT_JSON}, {NULL, 0}};
 static const struct field_choice isolations[] = {
@@ -137,6 +142,11 @@ static const struct field_choice yes_no[] = {{"no", 0}, {"yes", 1}, {NULL, 0}};
 static const struct field_choice https[] = {
     {"1.1", HTTP_1}, {"2", HTTP_2}, {"3", HTTP_3}, {NULL, 0}};
 static const struct field_choice http2s[] = {{"no", HTTP_1}, {"yes", HTTP_2}, {NULL, 0}};
+
+static const struct field_choice metrics_pages[] = {{"off", METRICS_PAGE_OFF},
+                                                    {"totals", METRICS_PAGE_TOTALS},
+                                                    {"all", METRICS_PAGE_ALL},
+                                                    {NULL, 0}};
 
 #define AT(member) .offset = offsetof(struct settings, member)
 
@@ -177,15 +187,46 @@ static const struct field control_fields[] = {
 
 static const struct field store_fields[] = {
     {"engine", FIELD_STRING, AT(store_engine), "sqlite", .check = check_engine,
-     .help = "sqlite, or memory (lost at exit)."},
+     .help = "sqlite, postgresql (by the module of the package penstock-postgresql), or memory\n"
+             "(lost at exit). Daemons with the same schema in PostgreSQL share one queue: see\n"
+             "penstock-fleet(7)."},
     {"path", FIELD_STRING, AT(store_path), "", .shown = "/var/lib/penstock/penstock.db",
      .check = check_path,
      .help = "The database. Without this key: penstock.db in $STATE_DIRECTORY, for root in\n"
-             "/var/lib/penstock, for others in ${XDG_STATE_HOME:-~/.local/state}/penstock."},
+             "/var/lib/penstock, for others in ${XDG_STATE_HOME:-~/.local/state}/penstock. With\n"
+             "postgresql only a lock is there, in PATH.lock."},
+    {"dsn", FIELD_STRING, AT(store_dsn), "",
+     .help = "postgresql: where the database is, as libpq writes it: host=db.example.org\n"
+             "dbname=penstock user=penstock. Never a password. The server's certificate must be\n"
+             "right for its name (sslmode=verify-full), unless a unix socket leads there. The\n"
+             "environment's PG... variables have no say. Empty: the user's own database, by the\n"
+             "socket in /run/postgresql."},
+    {"direct", FIELD_STRING, AT(store_direct), "",
+     .help = "postgresql: the same for signs of life and for hints between daemons, which need a\n"
+             "connection of their own, where `dsn` leads to a pooler (pgbouncer). Empty: as dsn."},
+    {"password_file", FIELD_STRING, AT(store_password_file), "", .check = check_path,
+     .help = "postgresql: a file with the password alone. Empty: $CREDENTIALS_DIRECTORY/store, if\n"
+             "it is there."},
+    {"schema", FIELD_STRING, AT(store_schema), "penstock",
+     .help = "postgresql: where the tables are; made and brought up by penstockd --migrate."},
+    {"lease", FIELD_DURATION, AT(store_lease), "60s", .min = 5 * NS_PER_SEC, .max = DAY,
+     .help = "postgresql: a daemon that gives no sign of life is taken for dead after it, and\n"
+             "others take its jobs over; it ends them itself before that. Alike for all of a\n"
+             "fleet. A connection whose server gives no sign is given up after a third of it."},
     {"keep_finished", FIELD_DURATION, AT(keep_finished), "7d", .max = 3650 * DAY,
      .help = "How long jobs that have ended can be shown."},
     {"keep_finished_count", FIELD_U64, AT(keep_finished_count), "1000000", .min = 1,
      .max = 1000000000, .help = "How many of them at most; the oldest go first."},
+};
+
+static const struct field fleet_fields[] = {
+    {"name", FIELD_STRING, AT(fleet_name), "",
+     .help = "What this daemon is called among those that share its store; each has another name.\n"
+             "Empty: the machine's."},
+    {"guest_connections", FIELD_U64, AT(guest_connections), "1", .min = 1, .max = 1000,
+     .help =
+         "Of a host whose jobs another daemon starts: so many connections may this one have to\n"
+         "it for redirects that lead there and for commands of penstockctl run."},
 };
 
 static const struct field queue_fields[] = {
@@ -193,6 +234,9 @@ static const struct field queue_fields[] = {
      .help = "Jobs that have not ended; further ones are refused."},
     {"max_bytes", FIELD_SIZE, AT(max_bytes), "1G", .min = MIB,
      .help = "Bytes of what they ask for, with the bodies that they send, as they are stored."},
+    {"window_max", FIELD_U64, AT(window_max), "4096", .min = 64, .max = 1000000,
+     .help = "Jobs that are next, of all hosts, and are kept in memory; the others are in the "
+             "store\nalone."},
 };
 
 static const struct field fetch_fields[] = {
@@ -252,6 +296,20 @@ static const struct field flow_fields[] = {
      .help = "Bytes of all bodies that are kept; the oldest go first."},
 };
 
+static const struct field results_fields[] = {
+    {"path", FIELD_STRING, AT(results_path), "", .shown = "/var/lib/penstock/results.db",
+     .check = check_path,
+     .help =
+         "The database of the records that jobs keep (keep_records = yes), made with the first\n"
+         "of them. Without this key: results.db beside the store's database; with the memory\n"
+         "store, a file without a name in $TMPDIR or /var/tmp."},
+    {"keep", FIELD_DURATION, AT(results_keep), "1d", .min = NS_PER_SEC, .max = 3650 * DAY,
+     .help = "How long they can be read. Not longer than the job itself (store.keep_finished)."},
+    {"max_size", FIELD_SIZE, AT(results_max), "1G",
+     .help = "Bytes of all of them; the oldest go first. A job with more by itself keeps none.\n"
+             "0: nothing is kept."},
+};
+
 static const struct field parse_fields[] = {
     {"workers", FIELD_U64, AT(workers), "64", .min = 1, .max = 100000,
      .help = "How many jobs run at once: a worker waits for its origin as well."},
@@ -293,16 +351,35 @@ static const struct field metrics_fields[] = {
     {"listen", FIELD_STRING, AT(metrics_listen), "", .check = endpoint_check,
      .help = "Serve the figures at http://127.0.0.1:9469/metrics, as 127.0.0.1:9469 or [::1]:9469\n"
              "say, or on a unix socket (a path), with control.mode and control.group. Empty: no."},
+    {"page", FIELD_CHOICE, AT(metrics_page), "totals", .choices = metrics_pages,
+     .help = "What / shows there to a browser: off, totals, or all: jobs with their URLs, hosts,\n"
+             "schedules and errors as well, to whoever can connect, whatever his uid is."},
 };
 
 #undef AT
 #define AT(member) .offset = offsetof(struct settings_sink, member)
 
+static const struct field_choice sink_formats[] = {
+    {"json", SINK_FORMAT_JSON}, {"text", SINK_FORMAT_TEXT}, {NULL, 0}};
+
 static const struct field sink_fields[] = {
-    {"type", FIELD_CHOICE, AT(type), "", .choices = sink_types, .help = "file, stdout or journal."},
+    {"type", FIELD_CHOICE, AT(type), "", .choices = sink_types,
+     .help = "file, stdout or journal; or postgresql, of the store in PostgreSQL: the records of\n"
+             "each job that is done go into its table `records`, in one transaction with the\n"
+             "verdict, besides what the other sinks get."},
     {"path", FIELD_STRING, AT(path), "", .check = check_path, .help = "Of a file."},
     {"events", FIELD_EVENTS, AT(events), "all",
-     .help = "What goes there: start record attempt verdict stop, or all."},
+     .help = "What goes there: start record attempt verdict stop, or all; and audit, which is not\n"
+             "among all: who has submitted, cancelled, paused, reloaded, changed schedules."},
+    {"format", FIELD_CHOICE, AT(format), "json", .choices = sink_formats,
+     .help =
+         "Of the journal: the line as the entry's message (json), or a sentence, with the line\n"
+         "in PENSTOCK_JSON (text)."},
+    {"max_size", FIELD_SIZE, AT(max_size), "none", .min = 64 * KIB, .none_ok = true,
+     .help = "Of a file: from so many bytes on it becomes PATH.1, PATH.1 becomes PATH.2 and so\n"
+             "on, and another is begun, between two lines."},
+    {"keep", FIELD_U64, AT(keep), "7", .min = 1, .max = 1000,
+     .help = "So many of the old ones stay."},
 };
 
 #undef AT
@@ -386,15 +463,28 @@ static const struct field parser_fields[] = {
      .help = "Files that each process has open at once. Empty: as the daemon was started with."},
 };
 
+#undef AT
+#define AT(member) .offset = offsetof(struct settings_quota, member)
+
+static const struct field quota_fields[] = {
+    {"max_jobs", FIELD_U64, AT(max_jobs), "", .min = 1,
+     .help = "Jobs of the user that have not ended; more are refused. Empty: no limit."},
+    {"max_priority", FIELD_I64, AT(max_priority), "1000", .max = 1000,
+     .help = "The highest `priority` that the user's jobs may ask for; what [defaults], [host] or\n"
+             "[parser] gives is lowered to it."},
+};
+
 #define FIELDS(array) .fields = (array), .count = sizeof(array) / sizeof(array)[0]
 
 const struct section settings_sections[SECTION_COUNT_] = {
     [SECTION_DAEMON] = {"daemon", FIELDS(daemon_fields)},
     [SECTION_CONTROL] = {"control", FIELDS(control_fields)},
     [SECTION_STORE] = {"store", FIELDS(store_fields)},
+    [SECTION_FLEET] = {"fleet", FIELDS(fleet_fields)},
     [SECTION_QUEUE] = {"queue", FIELDS(queue_fields)},
     [SECTION_FETCH] = {"fetch", FIELDS(fetch_fields)},
     [SECTION_FLOW] = {"flow", FIELDS(flow_fields)},
+    [SECTION_RESULTS] = {"results", FIELDS(results_fields)},
     [SECTION_PARSE] = {"parse", FIELDS(parse_fields)},
     [SECTION_POLICY] = {"policy", FIELDS(policy_fields)},
     [SECTION_METRICS] = {"metrics", FIELDS(metrics_fields)},
@@ -403,6 +493,8 @@ const struct section settings_sections[SECTION_COUNT_] = {
     [SECTION_SINK] = {"sink", "records", FIELDS(sink_fields)},
     [SECTION_HOST] = {"host", "*.example.org", FIELDS(host_fields), .takes = TAKES_PARAMS},
     [SECTION_CREDENTIAL] = {"credential", "example", FIELDS(credential_fields)},
+    [SECTION_USER] = {"user", "1000", FIELDS(quota_fields)},
+    [SECTION_GROUP] = {"group", "100", FIELDS(quota_fields)},
     [SECTION_PARSER] = {"parser", "fx", FIELDS(parser_fields), .takes = TAKES_OPTIONS},
 };
 

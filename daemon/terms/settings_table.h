@@ -25,9 +25,11 @@ enum section_id {
     SECTION_DAEMON,
     SECTION_CONTROL,
     SECTION_STORE,
+    SECTION_FLEET,
     SECTION_QUEUE,
     SECTION_FETCH,
     SECTION_FLOW,
+    SECTION_RESULTS,
     SECTION_PARSE,
     SECTION_POLICY,
     SECTION_METRICS,
@@ -37,6 +39,8 @@ enum section_id {
     SECTION_HOST,
     SECTION_CREDENTIAL,
     SECTION_PARSER,
+    SECTION_USER,
+    SECTION_GROUP,
     SECTION_COUNT_
 };
 extern const struct section settings_sections[SECTION_COUNT_];

@@ -32,7 +32,11 @@ static int read_url(const json_t *value, struct spec *spec, struct error *err)
         return error_set(err, -EINVAL, "it is not a string");
     if (strlen(text) != json_string_length(value))
         return error_set(err, -EINVAL, "it has a NUL");
-    return spec_read_url(text, &spec->url, &spec->host, err);
+    int r = spec_read_url(text, &spec->url, &spec->host, err);
+    if (r < 0 || strcmp(text, spec->url) == 0)
+        return r;
+    spec->given_url = strdup(text);
+    return spec->given_url ? 0 : no_memory(err);
 }
 
 static int read_method(const json_t *value, struct spec *spec, struct error *err)
@@ -307,6 +311,7 @@ void spec_free(struct spec *spec)
     if (!spec)
         return;
     free(spec->url);
+    free(spec->given_url);
     free(spec->shown_url);
     free(spec->host);
     free(spec->method);

@@ -13,6 +13,7 @@
 
 struct spec {
     char *url;       /* as given, normalised by libcurl's URL API; no user-info */
+    char *given_url; /* as given, if that is another text; NULL */
     char *shown_url; /* the same with the values of secret query parameters as *** */
     char *host;      /* lower case, no brackets, no trailing dot */
     char *method;    /* GET or POST */
@@ -51,6 +52,12 @@ struct spec {
 int spec_parse(const json_t *job, const struct settings *settings, struct registry *registry,
                struct spec **ret_spec, struct error *err, const char **ret_field);
 void spec_free(struct spec *spec); /* takes NULL */
+
+/* The URL as it was given. */
+static inline const char *spec_given_url(const struct spec *spec)
+{
+    return spec->given_url ? spec->given_url : spec->url;
+}
 
 /* What the store keeps: the submitter's own members in canonical order, compact; the same request
  * gives the same text, and spec_parse reads it again (a `not_before` from now then counts from

@@ -51,7 +51,7 @@ static bool matches(const char *name, const struct strings *patterns)
     return false;
 }
 
-/* Of names such as token[] and auth[token] each part counts as well. */
+/* Each part of names such as token[] and auth[token] counts as well. */
 static bool is_secret(const char *p, size_t len, const struct strings *patterns)
 {
     char name[PARAMETER_MAX], *rest;

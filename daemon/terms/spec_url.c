@@ -1,6 +1,7 @@
 #include "terms/spec_url.h"
 
 #include "fetch/shortage.h"
+#include "terms/plain_url.h"
 
 #include <ctype.h>
 #include <curl/curl.h>
@@ -148,9 +149,28 @@ static int read_normal(CURLU *u, char **ret_url, struct error *err)
     return 0;
 }
 
+static int copy_plain(const char *text, const char *host, size_t host_len, char **ret_url,
+                      char **ret_host, struct error *err)
+{
+    char *name = strndup(host, host_len), *url = ret_url ? strdup(text) : NULL;
+    if (!name || (ret_url && !url)) {
+        free(name);
+        free(url);
+        return error_set(err, -ENOMEM, "out of memory");
+    }
+    if (ret_url)
+        *ret_url = url;
+    *ret_host = name;
+    return 0;
+}
+
 int spec_read_url(const char *text, char **ret_url, char **ret_host, struct error *err)
 {
     char *url = NULL, *host = NULL;
+    const char *name;
+    size_t name_len;
+    if (plain_url(text, URL_MAX, &name, &name_len))
+        return copy_plain(text, name, name_len, ret_url, ret_host, err);
     uint64_t shortages = shortage_count();
     int r = check_text(text, err);
     if (r < 0)

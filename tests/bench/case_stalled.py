@@ -1,16 +1,25 @@
-"""A thousand downloads whose origin fell silent in mid-body: what each costs while it waits, beside `curl | wc -l`."""
+"""Downloads whose origin fell silent in mid-body: what each of a thousand costs while it waits, beside `curl | wc -l`;
+and as many as the limit of descriptors lets one daemon have (three each), up to ten thousand: what they cost, and what
+a small job costs beside them."""
 import os
+import resource
 import signal
 import subprocess
 
 import penstock_test
-from meter import processes_of
+from case_latency import jobs, percentile, start
+from meter import cpu_seconds, processes_of
 from penstock_test import until
 from table import figure, ratio_row
 
 COUNT = 1000
 PEERS = 100
 PATH = "/lines?n=100000&stall=200000&id="
+BIG = "/lines?n=10000000&stall=200000&id="  # so much is left that it is spliced
+MANY = 10_000
+PORTION = 250
+FILES, FILES_LEFT = 3, 500  # descriptors of a download, and those of the daemon itself
+SMALL = 500
 
 
 def settled(sample):
@@ -63,4 +72,45 @@ def stalled(place):
     daemon.call("cancel", {"state": "running"})
 
 
-CASES = {"stalled": stalled}
+def stall(daemon, web, path, count):
+    """In portions, which the origin's queue of new connections holds."""
+    for begun in range(0, count, PORTION):
+        upto = min(begun + PORTION, count)
+        daemon.call("submit", [{"url": web.url(path)}] * (upto - begun))
+        until(lambda: daemon.call("stats")["jobs"]["running"] == upto, "all run", 120)
+        until(lambda: web.counts("stalled").get("stalled", 0) == upto, "all have stalled", 120)
+
+
+def small_jobs(daemon, url, count):
+    """CPU seconds of the daemon for one, and seconds until each one's verdict."""
+    before = cpu_seconds(daemon.pid)
+    times = jobs(daemon, url, count)
+    return (cpu_seconds(daemon.pid) - before) / count, times
+
+
+def beside_many(place, url, path, what):
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    count = place.size(min(MANY, (files - FILES_LEFT) // FILES), 20)
+    web = place.origin()
+    settings = {"parse.workers": count + 16, "fetch.host_connections": count + 16, "defaults.stall_timeout": "1h"}
+    idle, busy = place.daemon(settings), place.daemon(settings)
+    jobs(busy, url, 10)
+    before = settled(lambda: penstock_test.memory_of(busy.pid))
+    stall(busy, web, path, count)
+    after = settled(lambda: penstock_test.memory_of(busy.pid))
+    yield figure(f"private memory of one of {count:,} stalled downloads, {what}", (after - before) / count / 1024, "KiB", ("<=", 96))
+    n = place.size(SMALL, 20)
+    pairs = [(small_jobs(busy, url, n), small_jobs(idle, url, n)) for _ in range(place.pairs + 1)][1:]
+    yield ratio_row("… CPU for a job of 1 KB beside them, and without", "us", [(a[0] * 1e6, b[0] * 1e6) for a, b in pairs], ("<=", 1.2))
+    yield ratio_row("… its submit to verdict: p99", "ms", [(percentile(a[1], 99), percentile(b[1], 99)) for a, b in pairs], ("<=", 1.2))
+    assert busy.call("stats")["jobs"]["running"] == count
+    busy.call("cancel", {"state": "running"})
+
+
+def many(place):
+    url = start(place)
+    yield from beside_many(place, url, PATH + "stalled", "read by libcurl")
+    yield from beside_many(place, url, BIG + "stalled", "spliced")
+
+
+CASES = {"stalled": stalled, "stalled-many": many}

@@ -1,8 +1,9 @@
-/* The floor under a download: a bare socket whose body is spliced into a pipe of 1 MiB, no library
- * between, and the reader that the daemon has (parse/task.h with `count`) on a thread of its own.
- * HTTP/1.1, a known length, loopback; no clock, no limit, no resume.
+/* The floor under downloads: bare sockets whose bodies go into pipes of 1 MiB, no HTTP library
+ * between, and the readers that the daemon has (parse/task.h with `count`); each download has two
+ * threads of its own. HTTP is spliced; TLS is read by OpenSSL and written. HTTP/1.1, a known
+ * length, loopback; no clock, no limit, no resume, no certificate that is judged.
  *
- *     bench-floor PORT PATH      prints what `count` found */
+ *     bench-floor [--tls] PORT PATH COUNT      prints what each `count` found */
 #include "base/fd.h"
 #include "flow/body.h"
 #include "parse/registry.h"
@@ -11,6 +12,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +22,23 @@
 
 #define PIPE_BYTES (1 << 20)
 #define HEAD_BYTES 4096
+#define TLS_BYTES  16384 /* a record's */
+#define COUNT_MAX  64
+
+/* One body. */
+struct floor {
+    struct parse_task task;
+    pthread_t pump, reader;
+    const char *path;
+    int web, pipe;
+    SSL *ssl; /* NULL: plain HTTP */
+};
+
+static _Noreturn void give_up(const char *what)
+{
+    perror(what);
+    exit(1);
+}
 
 static int emit(struct parse_task *task, const char *json, size_t len)
 {
@@ -32,16 +51,11 @@ static void done(struct parse_task *task)
     (void)task; /* pthread_join tells */
 }
 
-static void *run(void *arg)
+static void *run_reader(void *arg)
 {
-    parse_task_run(arg);
+    struct floor *f = arg;
+    parse_task_run(&f->task);
     return NULL;
-}
-
-static _Noreturn void give_up(const char *what)
-{
-    perror(what);
-    exit(1);
 }
 
 static int connect_to(const char *port)
@@ -55,19 +69,40 @@ static int connect_to(const char *port)
     return fd;
 }
 
-/* Sends the request, takes the head, and puts what came behind it into the pipe: the bytes still to
- * come. */
-static size_t take_head(int web, const char *path, int pipe)
+static SSL *shake_hands(SSL_CTX *context, int fd)
+{
+    SSL *ssl = context ? SSL_new(context) : NULL;
+    if (context && (!ssl || !SSL_set_fd(ssl, fd) || SSL_connect(ssl) != 1))
+        give_up("the handshake");
+    return ssl;
+}
+
+static size_t receive(struct floor *f, void *data, size_t size)
+{
+    ssize_t n = f->ssl ? SSL_read(f->ssl, data, (int)size) : recv(f->web, data, size, 0);
+    if (n <= 0)
+        give_up("what the server sends");
+    return (size_t)n;
+}
+
+static void ask(struct floor *f)
+{
+    char text[512];
+    int len = snprintf(text, sizeof text,
+                       "GET /%s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", f->path);
+    ssize_t n = f->ssl ? SSL_write(f->ssl, text, len) : send(f->web, text, (size_t)len, 0);
+    if (n != len)
+        give_up("the request");
+}
+
+/* Takes the head, and puts what came behind it into the pipe: the bytes still to come. */
+static size_t take_head(struct floor *f)
 {
     char head[HEAD_BYTES + 1];
     size_t len = 0;
     char *end = NULL;
-    dprintf(web, "GET /%s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", path);
     while (!end && len < HEAD_BYTES) {
-        ssize_t n = recv(web, head + len, HEAD_BYTES - len, 0);
-        if (n <= 0)
-            give_up("the head");
-        len += (size_t)n;
+        len += receive(f, head + len, HEAD_BYTES - len);
         head[len] = 0;
         end = strstr(head, "\r\n\r\n");
     }
@@ -77,39 +112,87 @@ static size_t take_head(int web, const char *path, int pipe)
         exit(1);
     }
     size_t rest = (size_t)(head + len - (end + 4));
-    if (fd_write_all(pipe, end + 4, rest) < 0)
+    if (fd_write_all(f->pipe, end + 4, rest) < 0)
         give_up("write");
     return strtoull(length + 17, NULL, 10) - rest;
 }
 
+static size_t move_spliced(struct floor *f, size_t left)
+{
+    ssize_t n =
+        splice(f->web, NULL, f->pipe, NULL, left < PIPE_BYTES ? left : PIPE_BYTES, SPLICE_F_MOVE);
+    if (n <= 0)
+        give_up("splice");
+    return (size_t)n;
+}
+
+static size_t move_copied(struct floor *f, size_t left)
+{
+    char data[TLS_BYTES];
+    size_t n = receive(f, data, left < sizeof data ? left : sizeof data);
+    if (fd_write_all(f->pipe, data, n) < 0)
+        give_up("write");
+    return n;
+}
+
+static void *run_pump(void *arg)
+{
+    struct floor *f = arg;
+    ask(f);
+    for (size_t left = take_head(f); left > 0;)
+        left -= f->ssl ? move_copied(f, left) : move_spliced(f, left);
+    body_settle(f->task.body, BODY_COMPLETE);
+    close(f->pipe);
+    return NULL;
+}
+
+static void begin(struct floor *f, SSL_CTX *context, const char *port, const char *path)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0 || fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES) < 0)
+        give_up("pipe");
+    f->path = path;
+    f->pipe = ends[1];
+    f->task = (struct parse_task){.parser = &parser_count,
+                                  .body = body_new(),
+                                  .read_fd = ends[0],
+                                  .emit = emit,
+                                  .done = done};
+    f->web = connect_to(port);
+    f->ssl = shake_hands(context, f->web);
+    if (!f->task.body || pthread_create(&f->reader, NULL, run_reader, f) != 0 ||
+        pthread_create(&f->pump, NULL, run_pump, f) != 0)
+        give_up("threads");
+}
+
+static bool end(struct floor *f)
+{
+    pthread_join(f->pump, NULL);
+    pthread_join(f->reader, NULL);
+    body_unref(f->task.body);
+    SSL_free(f->ssl);
+    close(f->web);
+    return f->task.result == PENSTOCK_OK;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: bench-floor PORT PATH\n");
+    static struct floor floors[COUNT_MAX];
+    bool tls = argc > 1 && strcmp(argv[1], "--tls") == 0;
+    char **words = argv + tls;
+    int count = argc - tls == 4 ? atoi(words[3]) : 0;
+    if (count < 1 || count > COUNT_MAX) {
+        fprintf(stderr, "usage: bench-floor [--tls] PORT PATH COUNT\n");
         return 2;
     }
-    int ends[2];
-    pthread_t reader;
-    struct parse_task task = {
-        .parser = &parser_count, .body = body_new(), .emit = emit, .done = done};
-    if (!task.body || pipe2(ends, O_CLOEXEC) < 0 || fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES) < 0)
-        give_up("pipe");
-    task.read_fd = ends[0];
-    int web = connect_to(argv[1]);
-    size_t left = take_head(web, argv[2], ends[1]);
-    if (pthread_create(&reader, NULL, run, &task) != 0)
-        give_up("thread");
-    while (left > 0) {
-        ssize_t n =
-            splice(web, NULL, ends[1], NULL, left < PIPE_BYTES ? left : PIPE_BYTES, SPLICE_F_MOVE);
-        if (n <= 0)
-            give_up("splice");
-        left -= (size_t)n;
-    }
-    body_settle(task.body, BODY_COMPLETE);
-    close(ends[1]);
-    pthread_join(reader, NULL);
-    body_unref(task.body);
-    close(web);
-    return task.result == PENSTOCK_OK ? 0 : 1;
+    SSL_CTX *context = tls ? SSL_CTX_new(TLS_client_method()) : NULL;
+    bool good = true;
+    if (tls && !context)
+        give_up("TLS");
+    for (int i = 0; i < count; i++)
+        begin(&floors[i], context, words[1], words[2]);
+    for (int i = 0; i < count; i++)
+        good &= end(&floors[i]);
+    SSL_CTX_free(context);
+    return good ? 0 : 1;
 }

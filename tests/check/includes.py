@@ -5,8 +5,10 @@
     host -> {parse, flow, base}    ctl -> {client, flow's pipeline, base}    client -> base
 
 so fetch, parse and store never include each other, and only attempt and job (and terms, for what a job may ask of them)
-know fetch and parse.
+know fetch and parse. And no two modules have one base name, so that "host.c" in a comment, in a debugger or in a log of
+the compiler is one file.
 """
+import collections
 import pathlib
 import re
 import sys
@@ -54,10 +56,25 @@ def faults_in(path, daemon):
             yield number, f'"{target}" does not exist'
 
 
+def same_names(files):
+    """Modules (a .c, a .h or both of one folder) that share their base name with another."""
+    places = collections.defaultdict(set)
+    for path in files:
+        places[path.stem].add(path.with_suffix(""))
+    for modules in places.values():
+        if len(modules) > 1:
+            yield " ".join(str(m) for m in sorted(modules))
+
+
 def main():
+    planted = [pathlib.Path(p) for p in ("a/x.c", "a/x.h", "b/y.c", "c/y.h")]
+    if list(same_names(planted)) != ["b/y c/y"]:
+        print("this check does not find two modules of one name")
+        return 1
     daemon = pathlib.Path(__file__).resolve().parents[2] / "daemon"
     files = sorted(p for p in daemon.rglob("*") if p.suffix in (".c", ".h"))
     faults = [f"{p.relative_to(daemon.parent)}:{n}: {why}" for p in files for n, why in faults_in(p, daemon)]
+    faults += [f"one base name: {names}" for names in same_names([p.relative_to(daemon.parent) for p in files])]
     print("\n".join(faults) or f"{len(files)} files")
     return 1 if faults or not files else 0
 

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/list.h"
-#include "parse/json.h"
+#include "parse/json_check.h"
 #include "parse/json_scan.h"
 #include "parse/registry.h"
 #include "parse/task.h"

@@ -11,7 +11,7 @@ struct source {
     int result;
 };
 
-/* In place of the task's own check, which is json.c's. */
+/* In place of the task's own check, which is json_check.c's. */
 static int take_emit(struct penstock_run *run, const char *json, size_t len)
 {
     struct parse_task *task = container_of(run, struct parse_task, run);

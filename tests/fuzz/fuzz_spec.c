@@ -3,11 +3,13 @@
 #include "base/utf8.h"
 #include "base/config_ini.h"
 #include "base/config_tree.h"
+#include "terms/plain_url.h"
 #include "terms/settings_load.h"
 #include "terms/spec.h"
 #include "terms/spec_redact.h"
 #include "terms/spec_url.h"
 
+#include <curl/curl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +65,24 @@ static void check_spec(const struct spec *spec)
     require(spec->effective.max_attempts <= 9 && spec->parser);
 }
 
+/* What is taken for plain, libcurl gives back as it stands. */
+static void check_plain(const char *text)
+{
+    const char *host;
+    size_t len;
+    char *url = NULL, *name = NULL;
+    if (!plain_url(text, 8192, &host, &len))
+        return;
+    CURLU *u = curl_url();
+    require(u && curl_url_set(u, CURLUPART_URL, text, CURLU_URLENCODE) == CURLUE_OK);
+    require(curl_url_get(u, CURLUPART_URL, &url, 0) == CURLUE_OK && strcmp(url, text) == 0);
+    require(curl_url_get(u, CURLUPART_HOST, &name, 0) == CURLUE_OK);
+    require(strlen(name) == len && strncmp(name, host, len) == 0);
+    curl_free(url);
+    curl_free(name);
+    curl_url_cleanup(u);
+}
+
 /* The normalised URL says the same host again, and the store's text is a fixed point. */
 static void check_again(const struct spec *spec, const char *text)
 {
@@ -105,6 +125,7 @@ static void try_url(const char *text)
     require(twice && strcmp(shown, twice) == 0); /* nothing secret is left */
     if (spec_url_host(text, &host, &err) == 0)
         require(*host);
+    check_plain(text);
     free(host);
     free(twice);
     free(shown);

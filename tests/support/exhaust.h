@@ -1,7 +1,10 @@
 /* Memory that runs out: allocation 1, 2, 3 … fails, each in a run of its own, until a run makes
  * fewer. For one source file of a test program, whose malloc and its like these are then, for
- * libraries as well. The sanitizers have allocators of their own, so these tests run in the plain
- * build; `exhaust_possible` is false elsewhere. */
+ * libraries as well. With the address sanitizer they stand before its own, which finds what is used
+ * after a failure and what is left at the end; blocks are counted in the plain build alone, because
+ * there the C library's strdup and its like come by here (`exhaust_counts`); and no thread may
+ * begin while memory fails, for which the sanitizer ends the process. With the thread sanitizer
+ * there is nothing of this: `exhaust_possible` is false. */
 #ifndef TESTS_SUPPORT_EXHAUST_H
 #define TESTS_SUPPORT_EXHAUST_H
 
@@ -12,11 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define EXHAUST_SANITIZED 1
+#if defined(__SANITIZE_ADDRESS__)
+#define EXHAUST_ADDRESS 1
+#elif defined(__SANITIZE_THREAD__)
+#define EXHAUST_THREAD 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define EXHAUST_SANITIZED 1
+#if __has_feature(address_sanitizer)
+#define EXHAUST_ADDRESS 1
+#elif __has_feature(thread_sanitizer)
+#define EXHAUST_THREAD 1
 #endif
 #endif
 
@@ -26,18 +33,28 @@ static atomic_long exhaust_live;                         /* blocks */
 /* What this thread asks for is not counted, and given. */
 __attribute__((unused)) static _Thread_local bool exhaust_spares;
 
-#ifdef EXHAUST_SANITIZED
-enum { exhaust_possible = false };
+#ifdef EXHAUST_THREAD
+enum { exhaust_possible = false, exhaust_counts = false };
 #else
 enum { exhaust_possible = true };
 
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *block, size_t size);
-void *__libc_memalign(size_t align, size_t size);
-void __libc_free(void *block);
+#ifdef EXHAUST_ADDRESS
+#define EXHAUST_REAL(name) __interceptor_##name
+enum { exhaust_counts = false };
+#else
+#define EXHAUST_REAL(name) __libc_##name
+enum { exhaust_counts = true };
+#endif
+void *EXHAUST_REAL(malloc)(size_t size);
+void *EXHAUST_REAL(calloc)(size_t count, size_t size);
+void *EXHAUST_REAL(realloc)(void *block, size_t size);
+void *EXHAUST_REAL(memalign)(size_t align, size_t size);
+void EXHAUST_REAL(free)(void *block);
 
-static bool exhaust_refuses(void)
+/* The loader allocates before the sanitizer has its shadow. */
+#define EXHAUST_EARLY __attribute__((no_sanitize("address", "undefined")))
+
+EXHAUST_EARLY static bool exhaust_refuses(void)
 {
     if (exhaust_spares)
         return false;
@@ -56,37 +73,37 @@ static bool exhaust_refuses(void)
     return refused;
 }
 
-static void *exhaust_count(void *block)
+EXHAUST_EARLY static void *exhaust_count(void *block)
 {
-    if (block)
+    if (block && exhaust_counts)
         atomic_fetch_add(&exhaust_live, 1);
     return block;
 }
 
-void *malloc(size_t size)
+EXHAUST_EARLY void *malloc(size_t size)
 {
-    return exhaust_refuses() ? NULL : exhaust_count(__libc_malloc(size));
+    return exhaust_refuses() ? NULL : exhaust_count(EXHAUST_REAL(malloc)(size));
 }
 
-void *calloc(size_t count, size_t size)
+EXHAUST_EARLY void *calloc(size_t count, size_t size)
 {
-    return exhaust_refuses() ? NULL : exhaust_count(__libc_calloc(count, size));
+    return exhaust_refuses() ? NULL : exhaust_count(EXHAUST_REAL(calloc)(count, size));
 }
 
-void *realloc(void *block, size_t size)
+EXHAUST_EARLY void *realloc(void *block, size_t size)
 {
     if (exhaust_refuses())
         return NULL;
-    void *moved = __libc_realloc(block, size);
+    void *moved = EXHAUST_REAL(realloc)(block, size);
     return block ? moved : exhaust_count(moved);
 }
 
-void *aligned_alloc(size_t align, size_t size)
+EXHAUST_EARLY void *aligned_alloc(size_t align, size_t size)
 {
-    return exhaust_refuses() ? NULL : exhaust_count(__libc_memalign(align, size));
+    return exhaust_refuses() ? NULL : exhaust_count(EXHAUST_REAL(memalign)(align, size));
 }
 
-int posix_memalign(void **ret, size_t align, size_t size)
+EXHAUST_EARLY int posix_memalign(void **ret, size_t align, size_t size)
 {
     void *block = aligned_alloc(align, size);
     if (!block)
@@ -95,12 +112,23 @@ int posix_memalign(void **ret, size_t align, size_t size)
     return 0;
 }
 
-void free(void *block)
+EXHAUST_EARLY void free(void *block)
 {
-    if (block)
+    if (block && exhaust_counts)
         atomic_fetch_sub(&exhaust_live, 1);
-    __libc_free(block);
+    EXHAUST_REAL(free)(block);
 }
 #endif
+
+/* A sweep of what makes some thousand allocations: each of the first `dense` fails in a run of its
+ * own, then one in more and more of them, so that the sweep stays short; with PENSTOCK_SWEEP=all
+ * each. The next one to fail after the n-th. */
+__attribute__((unused)) static long exhaust_next(long n, long dense)
+{
+    const char *all = getenv("PENSTOCK_SWEEP");
+    if (n < dense || (all && strcmp(all, "all") == 0))
+        return n + 1;
+    return n + 1 + (n - dense) / 16;
+}
 
 #endif

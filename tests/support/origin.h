@@ -156,6 +156,7 @@ int origin_expected(const char *path, struct buf *ret_body);
 /* What happened under one key: an id=, else a path without its query. */
 struct origin_counts {
     uint64_t requests;    /* heads read */
+    uint64_t most_open;   /* answers under way at once, at most */
     uint64_t ranged;      /* …with a Range */
     uint64_t body_sent;   /* body bytes that the kernel took, of all its responses */
     uint64_t last_sent;   /* …of the latest response */

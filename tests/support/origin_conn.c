@@ -197,6 +197,9 @@ static void count_request(struct conn *conn, uint64_t *ret_seq)
     if (conn->counter) {
         struct origin_counts *counts = &conn->counter->counts;
         *ret_seq = ++counts->requests;
+        uint64_t open = counts->requests - counts->finished - counts->client_left;
+        if (open > counts->most_open)
+            counts->most_open = open;
         counts->ranged += *q->range != '\0';
         counts->last_sent = 0;
         memcpy(counts->last_range, q->range, sizeof counts->last_range);

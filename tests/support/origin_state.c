@@ -135,12 +135,12 @@ void origin_totals(struct origin *origin, struct origin_totals *ret)
 
 static json_t *counts_json(const struct origin_counts *c)
 {
-    return json_pack("{sI sI sI sI sI sI sI sI ss ss}", "requests", (json_int_t)c->requests,
-                     "ranged", (json_int_t)c->ranged, "body_sent", (json_int_t)c->body_sent,
-                     "last_sent", (json_int_t)c->last_sent, "finished", (json_int_t)c->finished,
-                     "client_left", (json_int_t)c->client_left, "held", (json_int_t)c->held,
-                     "stalled", (json_int_t)c->stalled, "last_range", c->last_range,
-                     "last_if_range", c->last_if_range);
+    return json_pack("{sI sI sI sI sI sI sI sI sI ss ss}", "requests", (json_int_t)c->requests,
+                     "most_open", (json_int_t)c->most_open, "ranged", (json_int_t)c->ranged,
+                     "body_sent", (json_int_t)c->body_sent, "last_sent", (json_int_t)c->last_sent,
+                     "finished", (json_int_t)c->finished, "client_left", (json_int_t)c->client_left,
+                     "held", (json_int_t)c->held, "stalled", (json_int_t)c->stalled, "last_range",
+                     c->last_range, "last_if_range", c->last_if_range);
 }
 
 static int put_stats(struct origin *origin, struct buf *ret)

@@ -92,6 +92,15 @@ class Start(Programs):
             daemon.kill()
             self.test.daemons.clear()
 
+    def warmed(self, end):
+        """The threads that download read their certificates beside the rest: until the one call has failed, or none comes any more."""
+        seen, still = -1, 0
+        while not self.armed.get(4) and still < 50:
+            if time.monotonic() > end:
+                raise Hang("its start has no end")
+            time.sleep(0.002)
+            seen, still = self.armed.get(3), still + 1 if self.armed.get(3) == seen else 0
+
     def follow(self, number, daemon):
         end = time.monotonic() + PATIENT
         while daemon.alive():
@@ -116,6 +125,7 @@ class Start(Programs):
             if status == 0 or not daemon.errors().strip():
                 raise Wrong(f"ended with {status} and said {daemon.errors()!r}")
             return
+        self.warmed(end)
         self.counted, _ = self.armed.get(3), self.armed.put(0, 0)  # from here on it has memory
         try:
             verdict = daemon.verdict(daemon.submit(self.origin.url("/lines?n=3"), parser="lines"), PATIENT)

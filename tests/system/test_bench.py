@@ -7,8 +7,9 @@ import sys
 import penstock_test
 
 BENCH = penstock_test.ROOT / "tests" / "bench" / "run"
-CASES = ("big-1", "big-4", "floor", "tls-1", "tls-4", "small", "small-py", "small-xargs", "small-mem", "latency", "beside",
-         "stalled", "durable", "formats", "loops", "loops-tls", "library", "library-open")
+CASES = ("big-1", "big-4", "tls-1", "tls-4", "floor-1", "floor-4", "floor-tls-1", "floor-tls-4", "small", "small-py",
+         "small-xargs", "small-mem", "latency", "beside", "stalled", "stalled-many", "durable", "scale", "schedules",
+         "formats", "loops", "loops-tls", "library", "library-open", "backup")
 
 
 class Bench(penstock_test.Case):

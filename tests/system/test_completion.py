@@ -24,7 +24,7 @@ class Offers(penstock_test.Case):
         return [line.partition("\t")[0] for line in lines]
 
     def commands(self):
-        found = set(re.findall(r"(?m)^  ([a-z]+)(?: |$)", help_of().partition("SELECT\n")[0]))
+        found = set(re.findall(r"(?m)^  ([a-z-]+)(?: |$)", help_of().partition("SELECT\n")[0]))
         self.assertGreater(len(found), 15)
         return found
 

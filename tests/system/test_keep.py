@@ -46,6 +46,7 @@ class Keep(penstock_test.Case):
         self.assertNotEqual(again.returncode, 0)
         self.assertTrue(verdict["error"]["message"].startswith("line 5001: "), verdict)
         self.assertIn(f"{verdict['kept']}:5001: ", again.stderr)
+        daemon.call("wait", {"ids": [verdict["job"]]})
         self.assertEqual(daemon.call("show", {"id": verdict["job"]})["verdict"]["kept"], verdict["kept"])
 
     def test_encoded_bodies_are_kept_as_they_came(self):

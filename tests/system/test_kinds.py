@@ -162,6 +162,8 @@ CASES = [
      [title("a & b\u00a0")], None, {"repaired": 4}, None),
     ("feed: warnings around it", "feed", {}, b"<br />\n<b>Warning</b>: x\n<?xml version=1.0?>" +
      rss(b"<items><item><title a=b>t</title></item></items>") + b"<script>x && y</script>", [title("t")], None, {"repaired": 4}, None),
+    ("feed: a DTD elsewhere, and standalone", "feed", {}, b"<?xml version='1.0' standalone='yes'?>" + DTD.replace(b"DOCTYPE a", b"DOCTYPE rss") +
+     rss(b"<item><title>J&uuml;rgen</title></item>"), [title("Jürgen")], None, {}, None),
     ("feed: last tags are missing", "feed", {}, b"<rss><channel><item><title>t</title>", [title("t")], None, {"repaired": 3}, None),
     ("feed: strict", "feed", {"strict": "yes"}, rss(b"<item><title>a & b</title></item>"), [], "parser_failed", {}, None),
     ("feed: JSON Feed", "feed", {}, b'{"version":"https://jsonfeed.org/version/1.1","items":[{"id":"1","content_text":"1 < 2"}]}',

@@ -26,13 +26,15 @@ class LibPenstock(penstock_test.Case):
         self.penstock = self.daemon({"fetch.resume_delay": "5ms", "fetch.retry_delay": "5ms", "fetch.host_connections": "100"})
         self.env = dict(os.environ, PENSTOCK_SOCKET=str(self.penstock.socket), LD_LIBRARY_PATH=str(LIB))
 
-    def build(self, name, compiler="cc", standard="c11"):
-        made = self.dir / f"{name}.{compiler}"
-        source = CLIENTS / f"{name}.c"
-        command = [compiler, f"-std={standard}", "-D_GNU_SOURCE", *WARNINGS, f"-I{ROOT}/include", "-o", made, source, f"-L{LIB}",
+    def compile(self, source, *arguments, compiler="cc", standard="c11"):
+        command = [compiler, f"-std={standard}", "-D_GNU_SOURCE", *WARNINGS, f"-I{ROOT}/include", source, *arguments, f"-L{LIB}",
                    "-lpenstock", "-pthread"]
         done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def build(self, name, compiler="cc", standard="c11"):
+        made = self.dir / f"{name}.{compiler}"
+        self.compile(CLIENTS / f"{name}.c", "-o", made, compiler=compiler, standard=standard)
         return made
 
     def read(self, *arguments, reader=None):
@@ -71,6 +73,57 @@ class LibPenstock(penstock_test.Case):
         self.assertEqual(set(re.findall(r"NEEDED.*\[(.*?)\]", linked)) - {"ld-linux-x86-64.so.2"}, {"libjansson.so.4", "libc.so.6"})
         self.assertIn("[libpenstock.so.0]", linked)
 
+    def test_layout(self):
+        """Whoever was compiled against the first release of the header runs with every library of the same soname."""
+        released = ("ask call close close_fd connect disconnect error error_fd fault_of get_events get_fd on_event open open_fd process "
+                    "submit")
+        out = subprocess.run(["nm", "-D", "--defined-only", LIB / "libpenstock.so"], capture_output=True, text=True, check=True).stdout
+        found = {line.split()[2] for line in out.splitlines()}
+        self.assertEqual({f"penstock_{name}@@PENSTOCK_0" for name in released.split()} - found, set())
+        places = {"job": 0, "attempt": 8, "resumes": 12, "state": 16, "status": 20, "bytes": 24, "records": 32, "seconds": 40,
+                  "verified_by": 48, "error_kind": 64, "error_message": 96, "reserved": 608}
+        asserts = [f"_Static_assert(offsetof(struct penstock_verdict, {name}) == {at}, \"{name}\");" for name, at in places.items()]
+        asserts += ["_Static_assert(sizeof(struct penstock_verdict) == 736, \"its size\");",
+                    "_Static_assert(offsetof(struct penstock_fault, message) == sizeof(void *), \"message\");",
+                    "_Static_assert(offsetof(struct penstock_fault, field) == 2 * sizeof(void *), \"field\");",
+                    "_Static_assert(PENSTOCK_STATE_DONE == 0 && PENSTOCK_STATE_FAILED == 1 && PENSTOCK_STATE_CANCELLED == 2 &&"
+                    " PENSTOCK_STATE_UNKNOWN == 3, \"states\");"]
+        (self.dir / "layout.c").write_text("\n".join(["#include <penstock/client.h>", *asserts, ""]))
+        self.compile(self.dir / "layout.c", "-c", "-o", self.dir / "layout.o")
+
+    # --- the examples of libpenstock(3) ---------------------------------------------------------------
+
+    def example(self, name, url):
+        """The page's example as a program: what stands before a line of dots is outside of main."""
+        page = (ROOT / "daemon/man/libpenstock.3").read_text()
+        found = re.search(rf'^\.\\" try: {name}\n\.Bd .*\n((?:.*\n)*?)\.Ed\n', page, re.M)
+        text = found[1].replace("\\&", "").replace("https://example.org/rates.csv", url)
+        outside, _, inside = text.rpartition("...\n")
+        includes = "".join(f"#include <{h}>\n" for h in ("penstock/client.h", "err.h", "poll.h", "sys/wait.h", "unistd.h"))
+        parse = "static int parse(FILE *f) { int n = 0, c; while ((c = getc(f)) != EOF) n += c == '\\n'; printf(\"%d\\n\", n); return ferror(f); }\n"
+        source = self.dir / f"{name}.c"
+        source.write_text(f"{includes}{parse if 'parse(' in inside else ''}{outside}int main(void)\n{{\n{inside}return 0;\n}}\n")
+        made = self.dir / name
+        self.compile(source, "-o", made)
+        return subprocess.run([made], env=self.env, capture_output=True, text=True, timeout=DEADLINE)
+
+    def test_examples(self):
+        for name in ("file", "descriptor"):
+            done = self.example(name, self.web.url("/lines?n=1000"))
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "1000\n", ""))
+            done = self.example(name, self.web.url("/lines?n=100000&framing=close"))
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("unverified_end: ", done.stderr)
+            done = self.example(name, "gopher://host/")
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("url: its scheme", done.stderr)
+        done = self.example("loop", self.web.url("/csv?n=3"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r'^\{"id":\d+\}\n$')
+        until(lambda: [v for v in self.penstock.events("verdict") if v["parser"] == "csv" and v["records"] == 3], "it is done")
+        page = (ROOT / "daemon/man/libpenstock.3").read_text()
+        self.assertEqual(page.count("\n.Bd "), page.count('\n.\\" try: '))
+
     # --- one body -----------------------------------------------------------------------------------
 
     def test_whole(self):
@@ -103,6 +156,27 @@ class LibPenstock(penstock_test.Case):
             for line in lines:
                 self.assertNotIn("END", line)
                 self.assertIn("truncated", line)
+
+    def test_pieces(self):
+        """A FILE reads as much at once as its buffer holds: of a body that lies in the pipe, 64 KiB."""
+        lib, libc, size = ctypes.CDLL(str(LIB / "libpenstock.so.0")), ctypes.CDLL(None), 400000
+        lib.penstock_open.restype = ctypes.c_void_p
+        body = lib.penstock_open(self.web.url(f"/bytes?n={size}").encode(), f"socket={self.penstock.socket}".encode())
+        self.addCleanup(libc.fclose, ctypes.c_void_p(body))
+        until(lambda: size in map(self.unread, range(1000)), "it lies in the pipe")
+        data = ctypes.create_string_buffer(size)
+        before = self.reads()
+        self.assertEqual(libc.fread(data, ctypes.c_size_t(1), ctypes.c_size_t(size), ctypes.c_void_p(body)), size)
+        self.assertLess(self.reads() - before, 20)
+
+    def unread(self, fd):
+        """Bytes that a pipe holds."""
+        number = ctypes.c_int(0)
+        return number.value if ctypes.CDLL(None).ioctl(fd, 0x541b, ctypes.byref(number)) == 0 else 0  # FIONREAD
+
+    def reads(self):
+        with open("/proc/self/io") as io:
+            return int(re.search(r"syscr: (\d+)", io.read())[1])
 
     def test_what_is_refused(self):
         reader = self.build("read_url")
@@ -139,6 +213,20 @@ class LibPenstock(penstock_test.Case):
             until(lambda: [j.get("waiting_for") for j in rpc.call("top")["running"]] == ["parser"], "the download waits")
         process.communicate("\n", timeout=DEADLINE)
 
+    def test_a_reader_that_is_busy(self):
+        """After a cut, with what has come before: nobody waits for it, and it is not taken for a parser that hangs."""
+        reader = self.build("read_url")
+        for how, error in (((), "Input/output error"), (("-d",), "Connection reset by peer")):
+            daemon = self.daemon({"parse.abort_grace": "100ms", "defaults.max_attempts": "1"})
+            self.env["PENSTOCK_SOCKET"] = str(daemon.socket)
+            name = f"busy{len(how)}"
+            process = self.start(reader, *how, self.web.url(f"/bytes?n=3000000&hold={name}&hold_at=50000&cut=60000&etag=none&modified=0"))
+            self.web.release(name)
+            until(lambda: daemon.events("verdict"), "the verdict, while it reads nothing")
+            self.assertNotIn("given up", daemon.errors())
+            out, _ = process.communicate("\n", timeout=DEADLINE)
+            self.assertRegex(out, rf"^\d+ {error} failed truncated")
+
     # --- what dies ---------------------------------------------------------------------------------
 
     def test_the_daemon_is_killed(self):
@@ -152,27 +240,36 @@ class LibPenstock(penstock_test.Case):
                 out, _ = process.communicate("\n", timeout=DEADLINE)
                 self.assertRegex(out, rf"^\d+ {error} Connection reset by peer")
 
-    def test_daemon_and_client_are_killed(self):
-        """What reads the descriptor is a third process, as its standard input."""
-        for _ in range(KILLS):
-            daemon = self.daemon()
-            env = dict(self.env, PENSTOCK_SOCKET=str(daemon.socket))
-            script = ("import ctypes, os, subprocess, sys, time\n"
-                      f"p = ctypes.CDLL({str(LIB / 'libpenstock.so.0')!r})\n"
-                      f"fd = p.penstock_open_fd({self.web.url('/lines?n=1000000&hold=never&hold_at=1M')!r}.encode(), None)\n"
-                      "child = subprocess.Popen(['wc', '-l'], stdin=fd)\n"
-                      "print(child.pid, flush=True)\n"
-                      "time.sleep(60)\n")
-            out = (self.dir / "wc").open("w+")
+    def test_a_third_process_reads(self):
+        """The descriptor, as its standard input, while client, daemon or both are killed."""
+        for n in range(KILLS):
+            whom = (("client",), ("daemon",), ("client", "daemon"))[n % 3]
+            with self.subTest(whom=whom):
+                self.kill_before_a_third(whom)
+
+    def kill_before_a_third(self, whom):
+        daemon = self.daemon()
+        env = dict(self.env, PENSTOCK_SOCKET=str(daemon.socket))
+        script = ("import ctypes, os, subprocess, sys, time\n"
+                  f"p = ctypes.CDLL({str(LIB / 'libpenstock.so.0')!r})\n"
+                  f"fd = p.penstock_open_fd({self.web.url('/lines?n=1000000&hold=never&hold_at=1M')!r}.encode(), None)\n"
+                  "child = subprocess.Popen(['wc', '-l'], stdin=fd)\n"
+                  "print(child.pid, flush=True)\n"
+                  "time.sleep(60)\n")
+        with (self.dir / "wc").open("w+") as out:
             client = subprocess.Popen(["python3", "-c", script], env=env, stdout=subprocess.PIPE, stderr=out, text=True)
             pid = int(client.stdout.readline())
-            os.kill(client.pid, signal.SIGSTOP)
-            daemon.signal(signal.SIGSTOP)
-            client.kill(), daemon.signal(signal.SIGKILL)
-            client.wait()
-            until(lambda: penstock_test.gone(pid), "wc has ended")
-            self.assertIn("Connection reset by peer", (self.dir / "wc").read_text())
-            out.close(), client.stdout.close()
+            for signo in (signal.SIGSTOP, signal.SIGKILL):
+                for process in (client, daemon.process):
+                    if process is client and "client" in whom or process is not client and "daemon" in whom:
+                        process.send_signal(signo)
+            if "client" in whom:
+                client.wait()
+                until(lambda: penstock_test.gone(pid), "wc has ended")
+            else:  # which has not waited for it
+                until(lambda: (self.dir / "wc").read_text(), "wc has ended")
+            client.kill(), client.wait(), client.stdout.close()
+        self.assertIn("Connection reset by peer", (self.dir / "wc").read_text())
 
     def test_fclose_cancels(self):
         """From ctypes, as from any language that can call C."""

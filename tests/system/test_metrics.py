@@ -259,7 +259,7 @@ class Http(penstock_test.Case):
             self.assertEqual((status, kind), (200, "text/plain; version=0.0.4; charset=utf-8"))
             openmetrics.read(text, openmetrics=False)
             self.assertEqual(self.get(connection, method="HEAD"), (200, kind, ""))
-            self.assertEqual(self.get(connection, "/")[0], 404)
+            self.assertEqual(self.get(connection, "/nosuch")[0], 404)
             self.assertEqual(self.get(connection, method="DELETE")[0], 405)
             connection.close()
         for daemon in self.daemons:
@@ -311,7 +311,7 @@ class Http(penstock_test.Case):
             one.settimeout(5)
             one.connect(str(self.path))
             try:
-                one.send(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 100)
+                one.send(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
             except OSError:
                 pass  # it had to make room meanwhile
         self.scrape_in_time()

@@ -177,7 +177,7 @@ TYPED = (
     ("pause schedule nope", 3, "schedule: there is no schedule 'nope'"),
     ("resume everything", 2, "'everything' is not all, host, parser or schedule (penstockctl resume"),
     ("schedule", 2, "`schedule` needs more than that: penstockctl schedule apply FILE|-"),
-    ("schedule lst", 2, "there is no `schedule lst`; there are apply, add, list, run and remove; did you mean list?"),
+    ("schedule lst", 2, "there is no `schedule lst`; there are apply, add, list, export, run and remove; did you mean list?"),
     ("schedule add", 2, "usage: penstockctl schedule add NAME URL --every TIME|--cron EXPR"),
     ("schedule add x", 2, "usage: penstockctl schedule add NAME URL --every TIME|--cron EXPR"),
     ("schedule add x {u}", 2, "`schedule add` needs to know when: --every 5min, or --cron '0 3 * * *'"),
@@ -232,8 +232,8 @@ TYPED = (
     ("submit {u} --accept-status 100", 2, "--accept-status: '100' is no status; write 404 or 5xx, from 200 on"),
     ("submit {u} --ip 44", 2, "--ip: '44' is not any, 4 or 6"),
     ("schedule add x {u} --tz UTC", 2, "there is no option --tz; did you mean --timezone?"),
-    ("schedule ad x {u}", 2, "there is no `schedule ad`; there are apply, add, list, run and remove; did you mean add?"),
-    ("schedule rm x", 2, "there is no `schedule rm`; there are apply, add, list, run and remove; did you mean remove?"),
+    ("schedule ad x {u}", 2, "there is no `schedule ad`; there are apply, add, list, export, run and remove; did you mean add?"),
+    ("schedule rm x", 2, "there is no `schedule rm`; there are apply, add, list, export, run and remove; did you mean remove?"),
 )
 
 # A configuration, and words of what `penstockd --check` says.
@@ -257,7 +257,7 @@ CONFIGURED = (
     ("[defaults]\nparser = cvs\n", "there is no parser cvs"),
     ("[defaults]\nmax_atempts = 3\n", "did you mean max_attempts?"),
     ("[defaults]\ndeliver = comit\n", "did you mean commit?"),
-    ("[store]\nengine = sqlit\n", "'sqlit' is not sqlite or memory"),
+    ("[store]\nengine = sqlit\n", "'sqlit' is not sqlite, postgresql or memory"),
     ("[sink \"a\"]\ntype = fiel\npath = /x\n", "did you mean file?"),
     ("[sink \"a\"]\npath = /x\n", "type is missing"),
     ("[sink \"a\"]\ntype = file\n", "path is missing"),

@@ -76,13 +76,15 @@ class Content(penstock_test.Case):
             self.assertEqual([line for line in done.stdout.splitlines() if line.startswith("E:")], [], name)
 
     def test_what_is_where(self):
-        self.assertEqual(sorted(packages()), ["libpenstock0", "penstock", "penstock-dev", "python3-penstock"])
+        self.assertEqual(sorted(packages()),
+                         ["libpenstock0", "penstock", "penstock-dev", "penstock-postgresql", "python3-penstock"])
         files = self.files("penstock")
         for path in ("/usr/sbin/penstockd", "/usr/bin/penstockctl", "/usr/libexec/penstock/penstock-host",
                      *(f"{units()}/penstockd.{kind}" for kind in ("service", "socket")), "/usr/lib/sysusers.d/penstock.conf",
+                     "/etc/apparmor.d/usr.sbin.penstockd",
                      "/usr/share/bash-completion/completions/penstockctl", "/usr/share/zsh/vendor-completions/_penstockctl",
                      *(f"/usr/share/man/man{page[-1]}/{page}.gz" for page in
-                       ("penstockctl.1", "penstockd.conf.5", "penstock.7", "penstock-formats.7", "penstock-operations.7",
+                       ("penstockctl.1", "penstockd.conf.5", "penstock.7", "penstock-fleet.7", "penstock-formats.7", "penstock-operations.7",
                         "penstock-protocol.7", "penstockd.8"))):
             self.assertIn(path, files)
         self.assertIn("/usr/lib/python3/dist-packages/penstock/__init__.py", self.files("python3-penstock"))
@@ -91,6 +93,8 @@ class Content(penstock_test.Case):
         self.assertIn("/usr/include/penstock/parser.h", dev)
         self.assertIn("/usr/include/penstock/client.h", dev)
         self.assertTrue([path for path in dev if path.endswith("/libpenstock.so")])
+        self.assertTrue([path for path in self.files("penstock-postgresql")
+                         if path.endswith("/penstock/modules/penstock-postgresql.so")])
         self.assertTrue([path for path in self.files("libpenstock0") if path.endswith("/libpenstock.so.0")])
         self.assertIn("/usr/share/man/man3/penstock-parser.3.gz", dev)
         self.assertIn("/usr/share/man/man3/libpenstock.3.gz", dev)
@@ -108,6 +112,8 @@ class Content(penstock_test.Case):
     def test_dependencies(self):
         for library in ("libcurl4", "libuv1", "libsqlite3-0", "libncursesw6", "libsystemd0"):
             self.assertIn(library, self.field("penstock", "Depends"))
+        self.assertNotIn("libpq5", self.field("penstock", "Depends"))
+        self.assertIn("libpq5", self.field("penstock-postgresql", "Depends"))
 
 
 class Life(penstock_test.Case):

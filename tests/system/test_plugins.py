@@ -175,6 +175,7 @@ class Plugins(penstock_test.Case):
         self.assert_verdict(verdict, "failed", "parser_crashed")
         self.assertIn("decoded_bytes` cannot be", verdict["error"]["message"])
         self.assertNotIn("decoded_bytes", verdict)
+        daemon.call("wait", {"ids": [verdict["job"]]})  # the line is written before the store is told
         told = daemon.call("show", {"id": verdict["job"]})
         self.assertEqual((told["state"], told["verdict"]["error"]), ("failed", verdict["error"]))
 

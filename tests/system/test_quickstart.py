@@ -1,4 +1,4 @@
-"""config/quickstart.sh, run as a stranger would: from anywhere, with a clone's path of any kind, without a
+"""config/quickstart.sh and config/fleet-demo.sh, run as a stranger would: from anywhere, with a clone's path of any kind, without a
 terminal; it leaves nothing behind."""
 import os
 import pathlib
@@ -12,6 +12,7 @@ import penstock_test
 from penstock_test import until
 
 SCRIPT = penstock_test.ROOT / "config" / "quickstart.sh"
+FLEET = SCRIPT.with_name("fleet-demo.sh")
 
 
 def processes(marker):
@@ -66,6 +67,21 @@ class Quickstart(penstock_test.Case):
         out = self.quickstart(web.url("/csv?n=5"), "csv").stdout
         self.assertIn("name 1", out)
         self.quickstart(web.url("/csv?n=5&status=404"), "csv", status=1)
+        self.assert_nothing_left()
+
+    def test_fleet(self):
+        """One member is killed and one is stopped: each URL has one verdict, and all run."""
+        if not (penstock_test.BIN.parent / "modules" / "penstock-postgresql.so").exists():
+            self.skipTest("the module is not built")
+        self.quickstart("--nonsense", status=2, script=FLEET)
+        out = self.quickstart(script=FLEET).stdout
+        urls = re.findall(r"^(http://h\d+\.localhost\S+)\tdone\t(\d+)\t([abc])$", out, re.M)
+        self.assertEqual((len(urls), len({url for url, _, _ in urls})), (300, 300), out[-3000:])
+        self.assertEqual({by for _, _, by in urls}, {"a", "b", "c"})
+        self.assertGreater({attempt for _, attempt, _ in urls}, {"1"})
+        peaks = dict(re.findall(r"^(\d+):((?: h\d+)+)$", out, re.M))
+        self.assertEqual(sum(len(hosts.split()) for hosts in peaks.values()), 30)
+        self.assertLessEqual(set(peaks), {"1", "2", "3", "4"})  # the limit, and as many of the one that was stopped
         self.assert_nothing_left()
 
     def test_usage(self):

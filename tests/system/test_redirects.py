@@ -70,6 +70,7 @@ class Locations(penstock_test.Case):
         verdict = daemon.job(to(server, end))
         self.assert_verdict(verdict, "done")
         self.assertEqual((verdict["final_url"], verdict["redirects"]), (shown, 1))
+        daemon.call("wait", {"ids": [verdict["job"]]})
         self.assertEqual(daemon.call("show", {"id": verdict["job"]})["verdict"]["final_url"], shown)
         self.assertIn(f", to {shown};", daemon.ctl("explain", verdict["job"], check=0).stdout)
         self.assertNotIn("final_url", daemon.job(server.url("/ok")))

@@ -181,6 +181,40 @@ class Sinks(penstock_test.Case):
         self.assert_verdict(self.penstock.job(self.source.url("/lines?n=10"), parser="lines"), "done")
         self.assertEqual(good.read_bytes() if good.exists() else b"", b"")
 
+    def test_dry_run(self):
+        """It tells what a reload would change, and nothing has changed."""
+        new = self.dir / "new"
+        self.config.write_text(self.config.read_text() + sink("n", new) + "[parse]\nworkers = 3\n[queue]\nmax_jobs = 5\n"
+                               '[host "Files.Example"]\nconnections = 2\n'
+                               '[parser "p"]\ntype = exec\nstage = cat\nstage = load --password=hidden\n')
+        with self.penstock.rpc() as rpc:
+            before = rpc.call("stats")
+            answer = rpc.call("reload", {"dry_run": True})
+            self.assertEqual((answer["reloaded"], answer["restart"], answer["more"]), (False, ["queue.max_jobs"], 0))
+            changes = {c["key"]: (c.get("from"), c.get("to")) for c in answer["changes"]}
+            for key, change in {"parse.workers": ("64", "3"), "queue.max_jobs": ("1000000", "5"),
+                                'host "files.example".connections': (None, "2"),
+                                'parser "p".stage': (None, "cat | load --password=***"),
+                                'sink "n".path': (None, str(new))}.items():
+                self.assertEqual(changes[key], change)
+            self.assertFalse(new.exists())
+            self.assertEqual(rpc.call("stats")["workers"]["limit"], before["workers"]["limit"])
+            self.assertEqual(self.penstock.errors().count("needs a restart"), 0)
+            self.assertNotIn("reload: done", self.penstock.errors())
+            self.assertEqual(rpc.call("reload"), {"reloaded": True, "restart": ["queue.max_jobs"]})
+            self.assertEqual(rpc.call("reload", {"dry_run": True})["changes"], [])
+            self.config.write_text("[parse]\nwrokers = 3\n")
+            self.assertIn("did you mean workers?", rpc.fail("reload", {"dry_run": True})["message"])
+            for params in ({"dry_run": 1}, {"dry": True}):
+                self.assertEqual(rpc.fail("reload", params)["code"], -32602)
+        shown = self.penstock.ctl("reload", "--dry-run")
+        self.assertEqual(shown.returncode, 3, shown)
+        self.config.write_text(sink("out") + "[parse]\nworkers = 3\nmax_record = 1K\n")
+        shown = self.penstock.ctl("reload", "--dry-run", check=0).stdout
+        self.assertIn("parse.max_record: 1M -> 1K\n", shown)
+        self.assertIn('host "files.example".connections: 2 -> (not there)\n', shown)
+        self.assertIn("parse.max_record: needs a restart\n", shown)
+
     def test_a_full_disk_is_left_behind(self):
         self.reload(sink("full", "/dev/full"))
         job = self.penstock.submit(self.source.url("/lines?n=50000"), parser="lines")

@@ -4,6 +4,7 @@ version of IP; and digests that responses name."""
 import base64
 import hashlib
 import os
+import shutil
 import socket
 import subprocess
 import ssl
@@ -305,19 +306,27 @@ class Http3(penstock_test.Case):
             port = probe.getsockname()[1]
         cert, key = certs.server
         quic = "--with-http_v3_module" in penstock_test.run(penstock_test.find_server("nginx")[0], "-V").stderr
-        listen = f"listen 127.0.0.1:{port} quic; http3 on;" if quic else ""
-        nginx = penstock_test.Nginx(self, www, f"""
-        listen 127.0.0.1:{port} ssl; {listen}
+        # Where it speaks QUIC it speaks nothing else: who is the quicker of two would be spoken to.
+        text = f"""
+        listen 127.0.0.1:{port} {"quic; http3 on" if quic else "ssl"};
         ssl_certificate {cert};
         ssl_certificate_key {key};
         location /open {{ alias {www}/lines; gzip on; gzip_types *; gzip_min_length 1; }}
-""")
+"""
+        nginx = penstock_test.Nginx(self, www, text)
         daemon = self.daemon({"fetch.ca_file": certs.ca}, config=config)
         verdict = daemon.job(f"https://127.0.0.1:{port}/lines", digest="sha256")
         self.assert_verdict(verdict, "done", None, "length")
         self.assertEqual(verdict["sha256"], hashlib.sha256(data).hexdigest())
         verdict = daemon.job(f"https://127.0.0.1:{port}/open", compress="yes")
         self.assert_verdict(verdict, "done", None, "http3" if quic else "chunked")
+        # A server that is started again knows nothing of the idle connection, and QUIC tells nobody so.
+        nginx.kill()
+        shutil.rmtree(self.dir / "nginx")
+        nginx = penstock_test.Nginx(self, www, text)
+        verdict = daemon.job(f"https://127.0.0.1:{port}/open", compress="yes")
+        self.assert_verdict(verdict, "done", None, "http3" if quic else "chunked")
+        self.assertEqual(verdict["attempt"], 1)
         self.assertTrue(nginx.alive())
 
 

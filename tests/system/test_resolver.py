@@ -237,7 +237,7 @@ os.execv(sys.argv[1], sys.argv[1:])
         conf = os.path.realpath("/etc/resolv.conf")
         if os.geteuid() != 0 or not os.path.exists(conf) or penstock_test.run("unshare", "-n", "-m", "true").returncode:
             self.skipTest("a network and mounts of its own are root's")
-        mine = self.wrote("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+        mine = self.wrote("resolv.conf", "nameserver 127.0.0.1\noptions timeout:4 attempts:1\n")
         done = penstock_test.run("unshare", "-n", "-m", "sh", "-ec", 'mount --bind "$1" "$2"; shift 2; exec "$@"', "sh", mine, conf,
                                  sys.executable, "-c", self.SCRIPT, sys.executable, os.path.abspath(__file__), "Inside",
                                  env={**os.environ, "TEST_NAME_SERVER": "1"}, seconds=120)

@@ -278,7 +278,7 @@ secret_file = {self.dir}/secret
 
     def test_expired(self):
         penstock = self.start()
-        for status in (403, 404, 410):
+        for status in (400, 401, 403, 404, 410):
             with self.subTest(status=status):
                 verdict = penstock.job(self.led(f"cut_first={CUT}&2.status={status}", "body=0"), digest="sha256", max_attempts=1)
                 self.assert_verdict(verdict, "done")

@@ -281,7 +281,6 @@ class RunBody(penstock_test.Case):
                     self.assertEqual(done["state"], "done")
                 self.penstock.call("cancel", {"id": job})
                 self.assertEqual(rpc.receive()["method"], "abort")
-                rpc.call("exited", {"id": job, "status": 137})
             self.assertEqual(self.penstock.verdict(job)["state"], "cancelled")
             os.close(read)
             os.close(write)

@@ -402,8 +402,19 @@ class Files(Scheduling):
         self.assertEqual(daemon.ctl("schedule", "apply", export, check=0).stdout, "0 created, 0 updated, 4 unchanged, 0 removed\n")
         other.ctl("schedule", "apply", export, check=0)
         self.assertEqual(self.apply(other, feeds).stdout, "0 created, 0 updated, 4 unchanged, 0 removed\n")
+        own = daemon.ctl("schedule", "export", check=0).stdout
+        self.assertEqual([json.loads(line)["name"] for line in own.splitlines()], [*(f["name"] for f in feeds[1:][-1:]), *(f["name"] for f in feeds[:-1])])
+        for line, feed in zip(own.splitlines()[1:], feeds):
+            self.assertEqual({k: v for k, v in json.loads(line).items() if k in feed}, feed)
+            self.assertFalse({"next", "runs", "last", "failing", "paused"} & set(json.loads(line)))
+        self.assertEqual(self.apply(daemon, [json.loads(line) for line in own.splitlines()]).stdout,
+                         "0 created, 0 updated, 4 unchanged, 0 removed\n")
+        self.assertEqual(daemon.ctl("schedule", "export", "feed*1", check=0).stdout, own.splitlines()[2] + "\n")
+        self.assertEqual(daemon.ctl("schedule", "export", "none*", check=0).stdout, "")
+        self.assertIn("usage: penstockctl schedule export [PATTERN]", daemon.ctl("schedule", "export", "a", "b", check=2).stderr)
         secret = [{"name": "secret", "url": self.web.url("/lines?token=abc"), "every": "1h"}]
         self.apply(daemon, secret)
+        self.assertIn("secret: its URL is shown without its secret", daemon.ctl("schedule", "export", check=3).stderr)
         export = self.wrote("export.jsonl", daemon.ctl("--json", "schedule", "list", check=0).stdout)
         self.assertNotIn("abc", export.read_text())
         self.assertIn("it was listed without its secret (***)", other.ctl("schedule", "apply", export, check=3).stderr)
@@ -430,6 +441,7 @@ class Files(Scheduling):
         until(lambda: len(daemon.events("verdict")) >= 400, "all have run")
         self.assertEqual({v["state"] for v in daemon.events("verdict")}, {"done"})
         self.assertEqual(len({v["schedule"] for v in daemon.events("verdict")}), 400)
+        self.assertEqual(len(set(daemon.ctl("schedule", "export", check=0).stdout.splitlines())), 400)
         self.assertEqual(daemon.ctl("schedule", "list", "--failing").returncode, 0)
         self.assertEqual(daemon.call("stats")["schedules"], {"total": 400, "failing": 0, "paused": 0})
 
@@ -627,6 +639,41 @@ class Restart(Scheduling):
         jobs = [v["job"] for v in self.verdicts(daemon, "feed")]
         self.assertEqual(sorted(set(jobs)), list(range(job, job + len(jobs))))
 
+    def test_forced_and_killed(self):
+        """What was asked for without conditions is fetched so after a kill, too; and the next one is not."""
+        daemon = self.durable()
+        self.add(daemon, "feed", self.file("a\n"), parser="lines", **FAR)
+        self.run_now(daemon, "feed")
+        self.assertEqual(self.run_now(daemon, "feed")["status"], 304)
+        daemon.call("pause", {"all": True})
+        job = daemon.call("schedule_run", {"name": "feed", "force": True})["id"]
+        daemon.kill()
+        daemon = self.durable()
+        self.assertEqual(daemon.verdict(job)["status"], 200)
+        until(lambda: "running" not in self.one(daemon, "feed"), "it has ended")
+        self.assertEqual(self.run_now(daemon, "feed")["status"], 304)
+
+    def test_a_problem_is_kept(self):
+        """Why a schedule could not be run is known after a restart, and forgotten with its next run."""
+        config = self.wrote("c", '[parser "mine"]\ntype = lines\n')
+        daemon = self.durable(config=config)
+        self.add(daemon, "feed", self.web.url("/lines?n=1"), parser="mine", every="1s", jitter="none")
+        until(lambda: self.one(daemon, "feed")["runs"], "it runs")
+        config.write_text("")
+        daemon.call("reload")
+        until(lambda: "problem" in self.one(daemon, "feed"), "its parser is not there any more")
+        daemon.call("pause", {"schedule": "feed"})
+        daemon.stop()
+        daemon = self.durable(config=config)
+        self.assertIn("mine", self.one(daemon, "feed")["problem"])
+        self.assertEqual(daemon.call("stats")["schedules"], {"total": 1, "failing": 1, "paused": 1})
+        self.assertEqual([s["name"] for s in daemon.call("schedule_list", {"failing": True})["schedules"]], ["feed"])
+        config.write_text('[parser "mine"]\ntype = lines\n')
+        daemon.call("reload")
+        daemon.call("resume", {"schedule": "feed"})
+        until(lambda: "problem" not in self.one(daemon, "feed"), "it runs again")
+        self.assertEqual(daemon.call("stats")["schedules"]["failing"], 0)
+
     def test_killed_often(self):
         """Every run is one job with one verdict, and no two of a schedule at once, whenever it is killed."""
         daemon = self.durable()
@@ -656,10 +703,13 @@ class Restart(Scheduling):
         daemon.stop()
         with sqlite3.connect(self.db) as db:
             db.execute("DROP TABLE schedules")
+            db.execute("DROP TABLE users")
             db.execute("DROP INDEX jobs_schedule")
-            for column in ("schedule", "history", "interrupted", "torn"):
+            for column in ("schedule", "history", "interrupted", "torn", "ran"):
                 db.execute(f"ALTER TABLE jobs DROP COLUMN {column}")
-            db.execute("DELETE FROM counts WHERE state=6")  # the bytes of what is queued
+            db.execute("DELETE FROM counts WHERE state>=6")  # the bytes of what is queued, and of schedules
+            db.execute("DROP INDEX jobs_state")
+            db.execute("CREATE INDEX jobs_rare ON jobs(state) WHERE state IN (1,2,4,5)")
             db.execute("PRAGMA user_version=1")
         db.close()
         daemon = self.durable()

@@ -77,7 +77,7 @@ struct reader {
     uint32_t crc;
     char *start; /* what was read of it to see whether it may be a link: HELD_SIZE + 1 bytes */
     size_t start_len, start_at;
-    /* Of a zip. */
+    /* For a zip. */
     struct zip_directory directory;
     struct held held;
     bool held_run; /* its members' turn has come: `start` has all of each */

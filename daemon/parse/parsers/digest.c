@@ -1,10 +1,10 @@
 /* digest: the body's size and digests, one record: {"bytes":N,"sha256":"…",…}, in the order asked
  * for.
  *
- * Of a file as it was published: a .gz counts as it is, unless `decode` is asked for, and so does a
- * body with a Content-Encoding, unless the job's `compress` has asked for that; then it is taken
- * off before. The job's own `digest` is of the body as it arrived. md5 and sha1 are there to be
- * compared with old lists, and prove nothing against somebody who wants to deceive. */
+ * It is the file's as it was published: a .gz counts as it is, unless `decode` is asked for,
+ * and so does a body with a Content-Encoding, unless the job's `compress` has asked for that; then
+ * it is taken off before. The job's own `digest` is of the body as it arrived. md5 and sha1 are
+ * there to be compared with old lists, and prove nothing against somebody who wants to deceive. */
 #include "parse/registry.h"
 
 #include "parse/block.h"

@@ -1,7 +1,7 @@
 /* feed: a record for each entry of an RSS (0.9x, 1.0, 2.0), Atom (1.0, 0.3), CDF or JSON Feed (1.0,
  * 1.1), in the order of the feed: parse/feed_entry.h says what is in it.
  *
- * Of an entry without an id the link is the id. Dates are RFC 3339 in UTC; one that cannot be read
+ * An entry without an id has its link as its id. Dates are RFC 3339 in UTC; one that cannot be read
  * stands as it was in published_text or updated_text. Several authors are joined by ", ". Texts say
  * what they are in title_type, summary_type and content_type: `text`, `html`, `xhtml`, or the media
  * type that Atom gives. RSS's titles are text, its descriptions html. Where there is markup that is
@@ -270,7 +270,7 @@ static void end_field(struct feed *f)
     f->field_depth = 0;
 }
 
-/* Of an Atom author the name counts, and nothing else of it; other fields keep their markup. */
+/* Only the name of an Atom author counts; other fields keep their markup. */
 static bool keeps_text(const struct feed *f)
 {
     if (f->field_depth == 0 || f->field == ELEMENT_NOTHING)

@@ -13,7 +13,7 @@
 
 #include "base/json_string.h"
 #include "parse/columns.h"
-#include "parse/lines.h"
+#include "parse/line_reader.h"
 #include "parse/options.h"
 
 #include <errno.h>

@@ -16,7 +16,7 @@
 
 #include "base/error.h"
 #include "parse/block.h"
-#include "parse/json.h"
+#include "parse/json_check.h"
 #include "parse/json_pointer.h"
 #include "parse/json_scan.h"
 #include "parse/options.h"

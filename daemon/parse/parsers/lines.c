@@ -9,7 +9,7 @@
 #include "parse/registry.h"
 
 #include "base/json_string.h"
-#include "parse/lines.h"
+#include "parse/line_reader.h"
 #include "parse/options.h"
 #include "parse/regex.h"
 

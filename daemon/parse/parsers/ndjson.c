@@ -11,9 +11,9 @@
 
 #include "base/error.h"
 #include "base/json_string.h"
-#include "parse/json.h"
+#include "parse/json_check.h"
 #include "parse/json_scan.h"
-#include "parse/lines.h"
+#include "parse/line_reader.h"
 #include "parse/options.h"
 
 #include <errno.h>

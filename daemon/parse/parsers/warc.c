@@ -165,7 +165,7 @@ static bool is_interim(const struct warc_head *h)
     return status >= 100 && status < 200 && status != 101;
 }
 
-/* Of an answer without a head the first lines would be taken for one. */
+/* An answer without a head is none of HTTP's: its first lines would be taken for a head. */
 static bool is_http(const struct warc_head *h)
 {
     return h->text.len == 0 || strstr(h->line, "HTTP/") || status_of(h) > 0;

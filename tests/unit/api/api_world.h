@@ -20,12 +20,12 @@ static inline void api_world_on_chunk(void *arg, struct sink_chunk *chunk)
     followers_take_chunk(arg, chunk);
 }
 
-static inline struct api_world *api_world_new(const char *settings, bool keeps)
+static inline struct api_world *api_world_of(struct world *w)
 {
     struct api_world *a = calloc(1, sizeof *a);
     struct error err = {""};
     assert_non_null(a);
-    a->w = world_new(settings, keeps);
+    a->w = w;
     a->peer = (struct peer){.uid = getuid(), .gid = getgid()};
     assert_int_equal(schedules_new(a->w->jobs, &a->schedules, &err), 0);
     struct api_config config = {.mailbox = &a->w->mailbox,
@@ -36,6 +36,11 @@ static inline struct api_world *api_world_new(const char *settings, bool keeps)
     a->w->on_chunk_arg = a->api;
     a->w->on_chunk = api_world_on_chunk; /* before anybody follows */
     return a;
+}
+
+static inline struct api_world *api_world_new(const char *settings, bool keeps)
+{
+    return api_world_of(world_new(settings, keeps));
 }
 
 static inline void api_world_on_drained(void *arg)
@@ -89,9 +94,12 @@ static inline void asked_on_answer(struct api_call *call, json_t *result, int co
     struct asked *asked = container_of(call, struct asked, call);
     assert_false(asked->answered);
     asked->answered = true;
-    asked->result = result;
+    asked->result =
+        call->text.len > 0 ? json_loads(call->text.data, JSON_REJECT_DUPLICATES, NULL) : result;
     asked->code = code;
-    assert_true((result != NULL) == (code == 0));
+    assert_true((asked->result != NULL) == (code == 0));
+    assert_true(!result || asked->result == result); /* one of the two */
+    buf_deinit(&call->text);
     snprintf(asked->message, sizeof asked->message, "%s", error ? error->text : "");
     snprintf(asked->field, sizeof asked->field, "%s", field ? field : "");
 }

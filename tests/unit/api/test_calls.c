@@ -1,8 +1,10 @@
 /* The operations: what they answer, to whom, and what becomes of them when the store or the daemon
  * ends. */
 #include "api_world.h"
+#include "api/job_view.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 
 static size_t size_of(const json_t *result, const char *member)
 {
@@ -193,6 +195,36 @@ static void test_retry(void **state)
     api_world_free(a);
 }
 
+/* The copies that there was room for are told, and why there are no others. */
+static void test_retry_of_too_many(void **state)
+{
+    char settings[100];
+    (void)state;
+    snprintf(settings, sizeof settings, "[user \"%u\"]\nmax_jobs = 1\n", (unsigned)getuid());
+    struct api_world *a = api_world_new(settings, false);
+    for (unsigned i = 1; i <= 2; i++) {
+        ask_submit(a, "/bytes?n=1&status=404");
+        WORLD_WAIT(a->w, a->w->end_count == i);
+    }
+    json_decref(ask_well(a, API_PAUSE, json_object()));
+    json_t *result = ask_well(a, API_RETRY, json_of("{'state':'failed'}"));
+    assert_int_equal(size_of(result, "retried"), 1);
+    assert_true(json_is_true(json_object_get(result, "more")));
+    const char *why = json_string_value(json_object_get(result, "message"));
+    assert_non_null(why);
+    assert_non_null(strstr(why, "max_jobs of [user"));
+    json_decref(result);
+    ask_ill(a, API_RETRY, json_of("{'ids':[1,2]}"), API_QUEUE_FULL, "");
+    json_decref(ask_well(a, API_CANCEL, json_of("{'state':'queued'}")));
+    WORLD_WAIT(a->w, a->w->end_count == 3);
+    result = ask_well(a, API_RETRY, json_of("{'ids':[2,1]}"));
+    assert_int_equal(size_of(result, "retried"), 1);
+    assert_true(json_is_true(json_object_get(result, "more")));
+    json_decref(result);
+    assert_int_equal(a->w->jobs->walks.paging, 0);
+    api_world_free(a);
+}
+
 /* --- wait ------------------------------------------------------------------------------------- */
 
 static void test_wait(void **state)
@@ -218,7 +250,47 @@ static void test_wait(void **state)
     api_world_free(a);
 }
 
-/* Its end comes while the store says that it runs: the store is asked again. */
+/* Once its end is stored nobody asks for it: the view is made of what is in memory, and it is the
+ * one that the store would have given. */
+static void test_wait_knows_the_end(void **state)
+{
+    (void)state;
+    struct api_world *a = api_world_new("", true);
+    json_t *job = json_of("{'url':'http://127.0.0.1:%u/bytes?n=1&token=s3cret&hold=it#x',"
+                          "'parser':'count','key':'k','labels':{'a':'\\\\b'}}",
+                          (unsigned)origin_port(a->w->origin));
+    json_t *result = ask_well(a, API_SUBMIT, job);
+    uint64_t id = (uint64_t)json_integer_value(json_object_get(result, "id"));
+    json_decref(result);
+    /* twice in one call, and by another one */
+    struct asked *waits = ask_with(
+        a, API_WAIT, json_of("{'ids':[%llu,%llu]}", (unsigned long long)id, (unsigned long long)id),
+        NULL);
+    struct asked *other =
+        ask_with(a, API_WAIT, json_of("{'ids':[%llu]}", (unsigned long long)id), NULL);
+    a->w->gate.refuse[GATE_GET] = -EIO;
+    origin_release(a->w->origin, "it");
+    WORLD_WAIT(a->w, waits->answered && other->answered);
+    a->w->gate.refuse[GATE_GET] = 0;
+    assert_int_equal(waits->code, 0);
+    json_t *jobs = json_object_get(waits->result, "jobs");
+    json_t *shows = ask_well(a, API_SHOW, json_of("{'id':%llu}", (unsigned long long)id));
+    assert_int_equal(json_array_size(jobs), 2);
+    assert_true(json_equal(json_array_get(jobs, 0), shows));
+    assert_true(json_equal(json_array_get(jobs, 1), shows));
+    assert_true(json_equal(json_array_get(json_object_get(other->result, "jobs"), 0), shows));
+    const char *url = json_string_value(json_object_get(shows, "url"));
+    assert_non_null(strstr(url, "&token=***&hold=it#x"));
+    const json_t *verdict = json_object_get(shows, "verdict");
+    assert_string_equal(json_string_value(json_object_get(verdict, "state")),
+                        json_string_value(json_object_get(shows, "state")));
+    json_decref(shows);
+    asked_free(waits);
+    asked_free(other);
+    api_world_free(a);
+}
+
+/* Its end comes while the store is asked: what the store says then is old. */
 static void test_wait_for_one_that_ends_meanwhile(void **state)
 {
     (void)state;
@@ -234,6 +306,42 @@ static void test_wait_for_one_that_ends_meanwhile(void **state)
     assert_int_equal(waits->code, API_INTERNAL);
     asked_free(waits);
     gate_release(&a->w->gate); /* the answer finds nobody */
+    api_world_free(a);
+}
+
+/* What somebody has written into the store, or what damage has left there. */
+static void test_views_of_odd_rows(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *stored, *shown;
+    } texts[] = {
+        {"{\"a\":1}", "{\"a\":1}"},      {"{\"a\":", "null"}, {"{} {}", "null"}, {"", "null"},
+        {"{\n \"a\":\n1}", "{\"a\":1}"}, {"\xff", "null"}};
+    struct api_world *a = api_world_new("", false);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct store_job row = {.id = 77,
+                                .state = JOB_DONE,
+                                .host = (char *)"h",
+                                .parser = (char *)"count",
+                                .spec = (char *)"{\"url\":",
+                                .labels = (char *)(uintptr_t)texts[i].stored,
+                                .history = (char *)(uintptr_t)texts[i].stored};
+        struct buf b = BUF_INIT;
+        view_life(&b, a->w->jobs, &row);
+        assert_false(b.failed);
+        json_t *view = json_loads(b.data, JSON_REJECT_DUPLICATES, NULL);
+        assert_non_null(view);
+        json_t *labels = json_loads(texts[i].shown, JSON_DECODE_ANY, NULL);
+        assert_true(json_equal(json_object_get(view, "labels"), labels));
+        assert_true(json_is_null(json_object_get(view, "verdict")));
+        assert_null(json_object_get(view, "url"));
+        assert_non_null(json_object_get(view, "attempts"));
+        assert_null(strchr(b.data, '\n'));
+        json_decref(labels);
+        json_decref(view);
+        buf_deinit(&b);
+    }
     api_world_free(a);
 }
 
@@ -347,6 +455,71 @@ static void test_drain(void **state)
     api_world_free(a);
 }
 
+/* --- backup ----------------------------------------------------------------------------------- */
+
+static struct store_backup *copied; /* what the store has been asked for */
+static unsigned copies;
+
+static void store_copies(struct store *store, struct store_backup *call)
+{
+    (void)store;
+    copies++;
+    copied = call;
+}
+
+static struct asked *ask_backup(struct api_world *a)
+{
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    assert_int_equal(write(ends[0], "", 1), 1);
+    close(ends[0]);
+    struct asked *asked = calloc(1, sizeof *asked);
+    assert_non_null(asked);
+    asked->params = json_object();
+    asked->call = (struct api_call){.method = API_BACKUP,
+                                    .params = asked->params,
+                                    .peer = a->peer,
+                                    .fd = ends[1],
+                                    .answer = asked_on_answer};
+    api_call(a->api, &asked->call);
+    return asked;
+}
+
+static void refuse_backup(struct api_world *a, int code, const char *message)
+{
+    struct asked *asked = ask_backup(a);
+    WORLD_WAIT(a->w, asked->answered);
+    assert_int_equal(asked->code, code);
+    assert_non_null(strstr(asked->message, message));
+    asked_free(asked);
+}
+
+/* One at a time until its answer, whatever the store would do; and none once the jobs drain. */
+static void test_backup(void **state)
+{
+    (void)state;
+    struct api_world *a = api_world_new("", true);
+    uint64_t held = ask_submit(a, "/bytes?n=1&hold=it");
+    world_wait_running(a->w, held);
+    a->w->gate.engine.backup = store_copies;
+    copies = 0;
+    struct asked *first = ask_backup(a);
+    assert_int_equal(copies, 1);
+    refuse_backup(a, API_UNAVAILABLE, "a backup is under way");
+    assert_false(atomic_load(&copied->stop));
+    drain_begin(a->w->jobs, world_on_drained, a->w);
+    assert_true(atomic_load(&copied->stop));
+    copied->call.result = -ECANCELED;
+    mailbox_post(&a->w->mailbox, &copied->call.mail);
+    WORLD_WAIT(a->w, first->answered);
+    assert_int_equal(first->code, API_DRAINING);
+    refuse_backup(a, API_DRAINING, "the daemon is stopping");
+    assert_int_equal(copies, 1);
+    asked_free(first);
+    origin_release(a->w->origin, "it");
+    api_world_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,12 +532,16 @@ int main(void)
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_cancel_by_select),
         cmocka_unit_test(test_retry),
+        cmocka_unit_test(test_retry_of_too_many),
         cmocka_unit_test(test_wait),
+        cmocka_unit_test(test_wait_knows_the_end),
         cmocka_unit_test(test_wait_for_one_that_ends_meanwhile),
+        cmocka_unit_test(test_views_of_odd_rows),
         cmocka_unit_test(test_permissions),
         cmocka_unit_test(test_pause_and_resume),
         cmocka_unit_test(test_figures),
         cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_backup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

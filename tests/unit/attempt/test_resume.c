@@ -302,6 +302,17 @@ static void nothing_to_compare(void **state)
     }
 }
 
+/* Of a tail that went past this process, one byte may be all that is left. */
+static void the_last_byte_alone(void **state)
+{
+    note(SIZE, TAG);
+    take(0, CUT, 1000);
+    resume_ask(&r, SIZE - 1);
+    assert_int_equal(check(206, 1, TAG "Content-Range: bytes 49999-49999/50000\n"), 0);
+    resume_ask(&r, SIZE - 1);
+    assert_int_equal(check(206, 0, TAG "Content-Range: bytes 49999-49998/50000\n"), -EINVAL);
+}
+
 static void the_whole_again(void **state)
 {
     static const struct {
@@ -453,6 +464,7 @@ int main(void)
                                         free_resume),
         cmocka_unit_test_setup_teardown(answers, new_resume, free_resume),
         cmocka_unit_test_setup_teardown(nothing_to_compare, new_resume, free_resume),
+        cmocka_unit_test_setup_teardown(the_last_byte_alone, new_resume, free_resume),
         cmocka_unit_test_setup_teardown(the_whole_again, new_resume, free_resume),
         cmocka_unit_test_setup_teardown(ranges, new_resume, free_resume),
         cmocka_unit_test_setup_teardown(all_that_there_is_is_the_end, new_resume, free_resume),

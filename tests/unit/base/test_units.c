@@ -48,6 +48,27 @@ static void test_durations(void **state)
     duration("18446744073.709551615", UINT64_MAX);
 }
 
+static void assert_reads_back(uint64_t ns, const char *duration_text, const char *size_text)
+{
+    char text[UNITS_TEXT];
+    assert_string_equal(format_duration(ns, text), duration_text);
+    duration(text, ns);
+    assert_string_equal(format_size(ns, text), size_text);
+    size(text, ns);
+}
+
+static void test_written(void **state)
+{
+    assert_reads_back(0, "0", "0");
+    assert_reads_back(1, "1ns", "1");
+    assert_reads_back(1024, "1024ns", "1K");
+    assert_reads_back(UINT64_C(1500000000), "1500ms", "1500000000");
+    assert_reads_back(UINT64_C(90000000000), "90s", "87890625K");
+    assert_reads_back(UINT64_C(604800000000000), "7d", "590625000000K");
+    assert_reads_back(UINT64_C(3) << 40, "3298534883328ns", "3T");
+    assert_reads_back(UINT64_MAX, "18446744073709551615ns", "18446744073709551615");
+}
+
 static void test_durations_refused(void **state)
 {
     static const char *const bad[] = {
@@ -157,9 +178,13 @@ static void test_bool(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_durations), cmocka_unit_test(test_durations_refused),
-        cmocka_unit_test(test_sizes),     cmocka_unit_test(test_sizes_refused),
-        cmocka_unit_test(test_none),      cmocka_unit_test(test_u64),
+        cmocka_unit_test(test_durations),
+        cmocka_unit_test(test_written),
+        cmocka_unit_test(test_durations_refused),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_sizes_refused),
+        cmocka_unit_test(test_none),
+        cmocka_unit_test(test_u64),
         cmocka_unit_test(test_bool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,6 +57,37 @@ void follower_end(struct follower *follower)
     fake_unfollowed++;
 }
 
+static size_t fake_given_back, fake_most_owed, fake_let_go; /* of whoever presses */
+
+int follower_press(struct follower *follower, struct api *api, size_t max)
+{
+    (void)api;
+    follower->credit = (struct sink_credit *)follower; /* not NULL, and never looked into */
+    fake_most_owed = max;
+    return 0;
+}
+
+void follower_taken(struct follower *follower, size_t bytes, size_t max)
+{
+    fake_given_back += follower->credit ? bytes : 0;
+    fake_most_owed = max ? max : fake_most_owed;
+}
+
+static bool fake_held_up; /* others wait for what its jobs have */
+static size_t fake_asked; /* … so often was that asked for */
+
+bool follower_holds_up(const struct follower *follower)
+{
+    fake_asked++;
+    return follower->credit && fake_held_up;
+}
+
+void follower_let_go(struct follower *follower)
+{
+    fake_let_go += follower->credit != NULL;
+    follower->credit = NULL;
+}
+
 void runner_init(struct runner *runner,
                  void (*tell)(struct runner *runner, const char *what, uint64_t id))
 {
@@ -81,6 +112,14 @@ static inline void fake_answer(struct api *api, size_t i, json_t *result)
 {
     struct api_call *call = fake_take(api, i);
     call->answer(call, result, 0, NULL, NULL);
+}
+
+/* The result as text. */
+static inline void fake_answer_text(struct api *api, size_t i, const char *result)
+{
+    struct api_call *call = fake_take(api, i);
+    buf_puts(&call->text, result);
+    call->answer(call, NULL, 0, NULL, NULL);
 }
 
 static inline void fake_refuse(struct api *api, size_t i, int code, const char *message,
@@ -127,7 +166,13 @@ static inline void fake_run(struct api *api)
 
 static inline void fake_line(struct api *api, enum event event, uint64_t job, const char *text)
 {
-    api->follower->line(api->follower, event, job, text, strlen(text));
+    api->follower->line(api->follower, event, job, text, strlen(text), false);
+}
+
+/* A record of a job that the follower presses on. */
+static inline void fake_owed(struct api *api, uint64_t job, const char *text)
+{
+    api->follower->line(api->follower, EVENT_RECORD, job, text, strlen(text), true);
 }
 
 static inline void fake_unknown(struct api *api, uint64_t id)

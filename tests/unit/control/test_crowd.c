@@ -12,7 +12,8 @@
 #define MIB   ((size_t)1 << 20)
 #define CROWD 20
 
-static void start(struct world *w, unsigned max_clients, int reserve, size_t memory_max)
+static void start_still(struct world *w, unsigned max_clients, int reserve, size_t memory_max,
+                        uint64_t still_ns)
 {
     struct error err = {""};
     world_init(w, 1);
@@ -24,8 +25,14 @@ static void start(struct world *w, unsigned max_clients, int reserve, size_t mem
     config.max_clients = max_clients;
     config.reserve = reserve;
     config.memory_max = memory_max;
+    config.still_ns = still_ns;
     if (control_new(&config, &w->control, &err) < 0)
         fail_msg("%s", err.text);
+}
+
+static void start(struct world *w, unsigned max_clients, int reserve, size_t memory_max)
+{
+    start_still(w, max_clients, reserve, memory_max, 0);
 }
 
 static uint64_t cpu_ns(void)
@@ -182,7 +189,7 @@ static void test_a_follower_is_told(void **state)
     expect_id(&greedy, 1);
     struct follower *follower = w.api.follower;
     for (int i = 0; i < 256; i++) { /* 8 MiB: verdicts are kept, whatever the allowance */
-        follower->line(follower, EVENT_VERDICT, 1, line, sizeof line);
+        follower->line(follower, EVENT_VERDICT, 1, line, sizeof line, false);
         turn(&w);
     }
     client_init(&w, &other);
@@ -193,6 +200,47 @@ static void test_a_follower_is_told(void **state)
         told = strstr(next, "\"method\":\"overflow\"") && strstr(next, "control.memory_max");
     assert_true(told); /* by the last line */
     client_deinit(&greedy);
+    client_deinit(&other);
+    world_deinit(&w);
+}
+
+/* Who reads nothing of the jobs that wait for it goes once others wait for what these have, and not
+ * before; its jobs go on, and it is told. */
+static void test_who_keeps_others_waiting_must_go(void **state)
+{
+    struct world w;
+    struct client still, other;
+    static char line[32 << 10];
+    (void)state;
+    memset(line, ' ', sizeof line);
+    memcpy(line, "{}", 2);
+    start_still(&w, 1000, -1, 0, 1);
+    fake_held_up = false;
+    fake_let_go = fake_asked = 0;
+    client_init(&w, &still);
+    client_init(&w, &other);
+    client_ask(&still, 1, "submit", "{\"url\":\"u\",\"follow\":true,\"backpressure\":true}");
+    expect_id(&still, 1);
+    struct follower *follower = w.api.follower;
+    for (int i = 0; i < 64; i++) { /* 2 MiB: more than its socket takes */
+        follower->line(follower, EVENT_RECORD, 1, line, sizeof line, true);
+        turn(&w);
+    }
+    while (fake_asked < 2)
+        turn(&w);
+    assert_int_equal(fake_let_go, 0);
+    fake_held_up = true;
+    while (fake_let_go == 0)
+        turn(&w);
+    fake_held_up = false;
+    client_ask(&other, 1, "ping", "{}");
+    expect_id(&other, 1);
+    const char *next;
+    bool told = false;
+    while ((next = client_line(&still)))
+        told = strstr(next, "\"method\":\"overflow\"") && strstr(next, "nothing for a minute");
+    assert_true(told); /* by the last line */
+    client_deinit(&still);
     client_deinit(&other);
     world_deinit(&w);
 }
@@ -298,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_long_lines_hold_nobody_up),
         cmocka_unit_test(test_who_holds_most_must_go),
         cmocka_unit_test(test_a_follower_is_told),
+        cmocka_unit_test(test_who_keeps_others_waiting_must_go),
         cmocka_unit_test(test_a_descriptor_that_lingers_holds_nobody_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,7 +124,7 @@ static const struct {
      "}",
      ERROR_OF("1", "-32602", "invalid_params", "\"beside `jobs`")},
     {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"submit\",\"params\":{\"url\":\"u\",\"follow\":1}}",
-     ERROR_OF("1", "-32602", "invalid_params", "\"follow: true or false")},
+     ERROR_OF("1", "-32602", "invalid_params", "\"follow: true, false")},
     {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"follow\",\"params\":{\"ids\":[]}}",
      ERROR_OF("1", "-32602", "invalid_params", "\"ids: an array")},
     {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"follow\",\"params\":{\"ids\":[3,-1]}}",
@@ -184,6 +184,29 @@ static void test_ping(void **state)
     assert_string_equal(json_string_value(json_object_get(result, "instance")), "abc");
     assert_true(json_integer_value(json_object_get(result, "pid")) > 0);
     json_decref(answer);
+    teardown(&t);
+}
+
+/* A result that comes as text is spliced in as it stands. */
+static void test_text_results(void **state)
+{
+    struct talk t;
+    setup(&t);
+    say(&t, "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"show\",\"params\":{\"id\":9}},"
+            "{\"jsonrpc\":\"2.0\",\"method\":\"show\",\"params\":{\"id\":9}}]");
+    fake_answer_text(&t.api, 0, "{\"id\":9, \"seconds\":0.10}");
+    fake_answer_text(&t.api, 0, "{}"); /* to nobody */
+    assert_string_equal(
+        hear(&t), "[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"id\":9, \"seconds\":0.10}}]\n");
+    assert_true(rpc_idle(&t.rpc));
+    /* `follow` asks for a job before it begins, and wants to know no more than that it is there */
+    say(&t, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"follow\",\"params\":{\"ids\":[9]}}");
+    fake_answer_text(&t.api, 0, "{\"id\":9}");
+    assert_null(strstr(hear(&t), "\"id\":9"));
+    say(&t, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"show\",\"params\":{\"id\":9}}");
+    rpc_abandon(&t.rpc);
+    fake_answer_text(&t.api, 0, "{\"id\":9}"); /* whoever asked has gone */
+    assert_true(rpc_idle(&t.rpc));
     teardown(&t);
 }
 
@@ -446,6 +469,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_ping),
+        cmocka_unit_test(test_text_results),
         cmocka_unit_test(test_errors_of_calls),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_batch_waits_for_all),

@@ -128,7 +128,7 @@ static void test_refusals(void **state)
     assert_int_equal(follow(&f, "{\"ids\":[6]}"), 0); /* a refused one has left nothing behind */
     assert_int_equal(follow(&f, "{}"), API_CONFLICT);
     struct error err;
-    assert_int_equal(stream_submit(&f.stream, &err), API_CONFLICT);
+    assert_int_equal(stream_submit(&f.stream, EVENT_ALL, false, &err), API_CONFLICT);
     fake_line(&f.api, EVENT_VERDICT, 6, "{\"v\":6}\n");
     assert_string_equal(taken(&f), EVENT_OF("{\"v\":6}") END);
     teardown(&f);
@@ -204,7 +204,7 @@ static void test_hold(void **state)
 static void submit(struct fixture *f)
 {
     struct error err;
-    assert_int_equal(stream_submit(&f->stream, &err), 0);
+    assert_int_equal(stream_submit(&f->stream, EVENT_ALL, false, &err), 0);
     f->api.follower = &f->stream.follower;
 }
 
@@ -353,6 +353,75 @@ static void test_shut(void **state)
     teardown(&f);
 }
 
+static void press(struct fixture *f, unsigned events)
+{
+    struct error err;
+    fake_given_back = fake_most_owed = fake_let_go = 0;
+    assert_int_equal(stream_submit(&f->stream, events, true, &err), 0);
+    f->api.follower = &f->stream.follower;
+}
+
+/* Nothing of a job that is pressed on is dropped, whatever room there is; all comes in order, and
+ * each record is given back once, when it is taken. */
+static void test_owed_lines(void **state)
+{
+    struct fixture f;
+    char line[32];
+    int next = 0;
+    size_t owed = 0;
+    setup(&f);
+    f.stream.max_lines = 1000;
+    press(&f, EVENT_ALL);
+    assert_int_equal(fake_most_owed, 500); /* half of the room: the rest is for other lines */
+    for (int i = 0; i < 300; i++) {
+        int len = snprintf(line, sizeof line, "{\"n\":%d}\n", i);
+        if (i % 7 == 6) {
+            fake_line(&f.api, i % 2 ? EVENT_ATTEMPT : EVENT_VERDICT, 7, line);
+        } else {
+            fake_owed(&f.api, 7, line);
+            owed += (size_t)len;
+        }
+    }
+    assert_int_equal(fake_given_back, 0); /* nobody has taken any */
+    assert_true(f.stream.kept_bytes > 0);
+    for (const char *text = taken(&f); text[0]; text = taken(&f))
+        for (const char *p = text; (p = strstr(p, "\"n\":")); p += 4)
+            assert_int_equal(atoi(p + 4), next++);
+    assert_int_equal(next, 300);
+    assert_int_equal(fake_given_back, owed);
+    teardown(&f);
+    assert_int_equal(fake_let_go, 1);
+}
+
+/* Its jobs do not wait for a client that has gone, that has lost what it was to get, or that wants
+ * no records any more. */
+static void test_pressing_ends(void **state)
+{
+    struct fixture f;
+    setup(&f);
+    press(&f, EVENT_ALL);
+    fake_owed(&f.api, 1, "{}\n");
+    stream_shut(&f.stream);
+    assert_int_equal(fake_let_go, 1);
+    teardown(&f);
+
+    setup(&f);
+    f.stream.max_lines = 100;
+    f.stream.max_verdicts = 100;
+    press(&f, EVENT_ALL);
+    flood(&f, EVENT_VERDICT, 0, 10);
+    assert_true(f.stream.overflowed);
+    assert_int_equal(fake_let_go, 1);
+    teardown(&f);
+
+    setup(&f);
+    press(&f, EVENT_VERDICT);
+    fake_owed(&f.api, 1, "{}\n");
+    assert_int_equal(fake_given_back, 3);
+    assert_string_equal(taken(&f), "");
+    teardown(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +440,8 @@ int main(void)
         cmocka_unit_test(test_overflow),
         cmocka_unit_test(test_large_line),
         cmocka_unit_test(test_shut),
+        cmocka_unit_test(test_owed_lines),
+        cmocka_unit_test(test_pressing_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

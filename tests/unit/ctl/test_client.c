@@ -356,7 +356,7 @@ static void test_submit_and_follow(void **state)
     struct buf expected = BUF_INIT;
     CLIENT(&child, &daemon_, "submit", "http://a/", "--follow");
     serve("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"submit\",\"params\":{\"jobs\":[{\"url\":"
-          "\"http://a/\"}],\"follow\":true}}",
+          "\"http://a/\"}],\"follow\":true,\"backpressure\":true}}",
           "[{\"id\":5}]");
     talk_event(&talk, record);
     talk_event(&talk, verdict);
@@ -365,15 +365,58 @@ static void test_submit_and_follow(void **state)
     buf_deinit(&expected);
 }
 
+/* A daemon that is older than the program, and has not been restarted yet, knows no
+ * `backpressure`: all that it refused for that is sent again without, in its order. */
+static void test_submit_and_follow_an_older_daemon(void **state)
+{
+    static const char refusal[] =
+        "{\"jsonrpc\":\"2.0\",\"id\":%d,\"error\":{\"code\":-32602,\"message\":\"beside `jobs` "
+        "there "
+        "may be `follow` only: other members go into each job\",\"data\":{\"kind\":"
+        "\"invalid_params\",\"field\":\"params\"}}}";
+    static const char *const urls[] = {"http://a/", "http://b/"};
+    char text[512];
+    FILE *lines = fopen(test_path("lines"), "we");
+    assert_non_null(lines);
+    fputs("{\"url\":\"http://a/\",\"labels\":{\"k\":\"", lines);
+    for (int i = 0; i < 300000; i++) /* a request of its own */
+        putc('x', lines);
+    fputs("\"}}\nhttp://b/\n", lines);
+    assert_int_equal(fclose(lines), 0);
+    CLIENT(&child, &daemon_, "submit", "--from", test_path("lines"), "--follow");
+    fake_accept(&daemon_, &talk);
+    for (int id = 1; id <= 4; id++) {
+        json_t *request = talk_hear_json(&talk);
+        json_t *params = json_object_get(request, "params");
+        json_t *job = json_array_get(json_object_get(params, "jobs"), 0);
+        assert_int_equal(json_integer_value(json_object_get(request, "id")), id);
+        assert_string_equal(json_string_value(json_object_get(job, "url")), urls[(id - 1) % 2]);
+        assert_true(json_is_true(json_object_get(params, "follow")));
+        assert_int_equal(json_is_true(json_object_get(params, "backpressure")), id <= 2);
+        json_decref(request);
+        for (int i = 1; id == 2 && i <= 2; i++) {
+            snprintf(text, sizeof text, refusal, i);
+            talk_say(&talk, text);
+        }
+    }
+    talk_answer(&talk, 3, "[{\"id\":5}]");
+    talk_answer(&talk, 4, "[{\"id\":6}]");
+    talk_event(&talk, "{\"event\":\"verdict\",\"job\":5,\"state\":\"done\"}");
+    talk_event(&talk, "{\"event\":\"verdict\",\"job\":6,\"state\":\"done\"}");
+    client_ends(&child, 0,
+                "{\"event\":\"verdict\",\"job\":5,\"state\":\"done\"}\n"
+                "{\"event\":\"verdict\",\"job\":6,\"state\":\"done\"}\n",
+                NULL);
+}
+
 static void test_verdict_before_the_answer(void **state)
 {
     CLIENT(&child, &daemon_, "submit", "http://a/", "--follow", "--data");
     fake_accept(&daemon_, &talk);
     talk_hear(&talk);
-    talk_event(&talk, "{\"event\":\"record\",\"job\":5,\"data\": [1.10 ,2]}");
-    talk_event(&talk, "{\"event\":\"verdict\",\"job\":5,\"state\":\"failed\"}");
+    talk_event(&talk, "{\"event\":\"verdict\",\"job\":5,\"attempt\":3,\"state\":\"failed\"}");
     talk_answer(&talk, 1, "[{\"id\":5}]");
-    client_ends(&child, 1, "[1.10 ,2]\n", NULL);
+    client_ends(&child, 1, "", "job 5 failed (attempt 3)");
 }
 
 /* --- follow and wait -------------------------------------------------------------------------- */
@@ -488,6 +531,7 @@ int main(void)
         TEST(test_submit_and_wait),
         TEST(test_waits_answered_at_once),
         TEST(test_submit_and_follow),
+        TEST(test_submit_and_follow_an_older_daemon),
         TEST(test_verdict_before_the_answer),
         TEST(test_follow_filters_and_still_knows),
         TEST(test_follow_missed),

@@ -1,5 +1,5 @@
 /* A job in words. */
-#include "ctl/job.h"
+#include "ctl/job_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

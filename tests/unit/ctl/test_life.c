@@ -34,14 +34,14 @@ static void test_done_in_the_second_attempt(void **state)
         "\"outcome\":\"retry\",\"error\":{\"kind\":\"truncated\",\"message\":\"cut\\u0007\"},"
         "\"retry_in\":2.5,\"status\":200,\"bytes\":1024,\"records\":1,\"address\":\"192.0.2.1\"}],"
         "\"verdict\":{\"ts\":\"2026-11-21T22:30:05Z\",\"status\":200,\"bytes\":1048576,"
-        "\"records\":9000,\"verified_by\":\"length\",\"resumes\":1,\"seconds\":{\"total\":0.734,"
-        "\"wait_origin\":0.4,\"queued\":0.002}}}",
+        "\"records\":9000,\"verified_by\":\"length\",\"resumes\":1,\"seconds\":{\"total\":5.0,"
+        "\"running\":1.5,\"attempt\":0.732,\"wait_origin\":0.4,\"queued\":3.5}}}",
         "Job 42: http://a/ into the parser csv\n"
         "  2026-11-21 22:30:00.000  submitted by uid 1000, 2 min 05 s ago\n"
         "  2026-11-21 22:30:01.000  attempt 1 failed: truncated: cut\\u0007\n"
         "                           status 200; 1.0 KiB had arrived, 1 record from 192.0.2.1; the "
         "next attempt was due after 2.500 s\n"
-        "  2026-11-21 22:30:04.268  attempt 2 began, after 0.002 s in the queue\n"
+        "  2026-11-21 22:30:04.268  attempt 2 began, after 3.500 s of waiting in all\n"
         "                           0.400 s waiting for the origin\n"
         "                           0 redirects; 1 resume after a broken connection\n"
         "  2026-11-21 22:30:05.000  done, 2 min 00 s ago\n"

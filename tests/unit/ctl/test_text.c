@@ -1,5 +1,5 @@
 /* Figures for people, columns, and strings that cannot steer a terminal. */
-#include "ctl/progress.h"
+#include "ctl/progress_line.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
 #include "ctl/view.h"

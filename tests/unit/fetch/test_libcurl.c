@@ -4,182 +4,7 @@
  * judgement of versions. */
 #include "fetch/libcurl.h"
 
-#include "fetch/connection.h"
-#include "unit/fetch/client.h"
-
-#include "base/fd.h"
-
-#include <arpa/inet.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-static struct origin *origin;
-
-static int open_all(void **state)
-{
-    struct error err = {{0}};
-    if (libcurl_start(&err) < 0)
-        fail_msg("%s", err.text);
-    origin = origin_new(&(struct origin_config){0});
-    assert_non_null(origin);
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    origin_free(origin);
-    return 0;
-}
-
-/* --- one transfer, driven by hand, as multi.c drives it --------------------------------------- */
-
-struct run {
-    CURLM *multi;
-    CURL *easy;
-    char url[256];
-    curl_socket_t opened; /* the last socket */
-    int wanted;           /* what curl wants of it, CURL_POLL_…; 0: nothing */
-    long timer;           /* ms; -1: none */
-    unsigned calls;       /* of the write callback */
-    size_t bytes, head, largest;
-    unsigned pause_at; /* the call that is told to pause; 0: none */
-    unsigned fail_at;  /* the call that is refused */
-    bool inside;       /* within curl_easy_pause */
-    unsigned inside_calls;
-    int prereqs;
-    int64_t read_base;
-    struct connection_ends ends;
-    CURLMsg *done;
-    CURLcode code;
-    bool wrong;
-};
-
-static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
-{
-    struct run *r = arg;
-    r->opened = socket(addr->family, addr->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, addr->protocol);
-    return r->opened;
-}
-
-static int on_prereq(void *arg, char *remote, char *local, int remote_port, int local_port)
-{
-    struct run *r = arg;
-    r->prereqs++;
-    r->ends.remote_port = remote_port;
-    r->ends.local_port = local_port;
-    snprintf(r->ends.remote, sizeof r->ends.remote, "%s", remote);
-    snprintf(r->ends.local, sizeof r->ends.local, "%s", local);
-    r->read_base = connection_bytes_read(r->opened);
-    return CURL_PREREQFUNC_OK;
-}
-
-static size_t on_head(char *line, size_t size, size_t count, void *arg)
-{
-    ((struct run *)arg)->head += size * count;
-    return size * count;
-}
-
-static size_t on_body(char *data, size_t size, size_t count, void *arg)
-{
-    struct run *r = arg;
-    size_t len = size * count;
-    r->calls++;
-    r->inside_calls += r->inside;
-    if (r->calls == r->pause_at)
-        return CURL_WRITEFUNC_PAUSE;
-    if (r->calls == r->fail_at)
-        return 0;
-    if (len > r->largest)
-        r->largest = len;
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)data[i] != origin_pattern(r->bytes + i))
-            r->wrong = true;
-    r->bytes += len;
-    return len;
-}
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
-{
-    struct run *r = arg;
-    if (fd == r->opened)
-        r->wanted = what == CURL_POLL_REMOVE ? 0 : what;
-    return 0;
-}
-
-static int on_timer(CURLM *multi, long ms, void *arg)
-{
-    ((struct run *)arg)->timer = ms;
-    return 0;
-}
-
-static void run_open(struct run *r, const char *path)
-{
-    *r = (struct run){.opened = CURL_SOCKET_BAD, .timer = -1};
-    origin_url(origin, r->url, sizeof r->url, "%s", path);
-    r->multi = curl_multi_init();
-    r->easy = curl_easy_init();
-    assert_true(r->multi && r->easy);
-    curl_multi_setopt(r->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(r->multi, CURLMOPT_SOCKETDATA, r);
-    curl_multi_setopt(r->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-    curl_multi_setopt(r->multi, CURLMOPT_TIMERDATA, r);
-    curl_easy_setopt(r->easy, CURLOPT_URL, r->url);
-    curl_easy_setopt(r->easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(r->easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(r->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(r->easy, CURLOPT_BUFFERSIZE, (long)CURL_MAX_WRITE_SIZE);
-    curl_easy_setopt(r->easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
-    curl_easy_setopt(r->easy, CURLOPT_OPENSOCKETDATA, r);
-    curl_easy_setopt(r->easy, CURLOPT_PREREQFUNCTION, on_prereq);
-    curl_easy_setopt(r->easy, CURLOPT_PREREQDATA, r);
-    curl_easy_setopt(r->easy, CURLOPT_HEADERFUNCTION, on_head);
-    curl_easy_setopt(r->easy, CURLOPT_HEADERDATA, r);
-    curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
-    assert_int_equal(curl_multi_add_handle(r->multi, r->easy), CURLM_OK);
-}
-
-static void run_close(struct run *r)
-{
-    curl_multi_remove_handle(r->multi, r->easy);
-    curl_easy_cleanup(r->easy);
-    curl_multi_cleanup(r->multi);
-}
-
-static void take_message(struct run *r)
-{
-    int left;
-    CURLMsg *msg;
-    while ((msg = curl_multi_info_read(r->multi, &left))) {
-        r->done = msg;
-        r->code = msg->data.result;
-    }
-}
-
-/* One turn: waits for what curl wants, 100 ms at most, and gives it. */
-static void turn(struct run *r)
-{
-    struct pollfd pfd = {.fd = r->wanted ? r->opened : -1,
-                         .events = (short)((r->wanted & CURL_POLL_IN ? POLLIN : 0) |
-                                           (r->wanted & CURL_POLL_OUT ? POLLOUT : 0))};
-    int running, flags = 0;
-    int ms = r->timer >= 0 && r->timer < 100 ? (int)r->timer : 100;
-    if (poll(&pfd, 1, ms) == 1)
-        flags = (pfd.revents & (POLLIN | POLLHUP | POLLERR) ? CURL_CSELECT_IN : 0) |
-                (pfd.revents & POLLOUT ? CURL_CSELECT_OUT : 0);
-    r->timer = flags ? r->timer : -1;
-    curl_multi_socket_action(r->multi, flags ? pfd.fd : CURL_SOCKET_TIMEOUT, flags, &running);
-    take_message(r);
-}
-
-#define RUN_UNTIL(r, condition)                                   \
-    do {                                                          \
-        for (int turns = 0; !(condition) && turns < 600; turns++) \
-            turn(r);                                              \
-        if (!(condition))                                         \
-            fail_msg("libcurl never came to: %s", #condition);    \
-    } while (0)
+#include "unit/fetch/libcurl_run.h"
 
 /* --- the facts -------------------------------------------------------------------------------- */
 
@@ -240,8 +65,11 @@ static void test_libcurl_gives_nothing_while_it_is_paused(void **state)
     if (r.done)
         fail_msg("libcurl ends a paused transfer whose socket nobody watches");
     r.inside = true;
+    r.timer = -1;
     CURLcode code = curl_easy_pause(r.easy, CURLPAUSE_CONT);
     r.inside = false;
+    if (r.timer != 0)
+        fail_msg("libcurl does not ask to be called when it may go on");
     r.wanted = r.wanted ? r.wanted : wanted;
     assert_int_equal(code, CURLE_OK);
     if (r.inside_calls == 0)
@@ -311,14 +139,237 @@ static void test_libcurl_says_a_refusal_within_pause_by_its_return(void **state)
     run_close(&r);
 }
 
-/* lookup.c. */
+/* callbacks.c: an address that the policy refuses fails alone. */
+static void open_named(struct run *r)
+{
+    char url[sizeof r->url];
+    snprintf(url, sizeof url, "http://names.test:%u/bytes?n=1000", origin_port(origin));
+    run_open_url(r, url);
+    r->refused = 1; /* 127.0.0.2 */
+}
+
+static void test_libcurl_goes_on_to_the_next_address(void **state)
+{
+    struct run r;
+    open_named(&r);
+    RUN_UNTIL(&r, r.done);
+    if (r.code || r.opens != 2)
+        fail_msg("libcurl does not go on to a name's next address when it got no socket: %s",
+                 r.error);
+    assert_string_equal(r.ends.remote, "127.0.0.1");
+    run_close(&r);
+}
+
+/* lookup.c: a name is looked up anew after "-host:port" in CURLOPT_RESOLVE, and only then. */
 static void test_libcurl_takes_a_name_out_of_its_cache(void **state)
 {
-    CURL *easy = curl_easy_init();
-    struct curl_slist *list = curl_slist_append(NULL, "-example.org:80");
-    assert_int_equal(curl_easy_setopt(easy, CURLOPT_RESOLVE, list), CURLE_OK);
-    curl_easy_cleanup(easy);
+    struct run r;
+    char entry[64];
+    open_named(&r);
+    curl_easy_setopt(r.easy, CURLOPT_FRESH_CONNECT, 1L);
+    RUN_UNTIL(&r, r.done);
+    unsigned once = atomic_load(&asked);
+    run_again(&r);
+    RUN_UNTIL(&r, r.done);
+    if (atomic_load(&asked) != once)
+        fail_msg("libcurl does not keep a name that it has looked up");
+    snprintf(entry, sizeof entry, "-names.test:%u", origin_port(origin));
+    struct curl_slist *list = curl_slist_append(NULL, entry);
+    assert_int_equal(curl_easy_setopt(r.easy, CURLOPT_RESOLVE, list), CURLE_OK);
+    run_again(&r);
+    RUN_UNTIL(&r, r.done);
+    if (atomic_load(&asked) == once)
+        fail_msg("libcurl goes on with an address that it was told to forget");
+    assert_int_equal(r.code, CURLE_OK);
+    run_close(&r);
     curl_slist_free_all(list);
+}
+
+/* setup.c: a loop never waits for a resolver. */
+static void test_libcurl_leaves_a_look_up_behind(void **state)
+{
+    struct run r;
+    sem_init(&look_up_begun, 0, 0);
+    sem_init(&look_up_may_end, 0, 0);
+    run_open_url(&r, "http://slow.test/");
+    turn(&r);
+    client_wait_for(&look_up_begun, "a look-up");
+    curl_multi_remove_handle(r.multi, r.easy);
+    curl_easy_cleanup(r.easy);
+    bool waited = atomic_load(&look_up_was_waited_for);
+    sem_post(&look_up_may_end);
+    TEST_WAIT(atomic_load(&look_up_over), 10000);
+    if (waited)
+        fail_msg("libcurl waits for the resolver when a transfer is taken out in mid-look-up");
+    curl_multi_cleanup(r.multi);
+}
+
+/* clocks.c: a handle that connects is looked at when it is kicked. */
+static void test_libcurl_looks_at_a_handle_whose_pause_changes(void **state)
+{
+    struct run r;
+    struct test_deaf deaf;
+    char url[64];
+    test_deaf_open(&deaf);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/", deaf.port);
+    run_open_url(&r, url);
+    RUN_UNTIL(&r, r.opens > 0);
+    r.timer = -1;
+    assert_int_equal(curl_easy_pause(r.easy, CURLPAUSE_RECV), CURLE_OK);
+    assert_int_equal(curl_easy_pause(r.easy, CURLPAUSE_CONT), CURLE_OK);
+    if (r.timer != 0)
+        fail_msg("libcurl does not look at a connecting handle whose pause has changed");
+    run_close(&r);
+    test_deaf_close(&deaf);
+}
+
+/* callbacks.c judges addresses and idle connections there; transfer.c then asks once more, on a
+ * connection of its own. */
+static void test_libcurl_sends_nothing_after_a_no(void **state)
+{
+    struct run r;
+    struct origin_counts counts;
+    run_open(&r, "/bytes?n=1000&id=prereq");
+    RUN_UNTIL(&r, r.done);
+    assert_int_equal(r.code, CURLE_OK);
+    r.refuses = true;
+    run_again(&r);
+    RUN_UNTIL(&r, r.done);
+    if (r.code != CURLE_ABORTED_BY_CALLBACK || r.prereqs != 1)
+        fail_msg("libcurl ends with %d when the PREREQFUNCTION says no", (int)r.code);
+    if (r.opens != 0)
+        fail_msg("libcurl does not use an idle connection again");
+    r.refuses = false;
+    curl_easy_setopt(r.easy, CURLOPT_FRESH_CONNECT, 1L);
+    run_again(&r);
+    RUN_UNTIL(&r, r.done);
+    assert_int_equal(r.code, CURLE_OK);
+    if (r.opens != 1)
+        fail_msg("libcurl takes an old connection where it was to make a new one");
+    assert_true(origin_counts(origin, "prereq", &counts));
+    if (counts.requests != 2)
+        fail_msg("libcurl sent the request after the PREREQFUNCTION had said no");
+    run_close(&r);
+}
+
+/* head.c. */
+static void test_libcurl_gives_the_head_line_by_line(void **state)
+{
+    struct run r;
+    run_open(&r, "/bytes?n=10&info=103,2&header=X-One:1&huge_header=20000&trailer=1");
+    RUN_UNTIL(&r, r.done);
+    assert_int_equal(r.code, CURLE_OK);
+    if (r.cut_line)
+        fail_msg("libcurl gives a piece of the head that is not one line");
+    run_close(&r);
+}
+
+/* multi.c: what the kernel holds before an error is the body's. */
+static void test_libcurl_reads_what_came_before_a_reset(void **state)
+{
+    struct run r;
+    struct origin_counts counts;
+    run_open(&r, "/bytes?n=100000&reset=60000&id=reset");
+    RUN_UNTIL(&r, r.prereqs == 1);
+    TEST_WAIT(origin_counts(origin, "reset", &counts) && counts.finished == 1, 10000);
+    RUN_UNTIL(&r, r.done);
+    if (r.bytes != 60000 || r.wrong)
+        fail_msg("libcurl dropped what came before a reset: %zu of 60000", r.bytes);
+    assert_int_equal(r.code, CURLE_RECV_ERROR);
+    run_close(&r);
+}
+
+/* outcome.c tells one failure from another by these. */
+static void ends_with(const char *path, CURLcode code, CURLcode other, const char *word)
+{
+    struct run r;
+    run_open(&r, path);
+    RUN_UNTIL(&r, r.done);
+    if ((r.code != code || (word && !strstr(r.error, word))) && r.code != other)
+        fail_msg("libcurl says %d, \"%s\", of %s", (int)r.code, r.error, path);
+    run_close(&r);
+}
+
+static void test_libcurl_says_what_was_wrong(void **state)
+{
+    const CURLcode large = (CURLcode)CODE_TOO_LARGE;
+    ends_with("/bytes?n=9000&framing=chunked&bad_chunk=5000", CURLE_RECV_ERROR, CURLE_RECV_ERROR,
+              "chunk");
+    ends_with("/bytes?n=9&header_flood=40000", CURLE_RECV_ERROR, large,
+              "Too large response headers");
+    ends_with("/bytes?n=9&huge_header=200K", CURLE_OUT_OF_MEMORY, large, NULL);
+    ends_with("/bytes?n=9000&cut=5000", CURLE_PARTIAL_FILE, CURLE_PARTIAL_FILE, NULL);
+    ends_with("/bytes?n=9000&framing=close&cut=5000", CURLE_OK, CURLE_OK, NULL);
+    ends_with("/bytes?n=9&head_cut=0", CURLE_GOT_NOTHING, CURLE_GOT_NOTHING, NULL);
+}
+
+static void test_libcurl_says_that_an_origin_speaks_no_tls(void **state)
+{
+    static const char clear[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof in;
+    struct run r;
+    char url[64];
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&in, sizeof in), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&in, &len), 0);
+    snprintf(url, sizeof url, "https://127.0.0.1:%u/", ntohs(in.sin_port));
+    run_open_url(&r, url);
+    RUN_UNTIL(&r, r.opens > 0);
+    int fd = accept(listener, NULL, NULL);
+    assert_int_equal(write(fd, clear, sizeof clear - 1), sizeof clear - 1);
+    RUN_UNTIL(&r, r.done);
+    assert_int_equal(r.code, CURLE_SSL_CONNECT_ERROR);
+    if (!strstr(r.error, "wrong version number") && !strstr(r.error, "packet length too long") &&
+        !strstr(r.error, "http request"))
+        fail_msg("libcurl says \"%s\" of an answer in clear text", r.error);
+    run_close(&r);
+    fd_close(&fd);
+    fd_close(&listener);
+}
+
+/* tls.c, connection.c: whether an idle connection is innocent, and how an answer ended. */
+static void test_libcurl_shows_its_tls(void **state)
+{
+    struct run r;
+    for (int told = 0; told < 2; told++) {
+        char path[64];
+        snprintf(path, sizeof path, "/bytes?n=1000&framing=close&notify=%d", told);
+        unsigned before = atomic_load(&reads);
+        run_open_tls(&r, path);
+        RUN_UNTIL(&r, r.done);
+        if (!r.shows_tls)
+            fail_msg("libcurl does not show its TLS before it sends: %s", r.error);
+        if (atomic_load(&reads) == before)
+            fail_msg("libcurl does not read by SSL_read any more");
+        if (tls_answer_cut(r.answer) != (told == 0))
+            fail_msg("libcurl's TLS context does not tell of the peer's close");
+        assert_int_equal(r.bytes, 1000);
+        run_close(&r);
+    }
+}
+
+/* trust.c: a bundle that has changed is another file to it, by another spelling. */
+static void test_libcurl_uses_no_connection_of_another_bundle(void **state)
+{
+    struct run r;
+    char spelt[512];
+    run_open_tls(&r, "/bytes?n=1000");
+    RUN_UNTIL(&r, r.done);
+    assert_int_equal(r.code, CURLE_OK);
+    run_again(&r);
+    RUN_UNTIL(&r, r.done);
+    if (r.opens != 0)
+        fail_msg("libcurl does not use an idle TLS connection again");
+    snprintf(spelt, sizeof spelt, "/%s", origin_ca_file(tls_origin));
+    curl_easy_setopt(r.easy, CURLOPT_CAINFO, spelt);
+    run_again(&r);
+    RUN_UNTIL(&r, r.done);
+    assert_int_equal(r.code, CURLE_OK);
+    if (r.opens != 1)
+        fail_msg("libcurl uses a connection again that another bundle has vouched for");
+    run_close(&r);
 }
 
 /* multi.c: without it a handle that failed would be waited for for ever. */
@@ -376,7 +427,17 @@ int main(void)
         cmocka_unit_test(test_libcurl_keeps_what_it_holds_over_a_cut),
         cmocka_unit_test(test_libcurl_reads_nothing_after_a_refusal),
         cmocka_unit_test(test_libcurl_says_a_refusal_within_pause_by_its_return),
+        cmocka_unit_test(test_libcurl_goes_on_to_the_next_address),
         cmocka_unit_test(test_libcurl_takes_a_name_out_of_its_cache),
+        cmocka_unit_test(test_libcurl_leaves_a_look_up_behind),
+        cmocka_unit_test(test_libcurl_looks_at_a_handle_whose_pause_changes),
+        cmocka_unit_test(test_libcurl_sends_nothing_after_a_no),
+        cmocka_unit_test(test_libcurl_gives_the_head_line_by_line),
+        cmocka_unit_test(test_libcurl_reads_what_came_before_a_reset),
+        cmocka_unit_test(test_libcurl_says_what_was_wrong),
+        cmocka_unit_test(test_libcurl_says_that_an_origin_speaks_no_tls),
+        cmocka_unit_test(test_libcurl_shows_its_tls),
+        cmocka_unit_test(test_libcurl_uses_no_connection_of_another_bundle),
         cmocka_unit_test(test_libcurl_calls_the_timer_for_a_new_handle),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);

@@ -3,6 +3,7 @@
 #include "unit/fetch/client.h"
 
 #include "base/fd.h"
+#include "fetch/lookup.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -16,6 +17,7 @@ static atomic_bool moved;
 static atomic_uint
     slow_under_way; /* at least one a name; later libcurls ask for each family by itself */
 static atomic_bool slow_answered;
+static atomic_uint counted; /* how often counted.test was looked up */
 
 static const struct {
     const char *name, *addresses[4];
@@ -26,6 +28,7 @@ static const struct {
     {"inside.test", {"10.0.0.1", "169.254.169.254"}},
     {"slow.test", {"127.0.0.1"}},
     {"moving.test", {"127.0.0.2"}},
+    {"counted.test", {"127.0.0.1"}},
     {"gone.test", {NULL}},
 };
 
@@ -55,6 +58,8 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
             return chain(
                 (const char *const[]){atomic_load(&moved) ? "127.0.0.1" : "127.0.0.2", NULL},
                 service, hints, res);
+        if (strcmp(name, "counted.test") == 0)
+            atomic_fetch_add(&counted, 1);
         if (strcmp(name, "slow.test") == 0) {
             atomic_fetch_add(&slow_under_way, 1);
             sem_post(&asked);
@@ -213,6 +218,41 @@ static void test_another_address_by_now(void **state)
     client_free(c);
 }
 
+static void ask(struct fetch *fetch, const char *name)
+{
+    struct client *c = named(name);
+    client_start(c, fetch);
+    client_wait(c);
+    if (c->result.kind)
+        fail_msg("%s: %s: %s", name, kind_name(c->result.kind), c->result.message);
+    client_free(c);
+}
+
+/* Curl looks at each name in its cache whenever a transfer ends: after so many the cache is
+ * emptied, and a name from before is looked up once more. */
+static void test_few_names_are_cached(void **state)
+{
+    char name[32];
+    struct fetch *fetch;
+    struct error err;
+    assert_int_equal(fetch_new(&(struct fetch_config){.max_connects = 1}, &fetch, &err), 0);
+    atomic_store(&counted, 0);
+    ask(fetch, "counted.test");
+    unsigned once = atomic_load(&counted); /* later libcurls ask for each family by itself */
+    ask(fetch, "h0.localhost");            /* their connections take the place of its own */
+    ask(fetch, "h1.localhost");
+    ask(fetch, "counted.test");
+    assert_int_equal(atomic_load(&counted), once);
+    /* Names that share a bit are counted once, so that it takes some more than LOOKUP_MAX. */
+    for (unsigned i = 0; i < 2 * LOOKUP_MAX; i++) {
+        snprintf(name, sizeof name, "h%u.localhost", i);
+        ask(fetch, name);
+    }
+    ask(fetch, "counted.test");
+    assert_int_equal(atomic_load(&counted), 2 * once);
+    fetch_free(fetch);
+}
+
 static void test_no_such_name(void **state)
 {
     struct client *c = named("gone.test");
@@ -253,7 +293,8 @@ int main(void)
         cmocka_unit_test(test_dead_first_address),     cmocka_unit_test(test_two_dead_addresses),
         cmocka_unit_test(test_closed_first_address),   cmocka_unit_test(test_mixed_answer),
         cmocka_unit_test(test_nothing_permitted),      cmocka_unit_test(test_no_such_name),
-        cmocka_unit_test(test_another_address_by_now), cmocka_unit_test(test_slow_look_up),
+        cmocka_unit_test(test_another_address_by_now), cmocka_unit_test(test_few_names_are_cached),
+        cmocka_unit_test(test_slow_look_up),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

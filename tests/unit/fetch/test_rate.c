@@ -3,6 +3,7 @@
 #include "unit/fetch/client.h"
 
 #include "base/clock.h"
+#include "fetch/rate.h"
 
 #define RATE  UINT64_C(400000)
 #define TOTAL 360000
@@ -150,9 +151,59 @@ static void test_others_are_not_held_up(void **state)
     client_free(slow);
 }
 
+/* --- many buckets ----------------------------------------------------------------------------- */
+
+static unsigned went_on;
+
+static void count_going(struct list *waiting)
+{
+    (void)waiting;
+    went_on++;
+}
+
+/* Of many hosts only those are looked at whose time has come: one that waits, and later all that
+ * nobody uses any more, once each. */
+static void test_looks(void **state)
+{
+    enum { HOSTS = 500 };
+    static struct rate *of_host[HOSTS];
+    struct rates rates = {.looks = 0};
+    struct list waiting;
+    uv_loop_t loop;
+    char name[32];
+    (void)state;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    rates_init(&rates, &loop, count_going);
+    for (unsigned i = 0; i < HOSTS; i++) {
+        snprintf(name, sizeof name, "h%u", i);
+        of_host[i] = rate_get(&rates, name, 1000);
+        assert_non_null(of_host[i]);
+    }
+    list_init(&waiting);
+    went_on = 0;
+    for (unsigned turns = 1; turns <= 5; turns++) {
+        assert_true(rate_take(of_host[7], 100, &waiting));
+        assert_false(rate_take(of_host[7], 100, &waiting));
+        while (went_on < turns)
+            uv_run(&loop, UV_RUN_ONCE);
+    }
+    assert_true(rates.looks >= 5 && rates.looks <= 30);
+    uint64_t before = rates.looks;
+    for (unsigned i = 0; i < HOSTS; i++)
+        rate_put(of_host[i]);
+    while (tree_first(&rates.by_host))
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_true(rates.looks - before >= HOSTS);
+    assert_true(rates.looks - before <= HOSTS + 30);
+    rates_close(&rates);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_looks),
         cmocka_unit_test_setup_teardown(test_one, open_all, close_all),
         cmocka_unit_test_setup_teardown(test_several, open_all, close_all),
         cmocka_unit_test_setup_teardown(test_many_in_turn, open_all, close_all),

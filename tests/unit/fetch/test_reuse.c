@@ -5,11 +5,39 @@
 #include "base/fd.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 static struct setup setup;
+static atomic_bool asked_of_kernel; /* whether a request was acknowledged */
+
+/* In place of libc's: says that a connection was asked about. */
+int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+    int (*real)(int, int, int, void *, socklen_t *);
+    *(void **)&real = dlsym(RTLD_NEXT, "getsockopt");
+    int r = real(fd, level, name, value, len);
+    if (r == 0 && level == IPPROTO_TCP && name == TCP_INFO)
+        atomic_store(&asked_of_kernel, true);
+    return r;
+}
+
+static atomic_uint signals_set;
+
+/* In place of libc's, for libcurl: counts. */
+int sigaction(int sig, const struct sigaction *act, struct sigaction *old)
+{
+    int (*real)(int, const struct sigaction *, struct sigaction *);
+    *(void **)&real = dlsym(RTLD_NEXT, "sigaction");
+    atomic_fetch_add(&signals_set, 1);
+    return real(sig, act, old);
+}
 
 static int open_plain(void **state)
 {
@@ -168,6 +196,89 @@ static void test_closed_in_place_of_an_answer(void **state)
     client_free(c);
 }
 
+/* A server whose first connection is forgotten on the way once it has answered: nothing that is
+ * sent on it arrives, and nobody says so. */
+struct forgotten {
+    int listener, fds[2];
+    unsigned requests;
+    bool slow; /* it is not forgotten: its second answer is what takes long */
+};
+
+static void answer(struct forgotten *f, int fd)
+{
+    static const char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    char request[4096];
+    if (recv(fd, request, sizeof request, 0) <= 0)
+        return;
+    f->requests++;
+    if (f->requests == 2)
+        atomic_store(&asked_of_kernel, false);
+    if (f->slow && f->requests == 2) /* longer than anybody waits for a sign */
+        TEST_WAIT(atomic_load(&asked_of_kernel), 20000);
+    (void)!write(fd, text, sizeof text - 1);
+}
+
+static void *forgotten_main(void *arg)
+{
+    struct forgotten *f = arg;
+    struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog program = {.len = 1, .filter = &nothing};
+    f->fds[0] = accept(f->listener, NULL, NULL);
+    answer(f, f->fds[0]);
+    if (f->slow) {
+        answer(f, f->fds[0]);
+        return NULL;
+    }
+    setsockopt(f->fds[0], SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+    f->fds[1] = accept(f->listener, NULL, NULL);
+    answer(f, f->fds[1]);
+    return NULL;
+}
+
+static void forgotten_run(bool slow)
+{
+    struct forgotten f = {.fds = {-1, -1}, .slow = slow};
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof in;
+    pthread_t thread;
+    f.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(f.listener, (struct sockaddr *)&in, sizeof in), 0);
+    assert_int_equal(listen(f.listener, 4), 0);
+    assert_int_equal(getsockname(f.listener, (struct sockaddr *)&in, &len), 0);
+    struct client *clients[2] = {client_new(setup.policy), client_new(setup.policy)};
+    assert_int_equal(pthread_create(&thread, NULL, forgotten_main, &f), 0);
+    for (int i = 0; i < 2; i++) {
+        struct client *c = clients[i];
+        snprintf(c->url, sizeof c->url, "http://127.0.0.1:%u/", ntohs(in.sin_port));
+        client_start(c, setup.fetch);
+        client_wait(c);
+        if (c->result.kind)
+            fail_msg("%d: %s: %s", i, kind_name(c->result.kind), c->result.message);
+        assert_int_equal(c->bytes, 2);
+        assert_int_equal(c->responses, 1);
+    }
+    pthread_join(thread, NULL);
+    assert_int_equal(clients[1]->result.connection_reused, slow);
+    assert_int_equal(connections(), slow ? 1 : 2);
+    assert_int_equal(f.requests, 2);
+    client_free(clients[0]);
+    client_free(clients[1]);
+    fd_close(&f.fds[0]);
+    fd_close(&f.fds[1]);
+    fd_close(&f.listener);
+}
+
+static void test_a_connection_that_was_forgotten(void **state)
+{
+    forgotten_run(false);
+}
+
+/* Who has acknowledged the request has as much time as ever. */
+static void test_a_slow_answer_is_not_asked_for_twice(void **state)
+{
+    forgotten_run(true);
+}
+
 /* What may have been acted upon is not sent twice. */
 static void test_a_post_goes_out_once(void **state)
 {
@@ -192,9 +303,20 @@ static void test_a_post_goes_out_once(void **state)
     cmocka_unit_test_setup_teardown(test, open_plain, close_all), \
         cmocka_unit_test_setup_teardown(test, open_tls, close_all)
 
+/* For each signal's action that is set, the kernel walks all threads: a download must not cost what
+ * others that run beside it are many. */
+static void test_no_signal_is_touched(void **state)
+{
+    (void)state;
+    atomic_store(&signals_set, 0);
+    fill(8);
+    assert_int_equal(atomic_load(&signals_set), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_no_signal_is_touched, open_plain, close_all),
         BOTH(test_an_answer_to_nothing),
         BOTH(test_an_answer_right_behind_another),
         BOTH(test_a_timeout_to_nothing),
@@ -203,6 +325,10 @@ int main(void)
         BOTH(test_the_innocent_are_used),
         BOTH(test_closed_in_place_of_an_answer),
         BOTH(test_a_post_goes_out_once),
+        cmocka_unit_test_setup_teardown(test_a_connection_that_was_forgotten, open_plain,
+                                        close_all),
+        cmocka_unit_test_setup_teardown(test_a_slow_answer_is_not_asked_for_twice, open_plain,
+                                        close_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -230,8 +230,10 @@ static void test_carry(void **state)
     }
     assert_int_equal(f->drained, 1);
     assert_false(body_pipe_full(&f->pipe));
+    assert_null(f->pipe.carry); /* it is empty */
     assert_int_equal(get(f, &at, PAGE), PAGE);
     assert_int_equal(put(f, CHUNK, 10), 0);
+    assert_null(f->pipe.carry); /* all of it was taken */
     assert_int_equal(get(f, &at, PAGE), 10);
     turn(f);
     assert_int_equal(f->drained, 1);

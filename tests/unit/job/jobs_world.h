@@ -47,6 +47,8 @@ enum gate_call {
     GATE_WINDOW,
     GATE_HOSTS,
     GATE_SCHEDULES,
+    GATE_SCHEDULE_GET,
+    GATE_SCHEDULE_PASS,
     GATE_SCHEDULE_PUT,
     GATE_COUNT
 };
@@ -64,6 +66,7 @@ struct gate {
     } held[1024];
     size_t held_count;
     bool failing;
+    void *fleet; /* fleet_world.h's */
 };
 
 static inline struct gate *gate_of(struct store *s)
@@ -103,6 +106,8 @@ GATE_FUNCTION(list, store_list, LIST)
 GATE_FUNCTION(window, store_window, WINDOW)
 GATE_FUNCTION(hosts, store_hosts, HOSTS)
 GATE_FUNCTION(schedules, store_schedules, SCHEDULES)
+GATE_FUNCTION(schedule_get, store_schedule_get, SCHEDULE_GET)
+GATE_FUNCTION(schedule_pass, store_schedule_pass, SCHEDULE_PASS)
 GATE_FUNCTION(schedule_put, store_schedule_put, SCHEDULE_PUT)
 
 static void gate_counts(struct store *s, struct store_counts *ret)
@@ -150,6 +155,12 @@ static inline void gate_release(struct gate *g)
             break;
         case GATE_SCHEDULES:
             gate_schedules(&g->store, call);
+            break;
+        case GATE_SCHEDULE_GET:
+            gate_schedule_get(&g->store, call);
+            break;
+        case GATE_SCHEDULE_PASS:
+            gate_schedule_pass(&g->store, call);
             break;
         case GATE_SCHEDULE_PUT:
             gate_schedule_put(&g->store, call);
@@ -233,8 +244,10 @@ static inline void world_on_chunk(void *arg, struct sink_chunk *chunk)
         sink_chunk_free(chunk);
 }
 
-/* `keeps`: the jobs take the store for one that outlives the daemon. */
-static inline struct world *world_new(const char *settings, bool keeps)
+/* `keeps`: the jobs take the store for one that outlives the daemon. `shared`: what it has as well
+ * if several daemons share it, and of what it does so; or NULL. */
+static inline struct world *world_new_shared(const char *settings, bool keeps,
+                                             const struct store_shared *shared, void *fleet)
 {
     static unsigned number;
     struct world *w = calloc(1, sizeof *w);
@@ -252,6 +265,7 @@ static inline struct world *world_new(const char *settings, bool keeps)
     assert_int_equal(store_memory_new(&store, &w->mailbox, &w->gate.inner, &err), 0);
     w->gate.engine = (struct store_engine){.name = "test",
                                            .keeps = keeps,
+                                           .shared = shared,
                                            .submit = gate_submit,
                                            .claim = gate_claim,
                                            .finish = gate_finish,
@@ -261,16 +275,22 @@ static inline struct world *world_new(const char *settings, bool keeps)
                                            .window = gate_window,
                                            .hosts = gate_hosts,
                                            .schedules = gate_schedules,
+                                           .schedule_get = gate_schedule_get,
+                                           .schedule_pass = gate_schedule_pass,
                                            .schedule_put = gate_schedule_put,
                                            .counts = gate_counts,
                                            .failing = gate_failing};
+    w->gate.fleet = fleet;
     w->gate.store = (struct store){.engine = &w->gate.engine, .mailbox = &w->mailbox};
     assert_int_equal(pool_new((unsigned)w->settings->workers, 8, &w->pool), 0);
     struct fetch_config fetch = {.threads = 1, .splice_min = w->settings->splice_min};
     assert_int_equal(fetch_new(&fetch, &w->fetch, &err), 0);
     w->log = test_path("log%u", ++number);
-    struct sink_target target = {
-        .name = "file", .type = SINK_FILE, .path = w->log, .fd = -1, .events = EVENT_ALL};
+    struct sink_target target = {.name = "file",
+                                 .type = SINK_FILE,
+                                 .path = w->log,
+                                 .fd = -1,
+                                 .events = EVENT_ALL | EVENT_AUDIT};
     struct sink_config sink = {
         .targets = &target, .target_count = 1, .tap = world_on_chunk, .arg = w};
     assert_int_equal(sink_new(&sink, &w->sink, &err), 0);
@@ -290,6 +310,11 @@ static inline struct world *world_new(const char *settings, bool keeps)
     job_watch_add(w->jobs, &w->watch);
     WORLD_WAIT(w, !recover_busy(w->jobs));
     return w;
+}
+
+static inline struct world *world_new(const char *settings, bool keeps)
+{
+    return world_new_shared(settings, keeps, NULL, NULL);
 }
 
 static inline void world_on_drained(void *arg)

@@ -117,7 +117,7 @@ static void test_claim_that_fails_is_tried_again(void **state)
     gate_release(&w->gate);
     WORLD_WAIT(w, !job_find(w->jobs, id));
     assert_int_equal(w->jobs->permits_used, 0);
-    assert_true(host_find(w->jobs, HOST)->next_due > clock_real_us());
+    assert_true(host_find(w->jobs, HOST)->due.at > clock_real_us());
     w->gate.refuse[GATE_CLAIM] = 0;
     world_wait_end(w, id, JOB_DONE);
     world_free(w);

@@ -129,7 +129,7 @@ static void test_tried_again(void **state)
     assert_int_equal(w->jobs->retries, 1);
     assert_null(world_end_of(w, id));
     struct host *host = host_find(w->jobs, HOST);
-    assert_true(host->next_due > 0); /* its row falls due there */
+    assert_true(host->due.at > 0); /* its row falls due there */
     world_wait_end(w, id, JOB_FAILED);
     assert_int_equal(world_end_of(w, id)->error, KIND_HTTP_STATUS);
     assert_int_equal(world_logged(w, "\"outcome\":\"failed\""), 1);

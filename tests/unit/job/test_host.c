@@ -1,5 +1,6 @@
 /* A host as a data structure: window, slots, pace, and when it may be forgotten. And the one setter
  * of a job's place. */
+#include "job/admission.h"
 #include "job/host.h"
 
 #include "jobs_world.h"
@@ -72,11 +73,13 @@ static void test_what_keeps_a_host(void **state)
     KEEPS(more, true);
     KEEPS(loading, true);
     KEEPS(held, true);
-    KEEPS(next_due, 1);
+    KEEPS(due.at, 1);
     KEEPS(folding, 1);
     KEEPS(wake_at, 1);
+    host->pace.used_at = clock_now();
     KEEPS(pace.failed, 1);
     KEEPS(limits.rate, 1.0);
+    wake_stop(&w->jobs->wake, &host->clock);
 #undef KEEPS
     struct job *job = idle_job(w, 1, 0);
     host_window_add(host, job);
@@ -86,6 +89,78 @@ static void test_what_keeps_a_host(void **state)
     job_free(job);
     host_put_if_idle(host);
     assert_null(host_find(w->jobs, HOST));
+    world_free(w);
+}
+
+/* A host that has nothing but jobs in the store rests, and comes back as it was. */
+static void test_rest(void **state)
+{
+    (void)state;
+    struct world *w = world_new("[host \"" HOST "\"]\nconnections = 3\n", false);
+    struct host *host = host_get(w->jobs, HOST);
+    host_rest(host, false); /* the store has nothing */
+    assert_ptr_equal(host_find(w->jobs, HOST), host);
+    host_has_more(host);
+#define STAYS(member, value)                              \
+    do {                                                  \
+        host->member = value;                             \
+        host_rest(host, false);                           \
+        assert_ptr_equal(host_find(w->jobs, HOST), host); \
+        host->member = 0;                                 \
+    } while (0)
+    STAYS(running, 1);
+    STAYS(loading, true);
+    STAYS(held, true);
+    STAYS(due.at, 1);
+    STAYS(folding, 1);
+    STAYS(wake_at, 1);
+    host->pace.used_at = clock_now();
+    STAYS(pace.failed, 1);
+#undef STAYS
+    host_rest(host, false);
+    assert_null(host_find(w->jobs, HOST));
+    assert_true(host_rests(w->jobs, HOST));
+    assert_int_equal(w->jobs->host_count, 0);
+    assert_true(list_empty(&w->jobs->ready));
+    assert_int_equal(w->jobs->host_sums[0].hosts, 1);   /* it is known on */
+    host_due(w->jobs, HOST, clock_real_us() + 1000000); /* its turn comes anyway */
+    assert_true(host_rests(w->jobs, HOST));
+    host = host_get(w->jobs, HOST);
+    assert_false(host_rests(w->jobs, HOST));
+    assert_true(host->more && host->ready);
+    assert_int_equal(host->limit, 3);
+    assert_int_equal(w->jobs->host_sums[0].hosts, 1);
+    world_free(w);
+}
+
+/* The turn is in the order in which they went to rest; one that is blocked has none, until it is
+ * woken or something is queued there. */
+static void test_turn_of_those_that_rest(void **state)
+{
+    (void)state;
+    struct world *w = world_new("", false);
+    struct jobs *jobs = w->jobs;
+    static const char *const names[] = {"c", "a", "b"};
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(host_queued(jobs, names[i]), 0);
+    assert_int_equal(host_queued(jobs, "c"), 0); /* which keeps its turn */
+    struct host *blocked = host_get(jobs, "d");
+    host_has_more(blocked);
+    host_rest(blocked, true);
+    assert_string_equal(host_next_resting(jobs)->name, "c");
+    assert_string_equal(host_next_resting(jobs)->name, "a");
+    assert_int_equal(host_queued(jobs, "d"), 0);
+    assert_string_equal(host_next_resting(jobs)->name, "b");
+    blocked = host_next_resting(jobs);
+    assert_string_equal(blocked->name, "d");
+    host_rest(blocked, true);
+    assert_null(host_next_resting(jobs));
+    blocked = host_get(jobs, "d"); /* somebody wants to know something of it */
+    assert_false(blocked->ready);
+    assert_ptr_equal(jobs->parked.next, &blocked->ready_link);
+    host_rest(blocked, true);
+    hosts_wake(jobs);
+    assert_string_equal(host_next_resting(jobs)->name, "d");
     world_free(w);
 }
 
@@ -105,7 +180,7 @@ static void test_order_of_the_window(void **state)
     assert_int_equal(id_at(host, 1), 3);
     assert_int_equal(id_at(host, 2), 5);
     assert_int_equal(id_at(host, 3), 2);
-    assert_false(list_empty(&host->ready_link));
+    assert_true(host->ready);
     host_window_remove(jobs[2]);
     assert_int_equal(host->window_len, 3);
     assert_int_equal(id_at(host, 0), 3);
@@ -167,6 +242,7 @@ static void test_pace(void **state)
     }
     assert_false(host_in_pace(host));
     assert_true(host->wake_at > clock_now());
+    assert_int_equal(host->clock.at, host->wake_at);
     assert_true(w->jobs->wake.at > 0 && w->jobs->wake.at <= host->wake_at);
     host->running = 0;
     job->host = NULL;
@@ -174,24 +250,28 @@ static void test_pace(void **state)
     world_free(w);
 }
 
-/* What a host owes its rate or has failed goes a minute after its last request, an open breaker
- * stays. */
+/* What a host owes its rate or has failed goes a minute after its last request, or after an open
+ * breaker would have let a job through. */
 static void test_what_is_forgotten(void **state)
 {
     (void)state;
     struct world *w = world_new("", false);
     struct host *host = host_get(w->jobs, HOST);
-    uint64_t now = clock_now() + 1000 * NS_PER_SEC;
+    uint64_t now = clock_now();
+    uint64_t long_ago = now - 61 * NS_PER_SEC;
     host->pace.failed = 3;
     host->pace.used_at = now - 59 * NS_PER_SEC;
-    host_forget_pace(host, now);
-    assert_int_equal(host->pace.failed, 3);
-    host->pace.used_at = now - 61 * NS_PER_SEC;
+    host_put_if_idle(host);
+    assert_ptr_equal(host_find(w->jobs, HOST), host);
+    assert_true((uint64_t)host->clock.at <= now + NS_PER_SEC);
+    host->pace.used_at = long_ago;
     host->pace.breaker = BREAKER_OPEN;
-    host_forget_pace(host, now);
-    assert_int_equal(host->pace.failed, 3);
-    host->pace.breaker = BREAKER_CLOSED;
-    host_forget_pace(host, now);
+    host->pace.retry_at = now + 5 * NS_PER_SEC;
+    admission_host_clock(host);
+    assert_ptr_equal(host_find(w->jobs, HOST), host);
+    assert_int_equal(host->clock.at, now + 65 * NS_PER_SEC);
+    host->pace.retry_at = long_ago;
+    admission_host_clock(host);
     assert_null(host_find(w->jobs, HOST));
     world_free(w);
 }
@@ -204,9 +284,9 @@ static void test_due(void **state)
     int64_t now = clock_real_us();
     host_due(w->jobs, HOST, now + 60000000);
     host_due(w->jobs, HOST, now + 90000000);
-    assert_int_equal(host_find(w->jobs, HOST)->next_due, now + 60000000);
+    assert_int_equal(host_find(w->jobs, HOST)->due.at, now + 60000000);
     host_due(w->jobs, HOST, now + 30000000);
-    assert_int_equal(host_find(w->jobs, HOST)->next_due, now + 30000000);
+    assert_int_equal(host_find(w->jobs, HOST)->due.at, now + 30000000);
     assert_true(w->jobs->wake.at <= clock_now() + 31 * NS_PER_SEC);
     world_free(w);
 }
@@ -340,6 +420,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_of_each_name),
         cmocka_unit_test(test_what_keeps_a_host),
+        cmocka_unit_test(test_rest),
+        cmocka_unit_test(test_turn_of_those_that_rest),
         cmocka_unit_test(test_order_of_the_window),
         cmocka_unit_test(test_slots),
         cmocka_unit_test(test_limits),

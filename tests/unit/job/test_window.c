@@ -46,7 +46,7 @@ static void test_a_window_that_cannot_be_read(void **state)
     w->gate.refuse[GATE_WINDOW] = -EIO;
     origin_release(w->origin, "first");
     WORLD_WAIT(w, w->gate.made[GATE_WINDOW] > 0);
-    WORLD_WAIT(w, host_find(w->jobs, HOST)->next_due > 0);
+    WORLD_WAIT(w, host_find(w->jobs, HOST)->due.at > 0);
     w->gate.refuse[GATE_WINDOW] = 0;
     for (size_t i = 0; i < 80; i++)
         world_wait_end(w, ids[i], JOB_DONE);
@@ -66,7 +66,8 @@ static void test_a_drain_while_a_window_is_read(void **state)
     struct host *host = host_find(w->jobs, HOST);
     while (host->window_len > 10)
         window_drop(container_of(host->window.prev, struct job, link));
-    window_refill(host);
+    window_want(host);
+    windows_load(w->jobs, false);
     assert_true(windows_loading(w->jobs));
     drain_begin(w->jobs, world_on_drained, w);
     origin_release(w->origin, "first");
@@ -85,10 +86,11 @@ static void ignore(struct mail *mail)
 }
 
 /* Straight into the store's table, as an earlier daemon left it. */
-static uint64_t store_row(struct world *w, const char *spec, const char *parser)
+static uint64_t store_row_at(struct world *w, const char *host, const char *spec,
+                             const char *parser)
 {
     struct store_job row = {.state = JOB_QUEUED,
-                            .host = (char *)HOST,
+                            .host = (char *)(uintptr_t)host,
                             .parser = (char *)(uintptr_t)parser,
                             .spec = (char *)(uintptr_t)spec,
                             .labels = (char *)"{}",
@@ -99,6 +101,11 @@ static uint64_t store_row(struct world *w, const char *spec, const char *parser)
     w->gate.inner->engine->submit(w->gate.inner, &call);
     uv_run(&w->loop, UV_RUN_NOWAIT);
     return row.id;
+}
+
+static uint64_t store_row(struct world *w, const char *spec, const char *parser)
+{
+    return store_row_at(w, HOST, spec, parser);
 }
 
 /* It was acknowledged, so it has a verdict, though nobody can read it any more. */
@@ -132,7 +139,7 @@ static void test_due_later(void **state)
              (unsigned)origin_port(w->origin), stamp);
     uint64_t id = world_submit_json(w, text);
     assert_null(job_find(w->jobs, id));
-    assert_int_equal(host_find(w->jobs, HOST)->next_due, due);
+    assert_int_equal(host_find(w->jobs, HOST)->due.at, due);
     world_wait_end(w, id, JOB_DONE);
     assert_true(clock_real_us() >= due);
     world_free(w);
@@ -152,8 +159,8 @@ static void test_command_due_later(void **state)
     row->due = clock_real_us() + 200000;
     struct job *job = job_new(w->jobs, row, NULL, &err);
     assert_non_null(job->spec);
-    remote_wait(job);
-    assert_null(remote_take_due(w->jobs));
+    host_set_aside(job);
+    assert_int_equal(job->clock.at, row->due);
     assert_int_equal(job->place, PLACE_ASIDE);
     assert_int_equal(hold_set(w->jobs, NULL, NULL, true), 0);
     WORLD_WAIT(w, job->place == PLACE_WINDOW);
@@ -161,6 +168,80 @@ static void test_command_due_later(void **state)
     WORLD_WAIT(w, w->drained);
     assert_int_equal(world_logged(w, "\"state\":\"cancelled\""), 1);
     world_free(w);
+}
+
+/* --- what is held back, and calls that are shared --------------------------------------------- */
+
+/* A window in which all are held back has room for what is not. */
+static void test_behind_what_is_held_back(void **state)
+{
+    (void)state;
+    struct world *w = world_new("[fetch]\nhost_connections = 1\n", false);
+    char text[256];
+    assert_int_equal(hold_set(w->jobs, NULL, "count", true), 0);
+    for (unsigned i = 0; i < 30; i++)
+        store_row(w, "{\"url\":\"http://" HOST "/\",\"parser\":\"count\"}", "count");
+    snprintf(text, sizeof text, "{\"url\":\"http://" HOST ":%u/lines?n=1\",\"parser\":\"lines\"}",
+             (unsigned)origin_port(w->origin));
+    uint64_t other = store_row(w, text, "lines");
+    w->jobs->backlog.count += 4096; /* as if so many waited: each gets little */
+    host_has_more(host_get(w->jobs, HOST));
+    wake_admit(&w->jobs->wake);
+    world_wait_end(w, other, JOB_DONE);
+    w->jobs->backlog.count -= 4096;
+    world_free(w);
+}
+
+/* Many hosts are asked for in few calls. */
+static void test_hosts_share_calls(void **state)
+{
+    (void)state;
+    struct world *w = world_new("[parse]\nworkers = 200\n", false);
+    for (unsigned i = 0; i < 128; i++) {
+        char name[32], text[128];
+        snprintf(name, sizeof name, "h%u.localhost", i);
+        snprintf(text, sizeof text, "{\"url\":\"http://%s:%u/bytes?n=1\",\"parser\":\"count\"}",
+                 name, (unsigned)origin_port(w->origin));
+        store_row_at(w, name, text, "count");
+        host_has_more(host_get(w->jobs, name));
+    }
+    wake_admit(&w->jobs->wake);
+    WORLD_WAIT(w, w->end_count == 128);
+    assert_int_equal(w->gate.made[GATE_WINDOW], 2);
+    world_free(w);
+}
+
+/* So many jobs that have queues of their own: what is loaded for one does not grow with them. */
+static void test_a_job_costs_the_same_beside_many_jobs(void **state)
+{
+    (void)state;
+    double steps[2];
+    for (size_t i = 0; i < 2; i++) {
+        struct world *w = world_new("[fetch]\nhost_connections = 1\n", false);
+        unsigned others = i ? 1500 : 15, ended = 0;
+        assert_int_equal(hold_set(w->jobs, NULL, "lines", true), 0);
+        for (unsigned n = 0; n < others; n++) { /* in memory, and held back */
+            char name[32], text[128];
+            snprintf(name, sizeof name, "held%u", n);
+            snprintf(text, sizeof text, "{\"url\":\"http://%s/\",\"parser\":\"lines\"}", name);
+            world_submit_json(w, text);
+        }
+        uint64_t before = w->jobs->steps;
+        for (unsigned n = 0; n < 150; n++) {
+            char text[128];
+            snprintf(text, sizeof text,
+                     "{\"url\":\"http://" HOST ":%u/bytes?n=1\",\"parser\":\"count\"}",
+                     (unsigned)origin_port(w->origin));
+            store_row(w, text, "count");
+        }
+        host_has_more(host_get(w->jobs, HOST));
+        wake_admit(&w->jobs->wake);
+        WORLD_WAIT(w, (ended = (unsigned)w->end_count) == 150);
+        steps[i] = (double)(w->jobs->steps - before) / ended;
+        world_free(w);
+    }
+    if (steps[1] > 1.3 * steps[0] + 2)
+        fail_msg("%.1f steps a job beside 15 jobs, %.1f beside 1,500", steps[0], steps[1]);
 }
 
 /* --- walks ------------------------------------------------------------------------------------ */
@@ -351,6 +432,9 @@ int main(void)
         cmocka_unit_test(test_rows_that_cannot_run),
         cmocka_unit_test(test_due_later),
         cmocka_unit_test(test_command_due_later),
+        cmocka_unit_test(test_behind_what_is_held_back),
+        cmocka_unit_test(test_hosts_share_calls),
+        cmocka_unit_test(test_a_job_costs_the_same_beside_many_jobs),
         cmocka_unit_test(test_walk),
         cmocka_unit_test(test_walk_that_is_held),
         cmocka_unit_test(test_walk_that_fails),

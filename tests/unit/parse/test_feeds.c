@@ -274,6 +274,16 @@ static void test_declarations(void **state)
              "<?xml  version = \"1.0\"\n encoding='UTF-8' standalone='no' ?>" ITEM(
                  "<title>t</title>"),
              TITLE("t")),
+        WELL(NULL,
+             "<?xml version='1.0' standalone=\"yes\" ?><!DOCTYPE rss SYSTEM 'x'>" ITEM(
+                 "<title>&uuml;</title>"),
+             TITLE("\xc3\xbc")),
+        WELL(NULL, "<?xml version='1.0' standalone='yes'?>" ITEM("<title>&uuml;</title>"),
+             TITLE("\xc3\xbc")),
+        FAILS("strict=yes",
+              "<?xml version='1.0' standalone='yes'?><!DOCTYPE rss SYSTEM 'x'>" ITEM(
+                  "<title>&uuml;</title>"),
+              "", KIND_PARSER_FAILED, 1, "&uuml;"),
         WELL("strict=yes", "<?xml version='1.1'?>" ITEM("<title>t</title>"), TITLE("t")),
         WELL(NULL, "<?xml version='1.1'?>" ITEM("<title>t</title>"), TITLE("t")),
         FAILS("strict=yes", "<?xml version=1.0?>" ITEM(""), "", KIND_PARSER_FAILED, 1,

@@ -1,4 +1,4 @@
-#include "parse/json.h"
+#include "parse/json_check.h"
 
 #include <errno.h>
 #include <setjmp.h>

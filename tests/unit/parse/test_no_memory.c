@@ -127,7 +127,7 @@ static void exhaust(const struct scene *s, long more)
 
 static void exhaust_both(const struct scene *s)
 {
-    if (!exhaust_possible)
+    if (!exhaust_counts)
         skip();
     exhaust(s, 0);
     exhaust(s, 1000000);
@@ -260,6 +260,8 @@ static void test_pipeline(void **state)
                       .process = &def,
                       .data = "[1]\n[2]\n",
                       .len = 8};
+    if (!exhaust_counts)
+        skip();
     assert_int_equal(process_def_add_stage(&def, "cat", &err), 0);
     assert_int_equal(process_def_add_stage(&def, "sort -r", &err), 0);
     exhaust_both(&s);

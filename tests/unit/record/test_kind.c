@@ -38,9 +38,9 @@ static void unknown_names_leave_the_result_alone(void **state)
 
 static void events_are_bits(void **state)
 {
-    static const char *const names[] = {"start", "record", "attempt", "verdict", "stop"};
+    static const char *const names[] = {"start", "record", "attempt", "verdict", "stop", "revoke"};
     unsigned all = 0;
-    for (unsigned i = 0; i < 5; i++) {
+    for (unsigned i = 0; i < 6; i++) {
         enum event event = EVENT_ALL;
         assert_int_equal(event_parse(names[i], &event), 0);
         assert_int_equal(event, 1u << i);
@@ -48,6 +48,9 @@ static void events_are_bits(void **state)
         all |= event;
     }
     assert_int_equal(all, EVENT_ALL);
+    enum event event = EVENT_STOP;
+    assert_int_equal(event_parse("audit", &event), -EINVAL); /* nobody gets it by asking for all */
+    assert_string_equal(event_name(EVENT_AUDIT), "audit");
 }
 
 static void states_and_verifications_have_their_names(void **state)

@@ -128,7 +128,7 @@ static void exhaust(long more)
 {
     long n = 0;
     bool all = false;
-    if (!exhaust_possible)
+    if (!exhaust_counts)
         skip();
     run_once(1000000, 0); /* what libraries keep for good is made now */
     while (!all) {

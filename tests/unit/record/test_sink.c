@@ -1,6 +1,8 @@
 /* The sink where all goes well: order, masks, pressure, the tap, the end. */
 #include "sink_support.h"
 
+#include "record/credit.h"
+
 static void a_record_has_its_line(void **state)
 {
     struct scratch dir;
@@ -361,6 +363,134 @@ static void a_tap_that_is_off_sees_nothing(void **state)
     told_deinit(&told);
 }
 
+/* --- pressure: a reader who must miss none ---------------------------------------------------- */
+
+static void a_used_up_credit_blocks(void **state)
+{
+    const size_t max = 1000;
+    struct told told;
+    struct worker w = {0};
+    struct sink_source other;
+    void *result;
+    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    told_init(&told);
+    assert_true(fd >= 0);
+    struct sink *sink = sink_for_fd(&told, fd);
+    struct sink_credit *credit = sink_credit_new(max);
+    assert_non_null(credit);
+    w.sink = sink;
+    source_init(&w.source, 1);
+    w.source.credit = sink_credit_ref(credit);
+    source_init(&other, 2);
+    assert_int_equal(pthread_create(&w.thread, NULL, emit_until_refused, &w), 0);
+
+    WAIT_UNTIL(atomic_load(&w.source.wait_since) != 0);
+    WAIT_UNTIL(sink_queued(sink) == 0); /* the sink has taken all: it is the reader who has not */
+    assert_true(atomic_load(&w.source.waits_for_reader));
+    uint64_t seq = sink_source_seq(sink, &w.source);
+    assert_in_range(credit->used, max, max + 200); /* by the last record beyond it */
+    emit_some(sink, &other, 1000);                 /* nobody else waits */
+    assert_int_equal(sink_source_seq(sink, &w.source), seq);
+
+    sink_credit_return(sink, credit, credit->used / 2, 0);
+    WAIT_UNTIL(sink_source_seq(sink, &w.source) > seq && atomic_load(&w.source.wait_since) != 0);
+    assert_true(sink_source_seq(sink, &w.source) < 2 * seq);
+    sink_credit_close(sink, credit); /* the reader has gone: it goes on */
+    seq = 10 * seq;
+    WAIT_UNTIL(sink_source_seq(sink, &w.source) > seq);
+    sink_shut(sink, &w.source);
+    assert_int_equal(pthread_join(w.thread, &result), 0);
+    assert_int_equal((int)(intptr_t)result, -ECANCELED);
+    sink_credit_unref(w.source.credit);
+    sink_credit_unref(credit);
+    assert_int_equal(sink_free(sink, 30 * NS_PER_SEC), 0);
+    told_deinit(&told);
+}
+
+/* How often this thread has given up its processor by itself. */
+static long switches(pid_t thread)
+{
+    static const char head[] = "voluntary_ctxt_switches:";
+    char path[64], line[256];
+    long n = -1;
+    snprintf(path, sizeof path, "/proc/self/task/%d/status", (int)thread);
+    FILE *status = fopen(path, "re");
+    assert_non_null(status);
+    while (fgets(line, sizeof line, status))
+        if (strncmp(line, head, sizeof head - 1) == 0)
+            n = atol(line + sizeof head - 1);
+    fclose(status);
+    assert_true(n >= 0);
+    return n;
+}
+
+struct napper {
+    struct worker worker;
+    atomic_int thread; /* its id */
+};
+
+static void *emit_and_nap(void *arg)
+{
+    struct napper *n = arg;
+    atomic_store(&n->thread, gettid());
+    return emit_until_refused(&n->worker);
+}
+
+/* Who waits for one reader is not woken for what another has read. */
+static void a_credit_wakes_its_own(void **state)
+{
+    struct told told;
+    struct napper n = {0};
+    void *result;
+    (void)state;
+    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    told_init(&told);
+    assert_true(fd >= 0);
+    struct sink *sink = sink_for_fd(&told, fd);
+    struct sink_credit *other = sink_credit_new(1);
+    n.worker.sink = sink;
+    source_init(&n.worker.source, 1);
+    n.worker.source.credit = sink_credit_new(1);
+    assert_int_equal(pthread_create(&n.worker.thread, NULL, emit_and_nap, &n), 0);
+    WAIT_UNTIL(atomic_load(&n.worker.source.wait_since) != 0);
+    WAIT_UNTIL(sink_queued(sink) == 0);
+    long before = switches(atomic_load(&n.thread));
+    for (int i = 0; i < 5000; i++) {
+        sink_credit_return(sink, other, 0, 0);
+        if (i % 10 == 0)
+            (void)switches(atomic_load(&n.thread)); /* which gives it time to wake */
+    }
+    assert_in_range(switches(atomic_load(&n.thread)) - before, 0, 4);
+    sink_shut(sink, &n.worker.source);
+    assert_int_equal(pthread_join(n.worker.thread, &result), 0);
+    sink_credit_unref(n.worker.source.credit);
+    sink_credit_unref(other);
+    assert_int_equal(sink_free(sink, 30 * NS_PER_SEC), 0);
+    told_deinit(&told);
+}
+
+static void a_used_up_credit_is_released_by_shut(void **state)
+{
+    struct told told;
+    struct worker w = {0};
+    void *result;
+    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    told_init(&told);
+    assert_true(fd >= 0);
+    w.sink = sink_for_fd(&told, fd);
+    source_init(&w.source, 1);
+    w.source.credit = sink_credit_new(1);
+    assert_int_equal(pthread_create(&w.thread, NULL, emit_until_refused, &w), 0);
+    WAIT_UNTIL(atomic_load(&w.source.wait_since) != 0);
+    assert_int_equal(sink_source_seq(w.sink, &w.source), 1);
+    sink_shut(w.sink, &w.source);
+    assert_int_equal(pthread_join(w.thread, &result), 0);
+    assert_int_equal((int)(intptr_t)result, -ECANCELED);
+    sink_credit_unref(w.source.credit);
+    assert_int_equal(sink_free(w.sink, 30 * NS_PER_SEC), 0);
+    told_deinit(&told);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +500,9 @@ int main(void)
         cmocka_unit_test(every_line_comes_once_and_in_order_to_all),
         cmocka_unit_test(posted_lines_keep_their_place),
         cmocka_unit_test(a_blocked_emit_is_released_by_shut),
+        cmocka_unit_test(a_used_up_credit_blocks),
+        cmocka_unit_test(a_used_up_credit_is_released_by_shut),
+        cmocka_unit_test(a_credit_wakes_its_own),
         cmocka_unit_test(an_end_gets_through_to_a_stalled_output),
         cmocka_unit_test(a_tap_that_is_off_sees_nothing),
     };

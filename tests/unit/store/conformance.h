@@ -23,19 +23,20 @@ static void ends_are_read_in_their_order(void **state)
         submit_to(f, "h");
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(finish(f, order[i], 0, i % 2 ? JOB_DONE : JOB_CANCELLED), 0);
-    struct store_ended call = {.after = 0, .limit = 2};
-    assert_string_equal(ended_ids(f, &call), "3 1");
-    call.after = 2;
-    assert_string_equal(ended_ids(f, &call), "5 2");
-    call.after = 4;
+    struct store_ended call = {.limit = 1};
+    assert_string_equal(ended_ids(f, &call), "3");
+    struct store_cursor first = call.after;
+    call.limit = 2;
+    assert_string_equal(ended_ids(f, &call), "1 5");
+    assert_string_equal(ended_ids(f, &call), "2");
+    struct store_cursor last = call.after;
     assert_string_equal(ended_ids(f, &call), "");
-    call = (struct store_ended){.after = 1, .limit = 1};
-    assert_int_equal(CALL(f, ended, &call), 0);
-    assert_int_equal(call.jobs[0]->finish_seq, 2);
-    store_jobs_free(call.jobs, call.count);
+    assert_memory_equal(&call.after, &last, sizeof last);
+    call = (struct store_ended){.after = first, .limit = 1};
+    assert_string_equal(ended_ids(f, &call), "1");
     struct store_counts counts;
     f->store->engine->counts(f->store, &counts);
-    assert_int_equal(counts.last_finish_seq, 4);
+    assert_int_equal(counts.by_state[JOB_CANCELLED], 2);
 }
 
 static void counts_follow_each_change(void **state)
@@ -53,8 +54,6 @@ static void counts_follow_each_change(void **state)
     f->store->engine->counts(f->store, &counts);
     for (int i = 0; i < JOB_STATE_COUNT_; i++)
         assert_int_equal(counts.by_state[i], 1);
-    assert_int_equal(counts.last_id, 6);
-    assert_int_equal(counts.last_finish_seq, 3);
 }
 
 /* Forgetting may lag behind: later calls bring it about. */
@@ -90,7 +89,7 @@ static void the_oldest_ends_are_forgotten_by_count(void **state)
     assert_int_equal(item.result, 0);
     assert_false(item.existing);
     assert_true(again > first);
-    struct store_ended ended = {.after = 0, .limit = 100};
+    struct store_ended ended = {.limit = 100};
     assert_int_equal(CALL(f, ended, &ended), 0);
     assert_int_equal(ended.count, 3);
     store_jobs_free(ended.jobs, ended.count);
@@ -129,6 +128,7 @@ static void calls_are_carried_out_and_come_back_in_order(void **state)
         claims[i] = (struct store_claim){.id = id};
         finishes[i] = (struct store_finish){.id = id,
                                             .attempt = 1,
+                                            .running = true,
                                             .state = JOB_DONE,
                                             .verdict = "{}",
                                             .finished = clock_real_us()};
@@ -149,7 +149,7 @@ static void calls_are_carried_out_and_come_back_in_order(void **state)
         assert_ptr_equal(delivered[4 * i + 2], &finishes[i].call.mail);
         assert_ptr_equal(delivered[4 * i + 3], &gets[i].call.mail);
         assert_int_equal(gets[i].job->state, JOB_DONE);
-        assert_int_equal(gets[i].job->finish_seq, i + 1);
+        assert_true(gets[i].job->finish_seq > 0);
         store_job_free(gets[i].job);
     }
 }
@@ -184,17 +184,22 @@ static int store_conformance(const char *engine, store_opener *open)
         CONFORMANCE_TEST(a_batch_may_repeat_and_contradict_itself),
         CONFORMANCE_TEST(a_thousand_at_once),
         CONFORMANCE_TEST(a_full_queue_takes_all_or_nothing),
+        CONFORMANCE_TEST(a_user_has_so_many_jobs),
+        CONFORMANCE_TEST(a_refusal_leaves_a_users_number),
         CONFORMANCE_TEST(a_queue_can_be_full_of_bytes),
         CONFORMANCE_TEST(claims_are_epochs),
         CONFORMANCE_TEST(interruptions_are_counted),
         CONFORMANCE_TEST(a_job_may_be_claimed_with_its_submission),
         CONFORMANCE_TEST(a_verdict_is_stored_once_and_never_by_a_ghost),
+        CONFORMANCE_TEST(a_ghost_between_requeue_and_claim_is_refused),
         CONFORMANCE_TEST(a_job_that_does_not_run_can_end),
         CONFORMANCE_TEST(a_window_is_in_the_order_to_run),
         CONFORMANCE_TEST(none_starves),
         CONFORMANCE_TEST(what_runs_is_in_no_window_and_comes_back_in_its_place),
         CONFORMANCE_TEST(window_rows_are_whole),
-        CONFORMANCE_TEST(hosts_are_those_with_work),
+        CONFORMANCE_TEST(a_window_begins_at_a_rank),
+        CONFORMANCE_TEST(a_window_is_of_many_hosts),
+        CONFORMANCE_TEST(hosts_are_those_with_work_page_by_page),
         CONFORMANCE_TEST(pages_hold_still_while_rows_are_added),
         CONFORMANCE_TEST(a_page_ends_when_it_has_bytes_enough),
         CONFORMANCE_TEST(selection_takes_each_condition),
@@ -204,7 +209,14 @@ static int store_conformance(const char *engine, store_opener *open)
         CONFORMANCE_TEST(the_oldest_ends_are_forgotten_by_count),
         CONFORMANCE_TEST(the_oldest_ends_are_forgotten_by_age),
         CONFORMANCE_TEST(schedules_are_kept_by_name),
+        CONFORMANCE_TEST(schedules_are_read_in_pages),
+        CONFORMANCE_TEST(a_change_is_compared_with_what_is_there),
         CONFORMANCE_TEST(a_run_changes_its_schedule_with_it),
+        CONFORMANCE_TEST(a_time_is_had_once),
+        CONFORMANCE_TEST(a_time_is_passed_over_while_a_run_has_not_ended),
+        CONFORMANCE_TEST(a_claim_brings_the_schedule),
+        CONFORMANCE_TEST(a_problem_is_kept_until_a_run),
+        CONFORMANCE_TEST(failing_schedules_are_counted),
         CONFORMANCE_TEST(a_run_that_is_refused_changes_nothing),
         CONFORMANCE_TEST(an_end_changes_its_schedule_with_it),
         CONFORMANCE_TEST(validators_are_of_one_revision),

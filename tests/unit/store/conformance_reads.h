@@ -26,26 +26,25 @@ static void a_window_is_in_the_order_to_run(void **state)
     submit_with(f, 5, 1000); /* 6 */
     submit_to(f, "other");   /* 7 */
 
-    struct store_window all = {.host = "h", .now = 500, .limit = 10};
-    assert_string_equal(window_ids(f, &all), "2 1 3 4");
+    struct store_window_host all = rows_of("h", 10);
+    assert_string_equal(window_ids(f, &all, 500), "2 1 3 4");
     assert_int_equal(all.next_due, 1000);
-    all.now = 1000;
-    assert_string_equal(window_ids(f, &all), "2 6 1 3 4");
+    assert_string_equal(window_ids(f, &all, 1000), "2 6 1 3 4");
     assert_int_equal(all.next_due, 2000);
-    all.now = 3000;
-    assert_string_equal(window_ids(f, &all), "5 2 6 1 3 4");
+    assert_string_equal(window_ids(f, &all, 3000), "5 2 6 1 3 4");
     assert_int_equal(all.next_due, 0);
     all.limit = 2;
-    assert_string_equal(window_ids(f, &all), "5 2");
+    assert_string_equal(window_ids(f, &all, 3000), "5 2");
 
     static const uint64_t skip[] = {2, 5, 1, 42};
-    struct store_window some = {
-        .host = "h", .now = 3000, .skip = skip, .skip_count = 4, .limit = 2};
-    assert_string_equal(window_ids(f, &some), "6 3");
+    struct store_window_host some = rows_of("h", 2);
+    some.skip = skip;
+    some.skip_count = 4;
+    assert_string_equal(window_ids(f, &some, 3000), "6 3");
     some.skip_count = 0;
-    assert_string_equal(window_ids(f, &some), "5 2");
-    struct store_window nobody = {.host = "nobody", .now = 3000, .limit = 2};
-    assert_string_equal(window_ids(f, &nobody), "");
+    assert_string_equal(window_ids(f, &some, 3000), "5 2");
+    struct store_window_host nobody = rows_of("nobody", 2);
+    assert_string_equal(window_ids(f, &nobody, 3000), "");
     assert_int_equal(nobody.next_due, 0);
 }
 
@@ -60,8 +59,8 @@ static void none_starves(void **state)
     submit_job(f, &old);
     submit_job(f, &urgent);
     submit_job(f, &later);
-    struct store_window window = {.host = "h", .now = 1, .limit = 5};
-    assert_string_equal(window_ids(f, &window), "2 1 3");
+    struct store_window_host window = rows_of("h", 5);
+    assert_string_equal(window_ids(f, &window, 1), "2 1 3");
 }
 
 static void what_runs_is_in_no_window_and_comes_back_in_its_place(void **state)
@@ -70,24 +69,22 @@ static void what_runs_is_in_no_window_and_comes_back_in_its_place(void **state)
     uint64_t first = submit_with(f, 0, 0);
     submit_with(f, 0, 0);
     submit_with(f, 0, 0);
-    struct store_window window = {.host = "h", .now = 10, .limit = 10};
+    struct store_window_host window = rows_of("h", 10);
     claim(f, first);
-    assert_string_equal(window_ids(f, &window), "2 3");
+    assert_string_equal(window_ids(f, &window, 10), "2 3");
     assert_int_equal(postpone(f, first, 1, 5000), 0);
-    assert_string_equal(window_ids(f, &window), "2 3");
+    assert_string_equal(window_ids(f, &window, 10), "2 3");
     assert_int_equal(window.next_due, 5000);
-    window.now = 5000;
-    assert_string_equal(window_ids(f, &window), "1 2 3");
+    assert_string_equal(window_ids(f, &window, 5000), "1 2 3");
     assert_int_equal(claim(f, first), 2);
     assert_int_equal(postpone(f, first, 2, 0), 0);
-    window.now = 10;
-    assert_string_equal(window_ids(f, &window), "1 2 3");
+    assert_string_equal(window_ids(f, &window, 10), "1 2 3");
     static const uint64_t skip[] = {1};
     claim(f, 1);
     assert_int_equal(postpone(f, 1, 3, 7000), 0);
     window.skip = skip;
     window.skip_count = 1;
-    assert_string_equal(window_ids(f, &window), "2 3");
+    assert_string_equal(window_ids(f, &window, 10), "2 3");
     assert_int_equal(window.next_due, 0); /* of the skipped one the caller knows */
 }
 
@@ -95,29 +92,97 @@ static void window_rows_are_whole(void **state)
 {
     struct fixture *f = *state;
     submit_to(f, "h");
-    struct store_window window = {.host = "h", .now = 1, .limit = 1};
-    assert_int_equal(CALL(f, window, &window), 0);
+    struct store_window_host window = rows_of("h", 1);
+    struct store_window call = {.now = 1, .hosts = &window, .count = 1};
+    assert_int_equal(CALL(f, window, &call), 0);
     assert_int_equal(window.count, 1);
     assert_string_equal(window.jobs[0]->spec, "{\"url\":\"http://x/\"}");
     assert_string_equal(window.jobs[0]->host, "h");
     assert_string_equal(window.jobs[0]->parser, "count");
-    store_jobs_free(window.jobs, window.count);
+    store_window_reset(&call);
+    assert_int_equal(window.count, 0);
 }
 
-static void hosts_are_those_with_work(void **state)
+static void a_window_begins_at_a_rank(void **state)
 {
     struct fixture *f = *state;
-    uint64_t a = submit_to(f, "a.example"), b = submit_to(f, "b.example");
-    submit_to(f, "b.example");
-    claim(f, b);
-    assert_int_equal(finish(f, a, 0, JOB_CANCELLED), 0);
-    struct store_hosts call = {.count = 0};
+    int64_t ranks[3];
+    for (int i = 0; i < 3; i++) { /* 1 2 3 */
+        struct store_job job = job_for("h");
+        job.created += i / 2; /* two of one rank */
+        submit_job(f, &job);
+        ranks[i] = job.rank;
+    }
+    submit_with(f, 7, 0); /* 4 */
+    struct store_window_host window = rows_of("h", 10);
+    assert_string_equal(window_ids(f, &window, 1), "4 1 2 3");
+    window.from_rank = ranks[0];
+    assert_string_equal(window_ids(f, &window, 1), "1 2 3");
+    static const uint64_t skip[] = {1};
+    window.skip = skip;
+    window.skip_count = 1;
+    assert_string_equal(window_ids(f, &window, 1), "2 3");
+    window.from_rank = ranks[2];
+    assert_string_equal(window_ids(f, &window, 1), "3");
+    window.from_rank = ranks[2] + 1;
+    assert_string_equal(window_ids(f, &window, 1), "");
+}
+
+/* Each with its own limit, bound and skips. */
+static void a_window_is_of_many_hosts(void **state)
+{
+    struct fixture *f = *state;
+    static const uint64_t skip[] = {1};
+    for (int i = 0; i < 6; i++) /* 1 3 5, 2 4 6 */
+        submit_to(f, i % 2 ? "b" : "a");
+    struct store_job later = job_for("later"); /* 7 */
+    later.due = 900;
+    submit_job(f, &later);
+    struct store_window_host hosts[] = {rows_of("b", 2), rows_of("nobody", 5), rows_of("a", 5),
+                                        rows_of("later", 5)};
+    hosts[2].skip = skip;
+    hosts[2].skip_count = 1;
+    struct store_window call = {.now = 500, .hosts = hosts, .count = 4};
+    assert_int_equal(CALL(f, window, &call), 0);
+    assert_string_equal(ids_of(hosts[0].jobs, hosts[0].count), "2 4");
+    assert_int_equal(hosts[1].count, 0);
+    assert_string_equal(ids_of(hosts[2].jobs, hosts[2].count), "3 5");
+    assert_int_equal(hosts[2].next_due, 0);
+    assert_int_equal(hosts[3].count, 0);
+    assert_int_equal(hosts[3].next_due, 900);
+}
+
+/* "a b": the names of a page, which is freed. */
+static const char *hosts_behind(struct fixture *f, const char *after, size_t limit)
+{
+    static char text[256];
+    struct store_hosts call = {.after = after, .limit = limit};
+    int len = 0;
     assert_int_equal(CALL(f, hosts, &call), 0);
-    assert_int_equal(call.count, 1);
-    assert_string_equal(call.hosts[0].host, "b.example");
-    assert_int_equal(call.hosts[0].pending, 2);
-    free(call.hosts[0].host);
-    free(call.hosts);
+    text[0] = '\0';
+    for (size_t i = 0; i < call.count; i++)
+        len += snprintf(text + len, sizeof text - (size_t)len, "%s%s", i ? " " : "", call.hosts[i]);
+    store_hosts_free(&call);
+    return text;
+}
+
+static void hosts_are_those_with_work_page_by_page(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t a = submit_to(f, "a"), b = submit_to(f, "b"), runs = submit_to(f, "runs");
+    submit_to(f, "b");
+    submit_with(f, 0, 5000); /* h: only later */
+    claim(f, b);
+    claim(f, runs);
+    assert_string_equal(hosts_behind(f, NULL, 10), "a b h");
+    assert_string_equal(hosts_behind(f, NULL, 2), "a b");
+    assert_string_equal(hosts_behind(f, "b", 2), "h");
+    assert_string_equal(hosts_behind(f, "h", 2), "");
+    assert_string_equal(hosts_behind(f, "aa", 1), "b"); /* which need not be there */
+    assert_int_equal(finish(f, a, 0, JOB_CANCELLED), 0);
+    assert_int_equal(postpone(f, runs, 1, 7000), 0);
+    submit_with(f, 0, 0); /* h: now as well */
+    assert_string_equal(hosts_behind(f, NULL, 10), "b h runs");
 }
 
 /* --- lists ----------------------------------------------------------------------------------- */

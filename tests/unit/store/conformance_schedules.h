@@ -17,10 +17,31 @@ static struct store_schedule schedule_for(const char *name)
                                    .next_at = 1000};
 }
 
-static void put_schedule(struct fixture *f, const struct store_schedule *schedule)
+/* A copy to be freed, or NULL. */
+static struct store_schedule *get_schedule(struct fixture *f, const char *name)
 {
-    struct store_schedule_put call = {.rows = &schedule, .count = 1};
-    assert_int_equal(CALL(f, schedule_put, &call), 0);
+    struct store_schedule_get call = {.names = &name, .count = 1};
+    assert_int_equal(CALL(f, schedule_get, &call), 0);
+    struct store_schedule *found = call.rows[0];
+    free(call.rows);
+    return found;
+}
+
+/* As the caller has it, whatever there is: the version is that of the store. */
+static int put_rows(struct fixture *f, struct store_schedule *const *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct store_schedule *old = get_schedule(f, rows[i]->name);
+        rows[i]->version = old ? old->version : 0;
+        store_schedule_free(old);
+    }
+    struct store_schedule_put call = {.rows = rows, .count = count};
+    return CALL(f, schedule_put, &call);
+}
+
+static void put_schedule(struct fixture *f, struct store_schedule *schedule)
+{
+    assert_int_equal(put_rows(f, &schedule, 1), 0);
 }
 
 static void remove_schedule(struct fixture *f, const char *name)
@@ -29,19 +50,33 @@ static void remove_schedule(struct fixture *f, const char *name)
     assert_int_equal(CALL(f, schedule_put, &call), 0);
 }
 
-/* "a b": the names, in the store's order. */
-static const char *schedule_names(struct fixture *f)
+/* "a b": the names of a page, which is freed; " …" if there is more. */
+static const char *page_names(struct fixture *f, struct store_schedules *page)
 {
     static char text[256];
-    struct store_schedules call = {.count = 99};
     int len = 0;
     text[0] = '\0';
-    assert_int_equal(CALL(f, schedules, &call), 0);
-    for (size_t i = 0; i < call.count; i++)
+    assert_int_equal(CALL(f, schedules, page), 0);
+    for (size_t i = 0; i < page->count; i++)
         len += snprintf(text + len, sizeof text - (size_t)len, "%s%s", i ? " " : "",
-                        call.rows[i]->name);
-    store_schedules_free(call.rows, call.count);
+                        page->rows[i]->name);
+    if (page->more)
+        snprintf(text + len, sizeof text - (size_t)len, " ...");
+    store_schedules_free(page->rows, page->count);
     return text;
+}
+
+static const char *schedule_names(struct fixture *f)
+{
+    struct store_schedules page = {.limit = 100};
+    return page_names(f, &page);
+}
+
+static struct store_counts schedule_counts(struct fixture *f)
+{
+    struct store_counts counts;
+    f->store->engine->counts(f->store, &counts);
+    return counts;
 }
 
 /* Ends of long ago would be forgotten. */
@@ -53,28 +88,37 @@ static int64_t moment(int64_t n)
     return start + n;
 }
 
-/* A copy to be freed, or NULL. */
-static struct store_schedule *get_schedule(struct fixture *f, const char *name)
+/* A run of the schedule as it stands, by the clock. */
+static int try_run(struct fixture *f, struct store_schedule_run *run, uint64_t *ret_id)
 {
-    struct store_schedules call = {.count = 99};
-    struct store_schedule *found = NULL;
-    assert_int_equal(CALL(f, schedules, &call), 0);
-    for (size_t i = 0; i < call.count; i++)
-        if (strcmp(call.rows[i]->name, name) == 0)
-            found = store_schedule_copy(call.rows[i]);
-    store_schedules_free(call.rows, call.count);
-    return found;
+    struct store_job job = job_for("h");
+    job.schedule = (char *)(uintptr_t)run->name;
+    struct store_submit_item item = {.job = &job};
+    struct store_submit call = {.items = &item, .count = 1, .run = run};
+    int r = CALL(f, submit, &call);
+    *ret_id = job.id;
+    return r;
 }
 
-static uint64_t submit_run(struct fixture *f, const char *name, int64_t at, int64_t next_at)
+static struct store_schedule_run run_of(struct fixture *f, const char *name)
 {
-    struct store_schedule_run run = {.name = name, .at = at, .next_at = next_at, .skipped = 3};
-    struct store_job job = job_for("h");
-    job.schedule = (char *)(uintptr_t)name;
-    struct store_submit_item item = {.job = &job};
-    struct store_submit call = {.items = &item, .count = 1, .run = &run};
-    assert_int_equal(CALL(f, submit, &call), 0);
-    return job.id;
+    struct store_schedule *row = get_schedule(f, name);
+    assert_non_null(row);
+    struct store_schedule_run run = {.name = name,
+                                     .version = row->version,
+                                     .expected = row->next_at,
+                                     .at = 1,
+                                     .next_at = row->next_at + 1000};
+    store_schedule_free(row);
+    return run;
+}
+
+static uint64_t submit_run(struct fixture *f, const char *name)
+{
+    struct store_schedule_run run = run_of(f, name);
+    uint64_t id;
+    assert_int_equal(try_run(f, &run, &id), 0);
+    return id;
 }
 
 static int finish_run(struct fixture *f, uint64_t id, enum job_state state, int64_t finished,
@@ -95,10 +139,10 @@ static void schedules_are_kept_by_name(void **state)
     assert_string_equal(schedule_names(f), "");
     struct store_schedule b = schedule_for("b"), a = schedule_for("a"),
                           c = schedule_for("B\xc3\xa9");
-    const struct store_schedule *rows[] = {&b, &a, &c};
-    struct store_schedule_put call = {.rows = rows, .count = 3};
-    assert_int_equal(CALL(f, schedule_put, &call), 0);
+    struct store_schedule *const rows[] = {&b, &a, &c};
+    assert_int_equal(put_rows(f, rows, 3), 0);
     assert_string_equal(schedule_names(f), "B\xc3\xa9 a b");
+    assert_int_equal(schedule_counts(f).schedules, 3);
 
     struct store_schedule *row = get_schedule(f, "a");
     assert_non_null(row);
@@ -107,28 +151,124 @@ static void schedules_are_kept_by_name(void **state)
     assert_int_equal(row->gid, 100);
     assert_false(row->paused);
     assert_int_equal(row->revision, 1);
+    assert_int_equal(row->version, a.version);
     assert_int_equal(row->created, 7);
     assert_int_equal(row->next_at, 1000);
     assert_int_equal(row->job, 0);
     assert_int_equal(row->runs, 0);
     assert_int_equal(row->last_state, JOB_QUEUED);
     assert_null(row->etag);
+    assert_null(row->problem);
     store_schedule_free(row);
 
     /* One call changes, makes and removes. */
     static const char *const gone[] = {"b", "never was"};
     struct store_schedule d = schedule_for("d");
     a.paused = true;
+    a.next_at = 0; /* as it is */
     a.spec = (char *)(uintptr_t) "{}";
-    const struct store_schedule *more[] = {&a, &d};
-    call =
-        (struct store_schedule_put){.rows = more, .count = 2, .removed = gone, .removed_count = 2};
+    struct store_schedule *const more[] = {&a, &d};
+    struct store_schedule_put call = {
+        .rows = more, .count = 2, .removed = gone, .removed_count = 2};
     assert_int_equal(CALL(f, schedule_put, &call), 0);
     assert_string_equal(schedule_names(f), "B\xc3\xa9 a d");
+    assert_int_equal(schedule_counts(f).schedules, 3);
+    assert_int_equal(schedule_counts(f).schedules_paused, 1);
     row = get_schedule(f, "a");
     assert_true(row->paused);
     assert_string_equal(row->spec, "{}");
+    assert_int_equal(row->next_at, 1000);
     store_schedule_free(row);
+
+    static const char *const some[] = {"d", "no", "a", "d"};
+    struct store_schedule_get found = {.names = some, .count = 4};
+    assert_int_equal(CALL(f, schedule_get, &found), 0);
+    assert_string_equal(found.rows[0]->name, "d");
+    assert_null(found.rows[1]);
+    assert_string_equal(found.rows[2]->name, "a");
+    assert_string_equal(found.rows[3]->name, "d");
+    store_schedules_free(found.rows, 4);
+}
+
+static void schedules_are_read_in_pages(void **state)
+{
+    struct fixture *f = *state;
+    static const int64_t times[] = {300, 100, 200, 100, 400};
+    struct store_schedule rows[5];
+    for (int i = 0; i < 5; i++) {
+        static const char *const names[] = {"a", "b", "c", "d", "e"};
+        rows[i] = schedule_for(names[i]);
+        rows[i].next_at = times[i];
+        rows[i].paused = i == 4;
+        put_schedule(f, &rows[i]);
+    }
+    struct store_schedules page = {.limit = 2};
+    assert_string_equal(page_names(f, &page), "a b ...");
+    page.after = "b";
+    page.limit = 3;
+    assert_string_equal(page_names(f, &page), "c d e");
+    page.until = "d";
+    assert_string_equal(page_names(f, &page), "c d");
+    page.after = "bb"; /* none of that name */
+    page.until = "c";
+    assert_string_equal(page_names(f, &page), "c");
+    page = (struct store_schedules){.limit = 9, .max_bytes = 2 * strlen(rows[0].spec)};
+    assert_string_equal(page_names(f, &page), "a b ...");
+    page = (struct store_schedules){.limit = 1, .brief = true};
+    assert_int_equal(CALL(f, schedules, &page), 0);
+    assert_string_equal(page.rows[0]->spec, "");
+    assert_int_equal(page.rows[0]->uid, 1000);
+    store_schedules_free(page.rows, page.count);
+
+    /* By time, then name; without those that are paused. */
+    page = (struct store_schedules){.due = true, .limit = 3};
+    assert_string_equal(page_names(f, &page), "b d c ...");
+    page.after = "b";
+    page.after_at = 100;
+    assert_string_equal(page_names(f, &page), "d c a");
+    page.after = "zzz";
+    assert_string_equal(page_names(f, &page), "c a");
+    page.after_at = 300;
+    assert_string_equal(page_names(f, &page), "");
+}
+
+/* What another has changed meanwhile is not changed by who has not seen that. */
+static void a_change_is_compared_with_what_is_there(void **state)
+{
+    struct fixture *f = *state;
+    struct store_schedule a = schedule_for("a"), b = schedule_for("b");
+    struct store_schedule *const both[] = {&b, &a};
+    put_schedule(f, &a);
+    uint64_t first = a.version;
+    assert_true(first > 0);
+    put_schedule(f, &a);
+    assert_true(a.version > first);
+
+    static const char *const gone[] = {"a"};
+    struct store_schedule_put call = {
+        .rows = both, .count = 2, .removed = gone, .removed_count = 1};
+    uint64_t second = a.version;
+    a.version = first;
+    assert_int_equal(CALL(f, schedule_put, &call), -ESTALE);
+    assert_string_equal(schedule_names(f), "a"); /* none of it */
+    a.version = 0;
+    assert_int_equal(CALL(f, schedule_put, &call), -ESTALE); /* it was not to be there */
+    a.version = second;
+    call.removed_count = 0;
+    assert_int_equal(CALL(f, schedule_put, &call), 0);
+    assert_string_equal(schedule_names(f), "a b");
+    uint64_t last = a.version > b.version ? a.version : b.version;
+    remove_schedule(f, "a");
+    assert_int_equal(CALL(f, schedule_put, &call), -ESTALE); /* it was to be there */
+    put_schedule(f, &a);
+    assert_true(a.version > last); /* never the same again */
+}
+
+/* All jobs: what was refused has left none behind. */
+static const char *ids_there(struct fixture *f)
+{
+    struct store_list list = {.select = any, .limit = 10};
+    return list_ids(f, &list);
 }
 
 static void a_run_changes_its_schedule_with_it(void **state)
@@ -136,7 +276,10 @@ static void a_run_changes_its_schedule_with_it(void **state)
     struct fixture *f = *state;
     struct store_schedule a = schedule_for("a");
     put_schedule(f, &a);
-    uint64_t id = submit_run(f, "a", 1001, 2000);
+    struct store_schedule_run run = {
+        .name = "a", .version = a.version, .expected = 1000, .at = 1001, .next_at = 2000};
+    uint64_t id, other;
+    assert_int_equal(try_run(f, &run, &id), 0);
 
     struct store_job *job = get(f, id);
     assert_string_equal(job->schedule, "a");
@@ -145,17 +288,197 @@ static void a_run_changes_its_schedule_with_it(void **state)
     assert_int_equal(row->job, id);
     assert_int_equal(row->last_job, id);
     assert_int_equal(row->runs, 1);
-    assert_int_equal(row->skipped, 3);
     assert_int_equal(row->last_run, 1001);
     assert_int_equal(row->next_at, 2000);
+    assert_int_equal(row->version, a.version);
+    assert_int_equal(row->forced, 0);
     store_schedule_free(row);
 
-    /* One whose schedule is gone is a job all the same. */
-    uint64_t orphan = submit_run(f, "gone", 1, 2);
+    /* The end of a run whose schedule has gone changes nothing. */
+    remove_schedule(f, "a");
     assert_int_equal(
-        finish_run(f, orphan, JOB_DONE, moment(9), &(struct store_schedule_end){.name = "gone"}),
-        0);
-    assert_string_equal(schedule_names(f), "a");
+        finish_run(f, id, JOB_DONE, moment(9), &(struct store_schedule_end){.name = "a"}), 0);
+    assert_string_equal(schedule_names(f), "");
+    assert_int_equal(try_run(f, &run, &other), -ESTALE);
+    assert_int_equal(other, 0);
+    assert_string_equal(ids_there(f), id_text(1, &id));
+}
+
+/* Whoever else sees that it is due: one time is one run. */
+static void a_time_is_had_once(void **state)
+{
+    struct fixture *f = *state;
+    struct store_schedule a = schedule_for("a");
+    put_schedule(f, &a);
+    struct store_schedule_run run = run_of(f, "a"), same = run;
+    uint64_t id, other;
+    assert_int_equal(try_run(f, &run, &id), 0);
+    assert_int_equal(try_run(f, &same, &other), -ESTALE);
+    assert_int_equal(finish_run(f, id, JOB_DONE, moment(1), NULL), 0);
+    assert_int_equal(try_run(f, &same, &other), -ESTALE);
+    assert_string_equal(ids_there(f), id_text(1, &id));
+
+    /* Of what was changed, or paused, there is no run by the clock. */
+    struct store_schedule *row = get_schedule(f, "a");
+    row->paused = true;
+    put_schedule(f, row);
+    run = run_of(f, "a");
+    assert_int_equal(try_run(f, &run, &other), -ESTALE);
+    run.version--;
+    run.asked = true;
+    assert_int_equal(try_run(f, &run, &other), -ESTALE);
+    store_schedule_free(row);
+}
+
+static void a_time_is_passed_over_while_a_run_has_not_ended(void **state)
+{
+    struct fixture *f = *state;
+    struct store_schedule a = schedule_for("a");
+    put_schedule(f, &a);
+    uint64_t id = submit_run(f, "a"), other;
+    for (uint64_t n = 1; n <= 2; n++) {
+        struct store_schedule_run run = run_of(f, "a");
+        assert_int_equal(try_run(f, &run, &other), -EBUSY);
+        assert_int_equal(run.job, id);
+        assert_int_equal(run.left_out, n);
+        struct store_schedule *row = get_schedule(f, "a");
+        assert_int_equal(row->next_at, run.next_at);
+        assert_int_equal(row->skipped, n);
+        assert_int_equal(row->left_out, n);
+        assert_int_equal(row->runs, 1);
+        store_schedule_free(row);
+    }
+    /* Who asks for one changes nothing by that. */
+    struct store_schedule_run asked = run_of(f, "a");
+    int64_t at = asked.expected;
+    asked.next_at = at;
+    asked.asked = true;
+    assert_int_equal(try_run(f, &asked, &other), -EBUSY);
+    struct store_schedule *row = get_schedule(f, "a");
+    assert_int_equal(row->skipped, 2);
+    assert_int_equal(row->next_at, at);
+    store_schedule_free(row);
+    assert_string_equal(ids_there(f), id_text(1, &id));
+    assert_int_equal(
+        finish_run(f, id, JOB_DONE, moment(1), &(struct store_schedule_end){.name = "a"}), 0);
+    asked.forced = true;
+    assert_int_equal(try_run(f, &asked, &other), 0);
+    row = get_schedule(f, "a");
+    assert_int_equal(row->left_out, 0);
+    assert_int_equal(row->skipped, 2);
+    assert_int_equal(row->job, other);
+    assert_int_equal(row->forced, other);
+    assert_int_equal(row->next_at, at);
+    store_schedule_free(row);
+}
+
+/* What a run needs of its schedule comes with its claim. */
+static void a_claim_brings_the_schedule(void **state)
+{
+    struct fixture *f = *state;
+    struct store_schedule a = schedule_for("a");
+    put_schedule(f, &a);
+    uint64_t id = submit_run(f, "a");
+    struct store_claim claim = {.id = id};
+    assert_int_equal(CALL(f, claim, &claim), 0);
+    assert_non_null(claim.definition);
+    assert_string_equal(claim.definition->spec, a.spec);
+    assert_int_equal(claim.definition->job, id);
+    store_schedule_free(claim.definition);
+    claim.definition = NULL;
+    assert_int_equal(CALL(f, claim, &claim), -ESTALE);
+    assert_null(claim.definition);
+    assert_int_equal(postpone(f, id, 1, 0), 0);
+    remove_schedule(f, "a");
+    assert_int_equal(CALL(f, claim, &claim), 0);
+    assert_null(claim.definition);
+    claim.id = submit_to(f, "h");
+    assert_int_equal(CALL(f, claim, &claim), 0);
+    assert_null(claim.definition);
+
+    /* Or with a submission that claims as well. */
+    put_schedule(f, &a);
+    struct store_schedule_run run = run_of(f, "a");
+    struct store_job job = job_for("h");
+    job.schedule = (char *)(uintptr_t) "a";
+    struct store_submit_item item = {.job = &job, .claim = true};
+    struct store_submit call = {.items = &item, .count = 1, .run = &run};
+    assert_int_equal(CALL(f, submit, &call), 0);
+    assert_int_equal(job.state, JOB_RUNNING);
+    assert_non_null(job.definition);
+    assert_int_equal(job.definition->job, job.id);
+    store_schedule_free(job.definition);
+}
+
+static int pass(struct fixture *f, struct store_schedule *row, int64_t next_at, const char *problem)
+{
+    struct store_schedule_pass call = {.name = row->name,
+                                       .version = row->version,
+                                       .expected = row->next_at,
+                                       .next_at = next_at,
+                                       .problem = problem};
+    return CALL(f, schedule_pass, &call);
+}
+
+static void a_problem_is_kept_until_a_run(void **state)
+{
+    struct fixture *f = *state;
+    struct store_schedule a = schedule_for("a"), b = schedule_for("b");
+    put_schedule(f, &a);
+    put_schedule(f, &b);
+    assert_int_equal(pass(f, &a, 5000, "no parser"), 0);
+    assert_int_equal(pass(f, &a, 5000, "no parser"), -ESTALE); /* it is due at another time now */
+    struct store_schedule *row = get_schedule(f, "a");
+    assert_string_equal(row->problem, "no parser");
+    assert_int_equal(row->next_at, 5000);
+    assert_int_equal(row->version, a.version);
+    assert_int_equal(schedule_counts(f).schedules_failing, 1);
+    struct store_schedules failing = {.failing = true, .limit = 9};
+    assert_string_equal(page_names(f, &failing), "a");
+    row->paused = true; /* that is no mend */
+    put_schedule(f, row);
+    assert_int_equal(schedule_counts(f).schedules_failing, 1);
+    row->spec = (free(row->spec), strdup("{}")); /* this may be one */
+    row->paused = false;
+    put_schedule(f, row);
+    assert_int_equal(schedule_counts(f).schedules_failing, 0);
+    assert_string_equal(page_names(f, &failing), "");
+    assert_int_equal(pass(f, row, 6000, "still none"), 0);
+    assert_int_equal(schedule_counts(f).schedules_failing, 1);
+    store_schedule_free(row);
+    submit_run(f, "a");
+    assert_int_equal(schedule_counts(f).schedules_failing, 0);
+    row = get_schedule(f, "a");
+    assert_null(row->problem);
+    store_schedule_free(row);
+    assert_int_equal(pass(f, &b, 7000, NULL), 0);
+    assert_int_equal(pass(f, &b, 7000, "x"), -ESTALE);
+    remove_schedule(f, "b");
+    assert_int_equal(pass(f, &b, 7000, NULL), -ESTALE);
+}
+
+static void failing_schedules_are_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct store_schedule rows[] = {schedule_for("a"), schedule_for("b"), schedule_for("c")};
+    struct store_schedules failing = {.failing = true, .limit = 1};
+    struct store_schedule_end end = {.name = "b"};
+    for (int i = 0; i < 3; i++)
+        put_schedule(f, &rows[i]);
+    assert_int_equal(finish_run(f, submit_run(f, "b"), JOB_FAILED, moment(1), &end), 0);
+    end.name = "a";
+    assert_int_equal(finish_run(f, submit_run(f, "a"), JOB_FAILED, moment(2), &end), 0);
+    assert_int_equal(schedule_counts(f).schedules_failing, 2);
+    assert_string_equal(page_names(f, &failing), "a ...");
+    failing.after = "a";
+    assert_string_equal(page_names(f, &failing), "b");
+    assert_int_equal(finish_run(f, submit_run(f, "a"), JOB_DONE, moment(3), &end), 0);
+    failing.after = NULL;
+    assert_string_equal(page_names(f, &failing), "b");
+    remove_schedule(f, "b");
+    assert_string_equal(page_names(f, &failing), "");
+    assert_int_equal(schedule_counts(f).schedules_failing, 0);
+    assert_int_equal(schedule_counts(f).schedules, 2);
 }
 
 static void a_run_that_is_refused_changes_nothing(void **state)
@@ -166,7 +489,7 @@ static void a_run_that_is_refused_changes_nothing(void **state)
     struct store_schedule a = schedule_for("a");
     put_schedule(f, &a);
     submit_to(f, "h");
-    struct store_schedule_run run = {.name = "a", .at = 1, .next_at = 2};
+    struct store_schedule_run run = run_of(f, "a");
     struct store_job job = job_for("h");
     struct store_submit_item item = {.job = &job};
     struct store_submit call = {.items = &item, .count = 1, .run = &run};
@@ -189,8 +512,8 @@ static void an_end_changes_its_schedule_with_it(void **state)
                                              .etag = "\"1\"",
                                              .modified = "yesterday",
                                              .validated = "http://x/"};
-    assert_int_equal(finish_run(f, submit_run(f, "a", 1, 2), JOB_FAILED, moment(10), &plain), 0);
-    assert_int_equal(finish_run(f, submit_run(f, "a", 1, 2), JOB_FAILED, moment(20), &plain), 0);
+    assert_int_equal(finish_run(f, submit_run(f, "a"), JOB_FAILED, moment(10), &plain), 0);
+    assert_int_equal(finish_run(f, submit_run(f, "a"), JOB_FAILED, moment(20), &plain), 0);
     struct store_schedule *row = get_schedule(f, "a");
     assert_int_equal(row->job, 0);
     assert_int_equal(row->last_state, JOB_FAILED);
@@ -201,7 +524,7 @@ static void an_end_changes_its_schedule_with_it(void **state)
     assert_null(row->etag);
     store_schedule_free(row);
 
-    assert_int_equal(finish_run(f, submit_run(f, "a", 1, 2), JOB_DONE, moment(30), &whole), 0);
+    assert_int_equal(finish_run(f, submit_run(f, "a"), JOB_DONE, moment(30), &whole), 0);
     row = get_schedule(f, "a");
     assert_int_equal(row->last_state, JOB_DONE);
     assert_int_equal(row->last_error, KIND_NONE);
@@ -213,7 +536,10 @@ static void an_end_changes_its_schedule_with_it(void **state)
     store_schedule_free(row);
 
     /* Another run's end does not end the one that runs; without a body the validators stay. */
-    uint64_t other = submit_run(f, "a", 1, 2), id = submit_run(f, "a", 1, 2);
+    struct store_job copy = job_for("h"); /* of `retry` */
+    copy.schedule = (char *)(uintptr_t) "a";
+    submit_job(f, &copy);
+    uint64_t other = copy.id, id = submit_run(f, "a");
     assert_int_equal(finish_run(f, other, JOB_CANCELLED, moment(40), &plain), 0);
     row = get_schedule(f, "a");
     assert_int_equal(row->job, id);
@@ -238,7 +564,7 @@ static void validators_are_of_one_revision(void **state)
     put_schedule(f, &a);
     struct store_schedule_end whole = {
         .name = "a", .whole = true, .revision = 1, .etag = "\"1\"", .validated = "http://x/"};
-    assert_int_equal(finish_run(f, submit_run(f, "a", 1, 2), JOB_DONE, moment(30), &whole), 0);
+    assert_int_equal(finish_run(f, submit_run(f, "a"), JOB_DONE, moment(30), &whole), 0);
 
     a.paused = true; /* that is no other thing to download */
     put_schedule(f, &a);
@@ -248,8 +574,10 @@ static void validators_are_of_one_revision(void **state)
     assert_int_equal(row->last_state, JOB_DONE);
     store_schedule_free(row);
 
+    a.paused = false;
+    put_schedule(f, &a);
     a.revision = 2;
-    uint64_t late = submit_run(f, "a", 1, 2);
+    uint64_t late = submit_run(f, "a");
     put_schedule(f, &a);
     row = get_schedule(f, "a");
     assert_null(row->etag);
@@ -265,9 +593,9 @@ static void validators_are_of_one_revision(void **state)
 
     /* A body without validators replaces those of the one before it. */
     whole.revision = 2;
-    assert_int_equal(finish_run(f, submit_run(f, "a", 1, 2), JOB_DONE, moment(32), &whole), 0);
+    assert_int_equal(finish_run(f, submit_run(f, "a"), JOB_DONE, moment(32), &whole), 0);
     whole.etag = whole.validated = NULL;
-    assert_int_equal(finish_run(f, submit_run(f, "a", 1, 2), JOB_DONE, moment(33), &whole), 0);
+    assert_int_equal(finish_run(f, submit_run(f, "a"), JOB_DONE, moment(33), &whole), 0);
     row = get_schedule(f, "a");
     assert_null(row->etag);
     store_schedule_free(row);
@@ -284,12 +612,14 @@ static void validators_are_of_one_revision(void **state)
 static void jobs_are_found_by_schedule(void **state)
 {
     struct fixture *f = *state;
-    struct store_schedule a = schedule_for("a");
-    put_schedule(f, &a);
-    submit_run(f, "a", 1, 2);
-    submit_to(f, "h");
-    submit_run(f, "b", 1, 2);
-    uint64_t last = submit_run(f, "a", 1, 2);
+    static const char *const of[] = {"a", NULL, "b", "a"};
+    uint64_t last = 0;
+    for (int i = 0; i < 4; i++) {
+        struct store_job job = job_for("h");
+        job.schedule = (char *)(uintptr_t)of[i];
+        submit_job(f, &job);
+        last = job.id;
+    }
     struct store_list call = {.select = any, .limit = 10};
     call.select.schedule = "a";
     assert_string_equal(list_ids(f, &call), "4 1");

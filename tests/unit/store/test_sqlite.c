@@ -41,20 +41,18 @@ static void everything_is_there_after_a_restart(void **state)
     assert_int_equal(row->state, JOB_DONE);
     assert_string_equal(row->verdict, "{\"event\":\"verdict\"}");
     store_job_free(row);
-    struct store_window window = {.host = "a", .now = 5000, .limit = 5};
-    assert_string_equal(window_ids(f, &window), "3");
+    struct store_window_host window = rows_of("a", 5);
+    assert_string_equal(window_ids(f, &window, 5000), "3");
     struct store_list torn = {.select = any, .limit = 5};
     torn.select.state = JOB_RUNNING;
     assert_string_equal(list_ids(f, &torn), "4");
     assert_int_equal(postpone(f, running, 1, 0), 0);
     assert_int_equal(claim(f, running), 2);
     assert_int_equal(submit_to(f, "h"), 5);
-    struct store_hosts hosts = {.count = 0};
+    struct store_hosts hosts = {.limit = 10};
     assert_int_equal(CALL(f, hosts, &hosts), 0);
-    assert_int_equal(hosts.count, 3);
-    while (hosts.count > 0)
-        free(hosts.hosts[--hosts.count].host);
-    free(hosts.hosts);
+    assert_int_equal(hosts.count, 2); /* that of the one which runs has nothing that waits */
+    store_hosts_free(&hosts);
 }
 
 static void an_id_is_never_given_twice(void **state)
@@ -73,6 +71,128 @@ static void an_id_is_never_given_twice(void **state)
     f->store->engine->counts(f->store, &counts);
     reopen(f);
     assert_int_equal(submit_to(f, "h"), counts.last_id + 1);
+}
+
+/* --- how much is looked at: steps, as time says little on a busy machine ---------------------- */
+
+static _Atomic uint64_t steps;
+
+static int count_steps(unsigned what, void *arg, void *stmt, void *unused)
+{
+    (void)what, (void)arg, (void)unused;
+    steps += (uint64_t)sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 1);
+    return 0;
+}
+
+/* Of every connection that is opened from now on. */
+static int on_open(sqlite3 *db, const char **err, const void *api)
+{
+    (void)err, (void)api;
+    return sqlite3_trace_v2(db, SQLITE_TRACE_PROFILE, count_steps, NULL);
+}
+
+#define ROWS 20000
+
+static void submit_many(struct fixture *f, int count, const char *label)
+{
+    struct store_job *jobs = calloc((size_t)count, sizeof *jobs);
+    struct store_submit_item *items = calloc((size_t)count, sizeof *items);
+    for (int i = 0; i < count; i++) {
+        jobs[i] = job_for("h");
+        jobs[i].labels = (char *)(uintptr_t)label;
+        items[i].job = &jobs[i];
+    }
+    struct store_submit call = {.items = items, .count = (size_t)count};
+    assert_int_equal(CALL(f, submit, &call), 0);
+    free(items);
+    free(jobs);
+}
+
+static uint64_t steps_of(struct fixture *f, struct store_select select, size_t found)
+{
+    struct store_list call = {.select = select, .limit = 50};
+    steps = 0;
+    assert_int_equal(CALL(f, list, &call), 0);
+    uint64_t counted = steps;
+    assert_int_equal(call.count, found);
+    store_jobs_free(call.jobs, call.count);
+    return counted;
+}
+
+/* What has an index costs what it gives, however many rows there are. */
+static void a_selection_with_an_index_looks_at_no_others(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job run = job_for("h");
+    for (int i = 0; i < ROWS / 5000; i++)
+        submit_many(f, 5000, "{\"team\":\"a\"}");
+    struct store_select select = any;
+    for (int i = 0; i < JOB_STATE_COUNT_; i++) {
+        select.state = i;
+        assert_true(steps_of(f, select, i == JOB_QUEUED ? 50 : 0) < 5000);
+    }
+    select = any;
+    select.error = KIND_TRUNCATED;
+    assert_true(steps_of(f, select, 0) < 5000);
+    assert_int_equal(finish(f, 7, 0, JOB_DONE), 0);
+    assert_int_equal(finish(f, 8, 0, JOB_FAILED), 0);
+    assert_true(steps_of(f, select, 1) < 5000);
+    select = any;
+    select.state = JOB_DONE;
+    assert_true(steps_of(f, select, 1) < 5000);
+    run.schedule = (char *)(uintptr_t) "s";
+    submit_job(f, &run);
+    submit_many(f, 5000, "{}");
+    select = any;
+    select.schedule = "s";
+    assert_true(steps_of(f, select, 1) < 5000);
+
+    /* Labels have none: that is in the manual. */
+    select = any;
+    select.label_key = "no";
+    assert_true(steps_of(f, select, 0) > ROWS);
+}
+
+/* A run, its end and a page cost the same with many schedules as with few. */
+static void a_run_looks_at_its_schedule_alone(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t before = 0;
+    char names[1000][16];
+    struct store_schedule rows[1000], *list[1000];
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < 1000; i++) {
+            snprintf(names[i], sizeof names[i], "s%d-%d", round, i);
+            rows[i] = schedule_for(names[i]);
+            rows[i].next_at = 1000000 - i;
+            list[i] = &rows[i];
+        }
+        struct store_schedule_put put = {.rows = list, .count = round ? 1000 : 10};
+        assert_int_equal(CALL(f, schedule_put, &put), 0);
+        struct store_schedule_end end = {.name = "s0-7"};
+        steps = 0;
+        uint64_t id = submit_run(f, "s0-7");
+        claim(f, id);
+        struct store_finish finish = {.id = id,
+                                      .attempt = 1,
+                                      .running = true,
+                                      .state = JOB_DONE,
+                                      .finished = moment(1),
+                                      .end = &end};
+        assert_int_equal(CALL(f, finish, &finish), 0);
+        struct store_schedules due = {.due = true, .limit = 5};
+        assert_int_equal(CALL(f, schedules, &due), 0);
+        assert_int_equal(due.count, 5);
+        store_schedules_free(due.rows, due.count);
+        uint64_t counted = steps;
+        struct store_schedules failing = {.failing = true, .limit = 5};
+        assert_int_equal(CALL(f, schedules, &failing), 0);
+        assert_int_equal(failing.count, 0);
+        if (round == 0)
+            before = counted;
+        assert_true(counted < before + before / 5);
+        assert_true(steps - counted < 200);
+    }
 }
 
 /* --- the schema ------------------------------------------------------------------------------ */
@@ -208,10 +328,13 @@ int main(void)
     const struct CMUnitTest own[] = {
         CONFORMANCE_TEST(everything_is_there_after_a_restart),
         CONFORMANCE_TEST(an_id_is_never_given_twice),
+        CONFORMANCE_TEST(a_selection_with_an_index_looks_at_no_others),
+        CONFORMANCE_TEST(a_run_looks_at_its_schedule_alone),
         CONFORMANCE_TEST(bytes_are_counted_of_what_was_there_before),
         cmocka_unit_test(a_migration_copies_the_file_first),
         cmocka_unit_test(a_copy_that_fails_stops_the_migration),
     };
     int failed = store_conformance("sqlite", store_sqlite_new);
+    sqlite3_auto_extension((void (*)(void))(uintptr_t)on_open);
     return failed + cmocka_run_group_tests_name("sqlite, its own", own, NULL, NULL);
 }

@@ -84,9 +84,10 @@ static void run_scenario(struct fixture *f, struct promise *p)
         if (p->claimed[i])
             p->finished[i] =
                 finish(f, p->ids[i], p->claimed[i], i == 1 ? JOB_DONE : JOB_FAILED) == 0;
-    struct store_window window = {.host = "h", .now = 10, .limit = 10};
-    if (TRY(f, window, &window) == 0)
-        store_jobs_free(window.jobs, window.count);
+    struct store_window_host window = rows_of("h", 10);
+    struct store_window call = {.now = 10, .hosts = &window, .count = 1};
+    if (TRY(f, window, &call) == 0)
+        store_window_reset(&call);
     struct store_list list = {.select = any, .limit = 10};
     if (TRY(f, list, &list) == 0)
         store_jobs_free(list.jobs, list.count);
@@ -193,8 +194,12 @@ static void what_has_happened_is_held_until_it_can_be_stored(void **state)
     fault_plan.kind = FAULT_FULL;
     fault_plan.for_good = true;
     atomic_store(&fault_plan.countdown, 1);
-    struct store_finish end = {
-        .id = id, .attempt = 1, .state = JOB_DONE, .verdict = "{}", .finished = clock_real_us()};
+    struct store_finish end = {.id = id,
+                               .attempt = 1,
+                               .running = true,
+                               .state = JOB_DONE,
+                               .verdict = "{}",
+                               .finished = clock_real_us()};
     expect_call(&end.call);
     f.store->engine->finish(f.store, &end);
     /* What comes after it is refused, with the reason; what is committed can be read. */
@@ -222,8 +227,12 @@ static void giving_up_gives_back_what_is_held(void **state)
     fault_plan.kind = FAULT_FULL;
     fault_plan.for_good = true;
     atomic_store(&fault_plan.countdown, 1);
-    struct store_finish end = {
-        .id = id, .attempt = 1, .state = JOB_DONE, .verdict = "{}", .finished = clock_real_us()};
+    struct store_finish end = {.id = id,
+                               .attempt = 1,
+                               .running = true,
+                               .state = JOB_DONE,
+                               .verdict = "{}",
+                               .finished = clock_real_us()};
     expect_call(&end.call);
     f.store->engine->finish(f.store, &end);
     assert_int_equal(state_of(&f, id), JOB_RUNNING);

@@ -6,6 +6,7 @@
 #include "terms/access.h"
 #include "settings_text.h"
 #include "terms/params.h"
+#include "terms/settings_digest.h"
 #include "terms/settings_load.h"
 #include "terms/settings_paths.h"
 
@@ -137,19 +138,33 @@ static void test_sinks(void **state)
     assert_int_equal(s->sinks[2].events, EVENT_ALL);
     settings_free(s);
 
+    s = load("[store]\nengine = postgresql\n[sink \"db\"]\ntype = postgresql\n");
+    assert_string_equal(settings_stored_sink(s)->name, "db");
+    assert_int_equal(s->sink_count, 2); /* and the one of lines that there is without a section */
+    assert_int_equal(s->sinks[1].type, SINK_STDOUT);
+    settings_free(s);
+    refuse(
+        "[sink \"db\"]\ntype = postgresql\n",
+        "sink \"db\": type = postgresql goes with store.engine = postgresql alone, as records and "
+        "verdict are one transaction");
+    refuse("[store]\nengine = postgresql\n[sink \"db\"]\ntype = postgresql\nevents = record\n",
+           "f.conf:3: [sink \"db\"]: events is not of type postgresql");
+    refuse("[store]\nengine = postgresql\n[sink \"a\"]\ntype = postgresql\n"
+           "[sink \"b\"]\ntype = postgresql\n",
+           "f.conf:5: [sink \"b\"]: another sink writes to the same place");
     refuse("[sink \"a\"]\nevents = all\n",
-           "f.conf:1: [sink \"a\"]: type is missing; type = file, stdout or journal");
+           "f.conf:1: [sink \"a\"]: type is missing; type = file, stdout, journal or postgresql");
     refuse("\n[sink \"a\"]\ntype = file\n",
            "f.conf:2: [sink \"a\"]: path is missing; a sink of type file needs one");
     refuse("[sink \"a\"]\ntype = stdout\npath = /x\n",
            "f.conf:1: [sink \"a\"]: path is of type file only");
     refuse("[sink \"a\"]\ntype = fiel\n",
-           "f.conf:2: sink \"a\".type: 'fiel' is not file, stdout or journal; did you "
+           "f.conf:2: sink \"a\".type: 'fiel' is not file, stdout, journal or postgresql; did you "
            "mean file?");
     refuse("[sink \"a\"]\ntype = stdout\nevents = record\nevents = verdicts\n",
            "f.conf:4: sink \"a\".events: 'verdicts' is no event; did you mean verdict? (there are "
            "start, "
-           "record, attempt, verdict, stop and all)");
+           "record, attempt, verdict, stop, revoke, all and audit)");
     refuse("[sink \"a\"]\ntype = file\npath = /x\n[sink \"b\"]\ntype = file\npath = /x\n",
            "f.conf:4: [sink \"b\"]: another sink writes to the same place");
     refuse("[sink]\ntype = file\n",
@@ -342,8 +357,9 @@ static void test_unknown_names(void **state)
            "f.conf:1: daemon.colour: unknown key; [daemon] has drain, log_level");
     refuse("\n[deamon]\n", "f.conf:2: [deamon]: unknown section; did you mean daemon?");
     refuse("[zzz]\n", "f.conf:1: [zzz]: unknown section; the sections are daemon, control, store, "
-                      "queue, fetch, flow, parse, policy, metrics, defaults, ceilings, sink, host, "
-                      "credential, parser");
+                      "fleet, queue, fetch, flow, results, parse, policy, metrics, defaults, "
+                      "ceilings, sink, host, "
+                      "credential, parser, user, group");
     refuse("[daemon \"x\"]\n", "f.conf:1: [daemon \"x\"]: this section has no name");
     refuse("[defaults]\nconect_timeout = 1\n",
            "f.conf:2: defaults.conect_timeout: unknown key; did you mean connect_timeout?");
@@ -368,7 +384,7 @@ static void test_bad_values(void **state)
     refuse("[control]\nmode = 1777\n",
            "f.conf:2: control.mode: '1777' is not a mode; write it octal, as 0660");
     refuse("[store]\nengine = postgres\n",
-           "f.conf:2: store.engine: 'postgres' is not sqlite or memory");
+           "f.conf:2: store.engine: 'postgres' is not sqlite, postgresql or memory");
     refuse("[fetch]\nthreads = 0\n",
            "f.conf:2: fetch.threads: '0' is not a whole number from 1 to 64");
     refuse("[fetch]\nproxy = p:3128\n",
@@ -522,6 +538,32 @@ static void test_ceilings(void **state)
     ceiling("parser", "csv", "count", ""); /* nothing that can be bounded */
 }
 
+/* What members of a fleet should have alike. */
+static void test_digest(void **state)
+{
+    static const char *const texts[] = {"",
+                                        "[host \"a\"]\nconnections = 1\n",
+                                        "[host \"a\"]\nconnections = 2\n",
+                                        "[host \"b\"]\nconnections = 2\n",
+                                        "[parser \"p\"]\ntype = csv\n",
+                                        "[parser \"p\"]\ntype = csv\noption.delimiter = ;\n",
+                                        "[fetch]\nhost_connections = 3\n"};
+    enum { COUNT = sizeof texts / sizeof texts[0] };
+    char digests[COUNT][SETTINGS_DIGEST_SIZE], again[SETTINGS_DIGEST_SIZE];
+    (void)state;
+    for (int i = 0; i < COUNT; i++) {
+        struct settings *s = load(texts[i]);
+        settings_digest(s, digests[i]);
+        settings_free(s);
+        for (int k = 0; k < i; k++)
+            assert_string_not_equal(digests[k], digests[i]);
+    }
+    struct settings *s = load("[fleet]\nname = another\n[parse]\nworkers = 3\n");
+    settings_digest(s, again);
+    settings_free(s);
+    assert_string_equal(again, digests[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -542,6 +584,7 @@ int main(void)
         cmocka_unit_test_setup(test_no_places, begin),
         cmocka_unit_test_setup(test_params, begin),
         cmocka_unit_test_setup(test_ceilings, begin),
+        cmocka_unit_test_setup(test_digest, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

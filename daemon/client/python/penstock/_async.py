@@ -27,6 +27,27 @@ def make_pair() -> "tuple[socket.socket, socket.socket]":
     return reader, writer
 
 
+def is_in_use(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def kill_group(stage: Any) -> None:
+    """A stage and what it has started in its process group. The kernel gives a group's number to no process as long as the
+    group has a member: so if a process has that of a stage that was waited for, it is somebody else's by now."""
+    if stage.returncode is not None and is_in_use(stage.pid):
+        return
+    try:
+        os.killpg(stage.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
 class Body:
     """A body: a descriptor that gives an end only where all of it has arrived, and ECONNRESET otherwise. Read it here, or
     hand fileno() to whoever reads descriptors, on a thread or in a process."""
@@ -67,7 +88,7 @@ class Body:
         if self._wire is not None:
             return self
         loop = asyncio.get_running_loop()
-        self._wire = Wire(find_socket(self._path))
+        self._wire = Wire(await find_socket(self._path))
         self._begun, self._ended = loop.create_future(), loop.create_future()
         try:
             self._reader, given = make_pair()
@@ -89,11 +110,8 @@ class Body:
                     self._begun.set_result(None)
                 if method == "complete":
                     self._release()
-                elif method == "abort":
-                    if self._on_cut:
-                        self._on_cut()
-                    if self._begun.done():
-                        self._say(1)  # at once: the daemon waits for it for a short time only
+                elif method == "abort" and self._on_cut:
+                    self._on_cut()
                 elif method == "event" and params.get("event") == "verdict":
                     self.verdict = Verdict.of(params)
                     break
@@ -243,6 +261,7 @@ class Pipeline:
         self._watch: "List[asyncio.Task[None]]" = []
         self._excused: "Set[int]" = set()  # stages that failed since the next one had had enough
         self._failed = False
+        self._part = False  # somebody has begun to read lines()
         self.stdout: Optional[asyncio.StreamReader] = None  # the last stage's, unless `stdout` says otherwise
 
     @property
@@ -258,6 +277,8 @@ class Pipeline:
     async def __aexit__(self, kind: Any, *unused: Any) -> None:
         if kind is not None:
             self._kill()
+        elif self._part:
+            self._leave()
         try:
             await self._drain()
             await self.wait()
@@ -333,10 +354,14 @@ class Pipeline:
     def _kill(self) -> None:
         self._failed = True
         for stage in self._stages:
-            try:
-                os.killpg(stage.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
+            kill_group(stage)
+
+    def _leave(self) -> None:
+        """The caller wants no more of the output: the job is done with a part of the body. The stages are killed: one that
+        prints nothing would never notice."""
+        if not self._failed:
+            self._body._say(0)
+            self._kill()
 
     async def _reap(self, status: int) -> None:
         try:
@@ -369,16 +394,26 @@ class Pipeline:
         return data
 
     async def lines(self) -> AsyncIterator[bytes]:
-        """The last stage's lines as they come; an exception at their end if anything failed."""
+        """The last stage's lines as they come; an exception at their end if anything failed. Who leaves before has had
+        enough: the stages are killed, and the job is done with a part of the body."""
         if self.stdout is None:
             raise ValueError("the last stage's output goes elsewhere")
-        async for line in self.stdout:
-            yield line
+        try:
+            async for line in self.stdout:
+                self._part = True
+                yield line
+            self._part = False
+        except GeneratorExit:
+            self._leave()
+            raise
         await self.wait()
 
     async def wait(self) -> Verdict:
         """Until all have ended. StageFailed if a command failed, JobFailed if the body did not arrive whole. Does not read
-        `stdout`: if the last stage prints more than a pipe holds, somebody must, or it never ends."""
+        `stdout`: if the last stage prints more than a pipe holds, somebody must, or it never ends. What killed stages have
+        left there is read, as nobody wants it any more."""
+        if self._failed:
+            await self._drain()
         await asyncio.wait(self._watch)  # unlike gather, leaves them be if this one is cancelled
         for watch in self._watch:
             watch.result()
@@ -425,7 +460,7 @@ class Job:
         if self.id:
             raise ValueError("records are followed from the submission on: call records() before the job is awaited")
         job = {"deliver": "commit", **self._job, "follow": True}
-        wire = Wire(find_socket(self._connection.path))
+        wire = Wire(await find_socket(self._connection.path))
         try:
             self.id = (await wire.call("submit", job))["id"]
             while self._verdict is None:
@@ -463,7 +498,11 @@ class Connection:
 
     async def _connect(self) -> "Connection":
         if self._wire is None or self._wire.lost is not None:  # the daemon may have been started again
-            self._wire = Wire(find_socket(self.path))
+            made = await find_socket(self.path)
+            if self._wire is None or self._wire.lost is not None:
+                self._wire = Wire(made)
+            else:
+                made.close()  # another call was sooner
         return self
 
     def close(self) -> None:
@@ -502,7 +541,7 @@ class Connection:
     async def follow(self, **selection: Any) -> AsyncIterator[Dict[str, Any]]:
         """Lines of the log as they come: ids=[…], or what `list` selects by; events=["record", …]. LinesMissed if they are
         read too slowly."""
-        wire = Wire(find_socket(self.path))
+        wire = Wire(await find_socket(self.path))
         try:
             await wire.call("follow", selection)
             while True:

@@ -15,9 +15,22 @@ from ._errors import ConnectionLost, Refused
 KINDS = {-32700: "parse_error", -32600: "invalid_request", -32601: "method_not_found", -32602: "invalid_params", -32603: "internal"}
 QUEUED = 256  # notifications that wait to be taken; then the socket is not read any more
 READ = 1 << 16
+RETRY = 0.005  # seconds
 
 
-def find_socket(path: Optional[str]) -> socket.socket:
+async def connect_to(made: socket.socket, place: str) -> None:
+    """Where others wait already, as many as the kernel queues, connect(2) would wait as well, and nothing tells when it is
+    worth while again."""
+    made.setblocking(False)
+    while True:
+        try:
+            made.connect(place)
+            return
+        except BlockingIOError:
+            await asyncio.sleep(RETRY)
+
+
+async def find_socket(path: Optional[str]) -> socket.socket:
     """Connects as penstockctl does: to `path`, $PENSTOCK_SOCKET, the user's own daemon, the system's."""
     given = path or os.environ.get("PENSTOCK_SOCKET")
     runtime = os.environ.get("XDG_RUNTIME_DIR")
@@ -32,12 +45,14 @@ def find_socket(path: Optional[str]) -> socket.socket:
                 status = os.lstat(os.path.dirname(place))
                 if status.st_uid != os.getuid() or status.st_mode & 0o022:
                     raise PermissionError(f"{os.path.dirname(place)} is not this user's alone")
-            made.connect(place)
+            await connect_to(made, place)
         except OSError as error:
             made.close()
             fault = error
             continue
-        made.setblocking(False)
+        except BaseException:
+            made.close()
+            raise
         return made
     raise ConnectionLost(f"{places[-1]}: {fault}: is penstockd running?") from fault
 

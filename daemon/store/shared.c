@@ -1,0 +1,94 @@
+#include "store/shared.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- which shard a host is of ----------------------------------------------------------------- */
+
+struct name {
+    const char *text;
+    size_t len;
+};
+
+/* A dot at the end is the root's, which changes nothing; brackets are the URL's, not the
+ * address's. */
+static struct name bare_name(const char *host)
+{
+    struct name name = {.text = host, .len = strlen(host)};
+    if (name.len > 1 && name.text[name.len - 1] == '.')
+        name.len--;
+    if (name.len > 2 && name.text[0] == '[' && name.text[name.len - 1] == ']') {
+        name.text++;
+        name.len -= 2;
+    }
+    return name;
+}
+
+/* The place behind the dot before `end`; 0: there is none. */
+static size_t label_start(const struct name *name, size_t end)
+{
+    while (end > 0 && name->text[end - 1] != '.')
+        end--;
+    return end;
+}
+
+static bool is_number(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+    return len > 0;
+}
+
+/* No name ends with a label of digits alone (WHATWG URL, "ends in a number"). */
+static bool is_address(const struct name *name, size_t last)
+{
+    return memchr(name->text, ':', name->len) || is_number(name->text + last, name->len - last);
+}
+
+/* Where those of its labels begin that count. */
+static size_t site_start(const struct name *name)
+{
+    size_t last = label_start(name, name->len);
+    if (last == 0 || is_address(name, last))
+        return 0;
+    size_t second = label_start(name, last - 1);
+    bool country = name->len - last == 2 && last - 1 - second <= 3;
+    return country && second > 0 ? label_start(name, second - 1) : second;
+}
+
+unsigned store_shard(const char *host)
+{
+    struct name name = bare_name(host);
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (size_t i = site_start(&name); i < name.len; i++)
+        hash = (hash ^ (unsigned char)name.text[i]) * UINT64_C(1099511628211);
+    return (unsigned)(hash % STORE_SHARDS);
+}
+
+/* --- results ---------------------------------------------------------------------------------- */
+
+void store_event_free(struct store_event *event)
+{
+    if (!event)
+        return;
+    for (size_t i = 0; i < event->elsewhere_count; i++)
+        free(event->elsewhere[i].host);
+    free(event->elsewhere);
+    free(event->host);
+    free(event->why);
+    free(event);
+}
+
+void store_members_free(struct store_members *call)
+{
+    for (size_t i = 0; i < call->count; i++) {
+        free(call->members[i].name);
+        free(call->members[i].machine);
+        free(call->members[i].version);
+        free(call->members[i].config);
+    }
+    free(call->members);
+    call->members = NULL;
+    call->count = 0;
+}

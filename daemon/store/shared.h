@@ -1,0 +1,176 @@
+/* What a store tells and takes when several daemons share it: who owns which hosts, what became of
+ * the others' jobs, and whether this daemon is still believed alive. An engine of one daemon has
+ * none of this (store_engine.shared is NULL), and nothing is done or paid for it there.
+ *
+ * A member is one run of one daemon. Each host belongs to one of STORE_SHARDS shards for ever, and
+ * each shard to at most one member, its owner: the owner alone starts the jobs of its hosts, so
+ * that the limits of a host hold over all members without a word between them.
+ *
+ * A member that stops giving signs of life loses its shards after `lease_ns`. It counts for itself,
+ * from the sending of its last beat that was answered, and stops earlier (at 0.7 of the lease): it
+ * is told by EVENT_FENCED, and must end all that it runs at once. What it asked of the store before
+ * that event was delivered comes back as it would from a ghost: claims with -EIO, and ends and
+ * postponements with -ESTALE unless they still stand.
+ *
+ * All functions and events: the control loop. */
+#ifndef PENSTOCK_STORE_SHARED_H
+#define PENSTOCK_STORE_SHARED_H
+
+#include "store/store.h"
+
+#define STORE_SHARDS 256
+
+/* The shard of a host (lower case, no port; an address as it is written in a URL): FNV-1a of the
+ * last two labels, of three if the last has two letters and the one before it at most three;
+ * addresses whole. Never to be changed: two versions may share one store. */
+unsigned store_shard(const char *host);
+
+struct store_shards {
+    uint64_t bits[STORE_SHARDS / 64];
+};
+
+static inline bool store_shards_has(const struct store_shards *shards, unsigned shard)
+{
+    return shards->bits[shard / 64] >> shard % 64 & 1;
+}
+
+enum store_owner { OWNER_MINE, OWNER_ANOTHER, OWNER_NOBODY };
+
+enum store_event_kind {
+    /* These shards are ours: read their hosts (`hosts` gives those of ours alone), start what
+     * waits. With `elsewhere` as in the next event but one, of all our shards as they are by
+     * now. */
+    EVENT_GAINED,
+    /* Others shall have these: start nothing there any more, and call `release` once no claim of
+     * ours is under way. What runs goes on; its rows stay ours. */
+    EVENT_LOST,
+    /* `elsewhere` is how many attempts others run on hosts of ours, each host that has any: they
+     * count against the host's limit. Replaces what was said before. */
+    EVENT_ELSEWHERE,
+    /* There may be something to run on `host`, which is ours. NULL: on any of ours, read `hosts`;
+     * that comes twice a minute, because a word from another member may be lost. */
+    EVENT_HOST,
+    /* Job `id` shall end: `why`. We run it; or nobody does any more, and its host is ours. May come
+     * again while the job is there. */
+    EVENT_CANCEL,
+    EVENT_ENDED, /* job `id`, which somebody awaits here, has ended elsewhere: `get` it */
+    /* We are not believed alive any more (`why`): all that runs ends now, as interrupted, without
+     * a word to the store; our shards are gone. EVENT_JOINED comes when we are a member again. */
+    EVENT_FENCED,
+    EVENT_JOINED,
+    EVENT_TORN,      /* others have died and left attempts in our shards: `torn` has them */
+    EVENT_SCHEDULES, /* some have changed since they were last read */
+    EVENT_PAUSES,
+};
+
+struct store_elsewhere {
+    char *host;
+    unsigned running;
+};
+
+/* Delivered in order to the mailbox of the store; the receiver frees it. */
+struct store_event {
+    struct mail mail; /* delivered: store_config.on_event is called with it */
+    struct store *store;
+    void *arg; /* store_config.arg */
+    enum store_event_kind kind;
+    struct store_shards shards;
+    uint64_t id;
+    char *host, *why;
+    struct store_elsewhere *elsewhere;
+    size_t elsewhere_count;
+};
+void store_event_free(struct store_event *event); /* takes NULL */
+
+/* A page of rows whose member is gone, in shards of ours. */
+struct store_torn {
+    struct store_call call;
+    size_t limit;
+    struct store_job **jobs; /* result: copies, the caller's, still `running` */
+    char **members;          /* … and who ran each, by name (the caller's) */
+    size_t count;
+};
+
+/* An attempt that a gone member ran is closed by us: running -> queued, torn + 1. Its line is on
+ * the disk before. -ESTALE: somebody else has closed it. A job that shall not run again is ended
+ * afterwards, by a finish that says that nobody runs it. */
+struct store_close_torn {
+    struct store_call call;
+    uint64_t id;
+    uint32_t attempt;
+    int64_t ran;
+    const char *line;
+};
+
+/* Asks whoever runs the job to end it. 0: asked. -EAGAIN: nobody runs it; end it yourself. -ENOENT,
+ * -ESTALE (it has ended). */
+struct store_cancel {
+    struct store_call call;
+    uint64_t id;
+    const char *why; /* borrowed: "cancelled by uid 1000" */
+};
+
+struct store_member {
+    int64_t id;
+    char *name, *machine, *version, *config; /* config: a digest; members differ if these do */
+    int64_t started;
+    uint64_t beat_age_ns; /* since its last beat was seen to have changed, by our own clock */
+    unsigned shards, workers, running;
+    bool self, draining;
+};
+
+struct store_members {
+    struct store_call call;
+    struct store_member *members; /* result, the caller's (store_members_free) */
+    size_t count;
+};
+void store_members_free(struct store_members *call);
+
+/* Declares a member dead without waiting for its lease. -ENOENT: there is none of that name;
+ * -EINVAL: it is this one; -EIO: the server cannot be reached. */
+struct store_evict {
+    struct store_call call;
+    const char *name;
+};
+
+/* Attempts of this daemon's name that others have closed, whose lines in its log do not count: a
+ * page. First those of `told` are forgotten, whose lines are known to be void by now. */
+struct store_void {
+    struct store_call call;
+    const struct store_void_attempt {
+        uint64_t job;
+        uint32_t attempt;
+    } * told; /* borrowed; NULL: none */
+    size_t told_count;
+    size_t limit;
+    struct store_void_attempt *attempts; /* result: the caller's */
+    size_t count;
+};
+
+struct store_shared {
+    /* The server's time in microseconds since 1970, at once, from memory: no clock of ours. */
+    int64_t (*now)(struct store *s);
+    /* Who may start jobs of `host`, at once, from memory: changes with the delivery of events.
+     * ret_name (may be NULL): of another; valid as long as the store. */
+    enum store_owner (*owner)(struct store *s, const char *host, const char **ret_name);
+    /* Microseconds until this member must stop, by its own count; <= 0: it must have stopped, even
+     * if EVENT_FENCED is still to come: the thread that tells it may hang in a look-up of a name,
+     * so a timer of the loop asks as well. */
+    int64_t (*lease_left)(struct store *s);
+    /* Nothing of ours can start in these shards any more: others may have them. */
+    void (*release)(struct store *s, const struct store_shards *shards);
+    void (*drain)(struct store *s); /* give all up, and take none any more */
+    /* Somebody here waits for a job's end, or does so no more. Counted; EVENT_ENDED ends them
+     * all. */
+    void (*await)(struct store *s, uint64_t id, bool waits);
+    /* What the next beat says of this member. */
+    void (*progress)(struct store *s, unsigned running, unsigned workers);
+    void (*torn)(struct store *s, struct store_torn *call);
+    void (*close_torn)(struct store *s, struct store_close_torn *call);
+    void (*cancel)(struct store *s, struct store_cancel *call);
+    void (*members)(struct store *s, struct store_members *call);
+    void (*evict)(struct store *s, struct store_evict *call);
+    void (*voided)(struct store *s, struct store_void *call);
+};
+
+#endif

@@ -1,0 +1,36 @@
+"""A PostgreSQL cluster of a test's own (tests/support/pg_cluster.sh)."""
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+SCRIPT = pathlib.Path(__file__).resolve().parents[1] / "support" / "pg_cluster.sh"
+
+
+class Cluster:
+    """On a unix socket in a directory of its own; removed with the test. Its user is penstock."""
+
+    def __init__(self, test, *settings):
+        self.settings = settings
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="penstock-pg."))
+        test.addCleanup(self.do, "remove")
+        if self.do("start", *settings) == 77:
+            raise unittest.SkipTest("there is no PostgreSQL server here")
+        self.dsn = f"host={self.dir} dbname=postgres user=penstock"
+
+    def do(self, what, *arguments):
+        done = subprocess.run([SCRIPT, what, self.dir, *arguments], stderr=subprocess.PIPE, text=True, timeout=300,
+                              check=False)
+        assert done.returncode in (0, 77), done.stderr
+        return done.returncode
+
+    def stop(self, mode="immediate"):
+        self.do("stop", mode)
+
+    def start(self):
+        self.do("start", *self.settings)
+
+    def ask(self, sql):
+        """The rows, as lists of texts."""
+        done = subprocess.run([SCRIPT, "ask", self.dir, sql], capture_output=True, text=True, timeout=60, check=True)
+        return [line.split("\t") for line in done.stdout.splitlines()]

@@ -1,0 +1,316 @@
+/* A daemon's jobs on a store that others share, as jobs_world.h has them: what the others do is
+ * what the test says. Included once by each test program. */
+#ifndef PENSTOCK_TESTS_FLEET_WORLD_H
+#define PENSTOCK_TESTS_FLEET_WORLD_H
+
+#include "job/fleet.h"
+#include "job/membership.h"
+
+#include "jobs_world.h"
+
+struct fleet_world {
+    struct world *w;
+    int64_t ahead; /* µs: of the server's clock to ours */
+    int64_t lease; /* what lease_left says */
+    struct store_shards mine, released;
+    unsigned releases, drains, ticks;
+    int awaits[64]; /* by id: how many wait */
+    /* What `torn` and `voided` find, and what they were told. */
+    uint64_t torn[4];
+    size_t torn_count;
+    struct store_void_attempt voided[4];
+    size_t void_count, told_count;
+    struct {
+        uint64_t id;
+        uint32_t attempt;
+        char line[2048];
+    } closed[4];
+    size_t closed_count;
+    int close_result;
+    uint64_t cancelled[8]; /* by `cancel` */
+    size_t cancel_count;
+    int cancel_result;
+};
+
+static inline struct fleet_world *fleet_world_of(struct store *s)
+{
+    return gate_of(s)->fleet;
+}
+
+static inline void fleet_reply(struct store *s, struct store_call *call, int result)
+{
+    call->result = result < 0 ? error_set(&call->error, result, "refused by the test") : 0;
+    mailbox_post(s->mailbox, &call->mail);
+}
+
+static int64_t fake_now(struct store *s)
+{
+    return clock_real_us() + fleet_world_of(s)->ahead;
+}
+
+static enum store_owner fake_owner(struct store *s, const char *host, const char **ret_name)
+{
+    if (store_shards_has(&fleet_world_of(s)->mine, store_shard(host)))
+        return OWNER_MINE;
+    if (ret_name)
+        *ret_name = "other";
+    return OWNER_ANOTHER;
+}
+
+static int64_t fake_lease_left(struct store *s)
+{
+    return fleet_world_of(s)->lease;
+}
+
+static void fake_release(struct store *s, const struct store_shards *shards)
+{
+    struct fleet_world *f = fleet_world_of(s);
+    for (size_t i = 0; i < STORE_SHARDS / 64; i++) {
+        assert_int_equal(f->mine.bits[i] & shards->bits[i], 0);
+        f->released.bits[i] |= shards->bits[i];
+    }
+    f->releases++;
+}
+
+static void fake_drain(struct store *s)
+{
+    fleet_world_of(s)->drains++;
+}
+
+static void fake_await(struct store *s, uint64_t id, bool waits)
+{
+    fleet_world_of(s)->awaits[id] += waits ? 1 : -1;
+}
+
+static void fake_progress(struct store *s, unsigned running, unsigned workers)
+{
+    (void)running;
+    (void)workers;
+    fleet_world_of(s)->ticks++;
+}
+
+static void fake_torn(struct store *s, struct store_torn *call)
+{
+    struct fleet_world *f = fleet_world_of(s);
+    call->jobs = NULL;
+    call->members = calloc(f->torn_count + 1, sizeof *call->members);
+    call->count = 0;
+    assert_non_null(call->members);
+    for (size_t i = 0; i < f->torn_count && call->count < call->limit; i++) {
+        struct store_job row = {.id = f->torn[i],
+                                .attempt = 1,
+                                .state = JOB_RUNNING,
+                                .created = fake_now(s),
+                                .host = (char *)"127.0.0.1",
+                                .parser = (char *)"count",
+                                .spec = (char *)"{\"url\":\"http://127.0.0.1/\"}",
+                                .labels = (char *)"{}"};
+        call->members[call->count] = strdup("dead");
+        assert_int_equal(store_jobs_add(&call->jobs, &call->count, &row), 0);
+    }
+    fleet_reply(s, &call->call, 0);
+}
+
+static void fake_close_torn(struct store *s, struct store_close_torn *call)
+{
+    struct fleet_world *f = fleet_world_of(s);
+    size_t i = f->closed_count++;
+    f->closed[i].id = call->id;
+    f->closed[i].attempt = call->attempt;
+    snprintf(f->closed[i].line, sizeof f->closed[i].line, "%s", call->line);
+    f->torn_count = 0;
+    fleet_reply(s, &call->call, f->close_result);
+}
+
+static void fake_cancel(struct store *s, struct store_cancel *call)
+{
+    struct fleet_world *f = fleet_world_of(s);
+    f->cancelled[f->cancel_count++] = call->id;
+    fleet_reply(s, &call->call, f->cancel_result);
+}
+
+static void fake_voided(struct store *s, struct store_void *call)
+{
+    struct fleet_world *f = fleet_world_of(s);
+    if (call->told_count > 0)
+        f->void_count = 0;
+    f->told_count += call->told_count;
+    call->count = f->void_count;
+    call->attempts = calloc(f->void_count + 1, sizeof *call->attempts);
+    assert_non_null(call->attempts);
+    memcpy(call->attempts, f->voided, f->void_count * sizeof f->voided[0]);
+    fleet_reply(s, &call->call, 0);
+}
+
+static void fake_members(struct store *s, struct store_members *call)
+{
+    call->count = 2;
+    call->members = calloc(2, sizeof *call->members);
+    assert_non_null(call->members);
+    call->members[0] = (struct store_member){.id = 1,
+                                             .name = strdup("me"),
+                                             .machine = strdup("here"),
+                                             .version = strdup("1"),
+                                             .config = strdup("a"),
+                                             .shards = 200,
+                                             .self = true};
+    call->members[1] = (struct store_member){.id = 2,
+                                             .name = strdup("other"),
+                                             .machine = strdup("there"),
+                                             .version = strdup("1"),
+                                             .config = strdup("b"),
+                                             .beat_age_ns = 1500 * NS_PER_MS,
+                                             .shards = 50};
+    fleet_reply(s, &call->call, 0);
+}
+
+static void fake_evict(struct store *s, struct store_evict *call)
+{
+    fleet_reply(s, &call->call,
+                strcmp(call->name, "other") == 0 ? 0
+                : strcmp(call->name, "me") == 0  ? -EINVAL
+                                                 : -ENOENT);
+}
+
+static const struct store_shared fake_shared = {.now = fake_now,
+                                                .owner = fake_owner,
+                                                .lease_left = fake_lease_left,
+                                                .release = fake_release,
+                                                .drain = fake_drain,
+                                                .await = fake_await,
+                                                .progress = fake_progress,
+                                                .torn = fake_torn,
+                                                .close_torn = fake_close_torn,
+                                                .cancel = fake_cancel,
+                                                .members = fake_members,
+                                                .evict = fake_evict,
+                                                .voided = fake_voided};
+
+/* --- what the test says ----------------------------------------------------------------------- */
+
+static inline struct store_event *fleet_event(enum store_event_kind kind)
+{
+    struct store_event *event = calloc(1, sizeof *event);
+    assert_non_null(event);
+    event->kind = kind;
+    return event;
+}
+
+static inline void fleet_tell(struct fleet_world *f, struct store_event *event)
+{
+    for (size_t i = 0; i < STORE_SHARDS / 64; i++) {
+        if (event->kind == EVENT_GAINED)
+            f->mine.bits[i] |= event->shards.bits[i];
+        if (event->kind == EVENT_LOST)
+            f->mine.bits[i] &= ~event->shards.bits[i];
+        if (event->kind == EVENT_FENCED)
+            f->mine.bits[i] = 0;
+    }
+    membership_take(f->w->jobs, event);
+}
+
+static inline struct store_shards fleet_shard_of(const char *host)
+{
+    struct store_shards shards = {{0}};
+    unsigned shard = store_shard(host);
+    shards.bits[shard / 64] |= UINT64_C(1) << shard % 64;
+    return shards;
+}
+
+static inline void fleet_gain(struct fleet_world *f, const char *host)
+{
+    struct store_event *event = fleet_event(EVENT_GAINED);
+    event->shards = fleet_shard_of(host);
+    fleet_tell(f, event);
+}
+
+static inline void fleet_lose(struct fleet_world *f, const char *host)
+{
+    struct store_event *event = fleet_event(EVENT_LOST);
+    event->shards = fleet_shard_of(host);
+    fleet_tell(f, event);
+}
+
+static inline void fleet_elsewhere(struct fleet_world *f, const char *host, unsigned running)
+{
+    struct store_event *event = fleet_event(EVENT_ELSEWHERE);
+    event->elsewhere = calloc(1, sizeof *event->elsewhere);
+    assert_non_null(event->elsewhere);
+    event->elsewhere[0].host = strdup(host);
+    event->elsewhere[0].running = running;
+    event->elsewhere_count = 1;
+    fleet_tell(f, event);
+}
+
+static inline void fleet_hint(struct fleet_world *f, const char *host)
+{
+    struct store_event *event = fleet_event(EVENT_HOST);
+    event->host = host ? strdup(host) : NULL;
+    fleet_tell(f, event);
+}
+
+static inline void fleet_nothing(struct mail *mail)
+{
+    *(bool *)container_of(mail, struct store_call, mail)->error.text = true;
+}
+
+/* Another member claims this row. */
+static inline void fleet_claim_elsewhere(struct fleet_world *f, uint64_t id)
+{
+    struct store *inner = f->w->gate.inner;
+    struct store_claim claim = {.id = id};
+    mail_init(&claim.call.mail, fleet_nothing);
+    inner->engine->claim(inner, &claim);
+    WORLD_WAIT(f->w, claim.call.error.text[0]);
+    assert_int_equal(claim.call.result, 0);
+}
+
+/* … and gives its verdict, which is told here if somebody waits for it. */
+static inline void fleet_end_elsewhere(struct fleet_world *f, uint64_t id)
+{
+    struct store *inner = f->w->gate.inner;
+    struct store_finish finish = {.id = id,
+                                  .attempt = 1,
+                                  .running = true,
+                                  .state = JOB_DONE,
+                                  .verdict =
+                                      "{\"event\":\"verdict\",\"state\":\"done\",\"by\":\"other\"}",
+                                  .finished = fake_now(&f->w->gate.store)};
+    mail_init(&finish.call.mail, fleet_nothing);
+    inner->engine->finish(inner, &finish);
+    WORLD_WAIT(f->w, finish.call.error.text[0]);
+    assert_int_equal(finish.call.result, 0);
+    if (f->awaits[id] == 0)
+        return;
+    f->awaits[id] = 0;
+    struct store_event *event = fleet_event(EVENT_ENDED);
+    event->id = id;
+    fleet_tell(f, event);
+}
+
+static inline bool fleet_released(const struct fleet_world *f, const char *host)
+{
+    return store_shards_has(&f->released, store_shard(host));
+}
+
+static inline struct fleet_world *fleet_world_new(const char *settings)
+{
+    struct fleet_world *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    f->lease = 1000000;
+    f->cancel_result = f->close_result = 0;
+    char text[2048];
+    snprintf(text, sizeof text, "%s\n[fleet]\nname = me\n", settings);
+    f->w = world_new_shared(text, true, &fake_shared, f);
+    return f;
+}
+
+static inline void fleet_world_free(struct fleet_world *f)
+{
+    f->lease = 1000000;
+    world_free(f->w);
+    assert_int_equal(f->drains, 1);
+    free(f);
+}
+
+#endif
