@@ -1,119 +1,17 @@
 """Three daemons, one queue in PostgreSQL: each job has one verdict that counts, whoever dies meanwhile."""
-import collections
-import http.server
 import signal
-import socketserver
-import threading
-import time
-import unittest
 
+import fleet_case
 import penstock_test
-import postgresql_server
-from penstock_test import BIN, DEADLINE, until
-
-MODULE = BIN.parent / "modules" / "penstock-postgresql.so"
-HOSTS = 30
-LIMIT = 2
+from fleet_case import HOSTS, LIMIT
+from penstock_test import DEADLINE, until
 
 
-class Counter(http.server.BaseHTTPRequestHandler):
-    """Takes a moment for each request, and knows how many of one host it has at once."""
-    protocol_version = "HTTP/1.1"
-    lock = threading.Lock()
-
-    def do_GET(self):
-        server, host = self.server, self.headers["Host"].rsplit(":", 1)[0]
-        with self.lock:
-            server.now[host] += 1
-            server.peak[host] = max(server.peak[host], server.now[host])
-            server.seen[f"http://{host}{self.path}"] += 1
-        try:
-            server.gate.wait(DEADLINE)
-            time.sleep(server.takes)
-            self.send_response(200)
-            self.send_header("Content-Length", "5")
-            self.end_headers()
-            with self.lock:
-                server.now[host] -= 1
-            self.wfile.write(b"line\n")
-        except OSError:
-            self.close_connection = True
-
-    def log_message(self, *unused):
-        pass
-
-
-class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
-    def __init__(self, test):
-        super().__init__(("127.0.0.1", 0), Counter)
-        self.now, self.peak, self.seen = (collections.Counter() for _ in range(3))
-        self.takes = 0.02
-        self.gate = threading.Event()
-        self.gate.set()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-        test.addCleanup(self.server_close)
-        test.addCleanup(self.shutdown)
-        test.addCleanup(self.gate.set)
-
-    def url(self, host, path):
-        return f"http://h{host}.localhost:{self.server_address[1]}/{path}"
-
-    def handle_error(self, *unused):
-        pass
-
-
-@unittest.skipUnless(MODULE.exists(), "the module is not built")
-class Fleet(penstock_test.Case):
-    def setUp(self):
-        super().setUp()
-        self.server = postgresql_server.Cluster(self, "fsync=off")
-        self.web = Server(self)
-        self.config = None
-        self.common = {"store.engine": "postgresql", "store.dsn": self.server.dsn, "store.lease": "5s",
-                       "fetch.host_connections": str(LIMIT), "parse.workers": "32"}
-        sets = [a for k, v in self.common.items() for a in ("--set", f"{k}={v}")]
-        penstock_test.run(BIN / "penstockd", "--config", "/dev/null", "--set", f"store.path={self.dir / 'm'}", *sets,
-                          "--migrate", check=0)
-
-    def member(self, name, **settings):
-        return self.daemon({**self.common, "store.path": self.dir / f"queue-{name}", "fleet.name": name, **settings},
-                           config=self.config)
-
-    def shards(self, daemon):
-        return {m["name"]: m["shards"] for m in daemon.call("fleet")["members"]}
-
-    def members(self, *names):
-        """Each of them has its share."""
-        daemons = [self.member(name) for name in names]
-        until(lambda: sorted(self.shards(daemons[0])) == sorted(names) and min(self.shards(daemons[0]).values()) > 0
-              and sum(self.shards(daemons[0]).values()) == 256, "all have hosts")
-        return daemons
-
-    def submit(self, daemon, count):
-        """So many URLs over all hosts, by one call."""
-        urls = [{"url": self.web.url(i % HOSTS, str(i)), "parser": "lines", "max_attempts": 3} for i in range(count)]
-        answers = daemon.call("submit", urls)
-        return {answer["id"] for answer in answers}
-
-    def ended(self):
-        return int(self.server.ask("SELECT count(*) FROM penstock.ended")[0][0])
-
-    def lines(self, daemons):
-        """Of each job: its verdicts in all logs, by attempt; and what was revoked."""
-        verdicts, revoked = collections.defaultdict(dict), set()
-        for daemon in daemons:
-            for line in daemon.events("verdict"):
-                verdicts[line["job"]][line["attempt"]] = line
-            revoked |= {(line["job"], line["attempt"]) for line in daemon.events("revoke")}
-        return verdicts, revoked
-
+class Fleet(fleet_case.Case):
     def test_members_share_the_work(self):
         a, b, c = self.members("a", "b", "c")
         jobs = self.submit(a, 300)
-        until(lambda: self.ended() == 300, "all have ended")
+        self.all_ended(300)
         verdicts, revoked = self.lines((a, b, c))
         self.assertEqual((set(verdicts), revoked), (jobs, set()))
         self.assertEqual({v["state"] for by in verdicts.values() for v in by.values()}, {"done"})
@@ -128,10 +26,8 @@ class Fleet(penstock_test.Case):
     def test_across_members(self):
         """Cancel, wait, follow and show, asked of one that has nothing to do with the job."""
         a, b = self.members("a", "b")
-        self.web.gate.clear()
-        jobs = sorted(self.submit(a, HOSTS))
-        states = lambda: [a.state(job) for job in jobs]
-        until(lambda: states() == ["running"] * HOSTS, "all run")
+        jobs = sorted(self.held(a, HOSTS))
+        until(lambda: [a.state(job) for job in jobs] == ["running"] * HOSTS, "all run")
         elsewhere = [job for job in jobs if not a.call("show", {"id": job}).get("running")]
         self.assertTrue(0 < len(elsewhere) < HOSTS)
         first, second, third = elsewhere[:3]
@@ -149,19 +45,17 @@ class Fleet(penstock_test.Case):
         while line["event"] != "verdict":
             line = follow.receive()["params"]
         self.assertEqual((line["job"], line["by"]), (third, "b"))
-        until(lambda: self.ended() == HOSTS, "all have ended")
+        self.all_ended(HOSTS)
 
     def test_one_leaves(self):
         """What it has goes to others at once, and not when its lease is over."""
         a, b = self.members("a", "b")
-        self.web.gate.clear()
-        self.submit(a, 4 * HOSTS)
-        until(lambda: sum(self.web.now.values()) == LIMIT * HOSTS, "as many run as may")
+        self.held(a, 4 * HOSTS)
         b.signal(signal.SIGTERM)
         until(lambda: self.shards(a)["a"] == 256, "the other one has all")
         self.web.gate.set()
         self.assertEqual(b.exit_status(), 0)
-        until(lambda: self.ended() == 4 * HOSTS, "all have ended")
+        self.all_ended(4 * HOSTS)
         self.assertEqual(set(self.web.seen.values()), {1})
         self.assertLessEqual(max(self.web.peak.values()), LIMIT)
 
@@ -181,11 +75,8 @@ class Fleet(penstock_test.Case):
         jobs = self.submit(a, 300)
         until(lambda: self.ended() > 60, "some have ended")
         b.kill()
-        c.signal(signal.SIGSTOP)
-        try:
-            until(lambda: self.ended() == 300, "all have ended", 2 * DEADLINE)
-        finally:
-            c.signal(signal.SIGCONT)
+        with self.stopped(c):
+            self.all_ended(300, 2 * DEADLINE)
         until(lambda: len(self.shards(a)) == 2 and self.shards(a).get("c", 0) > 0, "it is a member again")
         verdicts, _ = self.lines((a, b, c))
         self.assertEqual(set(verdicts), jobs)
@@ -196,21 +87,15 @@ class Fleet(penstock_test.Case):
         records = self.server.ask("SELECT job,attempt,count(*) FROM penstock.records GROUP BY job,attempt")
         self.assertEqual({(int(job), int(n), int(count)) for job, n, count in records}, {(*row, 1) for row in rows.items()})
         void = {(job, n) for job, by in verdicts.items() for n in by if n != rows[job]}
-        until(lambda: {v for v in void if v[0] in self.of(c)} <= self.lines((c,))[1], "what does not count is said")
+        told = lambda: {line["job"] for line in c.events("verdict")}
+        until(lambda: {v for v in void if v[0] in told()} <= self.lines((c,))[1], "what does not count is said")
         self.assertLessEqual(max(self.web.peak.values()), 2 * LIMIT)  # its own, and those of the one that was stopped
-
-    @staticmethod
-    def of(daemon):
-        return {line["job"] for line in daemon.events("verdict")}
 
     def test_evicted(self):
         a, b = self.members("a", "b")
-        b.signal(signal.SIGSTOP)
-        try:
+        with self.stopped(b):
             self.assertIn("no member", a.ctl("fleet", "evict", "b", check=0).stdout)
             until(lambda: self.shards(a) == {"a": 256}, "the other one has all")
-        finally:
-            b.signal(signal.SIGCONT)
         until(lambda: self.shards(a).get("b", 0) > 0, "it is a member again")
         self.assertEqual(a.ctl("fleet", "evict", "a").returncode, 3)
         self.assertEqual(a.ctl("fleet", "evict", "x").returncode, 3)
