@@ -266,8 +266,8 @@ class LibPenstock(penstock_test.Case):
             if "client" in whom:
                 client.wait()
                 until(lambda: penstock_test.gone(pid), "wc has ended")
-            else:  # which has not waited for it
-                until(lambda: (self.dir / "wc").read_text(), "wc has ended")
+            else:  # which has not waited for it; wc writes its one line in pieces
+                until(lambda: "\n" in (self.dir / "wc").read_text(), "wc has ended")
             client.kill(), client.wait(), client.stdout.close()
         self.assertIn("Connection reset by peer", (self.dir / "wc").read_text())
 
