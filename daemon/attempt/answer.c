@@ -2,6 +2,7 @@
 
 #include "attempt/echo.h"
 #include "base/clock.h"
+#include "base/markup.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -184,4 +185,27 @@ int answer_take(struct download *d, const struct transfer_response *r)
     int result = take_response(d, &shown);
     free(headers);
     return result;
+}
+
+int answer_excerpt(struct download *d, const char *data, size_t len)
+{
+    size_t room = DOWNLOAD_EXCERPT - d->excerpt_len;
+    size_t n = len < room ? len : room;
+    assert(fetch_loop_is_current(d->loop));
+    memcpy(d->excerpt + d->excerpt_len, data, n);
+    d->excerpt_len += n;
+    return d->excerpt_len == DOWNLOAD_EXCERPT ? -ECANCELED : TRANSFER_TAKEN;
+}
+
+void answer_fail_status(struct download *d)
+{
+    assert(fetch_loop_is_current(d->loop));
+    for (size_t i = 0; i < d->excerpt_len; i++)
+        if ((unsigned char)d->excerpt[i] < 0x20 || d->excerpt[i] == 0x7f)
+            d->excerpt[i] = ' ';
+    d->excerpt_len = markup_plain(d->excerpt, d->excerpt_len);
+    d->excerpt[d->excerpt_len] = '\0';
+    credential_redact(d->hop->identity.credential, d->excerpt); /* an origin may say it back */
+    cause_fail(d->cause, KIND_HTTP_STATUS, "%s port %d answered %d%s%s", d->hop->host, d->end.port,
+               d->status, d->excerpt_len > 0 ? ": " : "", d->excerpt);
 }

@@ -3,9 +3,9 @@
 #include "attempt/download.h"
 
 #include "attempt/answer.h"
+#include "attempt/verify.h"
 #include "base/clock.h"
 #include "base/list.h"
-#include "base/markup.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -223,15 +223,6 @@ static int on_response(struct transfer *t, const struct transfer_response *respo
     return answer_take(of(t), response);
 }
 
-static int take_excerpt(struct download *d, const char *data, size_t len)
-{
-    size_t room = DOWNLOAD_EXCERPT - d->excerpt_len;
-    size_t n = len < room ? len : room;
-    memcpy(d->excerpt + d->excerpt_len, data, n);
-    d->excerpt_len += n;
-    return d->excerpt_len == DOWNLOAD_EXCERPT ? -ECANCELED : TRANSFER_TAKEN;
-}
-
 /* Bytes that the parser does not have yet: all or nothing. */
 static int take(struct download *d, const char *data, size_t len)
 {
@@ -279,7 +270,7 @@ static int on_data(struct transfer *t, const char *data, size_t len)
 {
     struct download *d = of(t);
     if (d->mode == MODE_EXCERPT)
-        return take_excerpt(d, data, len);
+        return answer_excerpt(d, data, len);
     if (d->mode == MODE_UNCHANGED)
         return TRANSFER_TAKEN; /* there is nothing (RFC 9110, 15.4.5) */
     size_t skip = 0;
@@ -320,77 +311,6 @@ static void on_piped(struct transfer *t, uint64_t len)
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */
-
-static void fail_status(struct download *d)
-{
-    for (size_t i = 0; i < d->excerpt_len; i++)
-        if ((unsigned char)d->excerpt[i] < 0x20 || d->excerpt[i] == 0x7f)
-            d->excerpt[i] = ' ';
-    d->excerpt_len = markup_plain(d->excerpt, d->excerpt_len);
-    d->excerpt[d->excerpt_len] = '\0';
-    credential_redact(d->hop->identity.credential, d->excerpt); /* an origin may say it back */
-    cause_fail(d->cause, KIND_HTTP_STATUS, "%s port %d answered %d%s%s", d->hop->host, d->end.port,
-               d->status, d->excerpt_len > 0 ? ": " : "", d->excerpt);
-}
-
-/* 0, or -EINVAL with the cause set. May raise `verified`. */
-static int check_digest(struct download *d)
-{
-    bool checked = false;
-    struct error err;
-    int r = checksum_final(&d->checksum, &checked, &err);
-    if (r < 0) {
-        cause_fail(d->cause, r == -EBADMSG ? KIND_DIGEST_MISMATCH : KIND_INTERNAL, "%s", err.text);
-        return -EINVAL;
-    }
-    if (checked && d->verified == VERIFIED_NONE)
-        d->verified = VERIFIED_DIGEST;
-    return 0;
-}
-
-/* Nobody has verified the end, and it is to be. */
-static bool open_end(const struct download *d)
-{
-    return d->verified == VERIFIED_NONE && d->spec->effective.unverified == UNVERIFIED_FAIL;
-}
-
-static int check_rest(struct download *d)
-{
-    struct error why;
-    int r = resume_whole(&d->resume, progress_bytes(d->progress), &why);
-    if (r < 0)
-        answer_fail_rest(d, &why);
-    else if (d->resume.count > 0 && d->resume.total >= 0 && d->verified == VERIFIED_NONE)
-        d->verified = VERIFIED_LENGTH; /* of Content-Range: it need not have been told before */
-    return r;
-}
-
-/* The response ended as far as HTTP can tell. Is the body whole, and what was asked for? */
-static int check_whole(struct download *d)
-{
-    const struct job_params *p = &d->spec->effective;
-    uint64_t bytes = progress_bytes(d->progress);
-    d->verified = d->end.verified;
-    if (check_rest(d) < 0)
-        return -EINVAL;
-    if (check_digest(d) < 0)
-        return -EINVAL;
-    if (open_end(d) && !encoding_may_vouch(&d->encoding, d->spec)) {
-        cause_fail(
-            d->cause, KIND_UNVERIFIED_END,
-            "the connection's close ended the body (%llu bytes), and nobody can tell whether it is "
-            "whole; `unverified = accept` takes it as it is, `digest` would check it%s",
-            (unsigned long long)bytes, encoding_remedy(&d->encoding, d->spec));
-        return -EINVAL;
-    }
-    if (bytes < p->min_bytes) {
-        cause_fail(d->cause, KIND_UNEXPECTED,
-                   "min_bytes: the body has %llu bytes, at least %llu were expected",
-                   (unsigned long long)bytes, (unsigned long long)p->min_bytes);
-        return -EINVAL;
-    }
-    return 0;
-}
 
 /* It was put off to the end: the next attempt waits as the origin asked. */
 static void give_up_busy(struct download *d, const struct error *why)
@@ -449,12 +369,12 @@ static void on_end(struct transfer *t, const struct transfer_result *result)
     if (resume_wanted(d))
         return;
     if (d->mode == MODE_EXCERPT && !aborted)
-        fail_status(d);
+        answer_fail_status(d);
     else if (d->end.kind != KIND_NONE && !d->end.stopped)
         cause_fail(d->cause, d->end.kind, "%s", d->end.message);
-    else if (!d->end.stopped && !aborted && check_whole(d) == 0 &&
+    else if (!d->end.stopped && !aborted && verify_whole(d) == 0 &&
              (d->pipe_open || engage(d) == 0)) {
-        if (open_end(d))
+        if (verify_open_end(d))
             body_pipe_end(&d->pipe); /* the worker's decoder decides */
         else
             body_pipe_complete(&d->pipe);

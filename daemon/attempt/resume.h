@@ -2,7 +2,7 @@
 /* Resume in mid-body: a download that was cut goes on where it stopped, into the same pipe, and the parser does not
  * notice. Here is what is judged, without a loop, a timer or a connection: whether another request makes sense and when
  * (resume_next), what it asks for (resume_ask), and whether the answer is the same version of the body (resume_check,
- * resume_compare). download.c and answer.c act upon it. A resume is an attempt's, and its fetch loop's.
+ * resume_compare). download.c, answer.c and verify.c act upon it. A resume is an attempt's, and its fetch loop's.
  *
  * Two versions must never become one body. libcurl checks none of this (RFC 9110, 13.1.5, 14.4, 15.3.7), and half of the
  * servers that know ranges ignore If-Range. So a version is what all its evidence says: of the first response every field
