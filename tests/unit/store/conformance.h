@@ -5,7 +5,7 @@
 
 #include "conformance_jobs.h"
 #include "conformance_reads.h"
-#include "conformance_schedules.h"
+#include "conformance_runs.h"
 
 /* --- ends ------------------------------------------------------------------------------------- */
 
