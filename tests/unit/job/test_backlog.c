@@ -1,7 +1,6 @@
 /* Hosts of which only the queue is known: who is there, and whose turn it is; and who presses on a
  * job. */
 #include "job/backlog.h"
-#include "job/press.h"
 
 #include "jobs_world.h"
 
@@ -94,38 +93,13 @@ static void test_unblock_all(void **state)
     assert_int_equal(b.count, 0);
 }
 
-/* The first who presses on a job does so, and another is nobody; then the next may. */
-static void test_press(void **state)
-{
-    struct world *w = world_new("", false);
-    struct sink_credit *one = (struct sink_credit *)1, *two = (struct sink_credit *)2;
-    struct press first = {0}, second = {0}, other = {0};
-    assert_null(press_credit(w->jobs, 7));
-    press_begin(w->jobs, &first, 7, one);
-    press_begin(w->jobs, &second, 7, two);
-    press_begin(w->jobs, &other, 8, two);
-    assert_ptr_equal(press_credit(w->jobs, 7), one);
-    assert_ptr_equal(press_credit(w->jobs, 8), two);
-    assert_null(second.credit);
-    press_end(w->jobs, &second); /* it has not begun: the first stays */
-    assert_ptr_equal(press_credit(w->jobs, 7), one);
-    press_end(w->jobs, &first);
-    assert_null(first.credit);
-    press_end(w->jobs, &first);
-    assert_null(press_credit(w->jobs, 7));
-    press_begin(w->jobs, &second, 7, two);
-    assert_ptr_equal(press_credit(w->jobs, 7), two);
-    press_end(w->jobs, &second);
-    press_end(w->jobs, &other);
-    world_free(w);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_turns),   cmocka_unit_test(test_names),
-        cmocka_unit_test(test_blocked), cmocka_unit_test(test_unblock_all),
-        cmocka_unit_test(test_press),
+        cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_blocked),
+        cmocka_unit_test(test_unblock_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
