@@ -3,6 +3,8 @@
 #
 #   pg_cluster.sh start DIR [SETTING=VALUE...]   makes it if it is not there, starts it, waits until it answers
 #   pg_cluster.sh stop DIR [MODE]                MODE: immediate (default), fast; waits until it has ended
+#   pg_cluster.sh watch DIR PID                  removes it once that process has ended, if nobody has until then;
+#                                                returns at once
 #   pg_cluster.sh remove DIR                     stops it and removes DIR
 #   pg_cluster.sh ask DIR SQL                    prints the rows, with tabs between their columns
 #
@@ -60,7 +62,25 @@ stop() {
     as_server "$bin/pg_ctl" -D "$dir/data" -w -t 60 -m "${1:-immediate}" stop >/dev/null
 }
 
-what=${1:?start, stop, remove or ask}
+# True while the process is there, and more than a zombie.
+lives() {
+    grep -q '^State:.[^ZX]' "/proc/$1/status" 2>/dev/null
+}
+
+# A test that is killed removes nothing.
+watch() {
+    while [[ -e $dir/data/PG_VERSION ]] && lives "$1"; do
+        sleep 1
+    done
+    [[ ! -e $dir/data/PG_VERSION ]] || { remove && rm -rf "$dir".gate-*; } # of a test's proxies
+}
+
+remove() {
+    stop 2>/dev/null
+    rm -rf "$dir"
+}
+
+what=${1:?start, stop, watch, remove or ask}
 dir=${2:?a directory}
 shift 2
 bin=$(find_bin) || exit 77
@@ -69,10 +89,9 @@ as_server test -x "$bin/initdb" || exit 77 # below a directory that is root's al
 case $what in
 start) start "$@" ;;
 stop) stop "$@" ;;
-remove)
-    stop 2>/dev/null
-    rm -rf "$dir"
-    ;;
+watch) setsid "$0" watch-here "$dir" "${1:?a process}" </dev/null >/dev/null 2>&1 & ;;
+watch-here) watch "$1" ;;
+remove) remove ;;
 ask) LD_LIBRARY_PATH=$libraries "$bin/psql" -X -q -A -t -F $'\t' -h "$dir" -U penstock -d postgres -c "$1" ;;
 *) exit 2 ;;
 esac

@@ -1,4 +1,5 @@
 """A PostgreSQL cluster of a test's own (tests/support/pg_cluster.sh)."""
+import os
 import pathlib
 import subprocess
 import tempfile
@@ -8,7 +9,7 @@ SCRIPT = pathlib.Path(__file__).resolve().parents[1] / "support" / "pg_cluster.s
 
 
 class Cluster:
-    """On a unix socket in a directory of its own; removed with the test. Its user is penstock."""
+    """On a unix socket in a directory of its own; removed with the test, or its process. Its user is penstock."""
 
     def __init__(self, test, *settings):
         self.settings = settings
@@ -16,6 +17,7 @@ class Cluster:
         test.addCleanup(self.do, "remove")
         if self.do("start", *settings) == 77:
             raise unittest.SkipTest("there is no PostgreSQL server here")
+        self.do("watch", str(os.getpid()))
         self.dsn = f"host={self.dir} dbname=postgres user=penstock"
 
     def do(self, what, *arguments):

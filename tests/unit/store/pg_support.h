@@ -18,8 +18,8 @@ static const char *store_dsn = dsn; /* what the store connects to; a proxy, mayb
 static inline int cluster_do(const char *what, const char *more)
 {
     char command[512];
-    snprintf(command, sizeof command, "%s/support/pg_cluster.sh %s %s %s", TESTS_DIR, what, cluster,
-             more);
+    snprintf(command, sizeof command, "'%s/support/pg_cluster.sh' %s '%s' %s", TESTS_DIR, what,
+             cluster, more);
     int status = system(command);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
@@ -73,6 +73,7 @@ static inline const char *ask(const char *format)
 static inline int pg_begin(void)
 {
     const char *tmp = getenv("TMPDIR");
+    char self[16];
     struct error err = {""};
     snprintf(cluster, sizeof cluster, "%s/pg-XXXXXX", tmp && strlen(tmp) < 40 ? tmp : "/tmp");
     if (!mkdtemp(cluster))
@@ -83,6 +84,8 @@ static inline int pg_begin(void)
         rmdir(cluster);
         return r == 77 ? 77 : 1;
     }
+    snprintf(self, sizeof self, "%d", (int)getpid());
+    cluster_do("watch", self); /* in case that this process is killed */
     if (store_module_load("postgresql", &module, &err) == 0)
         return 0;
     fprintf(stderr, "%s\n", err.text);
