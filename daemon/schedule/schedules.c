@@ -18,6 +18,7 @@
 #define DAY          (86400 * SECOND)
 #define LOOK_LATEST  (60 * NS_PER_SEC) /* the day's clock may be set, and the machine may sleep */
 #define CATCH_UP     (30 * SECOND)     /* within this time after the start what was missed is run */
+#define OVERDUE      (30 * SECOND)     /* in a fleet: whose host it is does not matter any more */
 #define PAGE_ROWS    256
 #define PAGE_BYTES   ((size_t)1 << 20)
 #define TURN_RUNS    8   /* made in one slice */
@@ -200,12 +201,16 @@ static void run_plan(struct due *due, struct schedule_plan *plan, int64_t now)
         return;
     }
     struct schedule_how how = {
-        .next_at = timing_next(&plan->timing, entry->row->name, entry->row->next_at, now)};
+        .next_at = timing_next(&plan->timing, entry->row->name, entry->row->next_at, now),
+        .owned = now - entry->row->next_at < OVERDUE};
     due->start.done = on_started;
     int r = schedule_start(&due->start, schedules->jobs, entry->row, plan->job, how, &err);
     if (r == 0)
         return;
-    if (r == -ENOMEM) {
+    if (r == SCHEDULE_ANOTHERS) { /* its run is news soon, which comes by on_changed_elsewhere */
+        agenda_put_back(&schedules->agenda, entry, now + SECOND);
+        due_end(due);
+    } else if (r == -ENOMEM) {
         hold(schedules, NS_PER_SEC);
         agenda_put_back(&schedules->agenda, entry, entry->due);
         due_end(due);

@@ -2,6 +2,7 @@
 
 #include "job/claim.h"
 #include "job/drain.h"
+#include "job/fleet.h"
 #include "job/intake.h"
 #include "job/job.h"
 #include "job/submission.h"
@@ -51,6 +52,12 @@ int schedule_start(struct schedule_start *start, struct jobs *jobs,
     if (r < 0) {
         free(start->name);
         return r;
+    }
+    if (how.owned && !fleet_owns(jobs, start->item.job->host)) {
+        store_job_free(start->item.job);
+        spec_free(start->spec);
+        free(start->name);
+        return SCHEDULE_ANOTHERS;
     }
     start->item.claim = claim_fold(jobs, start->item.job);
     start->run = (struct store_schedule_run){.name = start->name,

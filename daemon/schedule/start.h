@@ -33,11 +33,15 @@ struct schedule_how {
     int64_t next_at; /* what the schedule's time is then */
     bool asked;      /* somebody wants it now */
     bool forced;     /* … and a body that is the same as well */
+    bool owned;      /* only if its host is this daemon's, in a fleet: else SCHEDULE_ANOTHERS */
 };
 
+/* Another member of the fleet is to start it. */
+#define SCHEDULE_ANOTHERS 1
+
 /* Submits a run of this schedule, of whose row nothing is needed afterwards; `job` is what it asks
- * for (struct schedule_plan). 0; or a negative errno with a message in *err, and nothing is
- * told. */
+ * for (struct schedule_plan). 0; or SCHEDULE_ANOTHERS or a negative errno with a message in *err,
+ * and nothing is told. */
 int schedule_start(struct schedule_start *start, struct jobs *jobs,
                    const struct store_schedule *row, const json_t *job, struct schedule_how how,
                    struct error *err);
