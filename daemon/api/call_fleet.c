@@ -1,7 +1,7 @@
 #include "api/call_fleet.h"
 
 #include "api/call.h"
-#include "api/job_view.h"
+#include "api/fleet_view.h"
 #include "job/fleet.h"
 
 #include <errno.h>
@@ -18,71 +18,10 @@ static bool is_shared(struct api_call *call)
     return false;
 }
 
-/* --- who is there ----------------------------------------------------------------------------- */
-
-struct listing {
-    struct store_members members;
-    struct api_call *call;
-};
-
-static json_t *member_view(const struct store_member *m)
-{
-    json_t *view =
-        json_pack("{s:s, s:I, s:s, s:s, s:s, s:b, s:b, s:f, s:i, s:i, s:i}", "name", m->name, "id",
-                  (json_int_t)m->id, "machine", m->machine ? m->machine : "", "version",
-                  m->version ? m->version : "", "config", m->config ? m->config : "", "self",
-                  m->self, "draining", m->draining, "beat_age", (double)m->beat_age_ns / 1e9,
-                  "shards", (int)m->shards, "workers", (int)m->workers, "running", (int)m->running);
-    if (view)
-        view_set_time(view, "started", m->started);
-    return view;
-}
-
-static bool configs_differ(const struct store_members *members)
-{
-    for (size_t i = 1; i < members->count; i++)
-        if (strcmp(members->members[i].config ? members->members[i].config : "",
-                   members->members[0].config ? members->members[0].config : "") != 0)
-            return true;
-    return false;
-}
-
-static void on_members(struct mail *mail)
-{
-    struct listing *l = container_of(mail, struct listing, members.call.mail);
-    const struct jobs *jobs = l->call->api->jobs;
-    json_t *list = json_array();
-    unsigned owned = 0;
-    if (l->members.call.result < 0) {
-        call_fail_store(l->call, &l->members.call);
-        json_decref(list);
-    } else {
-        for (size_t i = 0; i < l->members.count; i++) {
-            json_array_append_new(list, member_view(&l->members.members[i]));
-            owned += l->members.members[i].shards;
-        }
-        call_reply(l->call,
-                   json_pack("{s:s, s:b, s:i, s:i, s:b, s:o}", "self", fleet_name(jobs), "member",
-                             !jobs->fleet->fenced, "shards", STORE_SHARDS, "owned", (int)owned,
-                             "configs_differ", configs_differ(&l->members), "members", list));
-        store_members_free(&l->members);
-    }
-    free(l);
-}
-
 void call_fleet(struct api_call *call)
 {
-    struct store *store = call->api->jobs->config.store;
-    if (!is_shared(call))
-        return;
-    struct listing *l = calloc(1, sizeof *l);
-    if (!l) {
-        call_reply(call, NULL);
-        return;
-    }
-    l->call = call;
-    mail_init(&l->members.call.mail, on_members);
-    store->engine->shared->members(store, &l->members);
+    if (is_shared(call))
+        call_reply(call, fleet_view(call->api->jobs));
 }
 
 /* --- who shall not be there ------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 
 #include "api/call.h"
 #include "api/daemon_view.h"
+#include "api/fleet_view.h"
 #include "api/job_view.h"
 #include "base/clock.h"
 #include "job/hold.h"
@@ -180,6 +181,8 @@ static json_t *view_top(const struct api_call *call, size_t limit)
                              jobs->draining, "paused", hold_on_all(jobs), "jobs", view_states(jobs),
                              "totals", view_totals(jobs), "workers", view_workers(jobs), "fetch",
                              view_fetch(jobs), "sinks", view_sinks(jobs));
+    if (view && jobs->fleet)
+        json_object_set_new(view, "fleet", fleet_view(jobs));
     if (view && store_failing(jobs->config.store))
         json_object_set_new(view, "store_failing", json_true());
     if (view) {

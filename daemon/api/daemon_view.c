@@ -1,10 +1,10 @@
 #include "api/daemon_view.h"
 
 #include "api/call.h"
+#include "api/fleet_view.h"
 #include "api/job_view.h"
 #include "base/clock.h"
 #include "fetch/fetch.h"
-#include "job/fleet.h"
 #include "parse/pool.h"
 
 #include <string.h>
@@ -98,17 +98,6 @@ static json_t *view_schedules(struct store *store)
                      (json_int_t)counts.schedules_paused);
 }
 
-/* This member, as it stands in its fleet. */
-static json_t *view_fleet(const struct jobs *jobs)
-{
-    const struct fleet *fleet = jobs->fleet;
-    int64_t left = fleet->shared->lease_left(fleet->store);
-    return json_pack("{s:s, s:b, s:i, s:f, s:I, s:I, s:i}", "name", fleet->name, "member",
-                     !fleet->fenced, "shards", (int)fleet_shards(jobs), "lease",
-                     (double)(left > 0 ? left : 0) / 1e6, "revoked", (json_int_t)fleet->revoked,
-                     "fenced", (json_int_t)fleet->fences, "closing", (int)fleet->torn_open);
-}
-
 json_t *view_stats(const struct api *api)
 {
     struct jobs *jobs = api->jobs;
@@ -127,8 +116,10 @@ json_t *view_stats(const struct api *api)
         json_object_set_new(stats, "schedules", view_schedules(jobs->config.store));
     if (stats)
         json_object_set_new(stats, "store", view_store(jobs->config.store));
-    if (stats && jobs->fleet)
-        json_object_set_new(stats, "fleet", view_fleet(jobs));
+    if (stats && jobs->fleet) {
+        json_object_set_new(stats, "fleet", fleet_view_self(jobs));
+        json_object_set_new(stats, "members", fleet_view_members(jobs));
+    }
     return stats;
 }
 

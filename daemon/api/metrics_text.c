@@ -96,6 +96,31 @@ static void put_process(struct metric *m, const struct api *api, const struct se
 
 /* --- the fleet -------------------------------------------------------------------------------- */
 
+static void put_health(struct metric *m, const struct fleet *fleet)
+{
+    struct store_health h;
+    fleet->shared->health(fleet->store, &h);
+    metric_begin(m, METRIC_GAUGE, "penstock_fleet_members", NULL,
+                 "Members of the fleet, as of this one's last beat.");
+    labelled(m, "state", "working", h.members - h.draining);
+    labelled(m, "state", "draining", h.draining);
+    one(m, METRIC_GAUGE, "penstock_store_standby_lags", NULL,
+        "1 while the server has a standby that no commit waits for.", h.standby_lags);
+    one_ns(m, METRIC_GAUGE, "penstock_store_xmin_age_seconds",
+           "How long the server's oldest transaction lasts, of those that the role may see.",
+           h.oldest_ns);
+    distribution(m, "penstock_beat_seconds", "Beats, from the question to the server's answer.",
+                 &h.beats);
+    one(m, METRIC_COUNTER, "penstock_store_reconnects", NULL,
+        "Connections for changes that were made anew.", h.reconnects);
+    metric_begin(m, METRIC_COUNTER, "penstock_store_unanswered", NULL,
+                 "Transactions without an answer, by what was found out of them.");
+    labelled(m, "outcome", "stood", h.unanswered_stood);
+    labelled(m, "outcome", "lost", h.unanswered_lost);
+    one(m, METRIC_COUNTER, "penstock_store_lost_commits", NULL,
+        "How often the server no longer knew what it had answered.", h.lost_commits);
+}
+
 static void put_fleet(struct metric *m, const struct api *api)
 {
     const struct jobs *jobs = api->jobs;
@@ -116,13 +141,26 @@ static void put_fleet(struct metric *m, const struct api *api)
         "Attempts whose lines in this daemon's log do not count.", fleet->revoked);
     one(m, METRIC_COUNTER, "penstock_attempts_torn", NULL,
         "Attempts of members that are gone, which this daemon has closed.", fleet->torn);
+    put_health(m, fleet);
 }
 
 /* --- jobs ------------------------------------------------------------------------------------- */
 
+/* Those of the whole fleet are one member's to tell: a sum over all would count them many times. */
+static bool tells_states(const struct jobs *jobs)
+{
+    struct store_health health;
+    if (!jobs->fleet)
+        return true;
+    jobs->fleet->shared->health(jobs->fleet->store, &health);
+    return health.first;
+}
+
 static void put_states(struct metric *m, const struct api *api)
 {
     struct store_counts counts;
+    if (!tells_states(api->jobs))
+        return;
     jobs_counts(api->jobs, &counts);
     metric_begin(m, METRIC_GAUGE, "penstock_jobs", NULL, "Jobs in the store, by state.");
     for (int i = 0; i < JOB_STATE_COUNT_; i++)

@@ -66,6 +66,9 @@ static void put_fleet(struct buf *b, const json_t *fleet)
     if (json_is_true(json_object_get(fleet, "configs_differ")))
         buf_puts(b, "the members' configs differ in what all should have alike "
                     "(hosts, parsers, credentials)\n");
+    if (json_is_true(json_object_get(fleet, "standby_lags")))
+        buf_puts(b, "the server has a standby, and no commit waits for it: if it is promoted, the "
+                    "last jobs and verdicts are lost (set synchronous_standby_names)\n");
     if (json_is_false(json_object_get(fleet, "member")))
         buf_puts(b, "this daemon is no member just now, and starts nothing\n");
 }

@@ -367,7 +367,9 @@ static void move(struct top_look *look, enum top_key key)
 
 static void change_tab(struct top *top, int by)
 {
-    top->look.tab = (enum top_tab)(((int)top->look.tab + by + TOP_TAB_COUNT_) % TOP_TAB_COUNT_);
+    do
+        top->look.tab = (enum top_tab)(((int)top->look.tab + by + TOP_TAB_COUNT_) % TOP_TAB_COUNT_);
+    while (!top_tab_shown(&top->model, top->look.tab));
     top->look.cursor = top->look.skip = 0;
     top->due = 0;
 }

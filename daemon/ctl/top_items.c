@@ -5,8 +5,13 @@
 const char *top_tab_name(enum top_tab tab)
 {
     static const char *const names[TOP_TAB_COUNT_] = {"running", "hosts", "failed lately",
-                                                      "schedules"};
+                                                      "schedules", "fleet"};
     return names[tab];
+}
+
+bool top_tab_shown(const struct top_model *m, enum top_tab tab)
+{
+    return tab != TOP_FLEET || json_object_get(m->answer, "fleet");
 }
 
 static const char *text(const json_t *object, const char *name)
@@ -41,17 +46,26 @@ static struct top_item item_of(enum top_tab tab, const json_t *json)
                                  .host = text(json, "host"),
                                  .name = text(json, "url"),
                                  .json = json};
+    if (tab == TOP_FLEET)
+        return (struct top_item){.host = "", .name = text(json, "name"), .json = json};
     return (struct top_item){
         .id = id_of(json, "last_job"), .host = "", .name = text(json, "name"), .json = json};
+}
+
+static json_t *list_of(const struct top_model *m, enum top_tab tab)
+{
+    if (tab == TOP_HOSTS)
+        return json_object_get(m->answer, "hosts");
+    if (tab == TOP_FLEET)
+        return json_object_get(json_object_get(m->answer, "fleet"), "members");
+    return tab == TOP_FAILED ? m->failed : m->schedules;
 }
 
 size_t top_items(const struct top_model *m, enum top_tab tab, const char *filter,
                  struct top_item *items)
 {
     size_t count = 0, i;
-    json_t *json, *list = tab == TOP_HOSTS    ? json_object_get(m->answer, "hosts")
-                          : tab == TOP_FAILED ? m->failed
-                                              : m->schedules;
+    json_t *json, *list = list_of(m, tab);
     for (i = 0; tab == TOP_RUNNING && i < m->row_count && count < TOP_ITEMS; i++) {
         const struct top_row *row = &m->rows[i];
         items[count] =

@@ -99,6 +99,35 @@ static void add_sinks(struct lay *l)
     }
 }
 
+/* How many there are, and what is wrong with them. */
+static void add_fleet(struct lay *l)
+{
+    size_t i, stop = 0;
+    json_t *member, *fleet = json_object_get(l->m->answer, "fleet");
+    const json_t *members = json_object_get(fleet, "members");
+    int64_t here = 0, nobodys = lay_number(fleet, "shards") - lay_number(fleet, "owned");
+    if (!fleet)
+        return;
+    json_array_foreach(members, i, member)
+    {
+        stop += json_is_true(json_object_get(member, "draining"));
+        if (json_is_true(json_object_get(member, "self")))
+            here = lay_number(member, "shards");
+    }
+    lay_add_text(l, nobodys > 0 ? TOP_WARN : TOP_TEXT,
+                 "fleet    %zu members, %zu of them stop   of %" PRIi64 " shards %" PRIi64
+                 " are this one's, %" PRIi64 " nobody's",
+                 json_array_size(members), stop, lay_number(fleet, "shards"), here, nobodys);
+    if (json_is_false(json_object_get(fleet, "member")))
+        lay_add_text(l, TOP_BAD, "This daemon is no member of its fleet just now: nothing starts");
+    if (json_is_true(json_object_get(fleet, "configs_differ")))
+        lay_add_text(l, TOP_WARN, "The members' configs differ in what all should have alike");
+    if (json_is_true(json_object_get(fleet, "standby_lags")))
+        lay_add_text(l, TOP_WARN,
+                     "No commit waits for the server's standby: a failover loses jobs "
+                     "(synchronous_standby_names)");
+}
+
 static void add_trouble(struct lay *l)
 {
     const json_t *answer = l->m->answer;
@@ -139,10 +168,9 @@ static void add_hosts(struct lay *l, size_t max)
 static void add_item_head(struct lay *l)
 {
     static void (*const heads[TOP_TAB_COUNT_])(struct lay *) = {
-        [TOP_RUNNING] = row_add_job_head,
-        [TOP_HOSTS] = row_add_host_head,
-        [TOP_FAILED] = row_add_failed_head,
-        [TOP_SCHEDULES] = row_add_schedule_head,
+        [TOP_RUNNING] = row_add_job_head,   [TOP_HOSTS] = row_add_host_head,
+        [TOP_FAILED] = row_add_failed_head, [TOP_SCHEDULES] = row_add_schedule_head,
+        [TOP_FLEET] = row_add_member_head,
     };
     heads[l->look->tab](l);
 }
@@ -155,6 +183,8 @@ static void add_item(struct lay *l, const struct top_item *item)
         row_add_host(l, item->json);
     else if (l->look->tab == TOP_FAILED)
         row_add_failed(l, item->json);
+    else if (l->look->tab == TOP_FLEET)
+        row_add_member(l, item->json);
     else
         row_add_schedule(l, item->json);
 }
@@ -182,7 +212,8 @@ static size_t total_of(const struct lay *l)
 static void add_nothing(struct lay *l)
 {
     static const char *const words[TOP_TAB_COUNT_] = {
-        "nothing runs", "no host is known", "nothing has failed", "there are no schedules"};
+        "nothing runs", "no host is known", "nothing has failed", "there are no schedules",
+        "no member is known"};
     bool filtered = l->look->filter && *l->look->filter;
     lay_add_text(l, TOP_DIM, "%s%s%s", words[l->look->tab], filtered ? " with " : "",
                  filtered ? l->look->filter : "");
@@ -243,7 +274,8 @@ static void add_tabs(struct lay *l)
 {
     struct buf line = BUF_INIT;
     for (enum top_tab tab = 0; tab < TOP_TAB_COUNT_; tab++)
-        buf_printf(&line, tab == l->look->tab ? "[%s] " : " %s  ", top_tab_name(tab));
+        if (top_tab_shown(l->m, tab))
+            buf_printf(&line, tab == l->look->tab ? "[%s] " : " %s  ", top_tab_name(tab));
     if (l->look->filter && (*l->look->filter || l->look->typing))
         buf_printf(&line, "  /%s%s", l->look->filter, l->look->typing ? "_" : "");
     lay_add(l, TOP_DIM, &line);
@@ -291,6 +323,8 @@ void top_lay(const struct top_model *m, struct top_look *look, struct top_page *
         }
         if (lines >= 8)
             add_workers(&l);
+        if (lines >= 8)
+            add_fleet(&l);
     }
     add_trouble(&l);
     if (look->lines >= 10)

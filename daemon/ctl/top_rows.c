@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BEAT_LATE 5.0 /* s; one comes each second, or so */
+
 /* --- hosts ------------------------------------------------------------------------------------ */
 
 static size_t host_width(const struct lay *l)
@@ -294,4 +296,29 @@ void row_add_schedule(struct lay *l, const json_t *s)
     buf_deinit(&next);
     buf_deinit(&last_at);
     lay_add(l, failing ? TOP_BAD : paused ? TOP_WARN : TOP_TEXT, &line);
+}
+
+void row_add_member_head(struct lay *l)
+{
+    lay_add_text(l, TOP_HEAD, "%-*s %6s %7s %7s %7s  %-10s %s", (int)host_width(l), "MEMBER",
+                 "SHARDS", "RUNNING", "WORKERS", "BEAT", "CONFIG", "");
+}
+
+void row_add_member(struct lay *l, const json_t *member)
+{
+    struct buf line = BUF_INIT;
+    char age[24];
+    bool self = json_is_true(json_object_get(member, "self"));
+    bool draining = json_is_true(json_object_get(member, "draining"));
+    double seconds = json_number_value(json_object_get(member, "beat_age"));
+    snprintf(age, sizeof age, "%.1f s", seconds);
+    put_name(&line, lay_text(member, "name"), host_width(l));
+    buf_printf(&line, " %6" PRIi64 " %7" PRIi64 " %7" PRIi64 " %7s  %-10.10s %s",
+               lay_number(member, "shards"), lay_number(member, "running"),
+               lay_number(member, "workers"), age, lay_text(member, "config"),
+               draining && self ? "this, stops"
+               : draining       ? "stops"
+               : self           ? "this"
+                                : "");
+    lay_add(l, draining || seconds > BEAT_LATE ? TOP_WARN : TOP_TEXT, &line);
 }

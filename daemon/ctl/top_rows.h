@@ -12,5 +12,7 @@ void row_add_failed_head(struct lay *l);
 void row_add_failed(struct lay *l, const json_t *job);
 void row_add_schedule_head(struct lay *l);
 void row_add_schedule(struct lay *l, const json_t *schedule);
+void row_add_member_head(struct lay *l);
+void row_add_member(struct lay *l, const json_t *member);
 
 #endif

@@ -80,15 +80,14 @@ void store_event_free(struct store_event *event)
     free(event);
 }
 
-void store_members_free(struct store_members *call)
+void store_members_free(struct store_members *list)
 {
-    for (size_t i = 0; i < call->count; i++) {
-        free(call->members[i].name);
-        free(call->members[i].machine);
-        free(call->members[i].version);
-        free(call->members[i].config);
+    for (size_t i = 0; i < list->count; i++) {
+        free(list->members[i].name);
+        free(list->members[i].machine);
+        free(list->members[i].version);
+        free(list->members[i].config);
     }
-    free(call->members);
-    call->members = NULL;
-    call->count = 0;
+    free(list->members);
+    *list = (struct store_members){.members = NULL};
 }

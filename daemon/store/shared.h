@@ -120,11 +120,25 @@ struct store_member {
 };
 
 struct store_members {
-    struct store_call call;
-    struct store_member *members; /* result, the caller's (store_members_free) */
+    struct store_member *members; /* the caller's (store_members_free) */
     size_t count;
 };
-void store_members_free(struct store_members *call);
+void store_members_free(struct store_members *list); /* takes a zeroed one */
+
+/* How the fleet stands, and what this member has met since its start. */
+struct store_health {
+    unsigned members, draining; /* as of the last beat; those that stop are in both */
+    bool first;                 /* of the members this one is there the longest */
+    /* A standby is attached to the server, and no commit waits for it: if it is promoted, what was
+     * answered last is lost. As of the last half minute; so is `oldest_ns`. */
+    bool standby_lags;
+    uint64_t
+        oldest_ns; /* how long the server's oldest transaction lasts, of those that we may see */
+    struct histogram beats;                     /* from a question to its answer */
+    uint64_t reconnects;                        /* new connections for changes */
+    uint64_t unanswered_stood, unanswered_lost; /* transactions, as it turned out */
+    uint64_t lost_commits; /* so often the server no longer knew what it had answered */
+};
 
 /* Declares a member dead without waiting for its lease. -ENOENT: there is none of that name;
  * -EINVAL: it is this one; -EIO: the server cannot be reached. */
@@ -168,7 +182,9 @@ struct store_shared {
     void (*torn)(struct store *s, struct store_torn *call);
     void (*close_torn)(struct store *s, struct store_close_torn *call);
     void (*cancel)(struct store *s, struct store_cancel *call);
-    void (*members)(struct store *s, struct store_members *call);
+    /* Who is there, as of the last beat: at once, from memory. 0 or -ENOMEM. */
+    int (*members)(struct store *s, struct store_members *ret_members);
+    void (*health)(struct store *s, struct store_health *ret_health); /* at once, from memory */
     void (*evict)(struct store *s, struct store_evict *call);
     void (*voided)(struct store *s, struct store_void *call);
 };

@@ -6,10 +6,14 @@ import re
 import socket
 import threading
 import time
+import unittest
 
 import openmetrics
 import penstock_test
-from penstock_test import ROOT, until
+import postgresql_server
+from penstock_test import BIN, ROOT, until
+
+MODULE = BIN.parent / "modules" / "penstock-postgresql.so"
 
 ANY = "(any)"
 
@@ -199,28 +203,52 @@ class Consumers(penstock_test.Case):
             for label in by.split(", "):
                 self.assertTrue(any(label in known[name] for name, _ in asked), query)
 
-    def test_dashboard(self):
-        known = self.figures()
+    def check_dashboard(self, known, fleet):
+        """Its panels of a fleet, or all others."""
         dashboard = json.loads((ROOT / "config" / "metrics" / "grafana-dashboard.json").read_text())
         ids = [panel["id"] for panel in dashboard["panels"]]
         self.assertEqual(len(ids), len(set(ids)))
-        queries = [(t["expr"], t["legendFormat"]) for panel in dashboard["panels"] for t in panel["targets"]]
-        self.assertGreater(len(queries), 20)
+        panels = [panel for panel in dashboard["panels"] if panel["title"].startswith("Fleet: ") == fleet]
+        queries = [(t["expr"], t["legendFormat"]) for panel in panels for t in panel["targets"]]
+        self.assertGreater(len(queries), 5 if fleet else 20)
         for query, legend in queries:
             self.check(known, query)
             self.assertEqual(query.count("("), query.count(")"), query)
             for label in re.findall(r"\{\{(\w+)\}\}", legend):
                 self.assertTrue(any(label in known[name] for name in re.findall("penstock_[a-z_]+", query)), query)
 
-    def test_alerts(self):
-        known = self.figures()
+    def check_alerts(self, known, fleet):
         text = (ROOT / "config" / "metrics" / "alerts.yml").read_text()
         rules = re.findall(r"- alert: (\w+)\n\s+expr: (>-\n(?:\s+.*\n)+?(?=\s+(?:for|labels):)|.*\n)", text)
         self.assertEqual(len(rules), text.count("- alert:"))
         self.assertEqual(len({name for name, _ in rules}), len(rules))
         self.assertEqual(text.count("summary:"), len(rules))
-        for _, expression in rules:
-            self.check(known, expression)
+        for name, expression in rules:
+            if name.startswith("PenstockFleet") == fleet:
+                self.check(known, expression)
+
+    def test_what_config_asks_for(self):
+        known = self.figures()
+        self.check_dashboard(known, fleet=False)
+        self.check_alerts(known, fleet=False)
+
+    @unittest.skipUnless(MODULE.exists(), "the module is not built")
+    def test_what_config_asks_for_of_a_fleet(self):
+        """And the manual has all that a member tells besides."""
+        alone = set(self.figures())
+        server = postgresql_server.Cluster(self, "fsync=off")
+        settings = {"store.engine": "postgresql", "store.dsn": server.dsn, "store.path": self.dir / "queue"}
+        sets = [a for k, v in settings.items() for a in ("--set", f"{k}={v}")]
+        penstock_test.run(BIN / "penstockd", "--config", "/dev/null", *sets, "--migrate", check=0)
+        member = self.daemon(settings)
+        known = self.samples(member.call("metrics"))
+        self.check_dashboard(known, fleet=True)
+        self.check_alerts(known, fleet=True)
+        manual = (ROOT / "daemon" / "man" / "penstock-fleet.7").read_text()
+        section = manual.partition(".Sh METRICS\n")[2].partition("\n.Sh ")[0]
+        listed = {"penstock_" + name for line in re.findall(r"^\.It Cm (.*)$", section, re.M) for name in line.split(" , ")}
+        told = {re.sub("_(bucket|count|sum)$", "", name) for name in set(known) - alone}
+        self.assertEqual(listed, told)
 
 
 class OverUnix(http.client.HTTPConnection):

@@ -218,6 +218,13 @@ void answer_take_schedules(void *arg, const PGresult *result)
     a->has_schedules = true;
 }
 
+void answer_take_health(void *arg, const PGresult *result)
+{
+    struct answer *a = &((struct pulse *)arg)->answer;
+    a->standby_lags = PQgetvalue(result, 0, 0)[0] == 't';
+    a->oldest_ns = (uint64_t)row_int(result, 0, 1) * 1000;
+}
+
 /* --- other pipelines -------------------------------------------------------------------------- */
 
 void answer_take_ended(void *arg, const PGresult *result)

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/postgresql/pg_calls.h"
+#include "store/postgresql/pg_health.h"
 #include "store/postgresql/pg_outcome.h"
 #include "store/postgresql/pg_plan.h"
 #include "store/postgresql/pg_read.h"
@@ -354,11 +355,14 @@ static void renewed(struct pg *pg)
     calls_set_working(pg);
     if (pg->batch.sent && number >= 0 && (uint64_t)number >= pg->batch.number) {
         log_info("store: the transaction that was not answered stands");
+        health_settled(pg, true);
         ask(pg);
         return;
     }
-    if (pg->batch.sent)
+    if (pg->batch.sent) {
         log_info("store: the transaction that was not answered does not stand, and is said again");
+        health_settled(pg, false);
+    }
     calls_put_back(pg);
 }
 

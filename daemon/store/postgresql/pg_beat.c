@@ -126,6 +126,13 @@ void beat_count(struct pulse *p)
     channel_sync(&p->ch);
 }
 
+void beat_health(struct pulse *p)
+{
+    begin(p, WORK_HEALTH);
+    step(p, SQL_HEALTH, NULL, answer_take_health);
+    channel_sync(&p->ch);
+}
+
 void beat_drain(struct pulse *p)
 {
     begin(p, WORK_DRAIN);

@@ -306,19 +306,22 @@ static int copy_member(const struct fleet *f, const struct fleet_member *m,
     return ret->name && ret->machine && ret->version && ret->config ? 0 : -ENOMEM;
 }
 
-void fleet_list_members(struct fleet *f, struct store_members *call)
+int fleet_list_members(struct fleet *f, struct store_members *ret_members)
 {
+    struct store_members list = {.members = NULL};
     int r = 0;
     pthread_mutex_lock(&f->lock);
-    call->members = calloc(f->member_count + 1, sizeof *call->members);
-    if (!call->members)
+    list.members = calloc(f->member_count + 1, sizeof *list.members);
+    if (!list.members)
         r = -ENOMEM;
     for (size_t i = 0; i < f->member_count && r == 0; i++)
-        r = copy_member(f, &f->members[i], &call->members[call->count++]);
+        r = copy_member(f, &f->members[i], &list.members[list.count++]);
     pthread_mutex_unlock(&f->lock);
-    call->call.result = r < 0 ? error_set(&call->call.error, r, "out of memory") : 0;
     if (r < 0)
-        store_members_free(call);
+        store_members_free(&list);
+    else
+        *ret_members = list;
+    return r;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

@@ -48,7 +48,8 @@ struct fleet {
     struct store_shards released; /* what the loop lets go */
     unsigned running, workers;
     struct await awaited;
-    struct list evicts; /* calls */
+    struct store_health health; /* but for what follows from the members */
+    struct list evicts;         /* calls */
     struct hints outbox;
     char **names; /* all that there ever were */
     size_t name_count;
@@ -104,9 +105,6 @@ void fleet_drain(struct fleet *f);
 void fleet_await(struct fleet *f, uint64_t id, bool waits);
 void fleet_progress(struct fleet *f, unsigned running, unsigned workers);
 void fleet_queue_evict(struct fleet *f, struct store_call *call);
-
-/* --- the store's thread */
-
-void fleet_list_members(struct fleet *f, struct store_members *call);
+int fleet_list_members(struct fleet *f, struct store_members *ret_members); /* 0 or -ENOMEM */
 
 #endif

@@ -1,6 +1,7 @@
 #include "store/postgresql/pg_front.h"
 
 #include "store/postgresql/pg_fleet.h"
+#include "store/postgresql/pg_health.h"
 #include "store/postgresql/pg_queue.h"
 
 static struct fleet *fleet_of(struct store *s)
@@ -45,6 +46,16 @@ static void front_progress(struct store *s, unsigned running, unsigned workers)
     fleet_progress(fleet_of(s), running, workers);
 }
 
+static int front_members(struct store *s, struct store_members *ret_members)
+{
+    return fleet_list_members(fleet_of(s), ret_members);
+}
+
+static void front_health(struct store *s, struct store_health *ret_health)
+{
+    health_read(fleet_of(s), ret_health);
+}
+
 /* --- calls ------------------------------------------------------------------------------------ */
 
 static void front_torn(struct store *s, struct store_torn *call)
@@ -66,14 +77,6 @@ static void front_cancel(struct store *s, struct store_cancel *call)
 {
     call->call.result = CALL_OPEN;
     queue_call(pg_of(s), &call->call, OP_CANCEL);
-}
-
-static void front_members(struct store *s, struct store_members *call)
-{
-    call->call.result = CALL_OPEN;
-    call->members = NULL;
-    call->count = 0;
-    queue_call(pg_of(s), &call->call, OP_MEMBERS);
 }
 
 static void front_evict(struct store *s, struct store_evict *call)
@@ -101,6 +104,7 @@ static const struct store_shared shared = {.now = front_now,
                                            .close_torn = front_close_torn,
                                            .cancel = front_cancel,
                                            .members = front_members,
+                                           .health = front_health,
                                            .evict = front_evict,
                                            .voided = front_voided};
 

@@ -9,12 +9,13 @@ enum work {
     WORK_NONE,
     WORK_HELLO, /* a new connection: it listens */
     WORK_BEAT,
-    WORK_MOVE,  /* shards are given and taken */
-    WORK_DRAIN, /* others are told that we go */
-    WORK_REAP,  /* somebody is declared dead */
-    WORK_TELL,  /* hints */
-    WORK_COUNT, /* of schedules */
-    WORK_AWAIT, /* have awaited jobs ended? */
+    WORK_MOVE,   /* shards are given and taken */
+    WORK_DRAIN,  /* others are told that we go */
+    WORK_REAP,   /* somebody is declared dead */
+    WORK_TELL,   /* hints */
+    WORK_COUNT,  /* of schedules */
+    WORK_HEALTH, /* of the server */
+    WORK_AWAIT,  /* have awaited jobs ended? */
 };
 
 struct elsewhere {
@@ -26,7 +27,8 @@ struct elsewhere {
 struct answer {
     bool failed; /* no memory for all of it */
     int64_t n, now, version, others[JOB_STATE_COUNT_ + 1], schedules[4];
-    bool torn, copied, has_schedules;
+    bool torn, copied, has_schedules, standby_lags;
+    uint64_t oldest_ns;
     char timeline[16];
     struct fleet_member *members;
     size_t member_count;
@@ -48,7 +50,7 @@ struct pulse {
     enum work work;
     bool greeted; /* the connection listens */
     bool joined_told, drain_told, beat_soon;
-    uint64_t sent, looked_at, next_beat, next_await, next_walk; /* lease_clock */
+    uint64_t sent, looked_at, next_beat, next_await, next_walk, next_health; /* lease_clock */
     struct answer answer;
 
     int64_t n;            /* beats that were answered, as the row says */

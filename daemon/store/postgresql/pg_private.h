@@ -26,6 +26,7 @@
  *   pg_assign.c      who should own which shard     pg_lease.c  the clock of leases
  *   pg_rejoin.c      the store's thread joins anew, if we were believed dead
  *   pg_others.c      what others run, or have left behind
+ *   pg_health.c      what is measured of it
  *   pg_hint.c, pg_tell.c, pg_await.c
  *
  * A transaction whose answer did not come may stand or not. Each batch that changes anything writes
@@ -67,7 +68,6 @@ enum op {
     OP_SCHEDULES,
     OP_SCHEDULE_GET,
     OP_TORN,
-    OP_MEMBERS, /* from memory */
     /* By the connection for long reads. */
     OP_LIST,
     OP_HOSTS,

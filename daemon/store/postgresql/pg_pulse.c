@@ -5,6 +5,7 @@
 #include "store/postgresql/pg_answer.h"
 #include "store/postgresql/pg_beat.h"
 #include "store/postgresql/pg_calls.h"
+#include "store/postgresql/pg_health.h"
 #include "store/postgresql/pg_lease.h"
 #include "store/postgresql/pg_member.h"
 #include "store/postgresql/pg_moves.h"
@@ -19,6 +20,7 @@
 
 #define AWAIT_NS      (100 * NS_PER_MS)
 #define WALK_NS       (30 * NS_PER_SEC)
+#define HEALTH_NS     (30 * NS_PER_SEC)
 #define SOON_NS       (20 * NS_PER_MS) /* between beats that hints ask for */
 #define COUNT_SHARE   20
 #define CANCELS_AGAIN 10 /* beats */
@@ -116,6 +118,7 @@ static void walk(struct pulse *p)
 
 static void beat_answered(struct pulse *p)
 {
+    health_add_beat(p->f, lease_clock() - p->sent);
     if (p->answer.failed || !watch_self(p))
         return;
     p->held = false;
@@ -189,6 +192,8 @@ static void work_done(struct pulse *p)
         reap_answered(p);
     } else if (work == WORK_COUNT) {
         count_answered(p);
+    } else if (work == WORK_HEALTH) {
+        health_take(p->f, p->answer.standby_lags, p->answer.oldest_ns);
     } else if (work == WORK_DRAIN) {
         p->drain_told = true;
         p->next_beat = 0; /* it says that all goes */
@@ -305,6 +310,9 @@ static void begin_next(struct pulse *p)
         return;
     } else if (p->count_schedules && now >= p->next_count && p->looked_at && !p->held) {
         beat_count(p);
+    } else if (now >= p->next_health && p->looked_at && !p->held) {
+        p->next_health = now + HEALTH_NS;
+        beat_health(p);
     } else if (now >= p->next_await) {
         p->next_await = now + AWAIT_NS;
         beat_await(p);

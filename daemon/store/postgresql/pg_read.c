@@ -283,6 +283,7 @@ static void read_list(struct pg *pg, struct store_list *call)
 
 void read_long(struct pg *pg, struct store_call *call)
 {
+    channel_step(&pg->r, SQL_LONG_READ, NULL, NULL, NULL);
     if (call->op == OP_HOSTS)
         read_hosts(pg, CALL_AS(store_hosts, call));
     else

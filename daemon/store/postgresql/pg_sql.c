@@ -258,6 +258,7 @@ static const char *const sql[SQL_COUNT_] = {
                      " WHERE name='timeline' AND value<>" TIMELINE " RETURNING value) "
                      "SELECT setval('@.job_id',(SELECT last_value FROM @.job_id)+1000000) FROM t",
     [SQL_HOLD] = "SELECT " MEMBER_HOLD " FROM(SELECT $1::bigint AS id) x",
+    [SQL_LONG_READ] = "SELECT set_config('statement_timeout','30s',true)",
     [SQL_BRIEFLY] = "SELECT set_config('lock_timeout',$1,true)",
     [SQL_BEAT] = "UPDATE @.beats SET n=n+1,running=$2,workers=$3 WHERE member=$1 RETURNING "
                  "n," NOW_US "," TIMELINE ",current_setting('synchronous_standby_names')<>''",
@@ -277,6 +278,16 @@ static const char *const sql[SQL_COUNT_] = {
     [SQL_ANY_TORN] =
         "SELECT EXISTS(SELECT FROM @.jobs WHERE member IN" THE_GONE " AND " IN_SHARDS(1) ")",
     [SQL_VERSION] = "SELECT last_value-1+is_called::int FROM @.schedule_version",
+    /* A backup's or an archive's connection is no standby, nor is a subscriber's. */
+    [SQL_HEALTH] =
+        "SELECT EXISTS(SELECT FROM pg_stat_replication WHERE application_name NOT IN("
+        "'pg_basebackup','pg_receivewal') AND pid NOT IN(SELECT active_pid FROM "
+        "pg_replication_slots WHERE slot_type='logical' AND active_pid IS NOT NULL)) AND "
+        "(current_setting('synchronous_standby_names')='' OR "
+        "current_setting('synchronous_commit') IN('off','local')),"
+        "(SELECT coalesce(max(extract(epoch FROM clock_timestamp()-xact_start)*1000000),0)::bigint "
+        "FROM pg_stat_activity WHERE datname=current_database() AND pid<>pg_backend_pid() AND "
+        "(backend_xid IS NOT NULL OR backend_xmin IS NOT NULL))",
     [SQL_AWAITED] = "SELECT id FROM @.ended WHERE id=ANY($1::bigint[])",
     [SQL_TAKE] = "UPDATE @.shards SET owner=$1 WHERE " IN_SHARDS(2) " AND owner IS NULL",
     [SQL_GIVE] = "UPDATE @.shards SET owner=NULL WHERE " IN_SHARDS(2) " AND owner=$1",

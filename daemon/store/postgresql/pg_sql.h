@@ -64,6 +64,7 @@ enum sql {
     SQL_GONE_BATCH,   /* ($1 member): the number of the last batch of one that is gone */
     SQL_TIMELINE,     /* on another timeline ids are raised, once: some may have been lost */
     SQL_HOLD,         /* ($1 member): MEMBER_HOLD */
+    SQL_LONG_READ,    /* what this transaction asks for after it may last so long and no longer */
     SQL_BRIEFLY, /* ($1 as "500ms"): waits no longer than that for a lock, in this transaction */
     SQL_BEAT,    /* ($1 member, $2 running, $3 workers): (n, now, timeline, commits are copied) */
     SQL_MEMBERS,
@@ -73,6 +74,7 @@ enum sql {
     SQL_CANCELS,   /* ($1 member, $2 shards): (id, why) */
     SQL_ANY_TORN,  /* ($1 shards) */
     SQL_VERSION,   /* of the schedules, all together */
+    SQL_HEALTH,    /* (a standby lags, µs that the oldest transaction lasts) */
     SQL_AWAITED,   /* ($1 ids): (id) of those that have ended */
     SQL_TAKE,      /* ($1 member, $2 shards) */
     SQL_GIVE,

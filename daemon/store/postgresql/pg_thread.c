@@ -5,6 +5,7 @@
 #include "store/postgresql/pg_batch.h"
 #include "store/postgresql/pg_calls.h"
 #include "store/postgresql/pg_fleet.h"
+#include "store/postgresql/pg_health.h"
 #include "store/postgresql/pg_read.h"
 #include "store/postgresql/pg_records.h"
 #include "store/postgresql/pg_write.h"
@@ -28,25 +29,16 @@ static void drain_wake(struct pg *pg)
 /* True: it is to stop. */
 static bool take_queue(struct pg *pg)
 {
-    struct list members;
-    list_init(&members);
     pthread_mutex_lock(&pg->lock);
     for (struct list *e; (e = list_pop(&pg->queue));) {
         struct store_call *call = container_of(e, struct store_call, link);
         if (records_take(pg, call))
             continue;
-        list_add_tail(call->op == OP_MEMBERS ? &members
-                      : call->op >= OP_LIST  ? &pg->reading
-                                             : &pg->waiting,
-                      e);
+        list_add_tail(call->op >= OP_LIST ? &pg->reading : &pg->waiting, e);
     }
     bool stop = pg->stop, give_up = pg->giving_up;
     pthread_mutex_unlock(&pg->lock);
     calls_take_others(pg);
-    for (struct store_call *call; (call = calls_pop(&members));) {
-        fleet_list_members(pg->fleet, CALL_AS(store_members, call));
-        calls_give_back(pg, call);
-    }
     if (give_up && !pg->gave_up && atomic_load(&pg->failing)) {
         channel_close(&pg->w); /* what is on its way there is nobody's now */
         channel_close(&pg->r);
@@ -107,13 +99,19 @@ static bool may_begin(const struct pg *pg)
            (!atomic_load(&pg->failing) || clock_now() >= pg->retry_at);
 }
 
+static void connected(struct pg *pg)
+{
+    health_reconnected(pg);
+    batch_connected(pg);
+}
+
 static void turn_w(struct pg *pg)
 {
     enum channel_event event = channel_turn(&pg->w);
     if (event == CHANNEL_DONE)
         batch_done(pg);
     else if (event == CHANNEL_CONNECTED)
-        batch_connected(pg);
+        connected(pg);
     else if (event == CHANNEL_LOST)
         batch_lost(pg);
     if (pg->w.state == CHANNEL_DOWN && !pg->gave_up && clock_now() >= pg->w.retry_at &&

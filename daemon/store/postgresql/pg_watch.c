@@ -1,6 +1,7 @@
 #include "store/postgresql/pg_watch.h"
 
 #include "base/clock.h"
+#include "store/postgresql/pg_health.h"
 #include "store/postgresql/pg_lease.h"
 
 #include <errno.h>
@@ -25,7 +26,10 @@ static bool is_same_server(struct pulse *p)
 {
     const struct answer *a = &p->answer;
     bool other = p->timeline[0] && strcmp(p->timeline, a->timeline) != 0;
-    if (a->n <= p->n && !(other && p->copied))
+    bool lost = a->n <= p->n && !(other && p->copied);
+    if (lost || (other && !p->copied))
+        health_lost_commits(p->f);
+    if (lost)
         return fence(p, "the server has lost commits that were answered");
     if (other && !p->copied)
         return fence(p, "another server has taken over, and commits may be lost");

@@ -223,7 +223,47 @@ static void test_members(void **state)
     json_t *fleet = json_object_get(result, "fleet");
     assert_string_equal(json_string_value(json_object_get(fleet, "name")), "me");
     assert_int_equal(json_integer_value(json_object_get(fleet, "shards")), 1);
+    assert_int_equal(length(result, "members"), 2);
     json_decref(result);
+    result = ask_well(t.a, API_TOP, json_of("{}"));
+    assert_int_equal(length(json_object_get(result, "fleet"), "members"), 2);
+    json_decref(result);
+    end(t);
+}
+
+static void test_a_standby_that_nobody_waits_for(void **state)
+{
+    (void)state;
+    struct fleet_api t = begin();
+    for (int lags = 0; lags < 2; lags++) {
+        t.f->health.standby_lags = lags;
+        json_t *result = ask_well(t.a, API_FLEET, json_of("{}"));
+        assert_int_equal(json_is_true(json_object_get(result, "standby_lags")), lags);
+        json_decref(result);
+    }
+    end(t);
+}
+
+/* The figures of the whole fleet are told by one member, so that they can be summed up. */
+static void test_metrics(void **state)
+{
+    (void)state;
+    struct fleet_api t = begin();
+    t.f->health = (struct store_health){
+        .members = 3, .draining = 1, .reconnects = 4, .unanswered_stood = 5, .unanswered_lost = 6};
+    for (int first = 0; first < 2; first++) {
+        t.f->health.first = first;
+        json_t *result = ask_well(t.a, API_METRICS, json_of("{}"));
+        const char *text = json_string_value(result);
+        assert_non_null(strstr(text, "\npenstock_fleet_members{state=\"working\"} 2\n"));
+        assert_non_null(strstr(text, "\npenstock_fleet_members{state=\"draining\"} 1\n"));
+        assert_non_null(strstr(text, "\npenstock_store_reconnects_total 4\n"));
+        assert_non_null(strstr(text, "\npenstock_store_unanswered_total{outcome=\"stood\"} 5\n"));
+        assert_non_null(strstr(text, "\npenstock_store_unanswered_total{outcome=\"lost\"} 6\n"));
+        assert_int_equal(strstr(text, "\npenstock_jobs{") != NULL, first);
+        assert_int_equal(strstr(text, "\npenstock_queue_jobs ") != NULL, first);
+        json_decref(result);
+    }
     end(t);
 }
 
@@ -263,6 +303,8 @@ int main(void)
         cmocka_unit_test(test_follow),
         cmocka_unit_test(test_follow_hears_what_counts),
         cmocka_unit_test(test_members),
+        cmocka_unit_test(test_a_standby_that_nobody_waits_for),
+        cmocka_unit_test(test_metrics),
         cmocka_unit_test(test_evict),
         cmocka_unit_test(test_no_fleet),
     };

@@ -144,6 +144,37 @@ static void test_sizes(void **state)
     top_model_deinit(&m);
 }
 
+#define MEMBER(name, more)                                                                    \
+    "{\"name\":\"" name "\",\"shards\":64,\"running\":3,\"workers\":8,\"config\":\"c0ffee\"," \
+    "\"self\":" more "}"
+
+static void test_fleet(void **state)
+{
+    struct top_model m = {0};
+    struct top_page page = {0};
+    struct top_look look = {.columns = 120, .lines = 30, .tab = TOP_FLEET};
+    take(&m, 10, ANSWER, "i", 0, 0, 0, 500);
+    assert_false(top_tab_shown(&m, TOP_FLEET));
+    assert_true(top_tab_shown(&m, TOP_HOSTS));
+    take(&m, 11,
+         "{\"fleet\":{\"member\":false,\"shards\":256,\"owned\":128,\"standby_lags\":true,"
+         "\"members\":[" MEMBER("a", "true,\"draining\":true,\"beat_age\":0.25") "," MEMBER(
+             "b", "false,\"draining\":false,\"beat_age\":7") "]}}");
+    assert_true(top_tab_shown(&m, TOP_FLEET));
+    top_lay(&m, &look, &page);
+    find_line(&page,
+              "fleet    2 members, 1 of them stop   of 256 shards 64 are this one's, 128 nobody's");
+    find_line(&page, "no member of its fleet");
+    find_line(&page, "synchronous_standby_names");
+    find_line(&page, "[fleet]");
+    const char *line = find_line(&page, "this, stops");
+    assert_true(line[0] == 'a' && strstr(line, "    64       3       8   0.2 s  c0ffee"));
+    line = find_line(&page, "7.0 s");
+    assert_int_equal(line[0], 'b');
+    top_page_deinit(&page);
+    top_model_deinit(&m);
+}
+
 static void test_before_the_first_answer(void **state)
 {
     struct top_model m = {0};
@@ -199,6 +230,7 @@ int main(void)
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_picture),
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_fleet),
         cmocka_unit_test(test_before_the_first_answer),
         cmocka_unit_test(test_bars),
         cmocka_unit_test(test_graph),

@@ -12,6 +12,7 @@ struct fleet_world {
     struct world *w;
     int64_t ahead; /* µs: of the server's clock to ours */
     int64_t lease; /* what lease_left says */
+    struct store_health health;
     struct store_shards mine, released;
     unsigned releases, drains, ticks;
     int awaits[64]; /* by id: how many wait */
@@ -142,26 +143,34 @@ static void fake_voided(struct store *s, struct store_void *call)
     fleet_reply(s, &call->call, 0);
 }
 
-static void fake_members(struct store *s, struct store_members *call)
+static int fake_members(struct store *s, struct store_members *ret_members)
 {
-    call->count = 2;
-    call->members = calloc(2, sizeof *call->members);
-    assert_non_null(call->members);
-    call->members[0] = (struct store_member){.id = 1,
-                                             .name = strdup("me"),
-                                             .machine = strdup("here"),
-                                             .version = strdup("1"),
-                                             .config = strdup("a"),
-                                             .shards = 200,
-                                             .self = true};
-    call->members[1] = (struct store_member){.id = 2,
-                                             .name = strdup("other"),
-                                             .machine = strdup("there"),
-                                             .version = strdup("1"),
-                                             .config = strdup("b"),
-                                             .beat_age_ns = 1500 * NS_PER_MS,
-                                             .shards = 50};
-    fleet_reply(s, &call->call, 0);
+    (void)s;
+    struct store_members list;
+    list.count = 2;
+    list.members = calloc(2, sizeof *list.members);
+    assert_non_null(list.members);
+    list.members[0] = (struct store_member){.id = 1,
+                                            .name = strdup("me"),
+                                            .machine = strdup("here"),
+                                            .version = strdup("1"),
+                                            .config = strdup("a"),
+                                            .shards = 200,
+                                            .self = true};
+    list.members[1] = (struct store_member){.id = 2,
+                                            .name = strdup("other"),
+                                            .machine = strdup("there"),
+                                            .version = strdup("1"),
+                                            .config = strdup("b"),
+                                            .beat_age_ns = 1500 * NS_PER_MS,
+                                            .shards = 50};
+    *ret_members = list;
+    return 0;
+}
+
+static void fake_health(struct store *s, struct store_health *ret_health)
+{
+    *ret_health = fleet_world_of(s)->health;
 }
 
 static void fake_evict(struct store *s, struct store_evict *call)
@@ -183,6 +192,7 @@ static const struct store_shared fake_shared = {.now = fake_now,
                                                 .close_torn = fake_close_torn,
                                                 .cancel = fake_cancel,
                                                 .members = fake_members,
+                                                .health = fake_health,
                                                 .evict = fake_evict,
                                                 .voided = fake_voided};
 

@@ -82,7 +82,7 @@ static void who_leaves_gives_all_at_once(void **state)
     WAIT_UNTIL(shards_count(&b->mine) == STORE_SHARDS);
     assert_int_equal(shards_count(&a->mine), 0);
     struct store_members members = {.count = 0};
-    assert_int_equal(SHARED_CALL(b, members, &members), 0);
+    assert_int_equal(SHARED(b)->members(b->store, &members), 0);
     assert_int_equal(members.count, 2);
     assert_true(members.members[0].draining && !members.members[0].self);
     assert_true(members.members[1].self && members.members[1].shards > 0);
@@ -264,6 +264,60 @@ static void an_awaited_end_is_told(void **state)
     assert_int_equal(peer_told(b, EVENT_ENDED), 1);
 }
 
+static struct store_health health_of(struct peer *p)
+{
+    struct store_health health;
+    SHARED(p)->health(p->store, &health);
+    return health;
+}
+
+static PGconn *connect_as(const char *more)
+{
+    char text[256];
+    snprintf(text, sizeof text, "%s %s", dsn, more);
+    PGconn *conn = PQconnectdb(text);
+    if (PQstatus(conn) != CONNECTION_OK)
+        fail_msg("%s", PQerrorMessage(conn));
+    return conn;
+}
+
+static void a_standby_that_nobody_waits_for_is_seen(void **state)
+{
+    struct peers *all = *state;
+    struct peer *a = &all->peer[0], *b = &all->peer[1];
+    PGconn *other = connect_as(""), *backup = connect_as("replication=true "
+                                                         "application_name=pg_basebackup");
+    PQclear(PQexec(other, "BEGIN; SELECT txid_current()"));
+    peer_open(a, &(struct store_config){.lease_ns = 60 * NS_PER_SEC});
+    while (health_of(a).oldest_ns == 0) /* it has looked */
+        peer_poll(a);
+    assert_false(health_of(a).standby_lags);
+    PGconn *standby = connect_as("replication=true application_name=standby");
+    peer_open(b, &(struct store_config){.lease_ns = 60 * NS_PER_SEC});
+    while (!health_of(b).standby_lags)
+        peer_poll(b);
+    PQfinish(standby);
+    PQfinish(backup);
+    PQfinish(other);
+}
+
+static void how_it_stands_is_known(void **state)
+{
+    struct peers *all = *state;
+    struct peer *a = &all->peer[0], *b = &all->peer[1];
+    open_two(all);
+    while (health_of(b).members != 2 || health_of(a).members != 2)
+        peer_poll(a);
+    assert_true(health_of(a).first && !health_of(b).first);
+    SHARED(b)->drain(b->store);
+    while (health_of(a).draining != 1)
+        peer_poll(a);
+    struct store_health health = health_of(a);
+    assert_int_equal(health.members, 2);
+    assert_true(health.beats.sum_ns > 0);
+    assert_int_equal(health.reconnects + health.unanswered_lost + health.unanswered_stood, 0);
+}
+
 static void all_count_the_same(void **state)
 {
     struct peers *all = *state;
@@ -316,6 +370,8 @@ int main(void)
         FLEET_TEST(a_cancel_comes_to_who_runs_the_job),
         FLEET_TEST(a_cancel_outlives_the_attempt),
         FLEET_TEST(an_awaited_end_is_told),
+        FLEET_TEST(a_standby_that_nobody_waits_for_is_seen),
+        FLEET_TEST(how_it_stands_is_known),
         FLEET_TEST(all_count_the_same),
         FLEET_TEST(a_change_of_schedules_is_told),
     };
