@@ -1,12 +1,12 @@
 /* A connection to the daemon's control socket: requests out, lines in. Nothing here waits but
  * wire_open and wire_pass. One owner.
  *
- * Both the library's public functions and penstockctl stand on this, on answer.h, address.h and
- * ends.h, so that there is one client in the tree. penstockctl does not stand on the public
- * functions: those give the text of an answer or of a line written anew, for programs that know
- * nothing of jansson, where penstockctl prints the daemon's own bytes and reads the rest from the
- * tree that is parsed already; and its `run` watches a command, a terminal and a second process,
- * which no FILE can. It would parse all twice, and be no smaller. */
+ * Both the library's public functions and penstockctl stand on this, on daemon_line.h,
+ * socket_path.h and ends.h, so that there is one client in the tree. penstockctl does not stand
+ * on the public functions: those give the text of an answer or of a line written anew, for
+ * programs that know nothing of jansson, where penstockctl prints the daemon's own bytes and
+ * reads the rest from the tree that is parsed already; and its `run` watches a command, a
+ * terminal and a second process, which no FILE can. It would parse all twice, and be no smaller. */
 #ifndef PENSTOCK_CLIENT_WIRE_H
 #define PENSTOCK_CLIENT_WIRE_H
 

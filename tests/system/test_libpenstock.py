@@ -311,7 +311,7 @@ class LibPenstock(penstock_test.Case):
 
     def test_loop(self):
         urls = [self.web.url(f"/lines?n={n}") for n in (3, 5)]
-        done = subprocess.run([self.build("loop"), *urls], env=self.env, capture_output=True, text=True, timeout=DEADLINE)
+        done = subprocess.run([self.build("own_loop"), *urls], env=self.env, capture_output=True, text=True, timeout=DEADLINE)
         self.assertEqual(done.returncode, 0, done.stderr)
         out = done.stdout.splitlines()
         self.assertEqual(out[0], "fault -32001")

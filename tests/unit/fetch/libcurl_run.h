@@ -8,7 +8,7 @@
 #include "fetch/connection.h"
 #include "fetch/outcome.h"
 #include "fetch/tls.h"
-#include "unit/fetch/client.h"
+#include "unit/fetch/fetch_client.h"
 
 #include "base/fd.h"
 

@@ -1,5 +1,5 @@
 /* Cancelling in every state, from other threads: one on_end, always. Meant for TSan as well. */
-#include "unit/fetch/client.h"
+#include "unit/fetch/fetch_client.h"
 
 #include <pthread.h>
 

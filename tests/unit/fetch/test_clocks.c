@@ -1,5 +1,5 @@
 /* The clocks, at tens of milliseconds: each fires in its stage, and in no other. */
-#include "unit/fetch/client.h"
+#include "unit/fetch/fetch_client.h"
 
 static struct setup setup;
 

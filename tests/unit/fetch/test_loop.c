@@ -1,6 +1,6 @@
 /* The loops themselves: reuse of connections, many transfers, TLS, shortage of descriptors, a clean
  * end. */
-#include "unit/fetch/client.h"
+#include "unit/fetch/fetch_client.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>

@@ -1,6 +1,6 @@
 /* Names with several addresses, slow and failing look-ups: this program answers libcurl's
  * getaddrinfo itself. */
-#include "unit/fetch/client.h"
+#include "unit/fetch/fetch_client.h"
 
 #include "base/fd.h"
 #include "fetch/lookup.h"

@@ -8,7 +8,7 @@
 #include "fetch/shortage.h"
 #include "fetch/trust.h"
 #include "support/apart.h"
-#include "unit/fetch/client.h"
+#include "unit/fetch/fetch_client.h"
 
 #include <openssl/crypto.h>
 #include <sys/resource.h>

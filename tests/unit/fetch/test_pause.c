@@ -1,6 +1,6 @@
 /* Pausing at random: every byte arrives once and in order, over each framing, plain and TLS; and
  * what happens to a transfer that is paused when it ends. */
-#include "unit/fetch/client.h"
+#include "unit/fetch/fetch_client.h"
 
 #define BODY 3000000
 

@@ -1,6 +1,6 @@
 /* Bytes a second from one host: the rate holds for one transfer, for several at once and for many
  * small ones in turn; what waits for it does not stall, can be cancelled, and loses no byte. */
-#include "unit/fetch/client.h"
+#include "unit/fetch/fetch_client.h"
 
 #include "base/clock.h"
 #include "fetch/rate.h"

@@ -1,6 +1,6 @@
 /* The policy in real transfers: a port on loopback that must never see a connection, however its
  * address is spelled; and the ways on which it may. */
-#include "unit/fetch/client.h"
+#include "unit/fetch/fetch_client.h"
 
 #include "base/fd.h"
 

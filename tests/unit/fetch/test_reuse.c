@@ -1,6 +1,6 @@
 /* Connections that are used again: what waits on an idle one belongs to nobody, and a request that
  * meets one that its peer is closing goes out once more. */
-#include "unit/fetch/client.h"
+#include "unit/fetch/fetch_client.h"
 
 #include "base/fd.h"
 

@@ -2,7 +2,7 @@
  * byte, by the pattern of the origin's bytes. */
 #include "fetch/transfer_impl.h"
 #include "flow/body_pipe.h"
-#include "unit/fetch/client.h"
+#include "unit/fetch/fetch_client.h"
 
 #include "base/fd.h"
 

@@ -1,5 +1,5 @@
 /* How responses end: each framing, each way to break it, each kind. */
-#include "unit/fetch/client.h"
+#include "unit/fetch/fetch_client.h"
 
 static struct setup setup;
 

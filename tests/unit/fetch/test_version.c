@@ -1,6 +1,6 @@
 /* What a status line says of its version is the server's word: only what was negotiated counts,
  * plain and in TLS. */
-#include "unit/fetch/client.h"
+#include "unit/fetch/fetch_client.h"
 
 static struct setup setup;
 

@@ -1,7 +1,7 @@
 /* A consumer of transfers that records what it is told, for the tests of this layer. Its callbacks
  * run on the loop's thread and assert nothing: the test's thread does, after client_wait. */
-#ifndef TESTS_UNIT_FETCH_CLIENT_H
-#define TESTS_UNIT_FETCH_CLIENT_H
+#ifndef TESTS_UNIT_FETCH_FETCH_CLIENT_H
+#define TESTS_UNIT_FETCH_FETCH_CLIENT_H
 
 #include "base/list.h"
 #include "fetch/fetch.h"
