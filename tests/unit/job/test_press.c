@@ -6,8 +6,9 @@
 
 #define HOST "127.0.0.1"
 
-static struct sink_credit *const one = (struct sink_credit *)1, *const two =
-                                                                    (struct sink_credit *)2;
+/* Nobody takes from them: no job that they press on begins meanwhile. */
+static struct sink_credit *const one = (struct sink_credit *)1;
+static struct sink_credit *const two = (struct sink_credit *)2;
 
 /* The first who presses on a job does so, and another is nobody; then the next may. */
 static void test_one_presses_at_a_time(void **state)
