@@ -80,7 +80,7 @@ static int trial_free(void **state)
 }
 
 /* What is set as the cause is this, with these words in its message. */
-static void failed(enum error_kind kind, const char *words)
+static inline void failed(enum error_kind kind, const char *words)
 {
     const struct cause *cause = cause_of(&trial->cause);
     assert_non_null(cause);
@@ -89,7 +89,7 @@ static void failed(enum error_kind kind, const char *words)
         fail_msg("\"%s\" is not in \"%s\"", words, cause->message);
 }
 
-static void not_failed(void)
+static inline void not_failed(void)
 {
     const struct cause *cause = cause_of(&trial->cause);
     if (cause)
