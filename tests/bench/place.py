@@ -18,6 +18,7 @@ class Place:
 
     def __init__(self, pairs=7, quick=False, against="HEAD^"):
         self.pairs, self.quick, self.against = pairs, quick, against
+        self.jobs = self.rounds = self.seed = None  # as the case has them
 
     def __enter__(self):
         self.stack = contextlib.ExitStack()

@@ -2,6 +2,8 @@
 # A PostgreSQL cluster of a test's own, on a unix socket in DIR, trusted, with the superuser penstock.
 #
 #   pg_cluster.sh start DIR [SETTING=VALUE...]   makes it if it is not there, starts it, waits until it answers
+#   pg_cluster.sh copy DIR FROM                  makes a standby of the one in FROM, which `start` starts
+#   pg_cluster.sh promote DIR                    the standby is one no more; waits for that
 #   pg_cluster.sh stop DIR [MODE]                MODE: immediate (default), fast; waits until it has ended
 #   pg_cluster.sh watch DIR PID                  removes it once that process has ended, if nobody has until then;
 #                                                returns at once
@@ -58,6 +60,13 @@ start() {
         >/dev/null || { cat "$dir/log" >&2; return 1; }
 }
 
+# Follows where that one's socket is, by the name standby.
+copy() {
+    mkdir -p "$dir" && chmod 755 "$dir" || return
+    [[ $EUID -ne 0 ]] || chown "$(id -u postgres 2>/dev/null || id -u nobody)" "$dir"
+    as_server "$bin/pg_basebackup" -D "$dir/data" -d "host=$1 user=penstock application_name=standby" -R -X stream -c fast --no-sync
+}
+
 stop() {
     as_server "$bin/pg_ctl" -D "$dir/data" -w -t 60 -m "${1:-immediate}" stop >/dev/null
 }
@@ -80,7 +89,7 @@ remove() {
     rm -rf "$dir"
 }
 
-what=${1:?start, stop, watch, remove or ask}
+what=${1:?start, copy, promote, stop, watch, remove or ask}
 dir=${2:?a directory}
 shift 2
 bin=$(find_bin) || exit 77
@@ -88,6 +97,8 @@ libraries=$(find_libraries)
 as_server test -x "$bin/initdb" || exit 77 # below a directory that is root's alone
 case $what in
 start) start "$@" ;;
+copy) copy "$@" ;;
+promote) as_server "$bin/pg_ctl" -D "$dir/data" -w -t 60 promote >/dev/null ;;
 stop) stop "$@" ;;
 watch) setsid "$0" watch-here "$dir" "${1:?a process}" </dev/null >/dev/null 2>&1 & ;;
 watch-here) watch "$1" ;;

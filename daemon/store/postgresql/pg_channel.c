@@ -30,6 +30,8 @@ void channel_close(struct channel *ch)
         PQfinish(ch->conn);
     ch->conn = NULL;
     ch->state = CHANNEL_DOWN;
+    ch->tuned = false;
+    memset(ch->prepared, 0, sizeof ch->prepared);
 }
 
 void channel_deinit(struct channel *ch)
@@ -80,18 +82,6 @@ void channel_connect(struct channel *ch)
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
-static void begin(struct channel *ch)
-{
-    if (ch->state == CHANNEL_BUSY)
-        return;
-    assert(ch->state == CHANNEL_IDLE);
-    ch->state = CHANNEL_BUSY;
-    ch->made = ch->answered = 0;
-    ch->send_failed = ch->unsure = false;
-    ch->fault_code = 0;
-    ch->sqlstate[0] = '\0';
-}
-
 static bool add_step(struct channel *ch, struct step step)
 {
     if (ch->made == ch->size) {
@@ -106,20 +96,73 @@ static bool add_step(struct channel *ch, struct step step)
     return true;
 }
 
-void channel_step_text(struct channel *ch, const char *text, struct args *args, step_taker *take,
-                       void *arg)
+static void send_step(struct channel *ch, const char *text, struct args *args, struct step step)
 {
-    begin(ch);
     const char *const *values = args ? args_values(args) : NULL;
     int count = args ? args->count : 0;
-    if (!add_step(ch, (struct step){.take = take, .arg = arg}) || !text || (args && !values) ||
+    if (!add_step(ch, step) || !text || (args && !values) ||
         !PQsendQueryParams(ch->conn, text, count, NULL, values, NULL, NULL, 0))
         ch->send_failed = true;
 }
 
+/* A statement that is prepared may keep the plan that it got when its tables were empty: from the
+ * first row on that has to be one by an index, however few rows there are just then. To compile one
+ * costs more than it brings. */
+static void tune(struct channel *ch)
+{
+    static const char text[] =
+        "SELECT set_config('enable_seqscan','off',false),set_config('enable_hashjoin','off',false),"
+        "set_config('enable_mergejoin','off',false),set_config('jit','off',false)";
+    ch->tuned = true;
+    send_step(ch, text, NULL, (struct step){.stands = &ch->tuned});
+}
+
+static void begin(struct channel *ch)
+{
+    if (ch->state == CHANNEL_BUSY)
+        return;
+    assert(ch->state == CHANNEL_IDLE);
+    ch->state = CHANNEL_BUSY;
+    ch->made = ch->answered = 0;
+    ch->send_failed = ch->unsure = false;
+    ch->fault_code = 0;
+    ch->sqlstate[0] = '\0';
+    if (!ch->target->pooled && !ch->tuned && PQtransactionStatus(ch->conn) == PQTRANS_IDLE)
+        tune(ch); /* one that has failed takes nothing but its end */
+}
+
+void channel_step_text(struct channel *ch, const char *text, struct args *args, step_taker *take,
+                       void *arg)
+{
+    begin(ch);
+    send_step(ch, text, args, (struct step){.take = take, .arg = arg});
+}
+
+static void prepare(struct channel *ch, enum sql sql, const char *name)
+{
+    ch->prepared[sql] = true;
+    if (!add_step(ch, (struct step){.stands = &ch->prepared[sql]}) ||
+        !PQsendPrepare(ch->conn, name, ch->sqls->text[sql], 0, NULL))
+        ch->send_failed = true;
+}
+
+/* Planning takes about as long as all else for some: it is done once a session. */
 void channel_step(struct channel *ch, enum sql sql, struct args *args, step_taker *take, void *arg)
 {
-    channel_step_text(ch, ch->sqls->text[sql], args, take, arg);
+    char name[16];
+    if (ch->target->pooled) {
+        channel_step_text(ch, ch->sqls->text[sql], args, take, arg);
+        return;
+    }
+    begin(ch);
+    snprintf(name, sizeof name, "s%d", (int)sql);
+    if (!ch->prepared[sql])
+        prepare(ch, sql, name);
+    const char *const *values = args ? args_values(args) : NULL;
+    int count = args ? args->count : 0;
+    if (!add_step(ch, (struct step){.take = take, .arg = arg}) || (args && !values) ||
+        !PQsendQueryPrepared(ch->conn, name, count, values, NULL, NULL, 0))
+        ch->send_failed = true;
 }
 
 void channel_sync(struct channel *ch)
@@ -204,9 +247,19 @@ static void take(struct channel *ch, const PGresult *result)
     if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
         if (step->take)
             step->take(step->arg, result);
-    } else if (status != PGRES_PIPELINE_ABORTED) {
-        channel_note_fault(ch, result);
+        return;
     }
+    if (step->stands)
+        *step->stands = false;
+    if (status != PGRES_PIPELINE_ABORTED)
+        channel_note_fault(ch, result);
+}
+
+/* What was prepared is not there, or fits no more: all of that is done anew in another session. */
+static bool is_of_the_session(const char *sqlstate)
+{
+    return strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "42P05") == 0 ||
+           strcmp(sqlstate, "0A000") == 0;
 }
 
 /* True once the pipeline is done. */
@@ -241,6 +294,12 @@ enum channel_event channel_turn(struct channel *ch)
     if (ch->state == CHANNEL_BUSY && take_all(ch)) {
         if (ch->unsure) /* that counts as no answer: a new connection asks after it */
             return channel_drop(ch, "a commit might not have been copied to a standby");
+        if (ch->fault_code != 0)
+            ch->tuned = false; /* that was undone with the rest */
+        if (is_of_the_session(ch->sqlstate))
+            return channel_drop(ch, "what was prepared in a session is not there any more; if "
+                                    "store.dsn leads to a pooler that shares sessions out by "
+                                    "transactions, set store.direct");
         ch->state = CHANNEL_IDLE;
         return CHANNEL_DONE;
     }

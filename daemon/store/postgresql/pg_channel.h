@@ -43,8 +43,12 @@ struct channel {
     struct step {
         step_taker *take; /* NULL: nobody cares */
         void *arg;
+        bool *stands; /* what it leaves in the session: is it there? NULL: nothing */
     } * steps;
     size_t made, answered, size;
+    /* The session plans in our way, and has these statements ready; set as that is sent, and false
+     * again if it comes to nothing. */
+    bool tuned, prepared[SQL_COUNT_];
     int pid;                    /* the server's process of the connection that stands; 0: none */
     int lost[CHANNEL_LOST_MAX]; /* of those before it, which may not know that nobody is there */
     size_t lost_count;

@@ -414,6 +414,7 @@ int pulse_start(struct pg *pg, const struct store_config *config, struct error *
     if (!p)
         return error_set(err, -ENOMEM, "store: out of memory");
     direct.dsn = config->direct ? config->direct : config->dsn;
+    direct.direct = NULL;
     int r = target_init(&p->target, &direct, err);
     if (r == 0 && target_call(&p->target, pg->application) < 0)
         r = error_set(err, -ENOMEM, "store: out of memory");

@@ -218,7 +218,7 @@ int target_call(struct target *t, const char *application)
 
 int target_init(struct target *t, const struct store_config *config, struct error *err)
 {
-    *t = (struct target){.names = {NULL}};
+    *t = (struct target){.names = {NULL}, .pooled = config->direct && config->direct[0]};
     forget_environment();
     int r = config->dsn ? read_dsn(t, config->dsn, err) : 0;
     if (r == 0 && set_standards(t, config) < 0)

@@ -15,6 +15,7 @@ struct target {
     const char *names[SESSION_KEYWORDS + 1];
     const char *values[SESSION_KEYWORDS + 1]; /* owned */
     uint64_t connect_ns; /* so long is a connection waited for that is made without blocking */
+    bool pooled;         /* each transaction may have another session: nothing is left in one */
 };
 
 /* Reads `dsn` and the password's file. 0 or a negative errno with a message in *err; no message has

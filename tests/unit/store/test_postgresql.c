@@ -190,6 +190,42 @@ static void a_bad_call_fails_alone(void **state)
     assert_false(store_failing(f->store));
 }
 
+/* Statements are prepared once a session. One that gives other types by now is refused by the
+ * server for good: it is asked in another session. */
+static void what_is_prepared_and_fits_no_more_is_done_anew(void **state)
+{
+    struct fixture *f = *state;
+    struct store_get call = {.id = submit_to(f, "h")};
+    store_job_free(get(f, call.id));
+    const char *session = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE "
+                          "'penstock/%%' AND query LIKE '%%%s.%%'";
+    char before[16];
+    snprintf(before, sizeof before, "%s", ask(session));
+    ask("ALTER TABLE %s.jobs ALTER priority TYPE bigint");
+    while (CALL(f, get, &call) == -EIO) /* until the new one stands */
+        ;
+    assert_int_equal(call.call.result, 0);
+    store_job_free(call.job);
+    assert_string_not_equal(ask(session), before);
+    assert_int_equal(claim(f, call.id), 1);
+}
+
+/* Behind a pooler each transaction may have a session that was another's. */
+static void behind_a_pooler_nothing_is_left_in_a_session(void **state)
+{
+    struct fixture *f = *state;
+    struct store_config config = {.path = f->path, .direct = store_dsn};
+    struct error err;
+    f->store->engine->free(f->store);
+    assert_int_equal(open_again(&config, &f->mailbox, &f->store, &err), 0);
+    uint64_t id = submit_to(f, "h");
+    store_job_free(get(f, id));
+    ask("ALTER TABLE %s.jobs ALTER priority TYPE bigint");
+    store_job_free(get(f, id)); /* at once: there is no plan of old */
+    assert_int_equal(claim(f, id), 1);
+    assert_int_equal(finish(f, id, 1, JOB_DONE), 0);
+}
+
 /* The server goes while calls are under way, and comes again: each call is answered rightly. */
 static void a_restart_of_the_server_loses_nothing(void **state)
 {
@@ -269,6 +305,8 @@ int main(void)
         CONFORMANCE_TEST(without_a_schema_it_says_what_is_to_be_done),
         CONFORMANCE_TEST(a_fence_stops_what_comes_behind_it),
         CONFORMANCE_TEST(a_bad_call_fails_alone),
+        CONFORMANCE_TEST(what_is_prepared_and_fits_no_more_is_done_anew),
+        CONFORMANCE_TEST(behind_a_pooler_nothing_is_left_in_a_session),
         CONFORMANCE_TEST(a_restart_of_the_server_loses_nothing),
         CONFORMANCE_TEST(giving_up_gives_back_what_is_held),
     };
