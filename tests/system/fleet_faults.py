@@ -159,7 +159,7 @@ class Lossy(Failover):
         until(lambda: self.ask("SELECT count(*) FROM pg_stat_replication") == [["0"]], "it follows no more")
         before = len(self.acknowledged)
         self.pace += self.jobs // 4
-        until(lambda: len(self.acknowledged) > before + 2 * self.jobs // 10, "some are acknowledged", 60)
+        until(lambda: len(self.acknowledged) > before + self.jobs // 10, "some are acknowledged", 60)
         pace, self.pace = self.pace, 0
         self.fail_over()
         self.ids = set(self.acknowledged.values())
