@@ -1,5 +1,5 @@
 """The store's module by itself, on a cluster of the bench's own with fsync on: members that download nothing
-(queue.c) claim and end jobs, in batches of 64."""
+(bench_member.c) claim and end jobs, in batches of 64."""
 import os
 import pathlib
 import subprocess
