@@ -55,6 +55,7 @@ struct run {
     bool complete;      /* and COMMAND may see the end: ours is closed */
     bool reported, ended;
     bool cut;                 /* the body did not arrive whole: COMMAND was killed */
+    bool front_stops;         /* it was told that COMMAND has stopped, and has not said `go on` */
     bool socket;              /* COMMAND reads from a socket, not from a pipe */
     bool forlorn;             /* it wants a terminal that it cannot have */
     int refused;              /* the exit status, if the daemon did not take the job */
@@ -107,11 +108,16 @@ static int on_child(struct run *run)
         case CHILD_NOTHING:
             return 0;
         case CHILD_STOPPED:
-            if (signo != SIGSTOP) /* that one is somebody's own affair */
-                guard_tell(&run->guard, GUARD_STOPPED, signo);
+            if (signo == SIGSTOP) /* that one is somebody's own affair */
+                break;
+            guard_tell(&run->guard, GUARD_STOPPED, signo);
+            run->front_stops = true;
             break;
-        case CHILD_CONTINUED: /* perhaps not by us: then the one in front has to go on as well */
-            if (getppid() == run->guard.front) /* else the number may be somebody else's */
+        case CHILD_CONTINUED:
+            /* By somebody else, so the one in front has to go on as well. What it has asked for
+             * itself it must not be told: its next word to go on would undo a stop that has come
+             * meanwhile. */
+            if (run->front_stops && getppid() == run->guard.front) /* else it has gone */
                 kill(run->guard.front, SIGCONT);
             break;
         case CHILD_ENDED:
@@ -304,6 +310,7 @@ static int take_word(struct run *run)
             guard_tell(&run->guard, GUARD_STOPPED, SIGTSTP);
         return 0;
     case GUARD_GO:
+        run->front_stops = false;
         child_signal(&run->command, SIGCONT);
         return 0;
     case GUARD_FORLORN:

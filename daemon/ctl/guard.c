@@ -57,20 +57,20 @@ static enum guard_word receive_note(int link, int *ret_number)
  * could say `fg`). */
 static bool stop_self(int signo)
 {
-    sigset_t one, before, pending;
+    sigset_t one, go_on, before;
     struct timespec none = {0, 0};
     siginfo_t info;
-    sigemptyset(&one);
-    sigaddset(&one, SIGCONT);
-    while (sigtimedwait(&one, &info, &none) == SIGCONT)
+    sigemptyset(&go_on);
+    sigaddset(&go_on, SIGCONT);
+    while (sigtimedwait(&go_on, &info, &none) == SIGCONT)
         ; /* of an earlier stop */
     sigemptyset(&one);
     sigaddset(&one, signo);
     kill(getpid(), signo);
     sigprocmask(SIG_UNBLOCK, &one, &before);
     sigprocmask(SIG_SETMASK, &before, NULL);
-    sigpending(&pending);
-    return sigismember(&pending, SIGCONT) == 1;
+    /* Taken here, so that COMMAND is told to go on once, by stop(). */
+    return sigtimedwait(&go_on, &info, &none) == SIGCONT;
 }
 
 /* The rest of the job, which did not get the signal that COMMAND got: the terminal was lent. */
