@@ -416,6 +416,12 @@ int rpc_parsed(struct rpc *rpc, int result, json_t *root, size_t len, const stru
     return rpc->failed ? -ENOMEM : 0;
 }
 
+int rpc_go_on(struct rpc *rpc)
+{
+    begin_more(rpc);
+    return rpc->failed ? -ENOMEM : 0;
+}
+
 bool rpc_wants(const struct rpc *rpc)
 {
     return list_empty(&rpc->unbegun) && rpc->calls < RPC_CALLS && rpc->bytes < RPC_BYTES;

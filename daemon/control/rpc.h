@@ -48,7 +48,7 @@ struct rpc {
     size_t bytes;        /* of answers that wait, and reserved ones */
     size_t memory;       /* that the requests have, and answers that wait */
     uint64_t deadline; /* of clock_now: no further request begins in this turn after it; 0: none */
-    bool stopped;      /* by the deadline: rpc_take goes on */
+    bool stopped;      /* by the deadline: rpc_go_on goes on */
     bool mid_line;     /* the last piece that left did not end its line */
     bool abandoned;
     bool failed; /* out of memory in an answer: the order can't be kept, close */
@@ -73,6 +73,10 @@ void rpc_passed(struct rpc *rpc, int fd);
 
 /* May there be another line? */
 bool rpc_wants(const struct rpc *rpc);
+
+/* Begins what the deadline or the want of room has left, though no answer may leave: a client that
+ * does not read yet may have asked for things that others wait for. 0 or -ENOMEM. */
+int rpc_go_on(struct rpc *rpc);
 
 /* Appends answers that are due to `out`, until it has `want` bytes or more, or none is ready;
  * begins what waited for room. 0 or -ENOMEM. */

@@ -187,8 +187,9 @@ static bool wants_lines(const struct session *s)
 static int take_lines(struct session *s)
 {
     int took = take_parsed(s);
-    if (took < 0)
-        return took;
+    int r = took < 0 || s->finishing ? took : rpc_go_on(&s->rpc);
+    if (r < 0)
+        return r;
     while (wants_lines(s)) {
         char *line;
         size_t len;
@@ -196,7 +197,7 @@ static int take_lines(struct session *s)
             s->rpc.stopped = true;
             break;
         }
-        int r = next_line(s, &line, &len);
+        r = next_line(s, &line, &len);
         if (r == 0)
             break;
         if (r == 1)

@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "api/follower.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ struct api {
     json_t *follow_params;     /* as follower_begin got them */
     int follow_result;         /* what the next follower_begin returns */
     bool hold;                 /* fake_run answers nothing */
+    uint64_t takes;            /* ns of each call, before it has begun */
 };
 
 static size_t fake_unfollowed; /* follower_end knows no api */
@@ -28,6 +30,9 @@ void api_call(struct api *api, struct api_call *call)
 {
     if (api->count == sizeof api->pending / sizeof api->pending[0])
         abort();
+    uint64_t begun = clock_now();
+    while (clock_now() - begun < api->takes)
+        ;
     call->api = api;
     api->pending[api->count++] = call;
     api->made++;

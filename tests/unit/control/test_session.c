@@ -143,6 +143,35 @@ static void test_vanishes_unread(void **state)
     world_deinit(&w);
 }
 
+/* What a turn has no time to begin begins in the next ones, though the client reads nothing. */
+static void test_what_a_turn_leaves_begins_in_the_next(void **state)
+{
+    struct world w;
+    struct client c;
+    world_init(&w, 0);
+    client_init(&w, &c);
+    w.api.hold = true;
+    client_ask(&c, 1, "show", "{\"id\":1}");
+    while (w.api.made < 1)
+        turn(&w);
+    char *text = malloc(1 << 20); /* more than the socket takes */
+    memset(text, 'x', 1 << 20);
+    fake_answer(&w.api, 0, json_stringn(text, 1 << 20));
+    free(text);
+    turn(&w);
+    w.api.takes = 2 * SESSION_PUMP_NS;
+    client_say(&c, "[{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"list\"},"
+                   "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"list\"},"
+                   "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"list\"}]\n");
+    while (w.api.made < 4)
+        turn(&w);
+    w.api.hold = false;
+    expect_id(&c, 1);
+    assert_non_null(strstr(client_line(&c), "{\"jsonrpc\":\"2.0\",\"id\":4,\"result\":"));
+    client_deinit(&c);
+    world_deinit(&w);
+}
+
 /* A client that asks and does not read holds up itself alone. */
 static void test_slow_reader(void **state)
 {
@@ -153,7 +182,9 @@ static void test_slow_reader(void **state)
     client_init(&w, &other);
     char *line = request_of(100000, 5);
     size_t len = strlen(line), asked = 0, at = 0;
-    for (int idle = 0; idle < 50; turn(&w)) {
+    /* Long lines are parsed by a thread, which may have to wait for a processor: that is not yet
+     * the end of what is read. */
+    for (int idle = 0; idle < 50 || w.api.made < 40; turn(&w)) {
         ssize_t n = send(c.fd, line + at, len - at, MSG_NOSIGNAL);
         idle = n > 0 ? 0 : idle + 1;
         at += n > 0 ? (size_t)n : 0;
@@ -162,7 +193,7 @@ static void test_slow_reader(void **state)
         assert_true(asked < 1000);
     }
     /* answers are as long as requests: 4 MiB of them and what the sockets hold */
-    assert_true(w.api.made >= 40 && w.api.made < 70);
+    assert_true(w.api.made < 70);
     client_ask(&other, 1, "ping", "{}");
     expect_id(&other, 1);
     for (size_t i = 0; i < asked; i++)
@@ -333,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_half_closed),
         cmocka_unit_test(test_vanishes_in_a_call),
         cmocka_unit_test(test_vanishes_unread),
+        cmocka_unit_test(test_what_a_turn_leaves_begins_in_the_next),
         cmocka_unit_test(test_slow_reader),
         cmocka_unit_test(test_follows),
         cmocka_unit_test(test_follower_stays_after_the_end),
