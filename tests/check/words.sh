@@ -18,7 +18,5 @@ complain "Over 600 lines" "$(find daemon include -name '*.[ch]' -print0 | xargs 
     awk '$2 != "total" && $1 > 600')"
 complain "JSON that is read without base/json_read.h, or copied" "$(grep -rnE '\bjson_(load[sb]|loadf|deep_copy|copy)\(' \
     daemon --include=*.[ch] | grep -v '^daemon/base/json_read\.c:')"
-while IFS= read -r -d '' file; do
-    [[ ! -s $file || -z $(tail -c 1 "$file") ]] || complain "No newline at the end" "$file"
-done < <(sources)
+complain "No newline at the end" "$(sources | xargs -0 perl -0777 -ne 'print "$ARGV\n" if length && !/\n\z/')"
 exit "$status"

@@ -161,9 +161,12 @@ class Commit(penstock_test.Case):
 
         thread = threading.Thread(target=watch)
         thread.start()
-        verdict = daemon.job(self.web.url("/ndjson?n=1000000"), parser="ndjson", deliver="commit")
-        stop.set()
-        thread.join()
+        try:  # a million records take a busy machine minutes
+            job = daemon.submit(self.web.url("/ndjson?n=1000000"), parser="ndjson", deliver="commit")
+            verdict = daemon.verdict(job, 15 * penstock_test.DEADLINE)
+        finally:
+            stop.set()
+            thread.join()
         self.assert_verdict(verdict, "done")
         self.assertEqual(verdict["records"], 1000000)
         self.assertLess(peak[0] - before, 8 << 20)

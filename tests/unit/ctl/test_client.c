@@ -261,6 +261,7 @@ static void test_submit_many_lines(void **state)
  * for. */
 static void test_submit_is_bounded(void **state)
 {
+    enum { LEAST = 90000 };
     static char lines[1000];
     size_t taken = 0;
     memset(lines, 'x', sizeof lines);
@@ -271,13 +272,15 @@ static void test_submit_is_bounded(void **state)
     fd_set_nonblock(child.in, true);
     while (taken < 4 << 20) {
         struct pollfd room = {.fd = child.in, .events = POLLOUT};
-        if (poll(&room, 1, 300) == 0)
+        /* What it must take it may take as late as a busy machine lets it. */
+        int got = poll(&room, 1, taken < LEAST ? (int)PATIENCE : 300);
+        if (got == 0)
             break; /* it takes no more */
         ssize_t n = write(child.in, lines, sizeof lines);
         assert_true(n > 0);
         taken += (size_t)n;
     }
-    assert_in_range(taken, 90000, 400000);
+    assert_in_range(taken, LEAST, 400000);
     talk_end(&talk);
     assert_int_equal(test_finish(&child, PATIENCE), 3);
 }
