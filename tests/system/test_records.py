@@ -225,9 +225,10 @@ class Records(penstock_test.Case):
             query += UNRESUMABLE
         command = [BIN / "penstockctl", "--socket", daemon.socket, "submit", self.web.url(f"/ndjson?n={n}{query}"), "--parser", "ndjson", "--follow",
                    "--data", "--deliver", dice.choice(("commit", "commit", "stream"))]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            text = process.stdout.read()
-            errors = process.stderr.read()
+        slow = dice.random() < 0.3  # by a pipe of one page and crumbs of it
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pipesize=4096 if slow else -1) as process:
+            text = b"".join(iter(lambda: os.read(process.stdout.fileno(), 50 if slow else 1 << 20), b"")).decode()
+            errors = process.stderr.read().decode()
             status = process.wait()
         rows = self.rows(text)
         if good and (status, rows) == (WELL, list(range(1, n + 1))):
