@@ -134,25 +134,40 @@ static int try_own_place(char *ret_path, size_t size, struct error *err)
     return r < 0 ? refuse(path, r, err) : r;
 }
 
+/* Adds where it was looked for, in this order; NULL: nowhere, but for the system's socket. */
+static int name_places(const char *own, const char *place, int code, struct error *err)
+{
+    if (!own && !place)
+        return code;
+    return error_set(err, code, "%s (looked at %s%s%s and %s)", err->text, own ? own : place,
+                     own && place ? ", " : "", own && place ? place : "", ADDRESS_SYSTEM);
+}
+
 /* A daemon of the user's that has died leaves its socket behind: that hides nobody else's. `own`
  * and why it could not be had come from XDG_RUNTIME_DIR (NULL: there is none). */
 static int connect_unnamed(const char *own, int why, char *ret_path, size_t size, struct error *err)
 {
     struct error place_err, system_err;
-    char system_path[512];
-    int place = geteuid() == 0 ? -ENOENT : try_own_place(ret_path, size, &place_err);
+    char system_path[512], dir[32], place_path[64];
+    bool looked = geteuid() != 0;
+    int place = looked ? try_own_place(ret_path, size, &place_err) : -ENOENT;
     if (place >= 0)
         return place;
     int system = connect_to(ADDRESS_SYSTEM, system_path, sizeof system_path, &system_err);
     if (system >= 0 || (why == -ENOENT && place == -ENOENT)) {
         snprintf(ret_path, size, "%s", system_path);
-        return system >= 0 ? system : error_set(err, system, "%s", system_err.text);
+        if (system >= 0)
+            return system;
     }
+    int code = system;
     if (own && why != -ENOENT)
-        return refuse(own, why, err);
-    if (place != -ENOENT)
-        return error_set(err, place, "%s", place_err.text);
-    return error_set(err, system, "%s", system_err.text);
+        code = refuse(own, why, err);
+    else if (place != -ENOENT)
+        code = error_set(err, place, "%s", place_err.text);
+    else
+        error_set(err, system, "%s", system_err.text);
+    snprintf(place_path, sizeof place_path, "%s/control.sock", own_place(dir, sizeof dir));
+    return name_places(own, looked ? place_path : NULL, code, err);
 }
 
 int address_connect(const char *path, char *ret_path, size_t size, struct error *err)

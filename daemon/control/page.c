@@ -12,7 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SAMPLE_SECONDS 10
 #define JOBS_SHOWN     50
 #define FAILURES_SHOWN 10
 #define FAILING_SHOWN  50
@@ -245,7 +244,7 @@ int page_source_new(uv_loop_t *loop, struct api *api, bool all, struct page_sour
     uv_timer_init(loop, &source->timer);
     uv_unref((uv_handle_t *)&source->timer);
     source->timer.data = source;
-    uv_timer_start(&source->timer, on_timer, 0, SAMPLE_SECONDS * 1000);
+    uv_timer_start(&source->timer, on_timer, 0, PAGE_SAMPLE_SECONDS * 1000);
     *ret = source;
     return 0;
 }

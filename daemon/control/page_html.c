@@ -1,10 +1,13 @@
 #include "control/page_html.h"
 
+#include "base/readable.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #define GRAPH_WIDTH  240.0
 #define GRAPH_HEIGHT 48.0
+#define LINE_SAMPLES 3 /* of which a line can be drawn, where two make a rate */
 
 /* --- text ------------------------------------------------------------------------------------- */
 
@@ -47,11 +50,20 @@ static void put_cell(struct buf *b, const char *text)
     buf_puts(b, "</td>");
 }
 
+static void put_readable(struct buf *b, const char *url)
+{
+    struct buf text = BUF_INIT;
+    readable_put_url(&text, url);
+    buf_putc(&text, '\0');
+    page_put_text(b, text.failed ? url : text.data);
+    buf_deinit(&text);
+}
+
 /* May break anywhere, and keeps some width on a telephone: there the table is moved sideways. */
 static void put_url(struct buf *b, const char *url)
 {
     buf_puts(b, "<td class=u>");
-    page_put_text(b, url);
+    put_readable(b, url);
     buf_puts(b, "</td>");
 }
 
@@ -196,6 +208,9 @@ static void put_totals(struct buf *b, const struct page_view *view)
     put_graph(b, view, FIGURE_DONE, "Done", " /min");
     put_graph(b, view, FIGURE_FAILED, "Failed", " /min");
     buf_puts(b, "</section>");
+    if (view->sample_count < LINE_SAMPLES)
+        buf_printf(b, "<p class=note>The graphs begin %d s after the daemon's start.</p>",
+                   (LINE_SAMPLES - 1) * PAGE_SAMPLE_SECONDS);
 }
 
 /* A heading and a table's head, or that there is nothing. Returns whether rows follow. */
@@ -312,7 +327,7 @@ static void put_failure(struct buf *b, const json_t *job)
     buf_printf(b, "<details id=job%.0f><summary>%.0f <b>", id, id);
     page_put_text(b, text_of(error, "kind"));
     buf_puts(b, "</b> ");
-    page_put_text(b, text_of(job, "url"));
+    put_readable(b, text_of(job, "url"));
     buf_puts(b, "</summary><p>");
     page_put_text(b, text_of(error, "message"));
     buf_puts(b, "</p><p>Ended ");

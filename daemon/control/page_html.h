@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PAGE_SAMPLES 60
+#define PAGE_SAMPLES        60
+#define PAGE_SAMPLE_SECONDS 10 /* from one to the next */
 
 /* At one moment, since the daemon's start. */
 struct page_sample {

@@ -1,5 +1,8 @@
 #include "ctl/top_items.h"
 
+#include "base/buf.h"
+#include "base/readable.h"
+
 #include <string.h>
 
 const char *top_tab_name(enum top_tab tab)
@@ -26,12 +29,23 @@ static uint64_t id_of(const json_t *object, const char *name)
     return id > 0 ? (uint64_t)id : 0;
 }
 
+/* As it stands, or as it is shown. */
+static bool url_has(const char *url, const char *part)
+{
+    struct buf b = BUF_INIT;
+    readable_put_url(&b, url);
+    buf_putc(&b, '\0');
+    bool found = strstr(url, part) || (!b.failed && strstr(b.data, part));
+    buf_deinit(&b);
+    return found;
+}
+
 static bool fits(const struct top_item *item, const char *filter)
 {
     const char *error =
         text(json_object_get(json_object_get(item->json, "verdict"), "error"), "kind");
-    return strstr(item->name, filter) || strstr(item->host, filter) || strstr(error, filter) ||
-           strstr(text(item->json, "url"), filter) ||
+    return url_has(item->name, filter) || strstr(item->host, filter) || strstr(error, filter) ||
+           url_has(text(item->json, "url"), filter) ||
            (item->row &&
             (strstr(item->row->parser, filter) || strstr(item->row->waiting_for, filter)));
 }

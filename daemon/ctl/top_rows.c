@@ -2,6 +2,7 @@
  * URL. */
 #include "ctl/top_rows.h"
 #include "base/clock.h"
+#include "base/readable.h"
 #include "ctl/text.h"
 
 #include <inttypes.h>
@@ -113,6 +114,18 @@ static void put_number(struct buf *b, int64_t n)
         buf_putc(b, '-');
 }
 
+static void put_readable(const struct lay *l, struct buf *b, const char *url)
+{
+    struct buf text = BUF_INIT;
+    if (l->look->utf8)
+        readable_put_url(&text, url);
+    else
+        buf_puts(&text, url);
+    text_put_safe(b, text.data ? text.data : "", text.len);
+    b->failed |= text.failed;
+    buf_deinit(&text);
+}
+
 static void put_value(const struct lay *l, struct buf *b, const struct top_row *row, enum column c)
 {
     switch (c) {
@@ -142,7 +155,7 @@ static void put_value(const struct lay *l, struct buf *b, const struct top_row *
         text_put_safe(b, row->waiting_for, strlen(row->waiting_for));
         break;
     default:
-        text_put_safe(b, row->url, strlen(row->url));
+        put_readable(l, b, row->url);
         break;
     }
 }
@@ -221,7 +234,7 @@ static void put_distance(struct buf *b, const char *stamp, int direction)
 static void put_rest(const struct lay *l, struct buf *line, const char *raw)
 {
     struct buf url = BUF_INIT;
-    text_put_safe(&url, raw, strlen(raw));
+    put_readable(l, &url, raw);
     fit_url(l, line, &url);
     buf_putc(line, ' ');
     buf_put(line, url.data ? url.data : "", url.len);

@@ -59,7 +59,7 @@ class Page(penstock_test.Case):
         daemon.call("schedule_add", {"name": HOSTILE, "url": "http://127.0.0.1:1/", "every": "1h", "max_attempts": 1})
         job = daemon.call("schedule_run", {"name": HOSTILE})["id"]
         daemon.verdict(job)
-        failed = daemon.job("http://127.0.0.1:1/" + HOSTILE + "?token=hidden", max_attempts=1)
+        failed = daemon.job("http://127.0.0.1:1/" + HOSTILE + "?token=hidden&q=%C3%A9%0a", max_attempts=1)
         until(lambda: daemon.state(failed["job"]) == "failed", "it is stored")
         until(lambda: daemon.call("schedule_list", {"failing": True})["schedules"], "the schedule fails")
         return web
@@ -72,7 +72,8 @@ class Page(penstock_test.Case):
         parsed = Strict(page)
         text = "".join(parsed.text)
         self.assertEqual(parsed.scripts, ["/page.js"])
-        for word in (HOSTILE, "Failing schedules", "penstockctl explain", "connect", "127.0.0.1"):
+        for word in (HOSTILE, "Failing schedules", "penstockctl explain", "connect", "127.0.0.1", "q=é%0a",
+                     "The graphs begin 20 s after"):
             self.assertIn(word, text)
         self.assertNotIn("hidden", page)
         policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))

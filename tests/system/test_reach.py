@@ -69,13 +69,16 @@ class OwnPlace(penstock_test.Case):
         until(lambda: (self.place / "control.sock").exists() or not daemon.alive(), "a socket")
         self.assertIn(f"answers at {self.place}/control.sock", self.ctl("ping").stdout)
         self.assertEqual(self.place.stat().st_mode & 0o777, 0o700)
-        # A session's own directory comes first, and does not hide it.
+        # A session's own directory comes first, and does not hide it. All that were looked at are named.
         self.assertIn(f"answers at {self.place}/control.sock", self.ctl("ping", XDG_RUNTIME_DIR=str(self.dir)).stdout)
         os.chmod(self.place, 0o770)
         self.assertIn(f"{self.place} is open to others (mode 0770): chmod 700", self.ctl("ping", check=3).stderr)
         os.chmod(self.place, 0o700)
         daemon.signal(15)
         self.assertEqual(daemon.exit_status(), 0, daemon.errors())
+        told = self.ctl("ping", check=3, XDG_RUNTIME_DIR=str(self.dir)).stderr
+        for path in (self.dir / "penstock/control.sock", self.place / "control.sock", "/run/penstock/control.sock"):
+            self.assertIn(str(path), told)
 
     def test_a_place_of_somebody_else(self):
         self.place.mkdir()

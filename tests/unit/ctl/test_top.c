@@ -26,16 +26,16 @@ static void take(struct top_model *m, uint64_t seconds, const char *fmt, ...)
     assert_int_equal(top_model_take(m, answer, seconds * NS_PER_SEC), 0);
 }
 
-#define ANSWER                                                                                 \
-    "{\"instance\":\"%s\",\"version\":\"1.2\",\"uptime\":90,\"active\":2,\"known_hosts\":1,"   \
-    "\"jobs\":{\"running\":2,\"queued\":7,\"waiting\":1},\"totals\":{\"records\":%d,"          \
-    "\"done\":%d,\"failed\":0,\"cancelled\":0},\"fetch\":{\"bytes\":%d,\"connections\":2},"    \
-    "\"workers\":{\"limit\":4,\"busy\":1,\"abandoned\":0,\"lost\":0},\"sinks\":[],"            \
-    "\"hosts\":[{\"name\":\"a.example\",\"running\":2,\"limit\":6,\"queued\":7,\"more\":true," \
-    "\"state\":\"ready\",\"redirected\":0}],\"running\":[{\"id\":3,\"attempt\":1,\"url\":"     \
-    "\"http://a.example/x\\u001b[2J\",\"host\":\"a.example\",\"parser\":\"csv\","              \
-    "\"waiting_for\":\"origin\",\"bytes\":%d,\"length\":1000,\"records\":5,\"seconds\":20},"   \
-    "{\"id\":4,\"attempt\":2,\"url\":\"http://a.example/y\",\"host\":\"a.example\","           \
+#define ANSWER                                                                                  \
+    "{\"instance\":\"%s\",\"version\":\"1.2\",\"uptime\":90,\"active\":2,\"known_hosts\":1,"    \
+    "\"jobs\":{\"running\":2,\"queued\":7,\"waiting\":1},\"totals\":{\"records\":%d,"           \
+    "\"done\":%d,\"failed\":0,\"cancelled\":0},\"fetch\":{\"bytes\":%d,\"connections\":2},"     \
+    "\"workers\":{\"limit\":4,\"busy\":1,\"abandoned\":0,\"lost\":0},\"sinks\":[],"             \
+    "\"hosts\":[{\"name\":\"a.example\",\"running\":2,\"limit\":6,\"queued\":7,\"more\":true,"  \
+    "\"state\":\"ready\",\"redirected\":0}],\"running\":[{\"id\":3,\"attempt\":1,\"url\":"      \
+    "\"http://a.example/x\\u001b[2J\",\"host\":\"a.example\",\"parser\":\"csv\","               \
+    "\"waiting_for\":\"origin\",\"bytes\":%d,\"length\":1000,\"records\":5,\"seconds\":20},"    \
+    "{\"id\":4,\"attempt\":2,\"url\":\"http://a.example/%%C3%%A9%%0a\",\"host\":\"a.example\"," \
     "\"parser\":\"csv\",\"bytes\":900,\"length\":null,\"records\":0,\"seconds\":9}]}"
 
 static void test_rates(void **state)
@@ -116,9 +116,12 @@ static void test_picture(void **state)
     assert_non_null(strstr(find_line(&page, "a.example "), "7+"));
     const char *job = find_line(&page, "       3   1 ######------");
     assert_non_null(strstr(job, "origin    http://a.example/x\\u001b[2J"));
-    find_line(&page, "       4   2 ............");
+    assert_non_null(strstr(find_line(&page, "       4   2 ............"), "a.example/%C3%A9%0a"));
     assert_non_null(
         strstr(top_page_line(&page, 29), "q quit  Enter explain  c cancel  p hold  / filter"));
+    look.utf8 = true;
+    top_lay(&m, &look, &page);
+    find_line(&page, "http://a.example/\303\251%0a");
     top_page_deinit(&page);
     top_model_deinit(&m);
 }
