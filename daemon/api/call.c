@@ -133,6 +133,20 @@ bool call_is_id(const json_t *value)
     return json_is_integer(value) && json_integer_value(value) > 0;
 }
 
+int call_number(struct api_call *call, const char *name, uint64_t max, uint64_t *ret)
+{
+    const json_t *value = json_object_get(call->params, name);
+    if (!value || json_is_null(value))
+        return 0;
+    if (!call_is_id(value) || (uint64_t)json_integer_value(value) > max) {
+        call_fail(call, API_INVALID_PARAMS, name, "%s: an integer from 1 to %llu is wanted", name,
+                  (unsigned long long)max);
+        return -EINVAL;
+    }
+    *ret = (uint64_t)json_integer_value(value);
+    return 0;
+}
+
 int call_ids(struct api_call *call, uint64_t **ret_ids, size_t *ret_count)
 {
     const json_t *one = json_object_get(call->params, "id");

@@ -60,6 +60,9 @@ void call_fail_store(struct api_call *call, const struct store_call *failed);
 
 /* Is it a positive integer? */
 bool call_is_id(const json_t *value);
+/* A member that is an integer from 1 to `max`; without it (or null) *ret stays as it is. 0;
+ * negative: the call has been answered. */
+int call_number(struct api_call *call, const char *name, uint64_t max, uint64_t *ret);
 /* {"ids":[…]} or {"id":N}: 1 and the ids (the caller's); 0: neither member is there; negative: the
  * call has been answered. */
 int call_ids(struct api_call *call, uint64_t **ret_ids, size_t *ret_count);

@@ -28,7 +28,10 @@ struct bulk {
     struct store_submit submit;
     struct store_submit_item item;
     struct spec *spec;
+    uint64_t retried; /* whose copy `item` is */
     json_t *done, *ended, *missing, *forbidden;
+    uint64_t limit; /* by select: so many ids, and what is left of a page */
+    uint64_t place; /* by select: `before` for who goes on; 0: none, or the beginning */
     bool more;
     unsigned asked; /* struct asked that are under way */
     bool over;      /* all the rest is done */
@@ -82,6 +85,8 @@ static void finish(struct bulk *b)
                                               b->ended, "missing", b->missing);
         if (result && b->more)
             json_object_set_new(result, "more", json_true());
+        if (result && b->more && b->place)
+            json_object_set_new(result, "next", json_integer((json_int_t)b->place));
         if (result && json_array_size(b->forbidden) > 0)
             json_object_set(result, "forbidden", b->forbidden);
         note_failed(b, result);
@@ -192,6 +197,7 @@ static void on_copied(struct mail *mail)
     if (b->submit.call.result < 0) {
         store_job_free(row);
         spec_free(spec);
+        b->place = b->ids ? 0 : b->retried + 1;
         walk_abandon(&b->walk);
         fail(b, &b->submit.call);
         return;
@@ -236,6 +242,7 @@ static bool retry_row(struct bulk *b, struct store_job *row)
         return false;
     }
     store_job_free(row);
+    b->retried = copy->retry_of;
     b->item = (struct store_submit_item){.job = copy};
     b->submit = (struct store_submit){.items = &b->item, .count = 1};
     submission_limit(b->api->jobs, b->call->peer.uid, b->call->peer.gid, &b->submit);
@@ -267,13 +274,15 @@ static bool on_row(struct walk *walk, struct store_job *row)
 static bool has_enough(struct walk *walk)
 {
     struct bulk *b = container_of(walk, struct bulk, walk);
-    b->more = json_array_size(b->done) >= ANSWER_MAX;
+    b->more = json_array_size(b->done) + json_array_size(b->ended) + json_array_size(b->missing) >=
+              b->limit;
     return b->more;
 }
 
 static void on_walked(struct walk *walk, const struct store_call *failed)
 {
     struct bulk *b = container_of(walk, struct bulk, walk);
+    b->place = walk_place(walk, failed);
     if (failed)
         fail(b, failed);
     else
@@ -324,6 +333,7 @@ static struct bulk *bulk_new(struct api_call *call)
     b->api = call->api;
     b->call = call;
     b->retry = call->method == API_RETRY;
+    b->limit = ANSWER_MAX;
     b->walk = (struct walk){.jobs = call->api->jobs,
                             .fresh = !b->retry,
                             .row = on_row,
@@ -340,6 +350,29 @@ static struct bulk *bulk_new(struct api_call *call)
     return b;
 }
 
+/* What chooses jobs, and from where on. 0; negative: the call has been answered. */
+static int read_select(struct bulk *b)
+{
+    static const char *const also[] = {"limit", "before", NULL};
+    struct api_call *call = b->call;
+    size_t members = json_object_size(call->params);
+    for (size_t i = 0; also[i]; i++)
+        members -= json_object_get(call->params, also[i]) ? 1 : 0;
+    if (members == 0) {
+        /* An empty SELECT would mean all of them, most likely by mistake. */
+        call_fail(call, API_INVALID_PARAMS, NULL,
+                  "id, ids or at least one selecting member is wanted (state: \"queued\" for all "
+                  "that wait)");
+        return -EINVAL;
+    }
+    int r = call_select(call, also, &b->walk.select);
+    if (r == 0)
+        r = call_number(call, "limit", ANSWER_MAX, &b->limit);
+    if (r == 0)
+        r = call_number(call, "before", INT64_MAX, &b->walk.before);
+    return r;
+}
+
 void call_bulk(struct api_call *call)
 {
     struct bulk *b = bulk_new(call);
@@ -353,15 +386,8 @@ void call_bulk(struct api_call *call)
         return;
     }
     int r = call_ids(call, &b->ids, &b->id_count);
-    if (r == 0 && json_object_size(call->params) == 0) {
-        /* An empty SELECT would mean all of them, most likely by mistake. */
-        call_fail(call, API_INVALID_PARAMS, NULL,
-                  "id, ids or at least one selecting member is wanted (state: \"queued\" for all "
-                  "that wait)");
-        r = -EINVAL;
-    }
     if (r == 0)
-        r = call_select(call, NULL, &b->walk.select);
+        r = read_select(b);
     if (r < 0) {
         bulk_free(b);
         return;

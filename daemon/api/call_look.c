@@ -132,20 +132,6 @@ static void on_listed(struct mail *mail)
     }
 }
 
-static int list_number(struct api_call *call, const char *name, uint64_t max, uint64_t *ret)
-{
-    const json_t *value = json_object_get(call->params, name);
-    if (!value || json_is_null(value))
-        return 0;
-    if (!call_is_id(value) || (uint64_t)json_integer_value(value) > max) {
-        call_fail(call, API_INVALID_PARAMS, name, "%s: an integer from 1 to %llu is wanted", name,
-                  (unsigned long long)max);
-        return -EINVAL;
-    }
-    *ret = (uint64_t)json_integer_value(value);
-    return 0;
-}
-
 void call_list(struct api_call *call)
 {
     static const char *const also[] = {"limit", "before", NULL};
@@ -156,8 +142,8 @@ void call_list(struct api_call *call)
         return;
     }
     if (call_select(call, also, &l->list.select) < 0 ||
-        list_number(call, "limit", LIST_MAX, &limit) < 0 ||
-        list_number(call, "before", INT64_MAX, &before) < 0) {
+        call_number(call, "limit", LIST_MAX, &limit) < 0 ||
+        call_number(call, "before", INT64_MAX, &before) < 0) {
         free(l);
         return;
     }

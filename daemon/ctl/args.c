@@ -303,6 +303,15 @@ bool args_has_group(const struct args *args, unsigned groups)
     return false;
 }
 
+int args_number(const struct args *args, enum opt opt, uint64_t *ret, struct error *err)
+{
+    struct error why;
+    const char *text = args_value(args, opt);
+    if (text && parse_u64(text, 1, INT64_MAX, ret, &why) < 0)
+        return error_set(err, -EINVAL, "--%s: %s", opt_defs[opt].name, why.text);
+    return 0;
+}
+
 int args_id(const struct args *args, size_t i, uint64_t *ret_id, struct error *err)
 {
     struct error ignored;

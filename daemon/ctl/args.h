@@ -54,6 +54,10 @@ const char *args_value(const struct args *args, enum opt opt);
 /* Is an option of one of these groups among them? */
 bool args_has_group(const struct args *args, unsigned groups);
 
+/* The last value of an option as a number from 1; without it *ret stays as it is. 0, or -EINVAL
+ * with a message in *err. */
+int args_number(const struct args *args, enum opt opt, uint64_t *ret, struct error *err);
+
 /* Operand i as a job's id. 0, or -EINVAL with a message in *err. */
 int args_id(const struct args *args, size_t i, uint64_t *ret_id, struct error *err);
 

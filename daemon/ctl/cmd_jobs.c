@@ -1,4 +1,4 @@
-/* list, show, explain, cancel, retry: one request, or a page after another. */
+/* list, show, explain: one request, or a page after another. */
 #include "ctl/cmd_jobs.h"
 
 #include "base/clock.h"
@@ -201,11 +201,12 @@ int cmd_list(struct ctl *ctl)
     static const char *const head[] = {"ID",  "STATE", "ATTEMPT", "PARSER",
                                        "AGE", "BYTES", "ERROR",   "URL"};
     struct listing l = {.ctl = ctl, .left = 50};
-    struct error err, why;
-    const char *limit = args_value(&ctl->args, OPT_LIMIT);
-    if (limit && parse_u64(limit, 1, INT64_MAX, &l.left, &why) < 0)
-        return ctl_fail(error_set(&err, -EINVAL, "--limit: %s", why.text), &err);
-    int r = ask_jobs(&ctl->args, true, &l.select, &err);
+    struct error err;
+    int r = args_number(&ctl->args, OPT_LIMIT, &l.left, &err);
+    if (r == 0)
+        r = args_number(&ctl->args, OPT_BEFORE, &l.before, &err);
+    if (r == 0)
+        r = ask_jobs(&ctl->args, true, &l.select, &err);
     if (r < 0)
         return ctl_fail(r, &err);
     table_init(&l.table, sizeof head / sizeof *head);
@@ -220,119 +221,4 @@ int cmd_list(struct ctl *ctl)
     table_deinit(&l.table);
     json_decref(l.select);
     return r < 0 ? -r : 0;
-}
-
-/* --- cancel, retry ---------------------------------------------------------------------------- */
-
-/* The number, or the id in an object. */
-static uint64_t id_of(const json_t *item)
-{
-    json_int_t id = json_integer_value(json_is_object(item) ? json_object_get(item, "id") : item);
-    return id > 0 ? (uint64_t)id : 0;
-}
-
-static void tell_each(const json_t *result, const char *name, const char *what)
-{
-    size_t i;
-    json_t *item;
-    json_array_foreach(json_object_get(result, name), i, item)
-    {
-        out_printf("%" PRIu64 " %s\n", id_of(item), what);
-    }
-}
-
-static void tell_copies(const json_t *result)
-{
-    size_t i;
-    json_t *item;
-    json_array_foreach(json_object_get(result, "retried"), i, item)
-    {
-        out_printf("%" PRIu64 " retries %" JSON_INTEGER_FORMAT "\n", id_of(item),
-                   json_integer_value(json_object_get(item, "retry_of")));
-    }
-}
-
-/* What could not be done goes to standard error, and is a refusal. */
-static int tell_refused(const json_t *result, const char *name, const char *why)
-{
-    size_t i;
-    json_t *item, *items = json_object_get(result, name);
-    json_array_foreach(items, i, item)
-    {
-        out_error("%" PRIu64 ": %s", id_of(item), why);
-    }
-    return json_array_size(items) > 0 ? EXIT_REFUSED : EXIT_ALL_WELL;
-}
-
-/* The others, which were left as they were. */
-static int tell_left(const json_t *result)
-{
-    const char *why = json_string_value(json_object_get(result, "message"));
-    if (!json_is_true(json_object_get(result, "more")))
-        return EXIT_ALL_WELL;
-    if (why)
-        out_error("not all of them, as something stood in the way: %s", why);
-    else
-        out_error("not all of them: one request changes some 10,000 jobs, the newest first");
-    return EXIT_REFUSED;
-}
-
-static int change(struct ctl *ctl, json_t *params)
-{
-    struct answer answer;
-    int status = ctl_ask(ctl, ctl->args.command->name, params, &answer);
-    if (status != 0)
-        return status;
-    if (ctl->json) {
-        ctl_put_raw(&answer);
-    } else {
-        tell_each(answer.result, "cancelled", "cancelled");
-        tell_each(answer.result, "ended", "had ended");
-        tell_copies(answer.result);
-    }
-    status = ctl_worse(tell_refused(answer.result, "missing", "no such job"),
-                       tell_refused(answer.result, "not_ended", "it has not ended yet"));
-    status = ctl_worse(status, tell_refused(answer.result, "forbidden", "it is another user's"));
-    status = ctl_worse(status, tell_left(answer.result));
-    answer_deinit(&answer);
-    return status;
-}
-
-/* As many ids at once as the protocol takes. */
-static int change_ids(struct ctl *ctl, const json_t *all)
-{
-    size_t count = json_array_size(all);
-    int status = EXIT_ALL_WELL;
-    for (size_t i = 0; i < count; i += 1000) {
-        json_t *ids = json_array();
-        for (size_t k = i; k < count && k < i + 1000; k++)
-            json_array_append(ids, json_array_get(all, k));
-        status = ctl_worse(status, change(ctl, json_pack("{s:o}", "ids", ids)));
-    }
-    return status;
-}
-
-static int change_jobs(struct ctl *ctl)
-{
-    struct error err;
-    json_t *params;
-    int r = ask_jobs(&ctl->args, false, &params, &err);
-    if (r < 0)
-        return ctl_fail(r, &err);
-    json_t *ids = json_object_get(params, "ids");
-    if (!ids)
-        return change(ctl, params);
-    int status = change_ids(ctl, ids);
-    json_decref(params);
-    return status;
-}
-
-int cmd_cancel(struct ctl *ctl)
-{
-    return change_jobs(ctl);
-}
-
-int cmd_retry(struct ctl *ctl)
-{
-    return change_jobs(ctl);
 }

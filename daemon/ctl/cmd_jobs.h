@@ -1,4 +1,4 @@
-/* The commands that show and change jobs. */
+/* The commands that show jobs. */
 #ifndef PENSTOCK_CTL_CMD_JOBS_H
 #define PENSTOCK_CTL_CMD_JOBS_H
 
@@ -7,7 +7,5 @@
 int cmd_list(struct ctl *ctl);
 int cmd_show(struct ctl *ctl);
 int cmd_explain(struct ctl *ctl);
-int cmd_cancel(struct ctl *ctl);
-int cmd_retry(struct ctl *ctl);
 
 #endif

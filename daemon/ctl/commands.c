@@ -1,6 +1,7 @@
 #include "ctl/commands.h"
 
 #include "ctl/cmd_backup.h"
+#include "ctl/cmd_change.h"
 #include "ctl/cmd_check.h"
 #include "ctl/cmd_daemon.h"
 #include "ctl/cmd_fleet.h"
@@ -64,8 +65,8 @@ const struct command commands[] = {
      "and\n"
      "--deliver commit, and they are read as by `records`. Exit status 0: no record is missing.\n",
      GROUP_SUBMIT | GROUP_STREAM | GROUP_JOB | GROUP_PARSED, 0, MANY, false, cmd_submit},
-    {"list", "[SELECT] [--limit N]", "jobs, newest first", NULL,
-     GROUP_LIST | GROUP_SELECT | GROUP_PATIENCE, 0, 0, false, cmd_list},
+    {"list", "[SELECT] [--limit N] [--before ID]", "jobs, newest first", NULL,
+     GROUP_LIST | GROUP_SELECT | GROUP_BEFORE | GROUP_PATIENCE, 0, 0, false, cmd_list},
     {"show", "ID", "a job's state and verdict", NULL, GROUP_PATIENCE, 1, 1, false, cmd_show},
     {"explain", "ID", "a job's life in words", NULL, GROUP_PATIENCE, 1, 1, false, cmd_explain},
     {"records", "ID [--attempt N]", "what a job has found, one record a line",
@@ -84,11 +85,19 @@ const struct command commands[] = {
      "prints\n"
      "them, each job's once it is done.\n",
      GROUP_STREAM | GROUP_SELECT, 0, MANY, false, cmd_follow},
-    {"cancel", "ID...|SELECT", "end jobs", NULL, GROUP_SELECT | GROUP_PATIENCE, 0, MANY, false,
-     cmd_cancel},
-    {"retry", "ID...|SELECT", "submit copies of jobs",
-     "Prints for each the copy's id and the id that it is a copy of.\n",
-     GROUP_SELECT | GROUP_PATIENCE, 0, MANY, false, cmd_retry},
+    {"cancel", "ID...|SELECT [--before ID]", "end jobs",
+     "Of a selection all are ended, the newest first, however many there are; how many is told at\n"
+     "the end. Ctrl-C stops after the page of 1,000 jobs that is under way, and tells how to go "
+     "on.\n",
+     GROUP_SELECT | GROUP_BEFORE | GROUP_PATIENCE, 0, MANY, false, cmd_cancel},
+    {"retry", "ID...|SELECT [--before ID]", "submit copies of jobs",
+     "Prints for each the copy's id and the id that it is a copy of. Of a selection all that have\n"
+     "ended are copied, the newest first, and no copy is copied again; how many is told at the "
+     "end.\n"
+     "Ctrl-C stops after the page of 1,000 jobs that is under way, and tells how to go on: the "
+     "same\n"
+     "again would copy the same jobs again, but for --before.\n",
+     GROUP_SELECT | GROUP_BEFORE | GROUP_PATIENCE, 0, MANY, false, cmd_retry},
     {"ping", "", "does the daemon answer?", NULL, GROUP_PATIENCE, 0, 0, false, cmd_ping},
     {"top", "", "what runs, renewed every second",
      "Running jobs, how far they are and what each waits for; hosts; workers; rates. Keys: up and "

@@ -17,6 +17,10 @@ enum { SLOT_DAEMON, SLOT_INTR, SLOT_STDOUT, SLOT_EXTRA, SLOT_MAX = SLOT_EXTRA + 
 static int after_poll(struct conn *conn, const struct pollfd *fds)
 {
     int r = 0;
+    if (intr_came() && conn->holds_on && !conn->stops) {
+        conn->stops = true;
+        intr_take();
+    }
     if (intr_came())
         return -EINTR;
     if (fds[SLOT_STDOUT].revents & (POLLERR | POLLHUP))
@@ -127,14 +131,17 @@ int conn_call(struct conn *conn, const char *method, json_t *params, struct answ
     int r = wire_send(&conn->wire, method, params, &id, err);
     if (r < 0)
         return r;
+    conn->owed = true;
     for (;;) {
         while ((r = wire_line(&conn->wire, &line, &len)) > 0) {
             r = answer_read(line, len, ret_answer);
             if (r < 0)
                 return wire_explain(&conn->wire, r, err);
             /* Without an id it is about the line as a whole, and there is one only. */
-            if (r == 0 && (ret_answer->id == id || ret_answer->id == 0))
+            if (r == 0 && (ret_answer->id == id || ret_answer->id == 0)) {
+                conn->owed = false;
                 return 0;
+            }
             if (r == 0)
                 answer_deinit(ret_answer);
         }

@@ -16,6 +16,9 @@ struct conn {
     uint64_t deadline;    /* clock_now: nothing is waited for any longer; 0: none */
     bool heard;           /* the daemon has said something */
     bool unwatched;       /* that it says nothing is not told, or has been */
+    bool holds_on; /* the first signal only sets `stops`: a call that is made has its answer */
+    bool stops;
+    bool owed; /* the answer to the last conn_call did not come */
 };
 
 /* Waits until the daemon sent or took something, one of `extra` (at most three; revents are set) is

@@ -1,5 +1,5 @@
-/* Ctrl-C as something that one can wait for: SIGINT sets a flag and makes a descriptor readable.
- * Process-wide; for programs with one thread. */
+/* Ctrl-C, and what else asks a program to end, as something that one can wait for: the signal is
+ * counted and makes a descriptor readable. Process-wide; for programs with one thread. */
 #ifndef PENSTOCK_CTL_INTR_H
 #define PENSTOCK_CTL_INTR_H
 
@@ -8,9 +8,15 @@
 /* From now on SIGINT does not end the process, unless it was ignored before (nohup). 0 or
  * -errno. */
 int intr_catch(void);
+/* The same of SIGINT, SIGTERM and SIGHUP. */
+int intr_catch_all(void);
 
-/* Readable once SIGINT came; -1 before intr_catch. */
+/* Readable once a signal came; -1 before intr_catch. */
 int intr_fd(void);
 bool intr_came(void);
+/* The first one that came is dealt with: intr_came is false until there is another. */
+void intr_take(void);
+/* As a shell has it of a program that the last signal ended. */
+int intr_status(void);
 
 #endif

@@ -17,6 +17,8 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
                     "print their lines as they come, until all have ended"},
 
     [OPT_LIMIT] = {"limit", "N", GROUP_LIST, FORM_NONE, NULL, "at most so many"},
+    [OPT_BEFORE] = {"before", "ID", GROUP_BEFORE, FORM_NONE, NULL,
+                    "of a selection: only jobs older than this one"},
 
     [OPT_PRUNE] = {"prune", NULL, GROUP_APPLY, FORM_NONE, NULL,
                    "remove the schedules that the file does not have"},

@@ -14,6 +14,7 @@ enum opt {
     OPT_WAIT,
     OPT_FOLLOW,
     OPT_LIMIT,
+    OPT_BEFORE,
     OPT_PRUNE,
     OPT_DRY_RUN,
     OPT_FORCE,
@@ -94,6 +95,7 @@ enum opt_group {
     GROUP_RUN = 1 << 13,
     GROUP_RELOAD = 1 << 15,
     GROUP_RECORDS = 1 << 16,
+    GROUP_BEFORE = 1 << 17,
     GROUP_PATIENCE = 1 << 14, /* --timeout is the client's, not a job's */
     GROUP_PARSED = 1 << 12,   /* of a job that a parser of the daemon's reads: not of `run` */
 };

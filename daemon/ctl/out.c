@@ -19,6 +19,8 @@
 static struct {
     struct buf gathered;
     bool terminal, error_terminal, status_shown;
+    void (*say)(void *arg); /* out_at_interrupt */
+    void *say_arg;
 } out;
 
 void out_init(void)
@@ -105,6 +107,20 @@ static int write_some(const char **p, size_t *len)
     return errno == EINTR ? 0 : -errno;
 }
 
+void out_at_interrupt(void (*say)(void *arg), void *arg)
+{
+    out.say = say;
+    out.say_arg = arg;
+}
+
+_Noreturn static void interrupted(void)
+{
+    buf_reset(&out.gathered); /* nobody reads it */
+    if (out.say)
+        out.say(out.say_arg);
+    _exit(intr_status());
+}
+
 void out_flush(void)
 {
     const char *p = out.gathered.data;
@@ -119,7 +135,7 @@ void out_flush(void)
         if (r < 0)
             give_up(r);
         if (len > 0 && intr_came())
-            _exit(EXIT_INTERRUPTED);
+            interrupted();
     }
     buf_reset(&out.gathered);
 }

@@ -155,9 +155,14 @@ void walk_start(struct walk *w)
 {
     assert(jobs_are_current(w->jobs));
     list_init(&w->link);
-    w->before = 0;
     w->last_page = false;
     walk_go_on(w);
+}
+
+uint64_t walk_place(const struct walk *w, const struct store_call *failed)
+{
+    /* Of the page that failed some rows may not have been handed out. */
+    return failed ? w->list.before : w->before;
 }
 
 /* One of the walks that wait goes on, if it may. */

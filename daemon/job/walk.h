@@ -18,6 +18,8 @@ struct walk_row;
 struct walk {
     struct jobs *jobs;
     struct store_select select;
+    /* Only rows of lower ids; 0: all. As the walk goes on: where its next page begins. */
+    uint64_t before;
     /* Each row of a page is asked for once more before it is handed out, and left out if it is not
      * chosen any more or has ended. A page goes through the store in several turns, and a job that
      * it found queued may have ended before it came. The answer about one row is never older than
@@ -38,7 +40,6 @@ struct walk {
     size_t page_count, page_next;
     struct walk_row *asked;
     size_t asked_count; /* of them, not answered yet */
-    uint64_t before;
     bool last_page;
 };
 
@@ -52,6 +53,9 @@ struct walks {
 
 void walks_init(struct walks *walks, struct jobs *jobs);
 void walk_start(struct walk *walk);
+/* Where a walk that ends has to begin anew to see what it has not: `before`, as above. 0: it is at
+ * its beginning. `failed` is what `end` was told. */
+uint64_t walk_place(const struct walk *walk, const struct store_call *failed);
 /* It ends here, without a word. While a row is kept. */
 void walk_abandon(struct walk *walk);
 void walk_go_on(struct walk *walk); /* a row that was kept is dealt with */

@@ -171,6 +171,63 @@ static void test_cancel_by_select(void **state)
     api_world_free(a);
 }
 
+static json_int_t number_of(const json_t *result, const char *name)
+{
+    return json_integer_value(json_object_get(result, name));
+}
+
+/* `next` of one answer is `before` of the next request, and at the end all have been changed, each
+ * once. */
+static void test_by_select_in_parts(void **state)
+{
+    enum { COUNT = 600 }; /* of pages of 256 */
+    (void)state;
+    struct api_world *a = api_world_new("", false);
+    json_decref(ask_well(a, API_PAUSE, json_object()));
+    for (int i = 0; i < COUNT; i++)
+        ask_submit(a, "/bytes?n=1");
+    json_t *result = ask_well(a, API_CANCEL, json_of("{'state':'queued','limit':1}"));
+    assert_int_equal(size_of(result, "cancelled"), 256);
+    assert_true(json_is_true(json_object_get(result, "more")));
+    assert_int_equal(number_of(result, "next"), COUNT - 256 + 1);
+    json_decref(result);
+    result = ask_well(a, API_CANCEL, json_of("{'state':'queued','before':101}"));
+    assert_int_equal(size_of(result, "cancelled"), 100);
+    assert_null(json_object_get(result, "more"));
+    assert_null(json_object_get(result, "next"));
+    json_decref(result);
+    json_decref(ask_well(a, API_CANCEL, json_of("{'state':'queued'}")));
+    WORLD_WAIT(a->w, a->w->end_count == COUNT);
+
+    char seen[COUNT + 1] = "";
+    json_int_t before = 0;
+    unsigned copies = 0, requests = 0;
+    do {
+        json_t *params = json_of("{'state':'cancelled','limit':200}"), *one;
+        size_t i;
+        if (before)
+            json_object_set_new(params, "before", json_integer(before));
+        result = ask_well(a, API_RETRY, params);
+        json_array_foreach(json_object_get(result, "retried"), i, one)
+        {
+            json_int_t old = number_of(one, "retry_of");
+            assert_in_range(old, 1, COUNT);
+            assert_int_equal(seen[old], 0);
+            seen[old] = 1;
+            copies++;
+        }
+        before = number_of(result, "next");
+        json_decref(result);
+        requests++;
+    } while (before);
+    assert_int_equal(copies, COUNT);
+    assert_int_equal(requests, 3);
+    ask_ill(a, API_RETRY, json_of("{'before':7,'limit':9}"), API_INVALID_PARAMS, "");
+    ask_ill(a, API_RETRY, json_of("{'state':'done','limit':10001}"), API_INVALID_PARAMS, "limit");
+    ask_ill(a, API_CANCEL, json_of("{'ids':[1],'before':9}"), API_INVALID_PARAMS, "ids");
+    api_world_free(a);
+}
+
 static void test_retry(void **state)
 {
     (void)state;
@@ -213,6 +270,7 @@ static void test_retry_of_too_many(void **state)
     const char *why = json_string_value(json_object_get(result, "message"));
     assert_non_null(why);
     assert_non_null(strstr(why, "max_jobs of [user"));
+    assert_int_equal(json_integer_value(json_object_get(result, "next")), 2); /* job 1 is left */
     json_decref(result);
     ask_ill(a, API_RETRY, json_of("{'ids':[1,2]}"), API_QUEUE_FULL, "");
     json_decref(ask_well(a, API_CANCEL, json_of("{'state':'queued'}")));
@@ -531,6 +589,7 @@ int main(void)
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_cancel_by_select),
+        cmocka_unit_test(test_by_select_in_parts),
         cmocka_unit_test(test_retry),
         cmocka_unit_test(test_retry_of_too_many),
         cmocka_unit_test(test_wait),
