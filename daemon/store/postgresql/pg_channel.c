@@ -106,8 +106,8 @@ static void send_step(struct channel *ch, const char *text, struct args *args, s
 }
 
 /* A statement that is prepared may keep the plan that it got when its tables were empty: from the
- * first row on that has to be one by an index, however few rows there are just then. To compile one
- * costs more than it brings. */
+ * first row on that has to be one by an index, however few rows there are just then. So no statement
+ * may join what has no index. To compile one costs more than it brings. */
 static void tune(struct channel *ch)
 {
     static const char text[] =
@@ -262,6 +262,16 @@ static bool is_of_the_session(const char *sqlstate)
            strcmp(sqlstate, "0A000") == 0;
 }
 
+static enum channel_event leave_session(struct channel *ch)
+{
+    struct error told = ch->fault;
+    channel_drop(ch, "");
+    error_set(&ch->fault, ch->fault_code,
+              "%s; a pooler that shares sessions out by transactions needs store.direct",
+              told.text);
+    return CHANNEL_LOST;
+}
+
 /* True once the pipeline is done. */
 static bool take_all(struct channel *ch)
 {
@@ -297,9 +307,7 @@ enum channel_event channel_turn(struct channel *ch)
         if (ch->fault_code != 0)
             ch->tuned = false; /* that was undone with the rest */
         if (is_of_the_session(ch->sqlstate))
-            return channel_drop(ch, "what was prepared in a session is not there any more; if "
-                                    "store.dsn leads to a pooler that shares sessions out by "
-                                    "transactions, set store.direct");
+            return leave_session(ch);
         ch->state = CHANNEL_IDLE;
         return CHANNEL_DONE;
     }
