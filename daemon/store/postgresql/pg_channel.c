@@ -106,8 +106,8 @@ static void send_step(struct channel *ch, const char *text, struct args *args, s
 }
 
 /* A statement that is prepared may keep the plan that it got when its tables were empty: from the
- * first row on that has to be one by an index, however few rows there are just then. So no statement
- * may join what has no index. To compile one costs more than it brings. */
+ * first row on that has to be one by an index, however few rows there are just then. So none may
+ * join what has no index. To compile one costs more than it brings. */
 static void tune(struct channel *ch)
 {
     static const char text[] =
