@@ -5,7 +5,7 @@ submitted and the very records that its origin gave, and the next client is serv
 
 One daemon lives through all the runs of a sweep; it is started anew when one of them ended it.
 
-By hand: PENSTOCK_SWEEP_AT=N plays run N of each sweep alone and tells on standard error where its calls failed."""
+PENSTOCK_SWEEP=few plays fewer of a sample, for tests/run. By hand: PENSTOCK_SWEEP_AT=N plays run N of each sweep alone and tells on standard error where its calls failed."""
 import json
 import mmap
 import os
@@ -21,6 +21,7 @@ from penstock_test import PATIENCE
 MEMORY, THREADS, DESCRIPTORS, WRITES = 1, 2, 4, 8
 PATIENT = 10 * PATIENCE  # seconds until a run counts as one that hangs
 FAULTS = 20  # with so many a sweep is broken off
+FEW = os.environ.get("PENSTOCK_SWEEP") == "few"
 AT = int(os.environ.get("PENSTOCK_SWEEP_AT") or 0)
 
 

@@ -7,8 +7,8 @@ import sweep_programs
 
 import penstock_test
 
-RUNS = 100  # of a scenario
-STARTS = 30  # of a daemon, which cost more
+RUNS = 20 if sweep.FEW else 100  # of a scenario
+STARTS = 6 if sweep.FEW else 30  # of a daemon, which cost more
 
 
 class Allocations(penstock_test.Case):

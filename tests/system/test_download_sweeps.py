@@ -10,8 +10,8 @@ import penstock_test
 import sweep
 import sweep_downloads
 
-ALL = os.environ.get("PENSTOCK_SWEEP", "")
-SAMPLE = None if ALL else 40
+ALL = "" if sweep.FEW else os.environ.get("PENSTOCK_SWEEP", "")
+SAMPLE = None if ALL else 8 if sweep.FEW else 40
 
 
 class DownloadSweeps(penstock_test.Case):
