@@ -36,7 +36,11 @@ void fleet_free(struct fleet *fleet)
     if (!fleet)
         return;
     assert(!fleet->torn_reading && !fleet->void_reading);
-    tree_for_each(n, &fleet->elsewhere) free(container_of(n, struct fleet_elsewhere, entry.node));
+    tree_for_each(n, &fleet->elsewhere)
+    {
+        tree_remove(&fleet->elsewhere, n); /* the next one's place is looked up by its parents */
+        free(container_of(n, struct fleet_elsewhere, entry.node));
+    }
     free(fleet);
 }
 
