@@ -37,7 +37,7 @@ done
 stopped=''
 before_close() {
     [[ -z $stopped ]] || kill -s CONT "$stopped" 2>/dev/null
-    [[ ! -d $dir/server ]] || "$cluster" remove "$dir/server" >/dev/null 2>&1
+    [[ ! -d $place/server ]] || "$cluster" remove "$place/server" >/dev/null 2>&1
 }
 cluster=$root/tests/support/pg_cluster.sh
 place_open

@@ -1,5 +1,5 @@
 # Sourced by config/quickstart.sh and config/fleet-demo.sh, after prepare.sh: a directory for all that they make, and
-# processes that end with them. Bash; sets `dir`, `bin`, `as`, `base`.
+# processes that end with them. Bash; sets `dir`, `place`, `bin`, `as`, `base`.
 # shellcheck shell=bash disable=SC2034,SC2154 # names of prepare.sh's and of the callers
 
 started=() # processes of ours
@@ -9,6 +9,7 @@ started=() # processes of ours
 place_open() {
     umask 077
     dir=$(mktemp -d "${TMPDIR:-/tmp}/penstock.XXXXXX") || exit 3
+    place=$dir # a trap meets the names of the function that it interrupts, and `dir` is one of cmake_build's
     trap place_close EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
@@ -26,7 +27,7 @@ place_close() {
         gone "${started[@]}" && break
     done
     wait 2>/dev/null
-    rm -rf -- "$dir"
+    rm -rf -- "$place"
 }
 
 # Have these processes ended, within two seconds?

@@ -98,6 +98,21 @@ class Quickstart(penstock_test.Case):
         self.assertEqual(script.wait(60), 143)
         self.assert_nothing_left()
 
+    def test_interrupted_while_it_builds(self):
+        """What was built before stays."""
+        clone, tools = self.tmp / "clone", self.tmp / "tools"
+        shutil.copytree(SCRIPT.parent, clone / "config")
+        kept = clone / "build" / "kept"
+        kept.parent.mkdir()
+        kept.touch()
+        tools.mkdir()
+        (tools / "cmake").write_text("#!/bin/sh\nkill -TERM $PPID\n")
+        (tools / "cmake").chmod(0o755)
+        self.env["PATH"] = f"{tools}:{self.env['PATH']}"
+        self.quickstart(script=clone / "config" / "quickstart.sh", status=143)
+        self.assertTrue(kept.exists())
+        self.assertEqual(sorted(os.listdir(self.tmp)), ["clone", "tools"])
+
     def test_keep(self):
         out = self.quickstart("--keep").stdout
         self.assertTrue(processes(str(self.tmp)))
