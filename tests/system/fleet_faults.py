@@ -121,6 +121,7 @@ class Failover(Chaos):
         self.standby.do("remove")
         self.standby.do("copy", self.server.dir)
         self.standby.start()
+        self.standby.watch()
         self.follow()
 
     def names(self):

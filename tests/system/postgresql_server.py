@@ -20,7 +20,7 @@ class Cluster:
             self.do("copy", of.dir)
         if self.do("start", *settings) == 77:
             raise unittest.SkipTest("there is no PostgreSQL server here")
-        self.do("watch", str(os.getpid()))
+        self.watch()
         self.dsn = f"host={self.dir} dbname=postgres user=penstock"
 
     def do(self, what, *arguments):
@@ -28,6 +28,10 @@ class Cluster:
                               check=False)
         assert done.returncode in (0, 77), done.stderr
         return done.returncode
+
+    def watch(self):
+        """Removed with this process, whoever ends that."""
+        self.do("watch", str(os.getpid()))
 
     def stop(self, mode="immediate"):
         self.do("stop", mode)

@@ -163,7 +163,7 @@ class Commit(penstock_test.Case):
         thread.start()
         try:  # a million records take a busy machine minutes
             job = daemon.submit(self.web.url("/ndjson?n=1000000"), parser="ndjson", deliver="commit")
-            verdict = daemon.verdict(job, 15 * penstock_test.DEADLINE)
+            verdict = daemon.verdict(job, 10 * penstock_test.DEADLINE)
         finally:
             stop.set()
             thread.join()
