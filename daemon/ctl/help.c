@@ -24,6 +24,7 @@ static const struct {
     {GROUP_PARSED, "What becomes of the body"},
     {GROUP_JOB, "The job (the same names, with _, in JSON and in the daemon's config)"},
     {GROUP_SELECT, "SELECT: which jobs"},
+    {GROUP_BEFORE, "Where to go on"},
     {GROUP_PATIENCE, "How long"},
     {GROUP_GLOBAL, "Everywhere"},
 };
