@@ -133,7 +133,8 @@ def operate(run):
 def schedules(run):
     rpc = run.rpc()
     name = f"s{run.sweep.plays}"
-    asked = {**run.job(), "every": "1h", "labels": {"of": name}}
+    # With `every` it would be due at once, and the run that is asked for could be the second one, with conditions.
+    asked = {**run.job(), "cron": "0 0 1 1 *", "timezone": "UTC", "labels": {"of": name}}
     run.call(rpc, "schedule_add", {"name": name, **asked})
     job = run.acknowledged(run.call(rpc, "schedule_run", {"name": name})["id"])
     verdict = run.ended(job)

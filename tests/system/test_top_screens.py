@@ -4,6 +4,7 @@ import re
 import sys
 import unicodedata
 import unittest
+import urllib.parse
 
 import penstock_test
 from penstock_test import BIN, ROOT, until
@@ -115,7 +116,7 @@ class Screens(penstock_test.Case):
         self.columns(screen, "JOB TRY", [row[0] for row in rows], names)
         for row, job in zip(rows, self.running):
             self.assertIn(" origin ", row[0])
-            self.cut(row[0], self.penstock.call("show", {"id": job})["url"].replace(WIDE, "".join(f"%{b:02x}" for b in WIDE.encode())))
+            self.cut(row[0], urllib.parse.unquote(self.penstock.call("show", {"id": job})["url"]))
 
     def failed_view(self, screen):
         rows = re.findall(r"(?m)^ +\d+ +\d+s +1 .*$", screen)
