@@ -61,6 +61,7 @@ static void gain(struct jobs *jobs, const struct store_shards *shards)
              fleet_shards(jobs), STORE_SHARDS);
     hosts_change_hands(jobs);
     recover_hosts(jobs);
+    watch_tell_schedules(jobs);
 }
 
 static void lose(struct jobs *jobs, const struct store_shards *shards)

@@ -138,6 +138,19 @@ static void refused(struct due *due)
     due_end(due);
 }
 
+/* --- one that others are to start ------------------------------------------------------------- */
+
+/* It takes no place in the agenda, which holds so many and no more, until it is read again: at this
+ * time, when it is overdue if nobody has started it. */
+static void leave(struct due *due, int64_t until)
+{
+    struct schedules *schedules = due->schedules;
+    if (!schedules->again_at || until < schedules->again_at)
+        schedules->again_at = until;
+    agenda_free_entry(&schedules->agenda, due->entry);
+    due_end(due);
+}
+
 /* --- runs ------------------------------------------------------------------------------------- */
 
 /* The time has been had, or passed over. */
@@ -200,16 +213,17 @@ static void run_plan(struct due *due, struct schedule_plan *plan, int64_t now)
         due_end(due);
         return;
     }
+    int64_t late = now - entry->row->next_at;
     struct schedule_how how = {
         .next_at = timing_next(&plan->timing, entry->row->name, entry->row->next_at, now),
-        .owned = now - entry->row->next_at < OVERDUE};
+        .owned = late < OVERDUE,
+        .left = late < 2 * OVERDUE};
     due->start.done = on_started;
     int r = schedule_start(&due->start, schedules->jobs, entry->row, plan->job, how, &err);
     if (r == 0)
         return;
-    if (r == SCHEDULE_ANOTHERS) { /* its run is news soon, which comes by on_changed_elsewhere */
-        agenda_put_back(&schedules->agenda, entry, now + SECOND);
-        due_end(due);
+    if (r == SCHEDULE_ANOTHERS) {
+        leave(due, (how.owned ? entry->row->next_at : now) + OVERDUE);
     } else if (r == -ENOMEM) {
         hold(schedules, NS_PER_SEC);
         agenda_put_back(&schedules->agenda, entry, entry->due);
@@ -271,11 +285,17 @@ static void check_clock(struct schedules *schedules)
     schedules->ahead = ahead;
 }
 
-static void read_all_again(struct schedules *schedules)
+/* What waits is read again, so that there is room for what was not known. */
+static void forget(struct schedules *schedules)
 {
     for (struct agenda_entry *e; (e = agenda_first(&schedules->agenda));)
         agenda_free_entry(&schedules->agenda, e);
     agenda_reread(&schedules->agenda);
+}
+
+static void read_all_again(struct schedules *schedules)
+{
+    forget(schedules);
     schedules_look(schedules);
 }
 
@@ -284,7 +304,7 @@ static void on_looked_back(struct set_back *walk)
     read_all_again(container_of(walk, struct schedules, set_back));
 }
 
-/* In a fleet. */
+/* In a fleet; or other hosts are ours now. */
 static void on_changed_elsewhere(struct job_watch *watch)
 {
     read_all_again(container_of(watch, struct schedules, watch));
@@ -307,9 +327,12 @@ static uint64_t next_wait(struct schedules *schedules)
     int64_t real = jobs_now(schedules->jobs);
     if (held(schedules, now))
         return schedules->hold_until - now;
-    if (!first || first->due > real + (int64_t)(LOOK_LATEST / 1000))
+    int64_t due = first ? first->due : INT64_MAX;
+    if (schedules->again_at && schedules->again_at < due)
+        due = schedules->again_at;
+    if (due > real + (int64_t)(LOOK_LATEST / 1000))
         return LOOK_LATEST;
-    return first->due > real ? (uint64_t)(first->due - real) * 1000 : 0;
+    return due > real ? (uint64_t)(due - real) * 1000 : 0;
 }
 
 void schedules_look(struct schedules *schedules)
@@ -318,6 +341,10 @@ void schedules_look(struct schedules *schedules)
     if (schedules->jobs->draining) {
         uv_timer_stop(&schedules->timer);
         return;
+    }
+    if (schedules->again_at && jobs_now(schedules->jobs) >= schedules->again_at) {
+        schedules->again_at = 0;
+        forget(schedules);
     }
     uint64_t wait = next_wait(schedules);
     if (!schedules->loading && !held(schedules, clock_now()) &&

@@ -36,6 +36,7 @@ struct schedules {
     unsigned starting;   /* runs and passes on their way to the store */
     uint64_t hold_until; /* clock_now: the queue was full, or the store failed; 0 */
     int64_t started_at;  /* CLOCK_REALTIME, µs */
+    int64_t again_at;    /* jobs_now: what was left to others is read again; 0: nothing was */
     int64_t ahead; /* of the day's clock to the other one, µs, when they were last looked at */
     struct set_back set_back;
     struct job_watch watch;

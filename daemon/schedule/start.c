@@ -6,6 +6,7 @@
 #include "job/intake.h"
 #include "job/job.h"
 #include "job/submission.h"
+#include "terms/spec_url.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -34,6 +35,18 @@ static void on_submitted(struct mail *mail)
     drain_allow(jobs);
 }
 
+/* A URL that cannot be read is nobody else's. */
+static bool is_anothers(const struct jobs *jobs, const json_t *job)
+{
+    const char *url = json_string_value(json_object_get(job, "url"));
+    char *host = NULL;
+    struct error ignored;
+    bool anothers =
+        url && jobs->fleet && spec_url_host(url, &host, &ignored) == 0 && !fleet_owns(jobs, host);
+    free(host);
+    return anothers;
+}
+
 int schedule_start(struct schedule_start *start, struct jobs *jobs,
                    const struct store_schedule *row, const json_t *job, struct schedule_how how,
                    struct error *err)
@@ -43,6 +56,8 @@ int schedule_start(struct schedule_start *start, struct jobs *jobs,
         .json = job, .peer = {.uid = row->uid, .gid = row->gid}, .schedule = row->name};
     const char *field;
     assert(jobs_are_current(jobs));
+    if (how.owned && is_anothers(jobs, job))
+        return SCHEDULE_ANOTHERS;
     start->jobs = jobs;
     start->item = (struct store_submit_item){.job = NULL};
     start->name = strdup(row->name);
@@ -51,13 +66,8 @@ int schedule_start(struct schedule_start *start, struct jobs *jobs,
                 : error_set(err, -ENOMEM, "out of memory");
     if (r < 0) {
         free(start->name);
-        return r;
-    }
-    if (how.owned && !fleet_owns(jobs, start->item.job->host)) {
-        store_job_free(start->item.job);
-        spec_free(start->spec);
-        free(start->name);
-        return SCHEDULE_ANOTHERS;
+        bool others = r != -ENOMEM && jobs->fleet && (how.left || is_anothers(jobs, job));
+        return others && !how.asked ? SCHEDULE_ANOTHERS : r;
     }
     start->item.claim = claim_fold(jobs, start->item.job);
     start->run = (struct store_schedule_run){.name = start->name,

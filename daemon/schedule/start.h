@@ -34,9 +34,12 @@ struct schedule_how {
     bool asked;      /* somebody wants it now */
     bool forced;     /* … and a body that is the same as well */
     bool owned;      /* only if its host is this daemon's, in a fleet: else SCHEDULE_ANOTHERS */
+    /* If it cannot be submitted it is SCHEDULE_ANOTHERS as well, as another member may have the
+     * parser or the credential; one of another's host always is, unless it was asked for. */
+    bool left;
 };
 
-/* Another member of the fleet is to start it. */
+/* Another member of the fleet is to start it, or to say that it cannot be. */
 #define SCHEDULE_ANOTHERS 1
 
 /* Submits a run of this schedule, of whose row nothing is needed afterwards; `job` is what it asks

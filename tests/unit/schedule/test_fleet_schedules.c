@@ -51,18 +51,18 @@ static void on_put(struct mail *mail)
     container_of(mail, struct put, put.call.mail)->done = true;
 }
 
-/* A schedule that is due now, as another member may have stored it. */
-static void put(const char *name, const char *host)
+/* What another member may have stored: due so many µs ago, of this parser. */
+static struct store_schedule *row_of(const char *name, const char *host, const char *parser,
+                                     int64_t ago)
 {
     char text[256];
     struct error err = {""};
     const char *field;
     struct schedule_spec spec;
-    struct store *inner = f->w->gate.inner;
     snprintf(text, sizeof text,
              "{\"name\":\"%s\",\"url\":\"http://%s:%u/"
-             "bytes?n=1\",\"parser\":\"count\",\"every\":\"1h\"}",
-             name, host, (unsigned)origin_port(f->w->origin));
+             "bytes?n=1\",\"parser\":\"%s\",\"every\":\"1h\",\"jitter\":\"none\"}",
+             name, host, (unsigned)origin_port(f->w->origin), parser);
     json_t *json = json_loads(text, 0, NULL);
     assert_non_null(json);
     if (schedule_spec_parse(json, &spec, &err, &field) < 0)
@@ -72,33 +72,42 @@ static void put(const char *name, const char *host)
                                  .spec = spec.text,
                                  .created = clock_real_us(),
                                  .revision = 1,
-                                 .next_at = jobs_now(f->w->jobs)};
-    struct store_schedule *const rows[] = {&row};
-    struct put p = {.put = {.rows = rows, .count = 1}};
+                                 .next_at = jobs_now(f->w->jobs) - ago};
+    struct store_schedule *copy = store_schedule_copy(&row);
+    assert_non_null(copy);
+    schedule_spec_deinit(&spec);
+    return copy;
+}
+
+static void put_rows(struct store_schedule **rows, size_t count)
+{
+    struct store *inner = f->w->gate.inner;
+    struct put p = {.put = {.rows = rows, .count = count}};
     mail_init(&p.put.call.mail, on_put);
     inner->engine->schedule_put(inner, &p.put);
     WORLD_WAIT(f->w, p.done);
     assert_int_equal(p.put.call.result, 0);
-    schedule_spec_deinit(&spec);
+    for (size_t i = 0; i < count; i++)
+        store_schedule_free(rows[i]);
 }
 
-/* Nothing is asked of the store for one of another member's host, until that host is ours. */
-static void test_the_owner_of_the_host_starts_it(void **state)
+static void put(const char *name, const char *host, const char *parser)
+{
+    struct store_schedule *row = row_of(name, host, parser, 0);
+    put_rows(&row, 1);
+}
+
+static void begin(void)
 {
     struct error err = {""};
-    (void)state;
     f = fleet_world_new("");
     fleet_gain(f, OWN);
+    closed = false;
     assert_int_equal(schedules_new(f->w->jobs, &schedules, &err), 0);
-    put("a", OTHER);
-    put("b", OWN);
-    fleet_tell(f, fleet_event(EVENT_SCHEDULES));
-    WORLD_WAIT(f->w, runs_of("b") == 1); /* a's turn was before */
-    assert_int_equal(runs_of("a"), 0);
-    assert_int_equal(f->w->jobs->submitted, 1);
-    fleet_gain(f, OTHER);
-    WORLD_WAIT(f->w, runs_of("a") == 1);
-    assert_int_equal(f->w->jobs->submitted, 2);
+}
+
+static void end(void)
+{
     drain_begin(f->w->jobs, world_on_drained, f->w);
     drain_stop(f->w->jobs);
     WORLD_WAIT(f->w, f->w->drained);
@@ -108,10 +117,106 @@ static void test_the_owner_of_the_host_starts_it(void **state)
     free(f);
 }
 
+/* It is so much later for all of the fleet. */
+static void later(int64_t seconds)
+{
+    f->ahead += seconds * 1000000;
+    schedules_look(schedules);
+}
+
+/* Nothing is asked of the store for one of another member's host, until that host is ours: then it
+ * is looked at at once. */
+static void test_the_owner_of_the_host_starts_it(void **state)
+{
+    (void)state;
+    begin();
+    put("a", OTHER, "count");
+    put("b", OWN, "count");
+    fleet_tell(f, fleet_event(EVENT_SCHEDULES));
+    WORLD_WAIT(f->w, runs_of("b") == 1); /* a's turn was before */
+    assert_int_equal(runs_of("a"), 0);
+    assert_int_equal(f->w->gate.made[GATE_SUBMIT], 1);
+    fleet_gain(f, OTHER);
+    WORLD_WAIT(f->w, runs_of("a") == 1);
+    assert_int_equal(f->w->gate.made[GATE_SUBMIT], 2);
+    end();
+}
+
+/* … or until it is overdue. */
+static void test_what_nobody_starts_is_started(void **state)
+{
+    (void)state;
+    begin();
+    put("a", OTHER, "count");
+    put("b", OWN, "count");
+    fleet_tell(f, fleet_event(EVENT_SCHEDULES));
+    WORLD_WAIT(f->w, runs_of("b") == 1);
+    unsigned read = f->w->gate.made[GATE_SCHEDULES];
+    put("c", OWN, "count");
+    later(20);
+    fleet_tell(f, fleet_event(EVENT_SCHEDULES));
+    WORLD_WAIT(f->w, runs_of("c") == 1);
+    assert_int_equal(runs_of("a"), 0);
+    assert_int_equal(f->w->gate.made[GATE_SUBMIT], 2);
+    assert_int_equal(f->w->gate.made[GATE_SCHEDULES], read + 1);
+    later(11);
+    WORLD_WAIT(f->w, runs_of("a") == 1);
+    assert_int_equal(f->w->gate.made[GATE_SUBMIT], 3);
+    end();
+}
+
+/* More than an agenda holds is due, and what is others' comes first: ours does not wait for it. */
+static void test_those_of_others_hold_nothing_up(void **state)
+{
+    enum { OTHERS = AGENDA_MAX + 76, OWNS = OTHERS / 2 };
+    static struct store_schedule *rows[OTHERS + OWNS];
+    char name[16];
+    (void)state;
+    begin();
+    for (int i = 0; i < OTHERS + OWNS; i++) {
+        snprintf(name, sizeof name, "%c%d", i < OTHERS ? 'a' : 'b', i);
+        rows[i] = row_of(name, i < OTHERS ? OTHER : OWN, "count", i < OTHERS ? 1000000 : 0);
+    }
+    put_rows(rows, OTHERS + OWNS);
+    fleet_tell(f, fleet_event(EVENT_SCHEDULES));
+    WORLD_WAIT(f->w, f->w->jobs->submitted == OWNS);
+    assert_int_equal(f->w->gate.made[GATE_SUBMIT], OWNS);
+    assert_int_equal(f->w->gate.made[GATE_SCHEDULE_PASS], 0);
+    end();
+}
+
+/* Another member may know the parser, whosever the host is: it starts the run when that is overdue.
+ * Later the host's owner says that nobody could. */
+static void test_a_parser_that_is_unknown_here(void **state)
+{
+    (void)state;
+    begin();
+    put("a", OTHER, "nobodys");
+    put("b", OWN, "nobodys");
+    put("c", OWN, "count");
+    fleet_tell(f, fleet_event(EVENT_SCHEDULES));
+    WORLD_WAIT(f->w, runs_of("c") == 1);
+    put("d", OWN, "count");
+    later(31);
+    WORLD_WAIT(f->w, runs_of("d") == 1);
+    assert_int_equal(f->w->gate.made[GATE_SCHEDULE_PASS], 0);
+    later(31);
+    WORLD_WAIT(f->w, f->w->gate.made[GATE_SCHEDULE_PASS] == 1);
+    put("e", OWN, "count");
+    fleet_tell(f, fleet_event(EVENT_SCHEDULES));
+    WORLD_WAIT(f->w, runs_of("e") == 1);
+    assert_int_equal(f->w->gate.made[GATE_SCHEDULE_PASS], 1);
+    assert_int_equal(f->w->gate.made[GATE_SUBMIT], 3);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_owner_of_the_host_starts_it),
+        cmocka_unit_test(test_what_nobody_starts_is_started),
+        cmocka_unit_test(test_those_of_others_hold_nothing_up),
+        cmocka_unit_test(test_a_parser_that_is_unknown_here),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
