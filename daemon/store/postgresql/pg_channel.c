@@ -115,6 +115,9 @@ static void tune(struct channel *ch)
         "set_config('enable_mergejoin','off',false),set_config('jit','off',false)";
     ch->tuned = true;
     send_step(ch, text, NULL, (struct step){.stands = &ch->tuned});
+    ch->own_sync = true; /* a transaction of its own, which no ROLLBACK undoes and no BEGIN minds */
+    if (!PQpipelineSync(ch->conn))
+        ch->send_failed = true;
 }
 
 static void begin(struct channel *ch)
@@ -124,7 +127,7 @@ static void begin(struct channel *ch)
     assert(ch->state == CHANNEL_IDLE);
     ch->state = CHANNEL_BUSY;
     ch->made = ch->answered = 0;
-    ch->send_failed = ch->unsure = false;
+    ch->send_failed = ch->unsure = ch->own_sync = ch->spoilt = false;
     ch->fault_code = 0;
     ch->sqlstate[0] = '\0';
     if (!ch->target->pooled && !ch->tuned && PQtransactionStatus(ch->conn) == PQTRANS_IDLE)
@@ -230,6 +233,16 @@ static enum channel_event go_on_connecting(struct channel *ch)
     return channel_begin_pipelines(ch) == 0 ? CHANNEL_CONNECTED : channel_lose(ch);
 }
 
+/* What was prepared is not there, or fits no more: all of that is done anew in another session. The
+ * latter has no state of its own, and its message has many languages. */
+static bool is_of_the_session(const PGresult *result, const char *sqlstate)
+{
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+    return strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "42P05") == 0 ||
+           (strcmp(sqlstate, "0A000") == 0 && function &&
+            strcmp(function, "RevalidateCachedQuery") == 0);
+}
+
 void channel_note_fault(struct channel *ch, const PGresult *result)
 {
     if (ch->fault_code != 0)
@@ -237,6 +250,7 @@ void channel_note_fault(struct channel *ch, const PGresult *result)
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     ch->fault_code = session_error(result, ch->conn, &ch->fault);
     strncpy(ch->sqlstate, state ? state : "", sizeof ch->sqlstate - 1);
+    ch->spoilt = is_of_the_session(result, ch->sqlstate);
 }
 
 static void take(struct channel *ch, const PGresult *result)
@@ -251,15 +265,8 @@ static void take(struct channel *ch, const PGresult *result)
     }
     if (step->stands)
         *step->stands = false;
-    if (status != PGRES_PIPELINE_ABORTED)
+    if (status != PGRES_PIPELINE_ABORTED && step->stands != &ch->tuned) /* what follows may stand */
         channel_note_fault(ch, result);
-}
-
-/* What was prepared is not there, or fits no more: all of that is done anew in another session. */
-static bool is_of_the_session(const char *sqlstate)
-{
-    return strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "42P05") == 0 ||
-           strcmp(sqlstate, "0A000") == 0;
 }
 
 static enum channel_event leave_session(struct channel *ch)
@@ -284,6 +291,11 @@ static bool take_all(struct channel *ch)
             continue;
         }
         bool sync = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
+        if (sync && ch->own_sync) {
+            ch->own_sync = false;
+            PQclear(result);
+            continue;
+        }
         if (!sync)
             take(ch, result);
         PQclear(result);
@@ -304,9 +316,7 @@ enum channel_event channel_turn(struct channel *ch)
     if (ch->state == CHANNEL_BUSY && take_all(ch)) {
         if (ch->unsure) /* that counts as no answer: a new connection asks after it */
             return channel_drop(ch, "a commit might not have been copied to a standby");
-        if (ch->fault_code != 0)
-            ch->tuned = false; /* that was undone with the rest */
-        if (is_of_the_session(ch->sqlstate))
+        if (ch->spoilt)
             return leave_session(ch);
         ch->state = CHANNEL_IDLE;
         return CHANNEL_DONE;

@@ -52,6 +52,8 @@ struct channel {
     int pid;                    /* the server's process of the connection that stands; 0: none */
     int lost[CHANNEL_LOST_MAX]; /* of those before it, which may not know that nobody is there */
     size_t lost_count;
+    bool own_sync;    /* the first sync to come is that of what tunes */
+    bool spoilt;      /* what is prepared is not there, or fits no more */
     bool send_failed; /* no memory: the pipeline cannot be told from a shorter one */
     bool unsure;      /* a commit that was answered may not have been copied to a standby */
     int fault_code;   /* of the pipeline: its first failure; 0: none */
