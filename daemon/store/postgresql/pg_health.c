@@ -55,7 +55,7 @@ void health_read(struct fleet *f, struct store_health *ret_health)
 {
     pthread_mutex_lock(&f->lock);
     *ret_health = f->health;
-    ret_health->first = !f->fenced;
+    ret_health->first = !f->fenced && f->member_count > 0;
     for (size_t i = 0; i < f->member_count; i++) {
         ret_health->members++;
         ret_health->draining += f->members[i].draining;

@@ -53,12 +53,14 @@ struct pulse {
     uint64_t sent, looked_at, next_beat, next_await, next_walk, next_health; /* lease_clock */
     struct answer answer;
 
-    int64_t n;            /* beats that were answered, as the row says */
-    char timeline[16];    /* of the last one; "": there was none */
-    bool copied;          /* the last one's server had its commits copied before it answered */
-    int64_t version;      /* of the schedules; -1: not known */
-    bool count_schedules; /* they may be others than we know … */
-    uint64_t next_count;  /* … and are counted, not before */
+    int64_t n;              /* beats that were answered, as the row says */
+    char timeline[16];      /* of the last one; "": there was none */
+    bool copied;            /* the last one's server had its commits copied before it answered */
+    int64_t version;        /* of the schedules; -1: not known */
+    int64_t walked_version; /* what that was at the last walk */
+    bool schedules_told;    /* the loop is told at the next beat, whatever the version is */
+    bool count_schedules;   /* they may be others than we know … */
+    uint64_t next_count;    /* … and are counted, not before */
     struct elsewhere elsewhere; /* as the loop was told */
     uint64_t *cancels;          /* that the loop was told of */
     size_t cancel_count;

@@ -100,11 +100,12 @@ static void tell_joined(struct pulse *p)
 
 static void tell_schedules(struct pulse *p)
 {
-    if (p->version >= 0 && p->version != p->answer.version) {
+    if (p->version != p->answer.version || p->schedules_told) {
         fleet_post(p->f, fleet_event(p->f, EVENT_SCHEDULES));
         p->count_schedules = true;
     }
     p->version = p->answer.version;
+    p->schedules_told = false;
 }
 
 static void walk(struct pulse *p)
@@ -113,6 +114,9 @@ static void walk(struct pulse *p)
         return;
     p->next_walk = lease_clock() + WALK_NS;
     p->count_schedules = true;
+    /* The sequence goes on before the rows are there, and the hint behind them may be lost. */
+    p->schedules_told |= p->walked_version != p->version;
+    p->walked_version = p->version;
     fleet_post(p->f, fleet_event(p->f, EVENT_HOST));
 }
 
@@ -225,8 +229,11 @@ static void take_hint(struct pulse *p, const char *text)
     case HINT_ALL:
         tell_host(p, NULL);
         return;
-    case HINT_CANCEL:
     case HINT_SCHEDULES:
+        p->schedules_told = true; /* the version may have been seen before the rows were there */
+        p->beat_soon = true;
+        return;
+    case HINT_CANCEL:
         p->beat_soon = true; /* it says what, and why */
         return;
     case HINT_PAUSES:

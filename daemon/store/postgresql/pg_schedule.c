@@ -31,11 +31,18 @@ void schedule_take_counts(void *arg, const PGresult *result)
 
 /* --- changes ---------------------------------------------------------------------------------- */
 
-static void set_version(struct store_schedule_put *call, const char *name, uint64_t version)
+/* The rows come in about the order of the call: the search for each begins behind the last. */
+static void set_version(struct store_schedule_put *call, size_t *from, const char *name,
+                        uint64_t version)
 {
-    for (size_t i = 0; i < call->count; i++)
-        if (strcmp(call->rows[i]->name, name) == 0)
-            call->rows[i]->version = version;
+    for (size_t n = 0; n < call->count; n++) {
+        size_t i = (*from + n) % call->count;
+        if (strcmp(call->rows[i]->name, name) != 0)
+            continue;
+        call->rows[i]->version = version;
+        *from = i + 1;
+        return;
+    }
 }
 
 static void take_put(void *arg, const PGresult *result)
@@ -51,18 +58,20 @@ static void take_put(void *arg, const PGresult *result)
     delta_of(group)->schedules += row_int(result, 0, 2);
     delta_of(group)->failing += row_int(result, 0, 3);
     delta_of(group)->paused += row_int(result, 0, 4);
+    size_t from = 0;
     for (int i = 1; i < PQntuples(result); i++)
-        set_version(call, row_text(result, i, 0), (uint64_t)row_int(result, i, 1));
+        set_version(call, &from, row_text(result, i, 0), (uint64_t)row_int(result, i, 1));
 }
 
 static void take_put_again(void *arg, const PGresult *result)
 {
     struct store_schedule_put *call = CALL_AS(store_schedule_put, only_call(arg));
+    size_t from = 0;
     call->call.result = 0;
     for (int i = 0; i < PQntuples(result); i++) {
         struct store_schedule row;
         row_read_schedule(result, i, &row);
-        set_version(call, row.name, row.version);
+        set_version(call, &from, row.name, row.version);
     }
 }
 
@@ -96,9 +105,19 @@ static void names_args(struct args *args, const char *const *names, size_t count
     args_close(args);
 }
 
+static bool makes_some(const struct store_schedule_put *call)
+{
+    for (size_t i = 0; i < call->count; i++)
+        if (call->rows[i]->version == 0)
+            return true;
+    return false;
+}
+
 void schedule_put(struct pg *pg, struct group *group, struct store_schedule_put *call, bool stood)
 {
     if (!stood) {
+        if (makes_some(call))
+            channel_step(&pg->w, SQL_SCHEDULE_LOCK, NULL, NULL, NULL);
         put_args(&pg->args, call);
         channel_step(&pg->w, SQL_SCHEDULE_PUT, &pg->args, take_put, group);
         if (call->removed_count > 0 && pg->fleet)

@@ -214,6 +214,8 @@ static const char *const sql[SQL_COUNT_] = {
         "(SELECT count(*) FROM i WHERE failing)-(SELECT count(*) FROM o WHERE failing),"
         "(SELECT count(*) FROM i WHERE paused)-(SELECT count(*) FROM o WHERE paused) FROM k "
         "UNION ALL SELECT name,version,0,0,0 FROM i",
+    /* No member has this number. */
+    [SQL_SCHEDULE_LOCK] = "SELECT pg_advisory_xact_lock(hashtext('@'),-1)",
     [SQL_SCHEDULE_BUMP] = "SELECT nextval('@.schedule_version')",
     [SQL_SCHEDULE_PASS] =
         "UPDATE @.schedules s SET next_at=$4,problem=$5 FROM(SELECT name AS was,problem AS "
@@ -286,9 +288,10 @@ static const char *const sql[SQL_COUNT_] = {
         "pg_replication_slots WHERE slot_type='logical' AND active_pid IS NOT NULL)) AND "
         "(current_setting('synchronous_standby_names')='' OR "
         "current_setting('synchronous_commit') IN('off','local')),"
-        "(SELECT coalesce(max(extract(epoch FROM clock_timestamp()-xact_start)*1000000),0)::bigint "
+        "(SELECT greatest(0,max(extract(epoch FROM clock_timestamp()-xact_start)*1000000))::bigint "
         "FROM pg_stat_activity WHERE datname=current_database() AND pid<>pg_backend_pid() AND "
-        "(backend_xid IS NOT NULL OR backend_xmin IS NOT NULL))",
+        "backend_type<>'autovacuum worker' AND (backend_xid IS NOT NULL OR backend_xmin IS NOT "
+        "NULL))",
     [SQL_AWAITED] = "SELECT id FROM @.ended WHERE id=ANY($1::bigint[])",
     [SQL_TAKE] = "UPDATE @.shards SET owner=$1 WHERE " IN_SHARDS(2) " AND owner IS NULL",
     [SQL_GIVE] = "UPDATE @.shards SET owner=NULL WHERE " IN_SHARDS(2) " AND owner=$1",

@@ -1,5 +1,5 @@
-/* The statements. In each, @ stands for the schema; they are unnamed at the server, as a
- * connection is of no use for longer than it lives. */
+/* The statements. In each, @ stands for the schema. A channel prepares each once a session, by the
+ * name of its number, unless a pooler is between (pg_channel.c). */
 #ifndef PENSTOCK_STORE_POSTGRESQL_SQL_H
 #define PENSTOCK_STORE_POSTGRESQL_SQL_H
 
@@ -50,6 +50,7 @@ enum sql {
     SQL_SCHEDULES_DUE, /* (…, $4 after_at) */
     SQL_SCHEDULES_NAMED,
     SQL_SCHEDULES_COUNT,
+    SQL_SCHEDULE_LOCK, /* one adds some at a time: two would not see what the other adds */
     SQL_SCHEDULE_PUT,
     SQL_SCHEDULE_BUMP, /* something was removed: others see that they differ */
     SQL_SCHEDULE_PASS,

@@ -162,6 +162,12 @@ static inline struct store_event *peer_wait(struct peer *p, enum store_event_kin
     return event;
 }
 
+/* What has come is passed over. */
+static inline void peer_skip(struct peer *p)
+{
+    p->read = p->count;
+}
+
 /* How many of the kind there were, ever. */
 static inline unsigned peer_told(const struct peer *p, enum store_event_kind kind)
 {

@@ -338,6 +338,7 @@ static void a_change_of_schedules_is_told(void **state)
     struct peers *all = *state;
     struct peer *a = &all->peer[0], *b = &all->peer[1];
     open_two(all);
+    peer_skip(b);
     struct store_schedule row = {
         .name = (char *)(uintptr_t) "s", .spec = (char *)(uintptr_t) "{}", .next_at = INT64_MAX};
     struct store_schedule *const rows[] = {&row};
@@ -351,8 +352,52 @@ static void a_change_of_schedules_is_told(void **state)
     } while (counts.schedules != 1);
     const char *const removed[] = {"s"};
     put = (struct store_schedule_put){.removed = removed, .removed_count = 1};
+    peer_skip(b);
     assert_int_equal(CALL(as(a), schedule_put, &put), 0);
     peer_wait(b, EVENT_SCHEDULES);
+}
+
+/* Their version goes on before the change is committed: a beat may see one without the other. */
+static void a_change_that_was_seen_too_early_is_told_again(void **state)
+{
+    struct peers *all = *state;
+    struct peer *b = &all->peer[1];
+    open_two(all);
+    peer_skip(b);
+    ask("SELECT nextval('%s.schedule_version')");
+    peer_wait(b, EVENT_SCHEDULES);
+    ask("SELECT pg_notify(concat_ws('_','penstock',f.id,m.id),'s') FROM %s.members m,"
+        "(SELECT value AS id FROM %s.meta WHERE name='fleet') f WHERE m.name='b' AND NOT m.gone");
+    peer_wait(b, EVENT_SCHEDULES);
+}
+
+/* Two members that make the same schedule: the second is told that it is there. */
+static void one_schedule_is_made_once(void **state)
+{
+    struct peers *all = *state;
+    struct peer *a = &all->peer[0], *b = &all->peer[1];
+    open_two(all);
+    struct store_schedule row[2] = {
+        {.name = (char *)(uintptr_t) "s", .spec = (char *)(uintptr_t) "{}", .next_at = INT64_MAX}};
+    row[1] = row[0];
+    struct store_schedule *const rows[] = {&row[0], &row[1]};
+    struct store_schedule_put first = {.rows = &rows[0], .count = 1},
+                              second = {.rows = &rows[1], .count = 1};
+    char sql[128];
+    PGconn *conn = PQconnectdb(dsn);
+    snprintf(sql, sizeof sql, "BEGIN; SELECT pg_advisory_xact_lock(hashtext('%s'),-1)", schema);
+    PQclear(PQexec(conn, sql));
+    expect_call(&first.call);
+    as(a)->store->engine->schedule_put(a->store, &first);
+    expect_call(&second.call);
+    as(b)->store->engine->schedule_put(b->store, &second);
+    while (strcmp(ask("SELECT count(*) FROM pg_locks WHERE locktype='advisory' AND NOT granted"),
+                  "2") != 0)
+        ;
+    PQfinish(conn);
+    wait_calls(a->f, 2);
+    int r = result_of(&first.call), s = result_of(&second.call);
+    assert_true((r == 0 && s == -ESTALE) || (r == -ESTALE && s == 0));
 }
 
 int main(void)
@@ -374,6 +419,8 @@ int main(void)
         FLEET_TEST(how_it_stands_is_known),
         FLEET_TEST(all_count_the_same),
         FLEET_TEST(a_change_of_schedules_is_told),
+        FLEET_TEST(a_change_that_was_seen_too_early_is_told_again),
+        FLEET_TEST(one_schedule_is_made_once),
     };
     if (getenv("PENSTOCK_TEST"))
         cmocka_set_test_filter(getenv("PENSTOCK_TEST"));

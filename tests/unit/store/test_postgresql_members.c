@@ -283,6 +283,7 @@ static void a_member_can_be_evicted(void **state)
     assert_int_equal(SHARED_CALL(a, evict, &evict), 0);
     assert_non_null(strstr(peer_wait(b, EVENT_FENCED)->why, "declared this member"));
     peer_wait(b, EVENT_JOINED);
+    peer_wait(b, EVENT_SCHEDULES); /* they may have changed meanwhile */
     peers_settle(all, 2);
     assert_string_equal(ask("SELECT count(*) FROM %s.members WHERE NOT gone"), "2");
 }
@@ -410,6 +411,7 @@ static void schedules_that_are_locked_fence_nobody(void **state)
     char sql[128];
     peer_open(a, &(struct store_config){.workers = 8});
     peers_settle(all, 1);
+    peer_skip(a);
     PGconn *conn = PQconnectdb(dsn);
     snprintf(sql, sizeof sql, "BEGIN; LOCK TABLE %s.schedules", schema);
     PQclear(PQexec(conn, sql));
