@@ -203,7 +203,9 @@ static const struct field store_fields[] = {
              "socket in /run/postgresql."},
     {"direct", FIELD_STRING, AT(store_direct), "",
      .help = "postgresql: the same for signs of life and for hints between daemons, which need a\n"
-             "connection of their own, where `dsn` leads to a pooler (pgbouncer). Empty: as dsn."},
+             "connection of their own, where `dsn` leads to a pooler (pgbouncer). With it,\n"
+             "statements are not prepared; a pooler that shares sessions out by transactions is\n"
+             "refused without it. Empty: as dsn."},
     {"password_file", FIELD_STRING, AT(store_password_file), "", .check = check_path,
      .help = "postgresql: a file with the password alone. Empty: $CREDENTIALS_DIRECTORY/store, if\n"
              "it is there."},

@@ -10,7 +10,7 @@ import unittest
 
 import penstock_test
 import postgresql_server
-from penstock_test import BIN, DEADLINE, until
+from penstock_test import BIN, DEADLINE, PATIENCE, until
 
 MODULE = BIN.parent / "modules" / "penstock-postgresql.so"
 HOSTS = 30
@@ -73,7 +73,8 @@ class Case(penstock_test.Case):
         self.server = postgresql_server.Cluster(self, "fsync=off")
         self.web = Server(self)
         self.config = None
-        self.common = {"store.engine": "postgresql", "store.dsn": self.server.dsn, "store.lease": "5s",
+        self.common = {"store.engine": "postgresql", "store.dsn": self.server.dsn,
+                       "store.lease": f"{20 * PATIENCE}s",  # that no member is late for want of a CPU
                        "fetch.host_connections": str(LIMIT), "parse.workers": "32"}
         sets = [a for k, v in self.common.items() for a in ("--set", f"{k}={v}")]
         penstock_test.run(BIN / "penstockd", "--config", "/dev/null", "--set", f"store.path={self.dir / 'm'}", *sets,
