@@ -274,8 +274,9 @@ static bool on_row(struct walk *walk, struct store_job *row)
 static bool has_enough(struct walk *walk)
 {
     struct bulk *b = container_of(walk, struct bulk, walk);
-    b->more = json_array_size(b->done) + json_array_size(b->ended) + json_array_size(b->missing) >=
-              b->limit;
+    size_t told =
+        json_array_size(b->done) + json_array_size(b->ended) + json_array_size(b->missing);
+    b->more = told + b->asked >= b->limit; /* those that are asked will be told */
     return b->more;
 }
 
