@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PAGE 1000 /* jobs, of one request: what a signal has to wait for */
 
@@ -142,11 +143,18 @@ static int sweep_page(struct sweep *s)
     int status = ctl_ask(s->ctl, s->ctl->args.command->name, params, &answer);
     if (status != 0)
         return status;
-    status = tell(s->ctl, &answer);
+    /* Before it is told: where nobody reads that, the way on is said from within, and must be behind
+     * this page. */
     sweep_note(s, answer.result);
+    status = tell(s->ctl, &answer);
     answer_deinit(&answer);
     out_flush(); /* before the next page is asked for: whoever does not read it stops us here */
     return status;
+}
+
+static void tell_total(const struct sweep *s)
+{
+    out_error("%" PRIu64 " job%s %s", s->done, s->done == 1 ? "" : "s", s->changed);
 }
 
 /* So that nobody has to guess, and nothing is copied twice. */
@@ -155,6 +163,10 @@ static void tell_way_on(void *arg)
     const struct sweep *s = arg;
     char place[64] = "";
     bool owed = s->ctl->conn.owed;
+    if (s->whole) {
+        tell_total(s);
+        return;
+    }
     if (s->before)
         snprintf(place, sizeof place, ", with --before %" PRIu64, s->before);
     if (s->done > 0 || !owed)
@@ -173,8 +185,11 @@ static int sweep(struct sweep *s)
     int status = EXIT_ALL_WELL;
     while (!s->over && !conn->stops)
         status = ctl_worse(status, sweep_page(s));
-    if (s->whole && !s->ctl->json)
-        out_error("%" PRIu64 " job%s %s", s->done, s->done == 1 ? "" : "s", s->changed);
+    if (conn->stops)
+        intr_release(); /* if nobody reads what is told now */
+    /* Of success a cron job says nothing, as it would be sent by mail each time. */
+    if (s->whole && !s->ctl->json && (isatty(STDERR_FILENO) || status != EXIT_ALL_WELL))
+        tell_total(s);
     if (!s->whole && (s->done > 0 || conn->owed || conn->stops))
         tell_way_on(s);
     if (s->whole)

@@ -9,18 +9,29 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SILENCE   (2 * NS_PER_SEC) /* that is told */
-#define ANSWER_MS 1000             /* has a daemon to answer a ping */
+#define SILENCE   (2 * NS_PER_SEC)  /* that is told */
+#define ANSWER_MS 1000              /* has a daemon to answer a ping */
+#define LAST_WORD (10 * NS_PER_SEC) /* has one to answer whom a signal has told to end */
 
 enum { SLOT_DAEMON, SLOT_INTR, SLOT_STDOUT, SLOT_EXTRA, SLOT_MAX = SLOT_EXTRA + 3 };
+
+/* The first signal. */
+static void stop(struct conn *conn)
+{
+    uint64_t end = clock_now() + LAST_WORD;
+    conn->stops = true;
+    if (!conn->deadline || end < conn->deadline)
+        conn->deadline = end;
+    intr_take();
+    out_error("stops once the daemon has answered, in %d s at the latest; once more stops at once",
+              (int)(LAST_WORD / NS_PER_SEC));
+}
 
 static int after_poll(struct conn *conn, const struct pollfd *fds)
 {
     int r = 0;
-    if (intr_came() && conn->holds_on && !conn->stops) {
-        conn->stops = true;
-        intr_take();
-    }
+    if (intr_came() && conn->holds_on && !conn->stops)
+        stop(conn);
     if (intr_came())
         return -EINTR;
     if (fds[SLOT_STDOUT].revents & (POLLERR | POLLHUP))
@@ -118,7 +129,7 @@ int conn_poll(struct conn *conn, struct pollfd *extra, size_t extra_count, int t
     if (r == 0)
         watch(conn);
     if (r == 0 && conn->deadline && clock_now() >= conn->deadline)
-        return -ETIMEDOUT;
+        return conn->stops ? -EINTR : -ETIMEDOUT;
     return r;
 }
 

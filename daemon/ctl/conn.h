@@ -16,15 +16,17 @@ struct conn {
     uint64_t deadline;    /* clock_now: nothing is waited for any longer; 0: none */
     bool heard;           /* the daemon has said something */
     bool unwatched;       /* that it says nothing is not told, or has been */
-    bool holds_on; /* the first signal only sets `stops`: a call that is made has its answer */
+    bool holds_on; /* the first signal only sets `stops`: a call that is made has its answer, if
+                    * that comes within 10 s */
     bool stops;
     bool owed; /* the answer to the last conn_call did not come */
 };
 
 /* Waits until the daemon sent or took something, one of `extra` (at most three; revents are set) is
- * ready, or timeout_ms (-1: none) is over. 0; -EINTR: Ctrl-C; -ECONNRESET: the daemon has closed
- * the connection and every line was taken; -ETIMEDOUT: the deadline is over; or another negative
- * errno. Flushes standard output before, ends the process if its reader has gone. */
+ * ready, or timeout_ms (-1: none) is over. 0; -EINTR: a signal, or the time after the first one is
+ * over; -ECONNRESET: the daemon has closed the connection and every line was taken; -ETIMEDOUT: the
+ * deadline is over; or another negative errno. Flushes standard output before, ends the process if
+ * its reader has gone. */
 int conn_poll(struct conn *conn, struct pollfd *extra, size_t extra_count, int timeout_ms);
 
 /* Sends one request and waits for its answer; other lines are passed over. `text` of the answer is

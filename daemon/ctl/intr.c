@@ -47,6 +47,15 @@ int intr_catch_all(void)
     return r == 0 ? catch_signal(SIGHUP) : r;
 }
 
+void intr_release(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action;
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        if (sigaction(signals[i], NULL, &action) == 0 && action.sa_handler == on_signal)
+            signal(signals[i], SIG_DFL);
+}
+
 int intr_fd(void)
 {
     return ends[0];

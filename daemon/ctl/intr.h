@@ -10,6 +10,8 @@
 int intr_catch(void);
 /* The same of SIGINT, SIGTERM and SIGHUP. */
 int intr_catch_all(void);
+/* They end the process again. What came before is remembered. */
+void intr_release(void);
 
 /* Readable once a signal came; -1 before intr_catch. */
 int intr_fd(void);

@@ -1,6 +1,5 @@
 #include "ctl/out.h"
 #include "base/buf.h"
-#include "base/fd.h"
 #include "ctl/intr.h"
 #include "ctl/text.h"
 
@@ -60,26 +59,38 @@ size_t out_columns(bool of_error)
     return size.ws_col;
 }
 
+/* --- where output cannot be written ----------------------------------------------------------- */
+
+void out_at_interrupt(void (*say)(void *arg), void *arg)
+{
+    out.say = say;
+    out.say_arg = arg;
+}
+
+/* Once, of what comes last; what was gathered has no reader. */
+static void say_last(void)
+{
+    void (*say)(void *arg) = out.say;
+    out.say = NULL;
+    buf_reset(&out.gathered);
+    if (say)
+        say(out.say_arg);
+}
+
 _Noreturn void out_gone(void)
 {
+    say_last();
     signal(SIGPIPE, SIG_DFL);
     raise(SIGPIPE);
     _exit(128 + SIGPIPE); /* it was blocked */
 }
 
-/* The terminal may be gone; there is nobody left to tell. */
-static void write_error(const char *text, size_t len)
+/* A signal came. Standard error may have no reader either: one more ends it at once. */
+_Noreturn static void interrupted(void)
 {
-    if (fd_write_all(STDERR_FILENO, text, len) < 0)
-        return;
-}
-
-static void erase_status(void)
-{
-    static const char erase[] = "\r\033[K";
-    if (out.status_shown)
-        write_error(erase, sizeof erase - 1);
-    out.status_shown = false;
+    intr_release();
+    say_last();
+    _exit(intr_status());
 }
 
 _Noreturn static void give_up(int code)
@@ -90,35 +101,41 @@ _Noreturn static void give_up(int code)
     _exit(EXIT_REFUSED);
 }
 
-/* As fd_write_all, but Ctrl-C ends it: the reader may be a pager that is never scrolled. */
-static int write_some(const char **p, size_t *len)
+/* As fd_write_all, but a signal ends it: the reader may be a pager that is never scrolled. */
+static int write_some(int fd, const char **p, size_t *len)
 {
-    ssize_t n = write(STDOUT_FILENO, *p, *len);
+    ssize_t n = write(fd, *p, *len);
     if (n >= 0) {
         *p += n;
         *len -= (size_t)n;
         return 0;
     }
     if (errno == EAGAIN) {
-        struct pollfd fds[2] = {{.fd = STDOUT_FILENO, .events = POLLOUT},
-                                {.fd = intr_fd(), .events = POLLIN}};
+        struct pollfd fds[2] = {{.fd = fd, .events = POLLOUT},
+                                {.fd = intr_came() ? -1 : intr_fd(), .events = POLLIN}};
         return poll(fds, 2, -1) < 0 && errno != EINTR ? -errno : 0;
     }
     return errno == EINTR ? 0 : -errno;
 }
 
-void out_at_interrupt(void (*say)(void *arg), void *arg)
+/* --- writing ---------------------------------------------------------------------------------- */
+
+/* The terminal may be gone; there is nobody left to tell. What is told because of a signal is not
+ * cut short by that one. */
+static void write_error(const char *text, size_t len)
 {
-    out.say = say;
-    out.say_arg = arg;
+    bool before = intr_came();
+    while (len > 0 && write_some(STDERR_FILENO, &text, &len) == 0)
+        if (len > 0 && !before && intr_came())
+            interrupted();
 }
 
-_Noreturn static void interrupted(void)
+static void erase_status(void)
 {
-    buf_reset(&out.gathered); /* nobody reads it */
-    if (out.say)
-        out.say(out.say_arg);
-    _exit(intr_status());
+    static const char erase[] = "\r\033[K";
+    if (out.status_shown)
+        write_error(erase, sizeof erase - 1);
+    out.status_shown = false;
 }
 
 void out_flush(void)
@@ -131,7 +148,7 @@ void out_flush(void)
         return;
     erase_status();
     while (len > 0) {
-        int r = write_some(&p, &len);
+        int r = write_some(STDOUT_FILENO, &p, &len);
         if (r < 0)
             give_up(r);
         if (len > 0 && intr_came())

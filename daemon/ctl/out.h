@@ -40,8 +40,8 @@ void out_json(const char *json, size_t len);
 /* Erases the status line and writes all that was gathered. */
 void out_flush(void);
 
-/* What is said on standard error where a signal ends the process because its output is not read: a
- * pager that is never scrolled. NULL: nothing. */
+/* What is said on standard error, once, where the process ends because its output is not read: the
+ * reader has gone, or a signal comes while a pager is not scrolled. NULL: nothing. */
 void out_at_interrupt(void (*say)(void *arg), void *arg);
 
 /* The reader of standard output has gone (poll said so): ends the process as SIGPIPE would. */

@@ -39,19 +39,19 @@ class Sweep(penstock_test.Case):
         done = self.ctl("cancel", "--label", "batch=a")
         words = collections.Counter(line.split(" ", 1)[1] for line in done.stdout.splitlines())
         self.assertGreaterEqual(words["cancelled"], PART)
-        self.assertEqual(done.stderr, f"penstockctl: {words['cancelled']} jobs cancelled\n")
+        self.assertEqual(done.stderr, "")
         until(lambda: not self.listed("--state", "queued") and not self.listed("--state", "running"), "all have ended",
               10 * penstock_test.DEADLINE)
         states = collections.Counter(job["state"] for job in self.listed("--label", "batch=a"))
         self.assertEqual((states["cancelled"], states["cancelled"] + states["done"]), (words["cancelled"], PART + MOVING))
         again = self.ctl("cancel", "--state", "queued")
-        self.assertEqual((again.stdout, again.stderr), ("", "penstockctl: 0 jobs cancelled\n"))
+        self.assertEqual((again.stdout, again.stderr), ("", ""))
 
         self.penstock.call("pause")
         old = [job["id"] for job in self.listed("--state", "cancelled")]
         middle = sorted(old)[100]
         first = self.ctl("retry", "--state", "cancelled", "--before", str(middle))
-        self.assertEqual(first.stderr, "penstockctl: 100 jobs retried\n")
+        self.assertEqual((len(first.stdout.splitlines()), first.stderr), (100, ""))
         self.ctl("cancel", "--state", "queued")
         every = self.ctl("--json", "retry", "--host", "localhost", "--before", str(max(old) + 1))
         copied = [one["retry_of"] for line in every.stdout.splitlines() for one in json.loads(line)["retried"]]

@@ -114,110 +114,7 @@ static void test_cancel_and_retry(void **state)
     serve("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"retry\",\"params\":{\"error\":\"truncated\","
           "\"limit\":1000}}",
           "{\"retried\":[{\"id\":9,\"retry_of\":4}],\"not_ended\":[],\"missing\":[]}");
-    client_ends(&child, 0, "9 retries 4\n", "penstockctl: 1 job retried\n");
-}
-
-/* --- a selection, page by page ---------------------------------------------------------------- */
-
-/* Asked for the jobs below `before` (0: for the newest). */
-static void expect_page(unsigned id, const char *method, unsigned before)
-{
-    struct buf b = BUF_INIT;
-    buf_printf(&b,
-               "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"%s\",\"params\":{\"host\":\"a\","
-               "\"limit\":1000",
-               id, method);
-    if (before)
-        buf_printf(&b, ",\"before\":%u", before);
-    buf_puts(&b, "}}");
-    buf_putc(&b, '\0');
-    talk_expect(&talk, b.data);
-    buf_deinit(&b);
-}
-
-static void test_cancel_page_by_page(void **state)
-{
-    CLIENT(&child, &daemon_, "cancel", "--host", "a");
-    fake_accept(&daemon_, &talk);
-    expect_page(1, "cancel", 0);
-    talk_answer(&talk, 1, "{\"cancelled\":[9,8],\"ended\":[],\"more\":true,\"next\":7}");
-    expect_page(2, "cancel", 7);
-    talk_answer(&talk, 2, "{\"cancelled\":[],\"ended\":[6],\"more\":true,\"next\":5}");
-    expect_page(3, "cancel", 5);
-    talk_answer(&talk, 3, "{\"cancelled\":[1],\"ended\":[]}");
-    client_ends(&child, 0, "9 cancelled\n8 cancelled\n6 had ended\n1 cancelled\n",
-                "penstockctl: 3 jobs cancelled\n");
-    talk_end(&talk);
-    CLIENT(&child, &daemon_, "--json", "cancel", "--host", "a", "--before", "5");
-    fake_accept(&daemon_, &talk);
-    expect_page(1, "cancel", 5);
-    talk_answer(&talk, 1, "{\"cancelled\":[ 4 ],\"more\":true,\"next\":4}");
-    expect_page(2, "cancel", 4);
-    talk_answer(&talk, 2, "{\"cancelled\":[]}");
-    client_ends(&child, 0, "{\"cancelled\":[ 4 ],\"more\":true,\"next\":4}\n{\"cancelled\":[]}\n",
-                NULL);
-    CLIENT(&child, &daemon_, "cancel", "4", "--before", "5");
-    client_ends(&child, 2, "", "--before goes with a selection");
-}
-
-/* A daemon that gives the same page again does not keep the client for ever. */
-static void test_pages_that_do_not_go_down(void **state)
-{
-    CLIENT(&child, &daemon_, "cancel", "--host", "a", "--before", "7");
-    fake_accept(&daemon_, &talk);
-    expect_page(1, "cancel", 7);
-    talk_answer(&talk, 1, "{\"cancelled\":[6],\"more\":true,\"next\":7}");
-    client_ends(&child, 3, "6 cancelled\n", "1 job cancelled so far");
-}
-
-static void test_retry_is_cut(void **state)
-{
-    CLIENT(&child, &daemon_, "retry", "--host", "a");
-    fake_accept(&daemon_, &talk);
-    expect_page(1, "retry", 0);
-    talk_answer(&talk, 1,
-                "{\"retried\":[{\"id\":12,\"retry_of\":9},{\"id\":13,\"retry_of\":8}],"
-                "\"more\":true,\"next\":8}");
-    expect_page(2, "retry", 8);
-    talk_answer(&talk, 2,
-                "{\"retried\":[{\"id\":14,\"retry_of\":7}],\"more\":true,\"next\":7,"
-                "\"message\":\"the queue is full\"}");
-    client_ends(&child, 3, "12 retries 9\n13 retries 8\n14 retries 7\n",
-                "stood in the way: the queue is full\n"
-                "penstockctl: 3 jobs retried so far; to go on: the same again, with --before 7\n");
-    talk_end(&talk);
-    CLIENT(&child, &daemon_, "retry", "--host", "a");
-    fake_accept(&daemon_, &talk);
-    expect_page(1, "retry", 0);
-    talk_answer(&talk, 1, "{\"retried\":[{\"id\":12,\"retry_of\":9}],\"more\":true,\"next\":8}");
-    expect_page(2, "retry", 8);
-    talk_end(&talk);
-    client_ends(&child, 3, "12 retries 9\n",
-                "1 job retried so far; to go on: the same again, with --before 8\n"
-                "penstockctl: there may be copies beyond those");
-}
-
-/* What is under way has its answer first; a second signal does not wait for it. */
-static void test_retry_is_interrupted(void **state)
-{
-    static const int signals[][2] = {{SIGINT, 130}, {SIGTERM, 143}, {SIGHUP, 129}};
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-        CLIENT(&child, &daemon_, "retry", "--host", "a");
-        fake_accept(&daemon_, &talk);
-        expect_page(1, "retry", 0);
-        test_signal(&child, signals[i][0]);
-        talk_answer(&talk, 1,
-                    "{\"retried\":[{\"id\":12,\"retry_of\":9}],\"more\":true,\"next\":8}");
-        client_ends(&child, signals[i][1], "12 retries 9\n",
-                    "1 job retried so far; to go on: the same again, with --before 8\n");
-        talk_end(&talk);
-    }
-    CLIENT(&child, &daemon_, "retry", "--host", "a");
-    fake_accept(&daemon_, &talk);
-    expect_page(1, "retry", 0);
-    test_signal(&child, SIGINT);
-    test_signal(&child, SIGTERM);
-    client_ends(&child, 143, "", "how many jobs were retried is not known; to go on: the same");
+    client_ends(&child, 0, "9 retries 4\n", NULL);
 }
 
 static void test_parsers(void **state)
@@ -624,10 +521,6 @@ int main(void)
         TEST(test_list_pages),
         TEST(test_list_stops_at_its_limit),
         TEST(test_cancel_and_retry),
-        TEST(test_cancel_page_by_page),
-        TEST(test_pages_that_do_not_go_down),
-        TEST(test_retry_is_cut),
-        TEST(test_retry_is_interrupted),
         TEST(test_parsers),
         TEST(test_submit),
         TEST(test_submit_refused_as_a_whole),
