@@ -270,7 +270,8 @@ static void watch_events(struct session *s, int events)
 
 /* While nothing is to be read, UV_PRIORITIZED is watched instead: no data of ours comes that way,
  * but with it epoll tells when the client has gone altogether (UV_DISCONNECT would also tell,
- * without end, of one that has only finished sending). */
+ * without end, of one that has only finished sending). Nothing is watched while what it has sent
+ * waits for the next turn: a client may ask for something and go, and that is done first. */
 static void watch(struct session *s)
 {
     bool reads = !s->eof && wants_lines(s) && !s->rpc.stopped;
@@ -279,7 +280,7 @@ static void watch(struct session *s)
         s->host->shrunk(s);
     if (reads && is_long && !s->big_since)
         reads = s->host->may_grow(s);
-    watch_events(s, reads ? UV_READABLE : UV_PRIORITIZED);
+    watch_events(s, reads ? UV_READABLE : s->rpc.stopped ? 0 : UV_PRIORITIZED);
 }
 
 static void note_unread(struct session *s)
@@ -391,7 +392,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (r < 0)
         session_close(s);
     else if (!s->host->come(s))
-        watch_events(s, UV_PRIORITIZED); /* reads on after its pump */
+        watch_events(s, 0); /* goes on after its pump */
 }
 
 void session_finish(struct session *session)

@@ -68,6 +68,7 @@ class Page(penstock_test.Case):
         daemon = self.start("all")
         self.assertIn("The graphs begin 20 s after", "".join(Strict(self.get()[2]).text))
         web = self.spoil(daemon)
+        until(lambda: HOSTILE in "".join(Strict(self.get()[2]).text), "a page that is made anew")
         status, headers, page = self.get()
         self.assertEqual((status, headers["Content-Type"]), (200, "text/html; charset=utf-8"))
         parsed = Strict(page)

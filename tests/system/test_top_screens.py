@@ -64,7 +64,7 @@ class Screens(penstock_test.Case):
     def views(self, terminal):
         """The screen of each view, by its name."""
         found = {}
-        for name, pattern in (("running", r"^ +1 +1 "), ("hosts", r"127\.0\.0\.9 "), ("failed", r"http_status"), ("schedules", r"nightly")):
+        for name, pattern in (("running", r"^ +1 +1 "), ("hosts", r"127\.0\.0\.9 "), ("failed", r"http_status"), ("schedules", r"nightly(.*\n)+prices ")):
             found[name] = terminal.shows(rf"\[{name}( lately)?\](.*\n)*.*{pattern.removeprefix('^')}", f"the view of {name}")
             terminal.type("Tab")
         return found
