@@ -38,8 +38,8 @@ static bool has_no_shape(uint32_t code)
     return within(ranges, sizeof ranges / sizeof *ranges, code);
 }
 
-/* What looks like one of / \ : ; ? % & = . and is neither an ideograph nor a letter or digit that is
- * in use. Not all of them: fonts differ. By UTS 39 (confusables). */
+/* What looks like one of / \ : ; ? % & = . and is neither an ideograph nor a letter or digit that
+ * is in use. Not all of them: fonts differ. By UTS 39 (confusables). */
 static bool looks_like_a_delimiter(uint32_t code)
 {
     static const struct range ranges[] = {

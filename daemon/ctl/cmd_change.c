@@ -143,8 +143,8 @@ static int sweep_page(struct sweep *s)
     int status = ctl_ask(s->ctl, s->ctl->args.command->name, params, &answer);
     if (status != 0)
         return status;
-    /* Before it is told: where nobody reads that, the way on is said from within, and must be behind
-     * this page. */
+    /* Before it is told: where nobody reads that, the way on is said from within, and must be
+     * behind this page. */
     sweep_note(s, answer.result);
     status = tell(s->ctl, &answer);
     answer_deinit(&answer);
