@@ -75,18 +75,24 @@ static void kill_command(struct run *run)
     fd_close(&run->write_fd); /* nobody is left who could take it for an end */
 }
 
+/* It is sent at once: the next signal may already be there and end us, and without this the daemon
+ * would take the job for one whose client has gone. */
 static int report(struct run *run)
 {
     struct error err;
+    struct wire *wire = &run->ctl->conn.wire;
     uint64_t request;
-    if (run->reported || run->ctl->conn.wire.closed)
+    if (run->reported || wire->closed)
         return 0;
     json_t *params =
         json_pack("{s:I, s:i}", "id", (json_int_t)run->id, "status", run->command.status);
     if (!params)
         return -ENOMEM;
     run->reported = true;
-    return wire_send(&run->ctl->conn.wire, "exited", params, &request, &err);
+    int r = wire_send(wire, "exited", params, &request, &err);
+    if (r == 0)
+        (void)wire_flush(wire); /* conn_poll tries again, and tells why not */
+    return r;
 }
 
 static int begin(struct run *run)

@@ -294,6 +294,16 @@ class RunShell(penstock_test.Case):
             self.assertEqual((client.returncode, out, err), (status, "", ""))
         self.assertEqual(self.penstock.verdict(1)["state"], "done")
 
+    def test_term_with_the_end_of_the_command(self):
+        """The daemon is told how it ended, even if the signal that ends us comes before the next look at the connection."""
+        env = {**os.environ, "LD_PRELOAD": str(penstock_test.BIN / "test-reap-signal.so"), "TEST_REAP_IN": "penstock-run",
+               "TEST_REAP_SIGNAL": str(int(signal.SIGTERM))}
+        for number, (status, state) in enumerate(((0, "done"), (7, "failed")), 1):
+            client = self.start("/lines?n=100", f"wc -l; exit {status}", env=env)
+            out, err = client.communicate(timeout=DEADLINE)
+            self.assertEqual((client.returncode, out.strip()), (status, "100"), err)
+            self.assertEqual(self.penstock.verdict(number)["state"], state)
+
     def test_term_and_the_grace(self):
         for trap, status, said in (("trap 'echo ASKED; exit 3' TERM", 3, "ASKED\n"), ("trap '' TERM", 137, "")):
             client = self.start("/lines?n=100", f"{trap}; cat >/dev/null; echo HAS ALL; while :; do sleep 0.05; done", "--grace", "400ms")
