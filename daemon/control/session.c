@@ -114,19 +114,22 @@ static int read_input(struct session *s)
 {
     char data[READ_SIZE];
     ssize_t n = receive(s, data, sizeof data);
-    if (n == -EAGAIN || n == -EINTR)
-        return 0;
-    if (n < 0)
-        return (int)n;
     if (n > 0)
         return jsonl_feed(&s->in, data, (size_t)n);
+    if (n == -EINTR || (n == -EAGAIN && !s->gone))
+        return 0;
+    if (n < 0 && !s->gone)
+        return (int)n;
     s->eof = true;
     return 0;
 }
 
 static int next_line(struct session *s, char **ret_line, size_t *ret_len)
 {
-    int r = jsonl_next(&s->in, ret_line, ret_len);
+    int r;
+    while ((r = jsonl_next(&s->in, ret_line, ret_len)) == 0 && s->gone && !s->eof)
+        if ((r = read_input(s)) < 0) /* nothing else reads the rest */
+            return r;
     if (r != 0 || !s->eof)
         return r;
     r = jsonl_last(&s->in, ret_line, ret_len);
@@ -231,13 +234,19 @@ static int fill_output(struct session *s)
     return s->out.failed ? -ENOMEM : r;
 }
 
-/* 1: some was written; 0: the client's socket is full, or there is nothing; negative: as above. */
+/* 1: some was written, or dropped; 0: the client's socket is full, or there is nothing; negative:
+ * as above. */
 static int write_output(struct session *s)
 {
     if (s->sent == s->out.len)
         return 0;
-    ssize_t n =
-        send(s->fd, s->out.data + s->sent, s->out.len - s->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t n = (ssize_t)(s->out.len - s->sent);
+    if (!s->gone)
+        n = send(s->fd, s->out.data + s->sent, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+        s->gone = true;
+        return 1;
+    }
     if (n < 0)
         return errno == EAGAIN ? 0 : errno == EINTR ? 1 : -errno;
     s->sent += (size_t)n;
@@ -248,6 +257,8 @@ static int write_output(struct session *s)
 
 static bool is_over(const struct session *s)
 {
+    if (s->gone)
+        return !s->rpc.stopped && !is_parsing(s) && !wants_lines(s);
     if (s->sent < s->out.len || stream_pending(&s->stream))
         return false;
     return s->finishing ||
@@ -271,16 +282,16 @@ static void watch_events(struct session *s, int events)
 /* While nothing is to be read, UV_PRIORITIZED is watched instead: no data of ours comes that way,
  * but with it epoll tells when the client has gone altogether (UV_DISCONNECT would also tell,
  * without end, of one that has only finished sending). Nothing is watched while what it has sent
- * waits for the next turn: a client may ask for something and go, and that is done first. */
+ * waits for the next turn, nor once the client has gone. */
 static void watch(struct session *s)
 {
-    bool reads = !s->eof && wants_lines(s) && !s->rpc.stopped;
+    bool reads = !s->eof && !s->gone && wants_lines(s) && !s->rpc.stopped;
     bool is_long = s->in.buf.len - s->in.start >= SESSION_BIG_INPUT;
     if (s->big_since && !is_long && !s->parsing)
         s->host->shrunk(s);
     if (reads && is_long && !s->big_since)
         reads = s->host->may_grow(s);
-    watch_events(s, reads ? UV_READABLE : s->rpc.stopped ? 0 : UV_PRIORITIZED);
+    watch_events(s, reads ? UV_READABLE : s->rpc.stopped || s->gone ? 0 : UV_PRIORITIZED);
 }
 
 static void note_unread(struct session *s)
@@ -384,10 +395,13 @@ void session_pump(struct session *session)
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct session *s = poll->data;
+    int r = 0;
     /* PRIORITIZED: the client is gone (or sends out-of-band data, which is none of this protocol).
+     * An error is that of a client that went without reading all; what it has sent is still there.
      */
-    int r = status < 0 || (events & UV_PRIORITIZED) ? -ECONNRESET : 0;
-    if (r == 0 && (events & UV_READABLE))
+    if (status < 0 || (events & UV_PRIORITIZED))
+        s->gone = true;
+    else if (events & UV_READABLE)
         r = read_input(s);
     if (r < 0)
         session_close(s);

@@ -7,8 +7,8 @@
  *
  * Bounds: a line of SESSION_MAX_LINE bytes; rpc's of requests and answers, beyond which nothing
  * more is read; stream's of events. A client that sends no more (EOF) still gets all its answers,
- * and its events while it follows. A client that is gone has its calls abandoned. All on the
- * control loop. */
+ * and its events while it follows. What a client has sent before it went is begun, as far as those
+ * bounds allow, and then its calls are abandoned. All on the control loop. */
 #ifndef PENSTOCK_CONTROL_SESSION_H
 #define PENSTOCK_CONTROL_SESSION_H
 
@@ -74,6 +74,7 @@ struct session {
     struct buf out;
     size_t sent;    /* of out */
     bool eof;       /* the client sends no more */
+    bool gone;      /* and takes nothing more: what it has sent is begun, and that is all */
     bool in_done;   /* and all that it sent has been taken */
     bool finishing; /* closes once its output has been written */
     bool moved;     /* the client has taken something since the owner cleared this */

@@ -3,6 +3,8 @@
 
 #include "world.h"
 
+#include <poll.h>
+
 static void test_byte_by_byte(void **state)
 {
     struct world w;
@@ -140,6 +142,50 @@ static void test_vanishes_unread(void **state)
     while (control_clients(w.control) > 0)
         turn(&w);
     assert_int_equal(w.api.abandoned, w.api.made);
+    world_deinit(&w);
+}
+
+/* A client may ask for something and go (`run`, which says how its command ended): that is begun,
+ * though it has left an answer unread, which the kernel tells as an error. */
+static void test_asks_and_goes_without_reading(void **state)
+{
+    struct world w;
+    struct client c;
+    struct pollfd answered = {.events = POLLIN};
+    world_init(&w, 0);
+    client_init(&w, &c);
+    client_ask(&c, 1, "ping", "{}");
+    answered.fd = c.fd;
+    while (poll(&answered, 1, 0) == 0)
+        turn(&w);
+    w.api.takes = 2 * SESSION_PUMP_NS; /* each call waits for a turn of its own */
+    client_ask(&c, 2, "list", "{}");
+    client_ask(&c, 3, "list", "{}");
+    client_say(&c, "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"list\"}"); /* no newline */
+    client_deinit(&c);
+    while (control_clients(w.control) > 0)
+        turn(&w);
+    assert_int_equal(w.api.made, 3);
+    world_deinit(&w);
+}
+
+/* The same of one that an answer meets before its last request is read. */
+static void test_asks_and_goes_before_an_answer(void **state)
+{
+    struct world w;
+    struct client c;
+    world_init(&w, 0);
+    client_init(&w, &c);
+    w.api.hold = true;
+    client_ask(&c, 1, "show", "{\"id\":1}");
+    while (w.api.count < 1)
+        turn(&w);
+    client_ask(&c, 2, "list", "{}");
+    client_deinit(&c);
+    fake_default(&w.api, 0); /* is sent before the loop looks for input */
+    while (control_clients(w.control) > 0)
+        turn(&w);
+    assert_int_equal(w.api.made, 2);
     world_deinit(&w);
 }
 
@@ -364,6 +410,8 @@ int main(void)
         cmocka_unit_test(test_half_closed),
         cmocka_unit_test(test_vanishes_in_a_call),
         cmocka_unit_test(test_vanishes_unread),
+        cmocka_unit_test(test_asks_and_goes_without_reading),
+        cmocka_unit_test(test_asks_and_goes_before_an_answer),
         cmocka_unit_test(test_what_a_turn_leaves_begins_in_the_next),
         cmocka_unit_test(test_slow_reader),
         cmocka_unit_test(test_follows),
