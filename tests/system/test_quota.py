@@ -55,6 +55,7 @@ class Quota(penstock_test.Case):
                     rpc.call("resume")
                 for _ in range(5):
                     self.assert_verdict(daemon.job(self.url), "done")
+                    until(lambda: daemon.call("stats")["jobs"]["running"] == 0, "its end is stored")
                 done = daemon.ctl("run", self.url, "--", "cat", check=0)
                 until(lambda: daemon.call("stats")["jobs"]["running"] == 0, "its end is stored")
                 daemon.submit(self.url, not_before=LATER)
