@@ -63,8 +63,8 @@ suite_test() {
         export PENSTOCK_NGINX
         find_servers
     fi
-    # Slots are half processors: tests/CMakeLists.txt says how many a test takes.
-    ctest --test-dir "$dir" -j "$((2 * $(nproc)))" --output-on-failure --output-junit "$results/$name.xml" --no-tests=ignore \
+    # A processor has four slots: tests/CMakeLists.txt says how many a test takes.
+    ctest --test-dir "$dir" -j "$((4 * $(nproc)))" --output-on-failure --output-junit "$results/$name.xml" --no-tests=ignore \
         --test-output-size-passed 10000000 --test-output-size-failed 10000000 "$@" </dev/null
     # 8: tests failed, which the summary counts one by one.
     [[ $? -eq 0 || $? -eq 8 ]] || suite_broken "$name" "ctest of the $name build"
