@@ -285,9 +285,11 @@ static void check_clock(struct schedules *schedules)
     schedules->ahead = ahead;
 }
 
-/* What waits is read again, so that there is room for what was not known. */
+/* What waits is read again, so that there is room for what was not known; a page that is under way
+ * may have been read before that. */
 static void forget(struct schedules *schedules)
 {
+    schedules->stale = schedules->loading;
     for (struct agenda_entry *e; (e = agenda_first(&schedules->agenda));)
         agenda_free_entry(&schedules->agenda, e);
     agenda_reread(&schedules->agenda);
@@ -410,6 +412,8 @@ static void on_loaded(struct mail *mail)
             log_error("the schedules could not be read, and are tried again: %s",
                       load->call.error.text);
         hold(schedules, NS_PER_SEC);
+    } else if (schedules->stale) {
+        store_schedules_free(load->rows, load->count);
     } else {
         take_page(&schedules->agenda, load);
     }
@@ -422,6 +426,7 @@ static void schedules_load(struct schedules *schedules)
     struct store *store = schedules->jobs->config.store;
     const struct agenda *agenda = &schedules->agenda;
     schedules->loading = true;
+    schedules->stale = false;
     strcpy(schedules->load_after, agenda->read_name);
     schedules->load = (struct store_schedules){
         .due = true,

@@ -30,6 +30,7 @@ struct schedules {
     struct store_schedules load; /* the agenda is being read, behind this name */
     char load_after[SCHEDULE_NAME_BYTES + 1];
     bool loading;
+    bool stale; /* the page under way may have been read before what there is news of */
     struct slices slices;
     struct slice turn; /* starts what is due */
     bool turning;

@@ -79,16 +79,28 @@ static struct store_schedule *row_of(const char *name, const char *host, const c
     return copy;
 }
 
-static void put_rows(struct store_schedule **rows, size_t count)
+/* They stand in the store at once; its answer comes when the loop runs. */
+static void put_begin(struct put *p, struct store_schedule **rows, size_t count)
 {
     struct store *inner = f->w->gate.inner;
-    struct put p = {.put = {.rows = rows, .count = count}};
-    mail_init(&p.put.call.mail, on_put);
-    inner->engine->schedule_put(inner, &p.put);
-    WORLD_WAIT(f->w, p.done);
-    assert_int_equal(p.put.call.result, 0);
-    for (size_t i = 0; i < count; i++)
-        store_schedule_free(rows[i]);
+    *p = (struct put){.put = {.rows = rows, .count = count}};
+    mail_init(&p->put.call.mail, on_put);
+    inner->engine->schedule_put(inner, &p->put);
+}
+
+static void put_end(struct put *p)
+{
+    WORLD_WAIT(f->w, p->done);
+    assert_int_equal(p->put.call.result, 0);
+    for (size_t i = 0; i < p->put.count; i++)
+        store_schedule_free(p->put.rows[i]);
+}
+
+static void put_rows(struct store_schedule **rows, size_t count)
+{
+    struct put p;
+    put_begin(&p, rows, count);
+    put_end(&p);
 }
 
 static void put(const char *name, const char *host, const char *parser)
@@ -165,6 +177,23 @@ static void test_what_nobody_starts_is_started(void **state)
     end();
 }
 
+/* A page that was read before a change comes after the news of it: it is read again. */
+static void test_a_change_while_they_are_read(void **state)
+{
+    struct put p;
+    (void)state;
+    begin();
+    struct store_schedule *row = row_of("a", OWN, "count", 0);
+    assert_true(schedules->loading);
+    put_begin(&p, &row, 1);
+    fleet_tell(f, fleet_event(EVENT_SCHEDULES));
+    assert_int_equal(f->w->gate.made[GATE_SCHEDULES], 1);
+    put_end(&p);
+    WORLD_WAIT(f->w, runs_of("a") == 1);
+    assert_int_equal(f->w->gate.made[GATE_SCHEDULES], 2);
+    end();
+}
+
 /* More than an agenda holds is due, and what is others' comes first: ours does not wait for it. */
 static void test_those_of_others_hold_nothing_up(void **state)
 {
@@ -215,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_owner_of_the_host_starts_it),
         cmocka_unit_test(test_what_nobody_starts_is_started),
+        cmocka_unit_test(test_a_change_while_they_are_read),
         cmocka_unit_test(test_those_of_others_hold_nothing_up),
         cmocka_unit_test(test_a_parser_that_is_unknown_here),
     };
