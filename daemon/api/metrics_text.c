@@ -53,7 +53,7 @@ static void distribution(struct metric *m, const char *name, const char *help,
                          const struct histogram *histogram)
 {
     metric_begin(m, METRIC_HISTOGRAM, name, "seconds", help);
-    metric_histogram(m, histogram);
+    metric_histogram(m, NULL, histogram);
 }
 
 /* --- the daemon ------------------------------------------------------------------------------- */
@@ -96,6 +96,21 @@ static void put_process(struct metric *m, const struct api *api, const struct se
 
 /* --- the fleet -------------------------------------------------------------------------------- */
 
+static void put_roundtrips(struct metric *m, const struct store_health *h)
+{
+    static const char *const names[] = {"changes", "reads", "records"};
+    _Static_assert(sizeof names / sizeof *names == STORE_CONNECTION_COUNT_, "");
+    metric_begin(m, METRIC_HISTOGRAM, "penstock_store_roundtrip_seconds", "seconds",
+                 "What is sent to the server at once, until all of it is answered.");
+    for (size_t i = 0; i < STORE_CONNECTION_COUNT_; i++) {
+        struct buf labels = BUF_INIT;
+        metric_label(&labels, "connection", names[i]);
+        m->text->failed |= labels.failed;
+        metric_histogram(m, labels.data, &h->roundtrips[i]);
+        buf_deinit(&labels);
+    }
+}
+
 static void put_health(struct metric *m, const struct fleet *fleet)
 {
     struct store_health h;
@@ -111,6 +126,9 @@ static void put_health(struct metric *m, const struct fleet *fleet)
            h.oldest_ns);
     distribution(m, "penstock_beat_seconds", "Beats, from the question to the server's answer.",
                  &h.beats);
+    put_roundtrips(m, &h);
+    one_ns(m, METRIC_GAUGE, "penstock_store_commit_wait_seconds",
+           "How long the change that was sent last has waited for its answer.", h.unanswered_ns);
     one(m, METRIC_COUNTER, "penstock_store_reconnects", NULL,
         "Connections for changes that were made anew.", h.reconnects);
     metric_begin(m, METRIC_COUNTER, "penstock_store_unanswered", NULL,
@@ -141,6 +159,8 @@ static void put_fleet(struct metric *m, const struct api *api)
         "Attempts whose lines in this daemon's log do not count.", fleet->revoked);
     one(m, METRIC_COUNTER, "penstock_attempts_torn", NULL,
         "Attempts of members that are gone, which this daemon has closed.", fleet->torn);
+    one(m, METRIC_COUNTER, "penstock_guest_transfers", NULL,
+        "Attempts that began here on hosts of other members.", fleet->guests);
     put_health(m, fleet);
 }
 

@@ -100,16 +100,17 @@ void metric_seconds(struct metric *m, const char *labels, uint64_t ns)
     put_seconds(m, ns);
 }
 
-void metric_histogram(struct metric *m, const struct histogram *histogram)
+void metric_histogram(struct metric *m, const char *labels, const struct histogram *histogram)
 {
     uint64_t count = 0;
     for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++) {
         count += histogram->counts[i];
-        buf_printf(m->text, "%s_bucket{le=\"%s\"} %" PRIu64 "\n", m->name,
-                   i < HISTOGRAM_BOUNDS ? bounds[i].text : "+Inf", count);
+        buf_printf(m->text, "%s_bucket{%s%sle=\"%s\"} %" PRIu64 "\n", m->name, labels ? labels : "",
+                   labels ? "," : "", i < HISTOGRAM_BOUNDS ? bounds[i].text : "+Inf", count);
     }
-    buf_printf(m->text, "%s_count %" PRIu64 "\n", m->name, count);
-    put_name(m, "_sum", NULL);
+    put_name(m, "_count", labels);
+    buf_printf(m->text, "%" PRIu64 "\n", count);
+    put_name(m, "_sum", labels);
     put_seconds(m, histogram->sum_ns);
 }
 

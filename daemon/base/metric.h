@@ -45,7 +45,7 @@ void metric_begin(struct metric *m, enum metric_type type, const char *name, con
 void metric_u64(struct metric *m, const char *labels, uint64_t value);
 void metric_real(struct metric *m, const char *labels, double value);
 void metric_seconds(struct metric *m, const char *labels, uint64_t ns);
-void metric_histogram(struct metric *m, const struct histogram *histogram);
+void metric_histogram(struct metric *m, const char *labels, const struct histogram *histogram);
 
 /* A label with any text as its value. */
 void metric_label(struct buf *labels, const char *name, const char *value);

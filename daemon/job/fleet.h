@@ -27,6 +27,7 @@ struct fleet {
     bool torn_more;     /* there may be others */
     bool void_reading;  /* the store is asked for attempts that do not count */
     uint64_t torn;      /* attempts of gone members that were closed here, since the start */
+    uint64_t guests;    /* attempts that began here on hosts of others, since the start */
     uint64_t fences;    /* so often it was none, since the start */
     bool fenced;        /* we are no member */
     uint64_t revoked;   /* attempts whose lines do not count, since the start */

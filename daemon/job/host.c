@@ -473,6 +473,8 @@ void host_slot_take(struct host *host, struct job *job)
     assert(host_has_slot(host) && !job->has_slot);
     pace_take(&host->pace, &host->limits, clock_now());
     host->running++;
+    if (!host->ours && job->jobs->fleet)
+        job->jobs->fleet->guests++;
     sum_add(host, 0, 1, 0);
     job->host = host;
     job->has_slot = true;

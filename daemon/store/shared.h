@@ -125,6 +125,14 @@ struct store_members {
 };
 void store_members_free(struct store_members *list); /* takes a zeroed one */
 
+/* What a member's connections to the server are for. */
+enum store_connection {
+    STORE_CHANGES, /* and short reads: all that must keep its order */
+    STORE_READS,   /* long ones */
+    STORE_RECORDS, /* ends that bring records */
+    STORE_CONNECTION_COUNT_
+};
+
 /* How the fleet stands, and what this member has met since its start. */
 struct store_health {
     unsigned members, draining; /* as of the last beat; those that stop are in both */
@@ -134,8 +142,10 @@ struct store_health {
     bool standby_lags;
     uint64_t
         oldest_ns; /* how long the server's oldest transaction lasts, of those that we may see */
-    struct histogram beats;                     /* from a question to its answer */
-    uint64_t reconnects;                        /* new connections for changes */
+    struct histogram beats;                               /* from a question to its answer */
+    struct histogram roundtrips[STORE_CONNECTION_COUNT_]; /* of what is sent at once, likewise */
+    uint64_t unanswered_ns; /* since a change was sent that has no answer yet; 0: there is none */
+    uint64_t reconnects;    /* new connections for changes */
     uint64_t unanswered_stood, unanswered_lost; /* transactions, as it turned out */
     uint64_t lost_commits; /* so often the server no longer knew what it had answered */
 };

@@ -162,8 +162,10 @@ static void run(struct pg *pg)
     }
     pg->stage = STAGE_RUN;
     b->sent = b->writes;
-    if (b->writes)
+    if (b->writes) {
+        health_change_sent(pg, b->since);
         send_guard(pg);
+    }
     send_groups(pg, false);
     if (b->writes)
         channel_step(&pg->w, SQL_COMMIT, NULL, NULL, NULL);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "store/postgresql/pg_fleet.h"
+#include "store/postgresql/pg_health.h"
 #include "store/postgresql/pg_read.h"
 #include "store/postgresql/pg_row.h"
 #include "store/postgresql/pg_tell.h"
@@ -231,6 +232,7 @@ void calls_clear(struct pg *pg)
     b->count = b->jobs = b->bytes = b->group_count = b->keyed_count = 0;
     b->writes = b->sent = false;
     pg->stage = STAGE_NONE;
+    health_change_over(pg);
 }
 
 /* As if nothing had been asked. */

@@ -173,6 +173,7 @@ void channel_sync(struct channel *ch)
     begin(ch);
     if (!ch->send_failed && !PQpipelineSync(ch->conn))
         ch->send_failed = true;
+    ch->sent_at = clock_now();
 }
 
 /* --- polling ---------------------------------------------------------------------------------- */

@@ -46,6 +46,7 @@ struct channel {
         bool *stands; /* what it leaves in the session: is it there? NULL: nothing */
     } * steps;
     size_t made, answered, size;
+    uint64_t sent_at; /* clock_now: the pipeline's sync was sent */
     /* The session plans in our way, and has these statements ready; set as that is sent, and false
      * again if it comes to nothing. */
     bool tuned, prepared[SQL_COUNT_];

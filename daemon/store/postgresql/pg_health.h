@@ -8,6 +8,9 @@
 
 void health_reconnected(struct pg *pg);
 void health_settled(struct pg *pg, bool stood); /* what became of a transaction without an answer */
+void health_answered(struct pg *pg, enum store_connection connection, const struct channel *ch);
+void health_change_sent(struct pg *pg, uint64_t now); /* it waits for its answer from then on */
+void health_change_over(struct pg *pg);               /* and does so no more */
 
 /* --- the pulse */
 

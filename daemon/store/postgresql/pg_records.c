@@ -19,6 +19,7 @@
 #include "store/postgresql/pg_calls.h"
 #include "store/postgresql/pg_copy.h"
 #include "store/postgresql/pg_feed.h"
+#include "store/postgresql/pg_health.h"
 #include "store/postgresql/pg_row.h"
 #include "store/postgresql/pg_write.h"
 
@@ -513,6 +514,8 @@ void records_turn(struct pg *pg)
         event = turn(x);
     }
     x->hungry = event == CHANNEL_MORE;
+    if (event == CHANNEL_DONE && x->copy.state == COPY_NONE)
+        health_answered(pg, STORE_RECORDS, &x->channel);
     if (event == CHANNEL_DONE)
         done(pg);
     else if (event == CHANNEL_LOST)

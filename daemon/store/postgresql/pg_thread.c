@@ -78,6 +78,8 @@ static void turn_r(struct pg *pg)
 {
     enum channel_event event = channel_turn(&pg->r);
     if (event == CHANNEL_DONE)
+        health_answered(pg, STORE_READS, &pg->r);
+    if (event == CHANNEL_DONE)
         read_done(pg);
     else if (event == CHANNEL_LOST)
         read_lost(pg);
@@ -108,6 +110,8 @@ static void connected(struct pg *pg)
 static void turn_w(struct pg *pg)
 {
     enum channel_event event = channel_turn(&pg->w);
+    if (event == CHANNEL_DONE)
+        health_answered(pg, STORE_CHANGES, &pg->w);
     if (event == CHANNEL_DONE)
         batch_done(pg);
     else if (event == CHANNEL_CONNECTED)

@@ -249,8 +249,13 @@ static void test_metrics(void **state)
 {
     (void)state;
     struct fleet_api t = begin();
-    t.f->health = (struct store_health){
-        .members = 3, .draining = 1, .reconnects = 4, .unanswered_stood = 5, .unanswered_lost = 6};
+    t.f->health = (struct store_health){.members = 3,
+                                        .draining = 1,
+                                        .reconnects = 4,
+                                        .unanswered_stood = 5,
+                                        .unanswered_lost = 6,
+                                        .unanswered_ns = 7 * NS_PER_SEC};
+    histogram_add(&t.f->health.roundtrips[STORE_READS], NS_PER_SEC);
     for (int first = 0; first < 2; first++) {
         t.f->health.first = first;
         json_t *result = ask_well(t.a, API_METRICS, json_of("{}"));
@@ -260,6 +265,11 @@ static void test_metrics(void **state)
         assert_non_null(strstr(text, "\npenstock_store_reconnects_total 4\n"));
         assert_non_null(strstr(text, "\npenstock_store_unanswered_total{outcome=\"stood\"} 5\n"));
         assert_non_null(strstr(text, "\npenstock_store_unanswered_total{outcome=\"lost\"} 6\n"));
+        assert_non_null(strstr(text, "\npenstock_store_commit_wait_seconds 7.000000000\n"));
+        assert_non_null(
+            strstr(text, "\npenstock_store_roundtrip_seconds_count{connection=\"changes\"} 0\n"));
+        assert_non_null(strstr(
+            text, "\npenstock_store_roundtrip_seconds_sum{connection=\"reads\"} 1.000000000\n"));
         assert_int_equal(strstr(text, "\npenstock_jobs{") != NULL, first);
         assert_int_equal(strstr(text, "\npenstock_queue_jobs ") != NULL, first);
         json_decref(result);

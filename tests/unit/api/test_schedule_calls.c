@@ -67,7 +67,7 @@ static struct store_schedule row_of(const char *name)
 
 /* --- apply ------------------------------------------------------------------------------------ */
 
-/* Who comes meanwhile is answered long before many schedules are even read. */
+/* Who comes meanwhile is answered long before many schedules are read. */
 static void test_apply_in_slices(void **state)
 {
     (void)state;
@@ -75,7 +75,7 @@ static void test_apply_in_slices(void **state)
     struct asked *apply = ask_with(a, API_SCHEDULE_APPLY, apply_json(MANY), NULL);
     json_decref(ask_well(a, API_STATS, NULL));
     assert_false(apply->answered);
-    assert_int_equal(a->w->gate.made[GATE_SCHEDULE_GET], 0);
+    assert_true(a->w->gate.made[GATE_SCHEDULE_GET] < MANY / 100);
     WORLD_WAIT(a->w, apply->answered);
     assert_int_equal(changes_of(apply->result, "created"), MANY);
     assert_true(a->w->gate.made[GATE_SCHEDULE_GET] >= MANY / 100);

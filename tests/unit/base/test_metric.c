@@ -56,11 +56,15 @@ static void a_histogram_is_cumulative(void **state)
     assert_int_equal(h.counts[1], 1);
     assert_int_equal(h.counts[HISTOGRAM_BOUNDS], 1);
     metric_begin(&m, METRIC_HISTOGRAM, "x_seconds", "seconds", "Seconds.");
-    metric_histogram(&m, &h);
+    metric_histogram(&m, NULL, &h);
+    metric_histogram(&m, "of=\"y\"", &h);
     buf_putc(&b, '\0');
     assert_non_null(strstr(b.data, "x_seconds_bucket{le=\"0.0001\"} 2\n"));
     assert_non_null(strstr(b.data, "x_seconds_bucket{le=\"+Inf\"} 4\n"));
     assert_non_null(strstr(b.data, "x_seconds_count 4\n"));
+    assert_non_null(strstr(b.data, "x_seconds_bucket{of=\"y\",le=\"0.0001\"} 2\n"));
+    assert_non_null(strstr(b.data, "x_seconds_count{of=\"y\"} 4\n"));
+    assert_non_null(strstr(b.data, "x_seconds_sum{of=\"y\"} 100000.000200001\n"));
     buf_deinit(&b);
 }
 

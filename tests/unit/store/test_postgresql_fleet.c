@@ -318,6 +318,43 @@ static void how_it_stands_is_known(void **state)
     assert_int_equal(health.reconnects + health.unanswered_lost + health.unanswered_stood, 0);
 }
 
+/* As while a standby that commits wait for has gone. */
+static void a_change_that_gets_no_answer_is_seen(void **state)
+{
+    struct peers *all = *state;
+    struct peer *a = &all->peer[0];
+    char sql[128];
+    peer_open(a, &(struct store_config){.lease_ns = 60 * NS_PER_SEC});
+    peers_settle(all, 1);
+    submit_to(as(a), "h");
+    while (health_of(a).unanswered_ns > 0)
+        ;
+    struct histogram changes = health_of(a).roundtrips[STORE_CHANGES];
+    assert_true(changes.sum_ns > 0);
+    assert_int_equal(health_of(a).roundtrips[STORE_RECORDS].sum_ns, 0);
+
+    PGconn *conn = connect_as("");
+    snprintf(sql, sizeof sql, "BEGIN; LOCK TABLE %s.jobs IN EXCLUSIVE MODE", schema);
+    PQclear(PQexec(conn, sql));
+    struct store_job job = job_for("h");
+    struct store_submit_item item = {.job = &job, .result = 777};
+    struct store_submit call = {.items = &item, .count = 1};
+    expect_call(&call.call);
+    a->store->engine->submit(a->store, &call);
+    uint64_t first, then;
+    while ((first = health_of(a).unanswered_ns) == 0)
+        ;
+    while ((then = health_of(a).unanswered_ns) == first)
+        ;
+    assert_true(then > first);
+    PQfinish(conn);
+    wait_calls(a->f, 1);
+    assert_int_equal(result_of(&call.call), 0);
+    while (health_of(a).unanswered_ns > 0)
+        ;
+    assert_true(health_of(a).roundtrips[STORE_CHANGES].sum_ns >= changes.sum_ns + then);
+}
+
 static void all_count_the_same(void **state)
 {
     struct peers *all = *state;
@@ -417,6 +454,7 @@ int main(void)
         FLEET_TEST(an_awaited_end_is_told),
         FLEET_TEST(a_standby_that_nobody_waits_for_is_seen),
         FLEET_TEST(how_it_stands_is_known),
+        FLEET_TEST(a_change_that_gets_no_answer_is_seen),
         FLEET_TEST(all_count_the_same),
         FLEET_TEST(a_change_of_schedules_is_told),
         FLEET_TEST(a_change_that_was_seen_too_early_is_told_again),
