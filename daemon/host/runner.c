@@ -103,14 +103,22 @@ static int prepare_and_parse(FILE *body, struct penstock_run *run)
     return result;
 }
 
-/* 0 the body, 1 and 2 standard error, 3 the records; for one that prints its records 1 is their
- * way. */
-static int set_descriptors(bool prints)
+/* A shared object runs code of its own when it is loaded, and what that prints is no record: until
+ * then 1 is standard error. The records' way, or a negative errno. */
+static int hide_records(void)
 {
     int out = fd_dup(STDOUT_FILENO);
     if (out < 0)
         return out;
-    if (!prints && dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+    return dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ? -errno : out;
+}
+
+/* 0 the body, 1 and 2 standard error, 3 the records; for one that prints its records 1 is their
+ * way. */
+static int set_descriptors(int out, bool prints)
+{
+    fflush(stdout); /* of what was loaded */
+    if (prints && dup2(out, STDOUT_FILENO) < 0)
         return -errno;
     if (prints ? close(RECORDS_FD) < 0 : dup2(out, RECORDS_FD) < 0)
         return -errno;
@@ -157,6 +165,7 @@ static _Noreturn void run(struct runner *runner, const struct order *order)
     struct parse_task *task = &runner->task;
     static struct penstock_parser wrapped;
     setpgid(0, 0);
+    int out = hide_records();
     errno = 0;
     loaded = load(order, &why);
     enum error_kind kind = loaded ? KIND_EXEC_FAILED : kind_of_beginning();
@@ -166,7 +175,7 @@ static _Noreturn void run(struct runner *runner, const struct order *order)
                          : why.text);
         give_up(runner, kind, err.text);
     }
-    int r = set_descriptors(parser_flags(loaded) & PENSTOCK_PARSER_STDIO);
+    int r = out < 0 ? out : set_descriptors(out, parser_flags(loaded) & PENSTOCK_PARSER_STDIO);
     if (r == 0)
         r = set_process(order);
     if (r < 0) {
