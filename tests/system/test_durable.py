@@ -246,10 +246,13 @@ class Files(Durable):
         """Nothing is acknowledged while a file of the store is not in its place; what is acknowledged is there again."""
         daemon = self.durable()
         kept = daemon.submit(self.web.url("/bytes?n=1"), not_before=LATER)
-        path = self.dir / name
-        path.rename(self.dir / "away")
-        if replaced:
-            path.write_bytes((self.dir / "away").read_bytes())
+        path, away = self.dir / name, self.dir / "away"
+        if replaced:  # at once: else it might be seen removed before
+            (self.dir / "copy").write_bytes(path.read_bytes())
+            away.hardlink_to(path)
+            (self.dir / "copy").rename(path)
+        else:
+            path.rename(away)
         word = "replaced" if replaced else "removed"
         until(lambda: f"{name} was {word}" in daemon.errors(), "it is noticed, though nobody asks")
         error = daemon.rpc().fail("submit", {"url": self.web.url("/bytes?n=1")})
@@ -257,7 +260,7 @@ class Files(Durable):
         self.assertIn(word, error["message"])
         self.assertTrue(daemon.call("top")["store_failing"])
         self.assertIn(f"{name} was {word}", daemon.call("stats")["store"]["error"])
-        (self.dir / "away").rename(path)
+        away.rename(path)
         until(lambda: "store: works again" in daemon.errors(), "it is back")
         job = daemon.submit(self.web.url("/bytes?n=1"), not_before=LATER)
         daemon.kill()
