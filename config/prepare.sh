@@ -193,5 +193,6 @@ haproxy haproxy
 varnishd varnish
 squid squid squid-common squid-langpack
 postgres $(postgresql_packages)
+pgbouncer pgbouncer
 END
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A server of a fleet dies while jobs come and go, and its standby takes over. The long ones are in tests/bench."""
+"""A server of a fleet dies while jobs come and go, and its standby takes over; or the pooler before it does. The long ones are in tests/bench."""
 import os
 import unittest
 
@@ -30,6 +30,10 @@ class FleetChaos(penstock_test.Case):
         """What is lost is told, and no id is given twice."""
         chaos = self.chaos(fleet_faults.Lossy, "fault_loss")
         self.assertGreater(chaos.lost, 0)
+
+    def test_a_pooler(self):
+        """pgbouncer gives each transaction a session of its own, and is started anew meanwhile."""
+        self.chaos(fleet_faults.Pooled, "fault_pooler")
 
 
 if __name__ == "__main__":
