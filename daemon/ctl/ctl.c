@@ -2,11 +2,17 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/units.h"
+#include "ctl/intr.h"
 #include "ctl/out.h"
 #include "ctl/refused.h"
 #include "ctl/slice.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#define START_NS       NS_PER_SEC /* for a daemon that has just been started to listen */
+#define START_PAUSE_MS 20
 
 int ctl_fail(int code, const struct error *err)
 {
@@ -26,13 +32,28 @@ static int read_patience(const struct args *args, uint64_t *ret_ns, struct error
     return 0;
 }
 
+/* Who pastes several lines may start a daemon with one and ask it with the next. A script is told
+ * at once that there is none. */
+static int open_wire(struct ctl *ctl, struct error *err)
+{
+    uint64_t until = isatty(STDERR_FILENO) ? clock_now() + START_NS : 0;
+    for (;;) {
+        int r = wire_open(&ctl->conn.wire, args_value(&ctl->args, OPT_SOCKET), err);
+        if ((r != -ENOENT && r != -ECONNREFUSED) || clock_now() >= until)
+            return r;
+        poll(&(struct pollfd){.fd = intr_fd(), .events = POLLIN}, 1, START_PAUSE_MS);
+        if (intr_came())
+            return -EINTR;
+    }
+}
+
 int ctl_connect(struct ctl *ctl)
 {
     struct error err;
     uint64_t patience = 0;
     int r = read_patience(&ctl->args, &patience, &err);
     if (r == 0)
-        r = wire_open(&ctl->conn.wire, args_value(&ctl->args, OPT_SOCKET), &err);
+        r = open_wire(ctl, &err);
     if (r == 0 && patience)
         ctl->conn.deadline = clock_now() + patience;
     if (r == 0)

@@ -1,9 +1,12 @@
 # label: sanitize
 """penstockctl: what it prints and how it exits."""
+import contextlib
 import json
 import os
+import pathlib
 import pty
 import signal
+import socket
 import subprocess
 
 import penstock_test
@@ -24,6 +27,33 @@ class Alone(penstock_test.Case):
                 own = penstock_test.run(CTL, command, "--help", check=WELL)
                 self.assertTrue(own.stdout.startswith(f"usage: penstockctl {command}"), own.stdout)
         penstock_test.run(CTL, "--version", check=WELL)
+
+    def test_a_daemon_that_is_being_started(self):
+        """On a terminal it is waited for a moment: who pastes several lines starts it with one and asks it with the next."""
+        for attempt in range(10):  # the moment may have passed on a machine that has much to do
+            path = self.dir / f"late{attempt}"
+            main, side = pty.openpty()
+            client = subprocess.Popen([CTL, "--socket", path, "ping"], stdin=side, stdout=subprocess.PIPE, stderr=side)
+            os.close(side)
+            until(lambda: client.poll() is not None or "poll" in pathlib.Path(f"/proc/{client.pid}/wchan").read_text(), "it waits")
+            self.assertIsNone(client.poll(), "it does not wait")
+            server = socket.socket(socket.AF_UNIX)
+            server.bind(str(path))
+            server.listen()
+            server.settimeout(0.1)
+            connection = None
+            while connection is None and client.poll() is None:
+                with contextlib.suppress(TimeoutError):
+                    connection = server.accept()[0]
+            server.close()
+            os.close(main)
+            client.stdout.close()
+            client.kill()
+            client.wait()
+            if connection:
+                connection.close()
+                return
+        self.fail("it never asks again")
 
     def test_usage_errors(self):
         for arguments in ([], ["nonsense"], ["submit"], ["show"], ["show", "x"], ["wait"], ["submit", "http://x/", "--nonsense"],
