@@ -172,11 +172,14 @@ static void end_unverified(struct run *run)
          "it");
 }
 
-static void end_plain(struct run *run)
+/* Where nobody can tell whether that was all, this is said before it aborts the body: afterwards it
+ * would be a cut. */
+static void end_body(struct run *run, bool vouched)
 {
     struct body *body = run->task->body;
-    if (body_judge_end(body, false))
+    if (body_state(body) == BODY_ENDED && !vouched)
         end_unverified(run);
+    body_judge_end(body, vouched);
     run->whole = body_state(body) == BODY_COMPLETE;
 }
 
@@ -228,7 +231,7 @@ static void copy_plain(struct run *run)
     while (!run->stopped && !run->left && (n = read_source(run, data, sizeof data)) > 0)
         send_all(run, data, (size_t)n);
     if (n == 0)
-        end_plain(run);
+        end_body(run, false);
 }
 
 static void move_plain(struct run *run)
@@ -253,7 +256,7 @@ static void move_plain(struct run *run)
             fail_move(run, n);
     }
     if (n == 0)
-        end_plain(run);
+        end_body(run, false);
 }
 
 /* --- decoding --------------------------------------------------------------------------------- */
@@ -319,17 +322,6 @@ static void fail_decode(struct run *run)
     }
 }
 
-static void end_decoded(struct run *run)
-{
-    struct body *body = run->task->body;
-    bool vouched = decode_vouches(run->decode);
-    body_judge_end(body, vouched);
-    run->task->vouched = vouched;
-    run->whole = body_state(body) == BODY_COMPLETE;
-    if (!run->whole && !cut(run))
-        end_unverified(run);
-}
-
 static void move_decoded(struct run *run)
 {
     char data[CHUNK];
@@ -346,7 +338,8 @@ static void move_decoded(struct run *run)
     if (run->stopped || (run->left && !run->task->drain_after_enough))
         return;
     note_decoding(run, 0);
-    end_decoded(run);
+    run->task->vouched = decode_vouches(run->decode);
+    end_body(run, run->task->vouched);
 }
 
 /* --- the run ---------------------------------------------------------------------------------- */
