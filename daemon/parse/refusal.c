@@ -37,8 +37,8 @@ static bool read_path(const char *at, char *ret_path)
     return true;
 }
 
-/* The path that an error is told of, as programs do: `…: Permission denied: '/a/b'`, or `/a/b:
- * Permission denied`. */
+/* The path that an error is told of, as programs do: `…: Permission denied: '/a/b'`, `/a/b:
+ * Permission denied`, or `"/a/b" (Permission denied)`. */
 static bool path_beside(const char *said, const char *error, size_t len, char *ret_path)
 {
     const char *after = error + len;
@@ -46,7 +46,7 @@ static bool path_beside(const char *said, const char *error, size_t len, char *r
     if (read_path(after, ret_path))
         return true;
     const char *p = error;
-    while (p > said && strchr(": '\"`)", p[-1]))
+    while (p > said && strchr(": '\"`()", p[-1]))
         p--;
     while (p > said && !strchr(" \t\n\"'`(=:<[", p[-1]))
         p--;
