@@ -92,6 +92,7 @@ static int width_of(const struct lay *l, enum column c)
     return c == COL_BAR && l->look->columns < 100 ? -8 : columns[c].width;
 }
 
+/* Words are cut where there is no room for them; a figure that was cut would be another figure. */
 static void put_cell(const struct lay *l, struct buf *line, enum column c, const char *data,
                      size_t len)
 {
@@ -101,7 +102,7 @@ static void put_cell(const struct lay *l, struct buf *line, enum column c, const
         buf_putc(line, ' ');
     for (size_t i = used; width > 0 && i < room; i++)
         buf_putc(line, ' ');
-    buf_put(line, data, width == 0 ? len : text_fit(data, len, room));
+    buf_put(line, data, width < 0 ? text_fit(data, len, room) : len);
     for (size_t i = used; width < 0 && i < room; i++)
         buf_putc(line, ' ');
 }
