@@ -26,7 +26,8 @@ enum { CANNOT = 77, WRONG = 99 }; /* exit statuses, besides those of host_settle
 
 /* --- in the namespace, whose first process settles -------------------------------------------- */
 
-static int go[2]; /* what a host waits for: a byte of the test's */
+static int go[2];    /* what a host waits for: a byte of the test's */
+static int begun[2]; /* what the test waits for: all is set up, and settled from now on */
 
 /* Until somebody has written there. */
 static void wait_for_byte(int fd)
@@ -81,6 +82,8 @@ static _Noreturn void settle_with(bool host, int log)
     pid_t stage = start_stage();
     if (host && start_host(stage, log) < 0)
         _exit(WRONG);
+    if (write(begun[1], "x", 1) != 1)
+        _exit(WRONG);
     int r = host_settle();
     _exit(alone() ? r : WRONG);
 }
@@ -104,6 +107,7 @@ static pid_t start(bool host, int log)
     int numbers[2];
     pid_t first = -1;
     assert_int_equal(pipe2(numbers, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(begun, O_CLOEXEC), 0);
     fflush(NULL);
     pid_t parent = fork();
     assert_true(parent >= 0);
@@ -123,6 +127,9 @@ static pid_t start(bool host, int log)
     if (read(numbers[0], &first, sizeof first) != sizeof first)
         first = -1;
     close(numbers[0]);
+    close(begun[1]);
+    wait_for_byte(begun[0]); /* or for their end */
+    close(begun[0]);
     if (first > 0)
         TEST_WAIT(state_of(first) == 'S' || state_of(first) == 'Z' || state_of(first) == 0, 60000);
     return parent;
