@@ -113,6 +113,121 @@ static void test_every_kind_has_a_remedy(void **state)
     buf_deinit(&b);
 }
 
+/* --- words for every word of the daemon's ----------------------------------------------------- */
+
+static char *life_of(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static char *life_of(const char *fmt, ...)
+{
+    char text[512];
+    struct buf b = BUF_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    json_t *job = json_loads(text, 0, NULL);
+    assert_non_null(job);
+    life_put(&b, job, 0);
+    json_decref(job);
+    assert_int_equal(buf_putc(&b, '\0'), 0);
+    return b.data; /* the caller's */
+}
+
+/* Each way in which the daemon verifies an end is told in words. */
+static void test_every_end_has_words(void **state)
+{
+    struct buf b = BUF_INIT;
+    size_t ways = 0;
+    char way[64];
+    assert_true(test_read_file(TESTS_DIR "/../daemon/record/kind.c", &b));
+    for (const char *p = b.data; (p = strstr(p, "[VERIFIED_")); p++) {
+        if (sscanf(p, "[VERIFIED_%*[A-Z_0-9]] = \"%63[a-z_0-9]\"", way) != 1)
+            continue;
+        ways++;
+        char *life =
+            life_of("{\"id\":1,\"state\":\"done\",\"verdict\":{\"verified_by\":\"%s\"}}", way);
+        if (!strstr(life, "how its end was verified: "))
+            fail_msg("%s has no words", way);
+        free(life);
+    }
+    assert_true(ways >= 8);
+    buf_deinit(&b);
+}
+
+/* Each thing that PROTOCOL.md says a job waits for is explained. */
+static void test_every_wait_has_words(void **state)
+{
+    struct buf b = BUF_INIT;
+    size_t words = 0;
+    char word[64];
+    assert_true(test_read_file(TESTS_DIR "/../daemon/control/PROTOCOL.md", &b));
+    char *p = strstr(b.data, "\n| `waiting_for` | `worker`"), *end = p ? strchr(p + 1, '\n') : NULL;
+    assert_non_null(end);
+    *end = '\0';
+    for (p += 17; (p = strchr(p, '`')); p += strcspn(p, "`") + 1) {
+        if (sscanf(++p, "%63[a-z_]`", word) != 1 || strcmp(word, "backpressure") == 0)
+            continue;
+        words++;
+        char *life = life_of("{\"id\":1,\"state\":\"running\",\"waiting_for\":\"%s\"}", word);
+        const char *told = strstr(life, "it waits for: ");
+        if (!told || !strchr(told, '('))
+            fail_msg("%s has no words", word);
+        free(life);
+    }
+    assert_true(words >= 12);
+    buf_deinit(&b);
+}
+
+static void test_what_it_waits_for(void **state)
+{
+    static const struct {
+        const char *job, *told;
+    } rows[] = {
+        {"{\"state\":\"queued\",\"waiting_for\":\"host\",\"host_retry_in\":21.4}",
+         "; at the moment it waits for: host, which is broken and tried again in 21 s\n"},
+        {"{\"state\":\"queued\",\"waiting_for\":\"parser\"}",
+         "parser (this daemon's config has no such parser; another's of the fleet may)\n"},
+        {"{\"state\":\"running\",\"waiting_for\":\"parser\"}",
+         "parser (the parser reads more slowly than the origin sends)\n"},
+        {"{\"state\":\"queued\",\"waiting_for\":\"rain\\u0007\"}", "waits for: rain\\u0007\n"},
+        {"{\"state\":\"queued\"}", "when a worker and a slot of its host are free together\n"},
+        {"{\"state\":\"queued\",\"due\":\"1970-01-01T00:01:30Z\"}", "together, due 1 min 30 s from "
+                                                                    "now\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *life = life_of("%s", rows[i].job);
+        if (!strstr(life, rows[i].told))
+            fail_msg("'%s' lacks '%s'", life, rows[i].told);
+        free(life);
+    }
+}
+
+static void test_the_last_attempt(void **state)
+{
+    static const struct {
+        const char *verdict, *told;
+    } rows[] = {
+        {"{\"seconds\":{\"total\":3,\"queued\":1}}",
+         "attempt 1 began, after 1.000 s in the queue\n"},
+        {"{\"seconds\":{\"total\":3,\"queued\":1},\"redirects\":1,\"final_url\":\"http://b/"
+         "\\u001b\"}",
+         "1 redirect, to http://b/\\u001b; 0 resumes after a broken connection\n"},
+        {"{\"seconds\":{\"total\":3,\"queued\":1},\"redirects\":2,\"resumes\":1}",
+         "2 redirects; 1 resume after a broken connection\n"},
+        {"{\"unchanged\":true}",
+         "the origin has nothing new since the last run, so no parser ran\n"},
+        {"{\"bytes\":1024,\"length\":2048,\"records\":2}",
+         "1.0 KiB of 2.0 KiB had arrived, 2 records\n"},
+        {"{\"status\":404,\"bytes\":0}", "status 404; 0 B had arrived, 0 records\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *life =
+            life_of("{\"id\":1,\"state\":\"done\",\"attempt\":1,\"verdict\":%s}", rows[i].verdict);
+        if (!strstr(life, rows[i].told))
+            fail_msg("'%s' lacks '%s'", life, rows[i].told);
+        free(life);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +236,10 @@ int main(void)
         cmocka_unit_test(test_waiting),
         cmocka_unit_test(test_running),
         cmocka_unit_test(test_every_kind_has_a_remedy),
+        cmocka_unit_test(test_every_end_has_words),
+        cmocka_unit_test(test_every_wait_has_words),
+        cmocka_unit_test(test_what_it_waits_for),
+        cmocka_unit_test(test_the_last_attempt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
