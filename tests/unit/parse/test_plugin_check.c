@@ -94,14 +94,16 @@ static void names(void **state)
 
 static void options_have_names_and_help(void **state)
 {
-    static const struct penstock_option well[] = {{"a", NULL, "h"}, {"b_2", "x", "h"}, {NULL}};
-    static const struct penstock_option unnamed[] = {{"", NULL, "h"}, {NULL}};
-    static const struct penstock_option capital[] = {{"a", NULL, "h"}, {"Max", NULL, "h"}, {NULL}};
-    static const struct penstock_option dash[] = {{"max-size", NULL, "h"}, {NULL}};
-    static const struct penstock_option digit[] = {{"2nd", NULL, "h"}, {NULL}};
-    static const struct penstock_option helpless[] = {{"a", "1", NULL}, {NULL}};
+    static const struct penstock_option well[] = {
+        {"a", NULL, "h"}, {"b_2", "x", "h"}, {.name = NULL}};
+    static const struct penstock_option unnamed[] = {{"", NULL, "h"}, {.name = NULL}};
+    static const struct penstock_option capital[] = {
+        {"a", NULL, "h"}, {"Max", NULL, "h"}, {.name = NULL}};
+    static const struct penstock_option dash[] = {{"max-size", NULL, "h"}, {.name = NULL}};
+    static const struct penstock_option digit[] = {{"2nd", NULL, "h"}, {.name = NULL}};
+    static const struct penstock_option helpless[] = {{"a", "1", NULL}, {.name = NULL}};
     static const struct penstock_option twice[] = {
-        {"a", NULL, "h"}, {"b", NULL, "h"}, {"a", NULL, "h"}, {NULL}};
+        {"a", NULL, "h"}, {"b", NULL, "h"}, {"a", NULL, "h"}, {.name = NULL}};
     static const struct {
         const struct penstock_option *options;
         const char *sentence;
