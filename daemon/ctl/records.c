@@ -32,9 +32,10 @@ static bool print_page(struct reading *r, const json_t *result)
     const json_t *lines = json_object_get(result, "lines");
     const json_t *records = json_object_get(result, "records");
     const json_t *next = json_object_get(result, "next");
-    const char *text = json_string_value(lines), *end = text + json_string_length(lines);
+    const char *text = json_string_value(lines);
     if (!text || !json_is_integer(records))
         return false;
+    const char *end = text + json_string_length(lines);
     r->expected = (uint64_t)json_integer_value(records);
     while (text < end) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
