@@ -50,7 +50,7 @@ int spec_check_header_name(const char *name, size_t len, bool secret, struct err
     static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
     size_t good = 0;
-    while (good < len && strchr(token, name[good]))
+    while (good < len && name[good] && strchr(token, name[good]))
         good++;
     if (len == 0 || good < len)
         return error_set(err, -EINVAL, "'%.*s' is no header's name", len < 64 ? (int)len : 64,

@@ -236,6 +236,31 @@ static void broken_extra_fields(void **state)
     }
 }
 
+/* Those of the numbers that have no room, and no others, in their order: size, packed, offset. */
+static void the_order_of_large_numbers(void **state)
+{
+    static const char numbers[] = "\1\0\x18\0\7\0\0\0\1\0\0\0\10\0\0\0\2\0\0\0\11\0\0\0\3\0\0\0";
+    char text[128];
+    struct zip_entry e;
+    size_t len = make(text + ZIP_CENTRAL_SIZE - ZIP_LOCAL_SIZE, 0, numbers, 28);
+    memset(text, 0, ZIP_CENTRAL_SIZE);
+    memcpy(text, "PK\1\2", 4);
+    put16(text + 28, 7);
+    put16(text + 30, 28);
+    memset(text + 20, 0xff, 8); /* packed and size */
+    memset(text + 42, 0xff, 4); /* offset */
+    len += ZIP_CENTRAL_SIZE - ZIP_LOCAL_SIZE;
+    assert_int_equal(zip_entry_central(text, len, &e), 0);
+    assert_int_equal(e.size, UINT64_C(0x100000007));
+    assert_int_equal(e.packed, UINT64_C(0x200000008));
+    assert_int_equal(e.offset, UINT64_C(0x300000009));
+    memset(text + 20, 0x11, 4); /* packed has room: it is not there */
+    assert_int_equal(zip_entry_central(text, len, &e), 0);
+    assert_int_equal(e.size, UINT64_C(0x100000007));
+    assert_int_equal(e.packed, 0x11111111);
+    assert_int_equal(e.offset, UINT64_C(0x200000008));
+}
+
 /* --- kinds ------------------------------------------------------------------------------------ */
 
 static void what_a_member_is_follows_from_who_made_it(void **state)
@@ -294,6 +319,7 @@ int main(void)
         cmocka_unit_test(what_is_no_entry_is_refused),
         cmocka_unit_test(the_name_in_utf8_counts_if_it_is_of_this_name),
         cmocka_unit_test(broken_extra_fields),
+        cmocka_unit_test(the_order_of_large_numbers),
         cmocka_unit_test(what_a_member_is_follows_from_who_made_it),
         cmocka_unit_test(some_methods_have_no_bound),
     };
