@@ -78,6 +78,32 @@ static inline void scene_play(const struct scene *scene)
     talk_end(&talk);
 }
 
+/* Accepts a client, hears its first request, and takes the descriptor that comes with it. */
+static inline int scene_take(char *ret_request, size_t size)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec iov = {.iov_base = ret_request, .iov_len = size - 1};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof control};
+    int fd = -1;
+    fake_accept(&daemon_, &talk);
+    fake_wait(talk.fd, POLLIN);
+    ssize_t n = recvmsg(talk.fd, &msg, MSG_CMSG_CLOEXEC);
+    assert_true(n > 0);
+    ret_request[n] = '\0';
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+    assert_non_null(c);
+    assert_int_equal(c->cmsg_type, SCM_RIGHTS);
+    memcpy(&fd, CMSG_DATA(c), sizeof fd);
+    assert_true(fd >= 0);
+    return fd;
+}
+
 #define SCENES(scenes)                                             \
     for (size_t i = 0; i < sizeof(scenes) / sizeof *(scenes); i++) \
     scene_play(&(scenes)[i])
