@@ -79,7 +79,7 @@ static int emit_json(struct records *r, const char *line, size_t len)
 {
     struct error why, sentence;
     size_t blank = 0;
-    while (blank < len && strchr(" \t\r", line[blank]))
+    while (blank < len && line[blank] && strchr(" \t\r", line[blank]))
         blank++;
     if (blank == len)
         return 0;

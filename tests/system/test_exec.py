@@ -93,7 +93,8 @@ class Pipelines(penstock_test.Case):
 
     def test_output(self):
         daemon = self.start(text=["printf 'a\\n\\n\\\\377b\\r\\nlast'"], values="stage = cat\noutput = json\n",
-                            broken="stage = printf '{}\\\\n{]\\\\n'\noutput = json\n")
+                            broken="stage = printf '{}\\\\n{]\\\\n'\noutput = json\n",
+                            zeros="stage = printf '{}\\\\n\\\\0\\\\0\\\\n'\noutput = json\n")
         job = daemon.submit(self.web.url("/bytes?n=10"), parser="text")
         verdict = daemon.verdict(job)
         self.assert_verdict(verdict, "done")
@@ -102,9 +103,10 @@ class Pipelines(penstock_test.Case):
         job = daemon.submit(self.web.url("/ndjson?n=1000"), parser="values")
         self.assert_verdict(daemon.verdict(job), "done")
         self.assertEqual(daemon.records(job), [json.loads(l) for l in self.web.get("/ndjson?n=1000").splitlines()])
-        verdict = daemon.job(self.web.url("/bytes?n=10"), parser="broken")
-        self.assert_verdict(verdict, "failed", "parser_failed")
-        self.assertIn("line 2", verdict["error"]["message"])
+        for parser in ("broken", "zeros"):  # bytes of zero are no blanks
+            verdict = daemon.job(self.web.url("/bytes?n=10"), parser=parser)
+            self.assert_verdict(verdict, "failed", "parser_failed")
+            self.assertIn("line 2", verdict["error"]["message"])
 
     def test_a_gibibyte(self):
         size = 1 << (26 if SANITIZED else 30)
