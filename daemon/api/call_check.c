@@ -12,6 +12,7 @@
 #include "terms/credential.h"
 #include "terms/params.h"
 #include "terms/proxy.h"
+#include "terms/quota.h"
 #include "terms/spec.h"
 
 #include <arpa/inet.h>
@@ -184,6 +185,21 @@ static void set_proxy(json_t *view, const struct settings *s, const struct spec 
     proxy_free(proxy);
 }
 
+/* What [user "…"] or [group "…"] say of whoever asks; nothing of who is in none. */
+static void set_quota(json_t *view, const struct jobs *jobs, const struct peer *peer)
+{
+    struct quota quota;
+    char name[96];
+    quota_of(jobs->settings, peer->uid, peer->gid, &quota);
+    const struct user *user = user_find(jobs, peer->uid);
+    if (!quota.max_running)
+        return;
+    json_object_set_new(view, "max_running",
+                        json_pack("{s:I, s:I, s:s}", "value", (json_int_t)quota.max_running,
+                                  "running", (json_int_t)(user ? user->running : 0), "from",
+                                  quota_name(quota.running, name, sizeof name)));
+}
+
 static void answer(struct api_call *call, const struct spec *spec, const json_t *addresses)
 {
     const struct jobs *jobs = call->api->jobs;
@@ -203,6 +219,7 @@ static void answer(struct api_call *call, const struct spec *spec, const json_t 
     if (view) {
         set_credential(view, jobs->settings, spec);
         set_proxy(view, jobs->settings, spec);
+        set_quota(view, jobs, &call->peer);
         if (hold_on_all(jobs))
             json_object_set_new(view, "paused", json_true());
     }

@@ -33,7 +33,7 @@ const char *view_waiting_for(const struct jobs *jobs, const struct store_job *ro
     if (row->state == JOB_QUEUED && row->due > jobs_now(jobs))
         return "not_before";
     if (row->state == JOB_QUEUED)
-        return admission_obstacle(jobs, row->host, row->parser);
+        return admission_obstacle(jobs, row->host, row->parser, row->uid);
     if (!job || !job->attempt || row->state != JOB_RUNNING)
         return NULL;
     if (job->place == PLACE_HOPPING)
@@ -120,6 +120,16 @@ static void put_running(struct buf *b, const struct job *job)
     json_decref(running);
 }
 
+/* What keeps the jobs of its user from starting. */
+static void put_user_limit(struct buf *b, const struct user *user)
+{
+    if (!user)
+        return;
+    line_u64(b, "user_running", user->running);
+    line_u64(b, "max_running", user->max);
+    line_str(b, "max_running_of", user->section);
+}
+
 /* When its host, which is broken, is tried again. */
 static void put_host_retry(struct buf *b, const struct host *host)
 {
@@ -181,6 +191,8 @@ static void put_job(struct buf *b, const struct jobs *jobs, const struct store_j
     line_str(b, "waiting_for", what);
     if (what && strcmp(what, "host") == 0)
         put_host_retry(b, host_find(jobs, row->host));
+    if (what && strcmp(what, "user") == 0)
+        put_user_limit(b, user_find(jobs, row->uid));
     if (job && job->attempt && row->state == JOB_RUNNING)
         put_running(b, job);
     put_stored(b, "verdict", row->verdict, trusted);

@@ -190,6 +190,8 @@ static void put_states(struct metric *m, const struct api *api)
         counts.by_state[JOB_QUEUED] + counts.by_state[JOB_WAITING]);
     one(m, METRIC_GAUGE, "penstock_queue_limit_jobs", NULL,
         "How many jobs may wait or run before more are refused.", api->max_jobs);
+    one(m, METRIC_GAUGE, "penstock_users_at_limit", NULL,
+        "Users who have as many jobs running as max_running lets them.", api->jobs->users.full);
 }
 
 /* The oldest of those that may run now and are next in line at their hosts: what is behind them

@@ -94,6 +94,21 @@ static void put_host(struct table *t, const json_t *view)
         put_row(t, "broken", "yes", "it would wait");
 }
 
+/* Who has as many running as he may would wait. */
+static void put_quota(struct table *t, const json_t *view)
+{
+    const json_t *quota = json_object_get(view, "max_running");
+    json_int_t running = json_integer_value(json_object_get(quota, "running"));
+    if (!quota)
+        return;
+    put_scalar(t, "max_running", json_object_get(quota, "value"),
+               json_string_value(json_object_get(quota, "from")));
+    put_scalar(t, "", json_object_get(quota, "running"),
+               running < json_integer_value(json_object_get(quota, "value"))
+                   ? "of yours run"
+                   : "of yours run: it would wait");
+}
+
 static bool put_credential(struct table *t, const json_t *view)
 {
     const json_t *credential = json_object_get(view, "credential");
@@ -141,6 +156,7 @@ static bool put_view(struct buf *b, const json_t *view, int unknown)
             reached = true;
     }
     put_host(&t, view);
+    put_quota(&t, view);
     good = put_credential(&t, view) && good && reached;
     put_terms(&t, view);
     table_print(&t, out_columns(false), b);

@@ -95,6 +95,7 @@ static const struct {
 } waits[] = {
     {"worker", "all workers are taken (parse.workers)"},
     {"host", "its host has as many jobs as it may, or rests after failures"},
+    {"user", "its user has as many running as max_running lets him"},
     {"paused", "somebody has paused it: `penstockctl resume`"},
     {"not_before", "it was not to run before"},
     {"member", "another daemon of the fleet starts the jobs of this host"},
@@ -120,6 +121,13 @@ static void put_waiting(struct buf *b, const json_t *job)
     bool queued = strcmp(text(job, "state"), "queued") == 0;
     if (queued && strcmp(what, "parser") == 0) {
         buf_puts(b, " (this daemon's config has no such parser; another's of the fleet may)");
+        return;
+    }
+    if (number(job, "max_running") >= 0) {
+        buf_printf(b, " (uid %.0f has %.0f running: max_running of ", number(job, "uid"),
+                   number(job, "user_running"));
+        put(b, text(job, "max_running_of"));
+        buf_printf(b, " is %.0f)", number(job, "max_running"));
         return;
     }
     for (size_t i = 0; retry_in < 0 && i < sizeof waits / sizeof *waits; i++)

@@ -71,6 +71,10 @@ static void put_reason(struct buf *b, const struct job_view *view)
         buf_printf(b, "  host broken, tried again in %.0f s", ceil(view->host_retry_in));
         return;
     }
+    if (strcmp(view->waiting_for, "user") == 0) {
+        buf_puts(b, "  waits for others of its user (max_running)");
+        return;
+    }
     buf_puts(b, "  waits for ");
     text_put_safe(b, view->waiting_for, strlen(view->waiting_for));
 }

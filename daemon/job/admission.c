@@ -17,6 +17,7 @@
 #include "job/host.h"
 #include "job/permit.h"
 #include "job/run.h"
+#include "job/user_turn.h"
 #include "job/window.h"
 #include "parse/registry.h"
 
@@ -27,12 +28,15 @@
 /* One job of this host, if it can. False: the host has nothing to start now. */
 static bool start_one(struct host *host)
 {
+    if (!host->held)
+        window_pass_over(host);
     struct job *job = host->held ? NULL : window_next(host);
     if (!job || !host_has_slot(host) || !host_in_pace(host))
         return false;
     host_window_remove(job);
     permit_take(host->jobs);
     host_slot_take(host, job);
+    user_started(job->user, host->name);
     job_start(job);
     claim_ahead(host);
     window_want(host);
@@ -66,8 +70,11 @@ void admission_run(struct jobs *jobs)
     bool open = permit_open(jobs, 0);
     if (open && !list_empty(&jobs->ready))
         wake_admit(&jobs->wake);
-    if (!jobs->draining)
-        windows_load(jobs, open);
+    if (jobs->draining)
+        return;
+    windows_load(jobs, open);
+    if (open)
+        user_turns_offer(jobs);
 }
 
 /* --- time ------------------------------------------------------------------------------------- */
@@ -94,9 +101,11 @@ void admission_host_due(struct host *host)
     wake_admit(&host->jobs->wake);
 }
 
-const char *admission_obstacle(const struct jobs *jobs, const char *host_name, const char *parser)
+const char *admission_obstacle(const struct jobs *jobs, const char *host_name, const char *parser,
+                               uint32_t uid)
 {
     const struct host *host = host_find(jobs, host_name);
+    const struct user *user = user_find(jobs, uid);
     const char *owner = fleet_owner(jobs, host_name);
     if (owner)
         return *owner ? "member" : "owner";
@@ -108,6 +117,8 @@ const char *admission_obstacle(const struct jobs *jobs, const char *host_name, c
         return "sink";
     if (store_failing(jobs->config.store))
         return "store";
+    if (user && !user_may_start(user, host_name))
+        return "user";
     if (host && (!host_has_slot(host) || host->wake_at || host->pace.breaker != BREAKER_CLOSED))
         return "host";
     return "worker";

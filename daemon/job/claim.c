@@ -223,7 +223,8 @@ void claim_ahead(struct host *host)
         if (n++ >= host->ahead)
             return;
         host->jobs->steps++;
-        if (!job->claimed && !job->claiming && !hold_on_parser(host->jobs, job->row->parser))
+        if (!job->claimed && !job->claiming && !hold_on_parser(host->jobs, job->row->parser) &&
+            user_may_start(job->user, host->name))
             post_claim(job);
     }
 }
@@ -244,6 +245,9 @@ bool claim_fold(struct jobs *jobs, const struct store_job *row)
         !permit_open(jobs, jobs->claims->folding) || hold_on_parser(jobs, row->parser) ||
         host_rests(jobs, row->host))
         return false;
+    struct user *user = user_get(jobs, row->uid, row->gid);
+    if (!user || user_is_tight(user) || user->folding >= user_room(user))
+        return false;
     struct host *host = host_get(jobs, row->host);
     if (!host)
         return false;
@@ -251,6 +255,7 @@ bool claim_fold(struct jobs *jobs, const struct store_job *row)
         host_put_if_idle(host);
         return false;
     }
+    user->folding++;
     host->folding++;
     fleet_hold(jobs, row->host);
     jobs->claims->folding++;
@@ -261,6 +266,9 @@ void claim_unfold(struct jobs *jobs, const struct store_job *row)
 {
     struct host *host = host_find(jobs, row->host); /* it is there as long as it folds */
     assert(host && host->folding > 0 && jobs->claims->folding > 0);
+    struct user *user = user_find(jobs, row->uid);
+    assert(user && user->folding > 0);
+    user->folding--;
     host->folding--;
     jobs->claims->folding--;
     fleet_let_go(jobs, fleet_held(jobs, row->host));

@@ -109,6 +109,7 @@ static struct host *host_new(struct jobs *jobs, const char *name)
     list_init(&host->hungry_link);
     list_init(&host->stocked_link);
     list_init(&host->freed_link);
+    list_init(&host->standing);
     list_init(&host->window);
     list_init(&host->hops);
     list_init(&host->asides);
@@ -139,6 +140,7 @@ static void host_free(struct host *host)
     list_del(&host->ready_link);
     list_del(&host->freed_link);
     hungry_remove(host);
+    user_waits_end(&host->standing);
     wake_stop(&jobs->wake, &host->clock);
     wake_stop(&jobs->wake, &host->due);
     free(host->unread);

@@ -19,6 +19,7 @@ struct host {
     struct list hungry_link;  /* jobs->hungry: it waits for jobs from the store */
     struct list stocked_link; /* jobs->stocked: its window is not empty */
     struct list freed_link;   /* jobs->freed */
+    struct list standing;     /* struct user_wait: users whose jobs may start as soon as one can */
     struct list window;       /* jobs in the order they run */
     struct list hops;         /* jobs redirected here that wait for a slot */
     /* Ids of rows that this daemon cannot read, and so leaves in the store (host_park). */
@@ -41,9 +42,10 @@ struct host {
     unsigned ahead;   /* so many of the window's first are claimed before they can start */
     bool brisk : 1;   /* the last attempt here took less time than a commit may */
 
-    bool ready : 1; /* in jobs->ready */
-    bool held : 1;  /* by an operator (hold.h) */
-    bool ours : 1;  /* its jobs are this daemon's to start (fleet.h) */
+    bool ready : 1;   /* in jobs->ready */
+    bool offered : 1; /* a user has room for it (user.h): it does not rest before it is loaded */
+    bool held : 1;    /* by an operator (hold.h) */
+    bool ours : 1;    /* its jobs are this daemon's to start (fleet.h) */
 
     /* window.c's */
     bool more : 1;               /* the store has runnable rows that are not in the window */

@@ -18,6 +18,15 @@ static void leave_to_store(struct job *job)
     job_free(job);
 }
 
+/* It goes behind those of its user that wait because of max_running, here and elsewhere. */
+static bool joins_user(struct job *job)
+{
+    if (!user_is_tight(job->user) || user_pass_over(job->user, job->row->host) < 0)
+        return false;
+    job_free(job);
+    return true;
+}
+
 /* The store could give a command's job back, but not its pipe. */
 static bool must_stay(const struct job *job)
 {
@@ -45,7 +54,10 @@ void intake_job(struct job *job)
 {
     struct jobs *jobs = job->jobs;
     assert(jobs_are_current(jobs));
-    if (!must_stay(job) && host_rests(jobs, job->row->host))
+    bool stays = must_stay(job);
+    if (!stays && joins_user(job))
+        return;
+    if (!stays && host_rests(jobs, job->row->host))
         leave_to_store(job);
     else
         into_window(job);

@@ -61,7 +61,8 @@ struct job *job_new(struct jobs *jobs, struct store_job *row, struct spec *spec,
     job->held_line.event = EVENT_RECORD;
     job->attempt_line.event = EVENT_ATTEMPT;
     job->verdict_line.event = EVENT_VERDICT;
-    if (!spec && read_spec(job, err) == -ENOMEM) {
+    job->user = user_get(jobs, row->uid, row->gid);
+    if (!job->user || (!spec && read_spec(job, err) == -ENOMEM)) {
         job_free(job);
         return NULL;
     }
@@ -106,9 +107,16 @@ static struct list *place_list(struct job *job, enum job_place place)
     }
 }
 
+/* It holds a permit, and counts for its user. */
+static bool place_runs(enum job_place place)
+{
+    return place == PLACE_CLAIMING || place == PLACE_RUNNING || place == PLACE_HOPPING;
+}
+
 void job_set_place(struct job *job, enum job_place place)
 {
     struct jobs *jobs = job->jobs;
+    bool ran = place_runs(job->place), runs = place_runs(place);
     struct list *from = place_list(job, job->place), *to = place_list(job, place);
     assert(jobs_are_current(jobs));
     assert(place_follows(job->place, place));
@@ -121,6 +129,10 @@ void job_set_place(struct job *job, enum job_place place)
         wake_stop(&jobs->wake, &job->clock);
     }
     job->place = place;
+    if (runs && !ran)
+        user_run(job->user);
+    else if (ran && !runs)
+        user_stop(job->user);
     if (from == to)
         return;
     list_del(&job->link);
@@ -136,6 +148,8 @@ void job_free(struct job *job)
     assert(list_empty(&job->hop_link));
     if (job->place == PLACE_ENDING)
         job->jobs->ending_count--;
+    if (place_runs(job->place))
+        user_stop(job->user);
     if (job->active.id)
         tree_remove(&job->jobs->active, &job->active.node);
     list_del(&job->link);

@@ -37,6 +37,7 @@
 #include "job/metrics.h"
 #include "job/pace.h"
 #include "job/remote.h"
+#include "job/user.h"
 #include "job/wake.h"
 #include "job/walk.h"
 #include "job/watch.h"
@@ -95,6 +96,7 @@ struct job {
     enum job_ending ending;
     struct store_job *row; /* its own copy; row->state is changed by job_set_state alone */
     struct spec *spec;
+    struct user *user; /* whose it is */
     struct host *host; /* in whose window, slot or asides it is; NULL while ending */
     bool has_slot;
     bool claiming;       /* claim.c: its claim is on the way */
@@ -159,6 +161,7 @@ struct jobs {
 
     struct tree active;  /* jobs by id */
     struct tree hosts;   /* by name */
+    struct users users;  /* who has jobs, and how many run */
     struct tree pressed; /* press.h: jobs that a client presses on */
     unsigned host_count;
     struct backlog backlog; /* the other hosts that have a queue: no more is to be known of them */

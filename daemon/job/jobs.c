@@ -15,6 +15,7 @@
 #include "job/recover.h"
 #include "job/remote.h"
 #include "job/run.h"
+#include "job/user_turn.h"
 #include "job/verdict.h"
 #include "job/window.h"
 #include "parse/pool.h"
@@ -156,6 +157,7 @@ static void parts_free(struct jobs *jobs)
     drain_free(jobs->drain);
     recovery_free(jobs->recovery);
     free(jobs->host_sums);
+    users_deinit(&jobs->users);
     windows_free(jobs->windows);
     claims_free(jobs->claims);
     holds_free(jobs->holds);
@@ -179,6 +181,7 @@ int jobs_new(const struct jobs_config *config, struct jobs **ret_jobs, struct er
     jobs->policy = policy_ref(config->policy);
     tree_init(&jobs->active, tree_by_id);
     tree_init(&jobs->hosts, tree_by_name);
+    users_init(&jobs->users);
     backlog_init(&jobs->backlog);
     tree_init(&jobs->pressed, tree_by_id);
     list_init(&jobs->ready);
@@ -220,6 +223,8 @@ void jobs_reconfigure(struct jobs *jobs, const struct settings *settings, struct
     jobs->policy = policy_ref(policy);
     pool_set_workers(jobs->config.pool, (unsigned)settings->workers);
     results_set_bounds(jobs->results, settings->results_keep, settings->results_max);
+    users_limits_changed(jobs);
+    user_turns_release(jobs);
     hosts_limits_changed(jobs);
 }
 

@@ -25,7 +25,7 @@ struct load {
     struct store_window_host wanted[LOAD_HOSTS];
     struct host *hosts[LOAD_HOSTS];
     uint64_t *skip;
-    size_t skip_count;
+    struct store_window_user *users;
 };
 
 struct windows {
@@ -73,16 +73,50 @@ static unsigned window_size(const struct host *host)
     return host->ahead > 0 ? WINDOW_BRISK : WINDOW;
 }
 
+static bool may_start(const struct host *host, const struct job *job)
+{
+    return !hold_on_parser(host->jobs, job->row->parser) && user_may_start(job->user, host->name);
+}
+
 struct job *window_next(const struct host *host)
 {
     list_for_each(e, &host->window)
     {
         struct job *job = container_of(e, struct job, link);
         host->jobs->steps++;
-        if (!hold_on_parser(host->jobs, job->row->parser))
+        if (may_start(host, job))
             return job;
     }
     return NULL;
+}
+
+static bool is_droppable(const struct job *job)
+{
+    return !job->claimed && !job->claiming && !job->spec->run;
+}
+
+/* Its user's turn comes. False: there is no memory to know of it. */
+static bool pass_over(const struct host *host, struct job *job)
+{
+    if (user_pass_over(job->user, host->name) == 0)
+        return true;
+    wake_recover(&host->jobs->wake); /* when the queue is read again, it is looked at again */
+    return false;
+}
+
+void window_pass_over(struct host *host)
+{
+    list_for_each(e, &host->window)
+    {
+        struct job *job = container_of(e, struct job, link);
+        host->jobs->steps++;
+        if (may_start(host, job))
+            return;
+        if (user_may_start(job->user, host->name) || !pass_over(host, job) || !is_droppable(job))
+            continue;
+        host_window_remove(job);
+        job_free(job);
+    }
 }
 
 void window_drop(struct job *job)
@@ -124,7 +158,7 @@ void window_rest(struct host *host)
     window_want(host);
     if (list_empty(&host->hungry_link))
         host_put_if_idle(host);
-    else if (host->jobs->hungry_count > HUNGRY)
+    else if (host->jobs->hungry_count > HUNGRY && !host->offered)
         host_rest(host, false);
 }
 
@@ -219,15 +253,28 @@ static void admit_row(struct host *host, struct store_job *row)
     }
 }
 
+static void take_left_out(struct host *host, struct store_window_host *wanted)
+{
+    for (size_t i = 0; i < wanted->left_count; i++) {
+        struct user *user = user_find(host->jobs, wanted->left_out[i]);
+        host->jobs->steps++;
+        if (user_pass_over(user, host->name) < 0 || user_stands(user, host->name))
+            host->more = true;
+    }
+    free(wanted->left_out);
+}
+
 static void take_rows(struct host *host, struct store_window_host *wanted)
 {
     struct jobs *jobs = host->jobs;
     if (!host->ours) { /* any more */
         store_jobs_free(wanted->jobs, wanted->count);
+        free(wanted->left_out);
         host_put_if_idle(host);
         return;
     }
     host->more = wanted->count == wanted->limit || host->stale;
+    take_left_out(host, wanted);
     if (wanted->next_due)
         host_due(jobs, host->name, wanted->next_due);
     for (size_t i = 0; i < wanted->count; i++)
@@ -259,7 +306,9 @@ static void on_loaded(struct mail *mail)
             take_rows(host, &load->wanted[i]);
     }
     free(load->skip);
+    free(load->users);
     load->skip = NULL;
+    load->users = NULL;
     list_add_tail(&jobs->windows->spare, &load->link);
     wake_admit(&jobs->wake);
     wake_drained(&jobs->wake);
@@ -306,6 +355,23 @@ static void set_skips(struct load *load)
     }
 }
 
+/* Whose jobs would not start. Without memory all are loaded, and passed over. */
+static void set_users(struct load *load)
+{
+    struct users *users = &load->jobs->users;
+    load->users = users->tight_count ? malloc(users->tight_count * sizeof *load->users) : NULL;
+    if (!load->users)
+        return;
+    tree_for_each(n, &users->tight)
+    {
+        const struct user *user = container_of(n, struct user, tight.node);
+        load->jobs->steps++;
+        load->users[load->call.user_count++] =
+            (struct store_window_user){.uid = (uint32_t)user->tight.id, .limit = user_wants(user)};
+    }
+    load->call.users = load->users;
+}
+
 static void hungry_remove(struct host *host)
 {
     list_del(&host->hungry_link);
@@ -319,18 +385,13 @@ static void load_add(struct load *load, struct host *host, size_t limit)
     load->jobs->windows->awaited += limit;
     load->jobs->steps++;
     host->loading = true;
-    host->stale = false;
+    host->stale = host->offered = false;
     load->hosts[i] = host;
     load->wanted[i] =
         (struct store_window_host){.host = host->name, .from_rank = INT64_MIN, .limit = limit};
 }
 
 /* --- room ------------------------------------------------------------------------------------- */
-
-static bool is_droppable(const struct job *job)
-{
-    return !job->claimed && !job->claiming && !job->spec->run;
-}
 
 /* What is in the window goes back to the store. Whatever lets the host start something makes it
  * ready; for the case that it is a parser's hold, it is parked, or rests. It may be freed. */
@@ -342,8 +403,11 @@ static void window_empty(struct host *host)
         struct job *job = container_of(e, struct job, link);
         next = e->next;
         host->jobs->steps++;
-        if (is_droppable(job))
-            window_drop(job);
+        if (!is_droppable(job))
+            continue;
+        if (!user_may_start(job->user, host->name))
+            pass_over(host, job);
+        window_drop(job);
     }
     if (list_empty(&host->ready_link))
         list_add_tail(&host->jobs->parked, &host->ready_link);
@@ -415,6 +479,7 @@ void windows_load(struct jobs *jobs, bool open)
             host = hungry_first(jobs);
         }
         set_skips(load);
+        set_users(load);
         windows->out++;
         mail_init(&load->call.call.mail, on_loaded);
         store->engine->window(store, &load->call);

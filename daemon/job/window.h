@@ -26,7 +26,12 @@ void window_rest(struct host *host);
  * so hosts that rest are hungry as well, until enough are. */
 void windows_load(struct jobs *jobs, bool open);
 bool windows_loading(const struct jobs *jobs); /* is the store asked for any host? */
-/* The first job of the window whose parser is not held back; NULL: there is none. */
+/* Jobs that may not start because of max_running leave the window, as far as they stand in front of
+ * one that may: their users wait for their turn (user.h). Only what cannot be dropped stays. The
+ * host is not freed. */
+void window_pass_over(struct host *host);
+/* The first job of the window that neither its parser nor its user holds back; NULL: there is
+ * none. */
 struct job *window_next(const struct host *host);
 /* The host is not ours any more: what is in its window goes back to the store, but for a command's
  * jobs and those whose claims are under way. */

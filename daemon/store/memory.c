@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "store/memory_rows.h"
 #include "store/memory_schedules.h"
+#include "store/window_pick.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -319,14 +320,51 @@ static void set_skip(struct memory *m, const struct store_window_host *wanted, b
     }
 }
 
-static int fill_window(struct host *host, int64_t now, struct store_window_host *wanted)
+/* The first rows of one user, as many as are wanted of him. */
+static int pick_user(struct window_pick *pick, struct host *host, uint32_t uid, size_t limit,
+                     struct store_window_host *wanted)
 {
+    size_t n = 0;
     int r = 0;
-    host_promote(host, now, &wanted->next_due);
-    for (struct row *row = host_first_ready(host, wanted->from_rank);
-         row && r == 0 && wanted->count < wanted->limit; row = host_next_ready(row))
-        if (!row->skip)
-            r = store_jobs_add(&wanted->jobs, &wanted->count, &row->job);
+    for (struct row *row = host_first_ready(host, uid, wanted->from_rank);
+         row && row->job.uid == uid && r == 0; row = host_next_ready(row)) {
+        if (row->skip)
+            continue;
+        if (n == limit)
+            return store_window_leave(wanted, uid);
+        if (!window_pick_wants(pick, row->job.rank, row->job.id))
+            return 0;
+        r = window_pick_add(pick, row->job.rank, row->job.id);
+        n++;
+    }
+    return r;
+}
+
+static int pick_rows(struct window_pick *pick, struct host *host, const struct store_window *call,
+                     struct store_window_host *wanted)
+{
+    struct row *row = host_first_ready(host, 0, INT64_MIN);
+    int r = 0;
+    while (row && r == 0) {
+        uint32_t uid = row->job.uid;
+        r = pick_user(pick, host, uid, store_window_limit(call, uid), wanted);
+        window_pick_merge(pick);
+        row = uid < UINT32_MAX ? host_first_ready(host, uid + 1, INT64_MIN) : NULL;
+    }
+    return r;
+}
+
+static int fill_window(struct memory *m, struct host *host, const struct store_window *call,
+                       struct store_window_host *wanted)
+{
+    struct window_pick pick;
+    window_pick_init(&pick, wanted->limit);
+    host_promote(host, call->now, &wanted->next_due);
+    int r = pick_rows(&pick, host, call, wanted);
+    for (size_t i = 0; i < pick.count && r == 0; i++)
+        r = store_jobs_add(&wanted->jobs, &wanted->count,
+                           &rows_get(&m->rows, pick.rows[i].id)->job);
+    window_pick_deinit(&pick);
     return r;
 }
 
@@ -338,13 +376,15 @@ static void memory_window(struct store *s, struct store_window *call)
         call->hosts[i].jobs = NULL;
         call->hosts[i].count = 0;
         call->hosts[i].next_due = 0;
+        call->hosts[i].left_out = NULL;
+        call->hosts[i].left_count = 0;
     }
     for (size_t i = 0; i < call->count && r == 0; i++) {
         struct host *host = rows_get_host(&m->rows, call->hosts[i].host);
         if (!host)
             continue;
         set_skip(m, &call->hosts[i], true);
-        r = fill_window(host, call->now, &call->hosts[i]);
+        r = fill_window(m, host, call, &call->hosts[i]);
         set_skip(m, &call->hosts[i], false);
     }
     if (r < 0)

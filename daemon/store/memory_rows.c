@@ -25,6 +25,8 @@ static int compare_ready(const struct tree_node *a, const struct tree_node *b)
 {
     const struct store_job *x = &container_of(a, struct row, run)->job;
     const struct store_job *y = &container_of(b, struct row, run)->job;
+    if (x->uid != y->uid)
+        return x->uid < y->uid ? -1 : 1;
     if (x->rank != y->rank)
         return x->rank < y->rank ? -1 : 1;
     return compare_u64(x->id, y->id);
@@ -269,9 +271,9 @@ void host_promote(struct host *host, int64_t now, int64_t *ret_next_due)
     }
 }
 
-struct row *host_first_ready(struct host *host, int64_t from_rank)
+struct row *host_first_ready(struct host *host, uint32_t uid, int64_t from_rank)
 {
-    struct row before = {.job = {.rank = from_rank}}; /* ids begin at 1 */
+    struct row before = {.job = {.uid = uid, .rank = from_rank}}; /* ids begin at 1 */
     return row_of(tree_after(&host->ready, &before.run));
 }
 

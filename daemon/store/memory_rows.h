@@ -18,8 +18,9 @@ struct keyed {
 };
 
 /* One allocation with its strings, but for the verdict and the history (malloc) and the host's name
- * (the host's). While it could run it stands in one of its host's trees: `ready`, in the order to
- * run, or `due`, by time; so a window costs what it returns, however long the queue is. */
+ * (the host's). While it could run it stands in one of its host's trees: `ready`, by user and then
+ * in the order to run, or `due`, by time; so a window costs what it returns, however long the queue
+ * is, and whoever's jobs it is to leave out. */
 struct row {
     struct store_job job;
     struct host *host;
@@ -73,8 +74,9 @@ int row_number_end(struct rows *rows, struct row *row);
 /* Rows of the host that have fallen due by `now` join those that may run. *ret_next_due: when the
  * next one falls due that is not marked `skip`; 0: none. */
 void host_promote(struct host *host, int64_t now, int64_t *ret_next_due);
-/* Those that may run, in their order, from this rank on. */
-struct row *host_first_ready(struct host *host, int64_t from_rank);
+/* Those that may run: the first of this user's from that rank on, or of the next user who has any.
+ */
+struct row *host_first_ready(struct host *host, uint32_t uid, int64_t from_rank);
 struct row *host_next_ready(struct row *row);
 static inline bool host_waits(const struct host *host) /* has it rows that run now or later? */
 {

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "store/sqlite_stmt.h"
+#include "store/window_pick.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -201,18 +202,26 @@ static int find_next_due(struct sqlite *s, struct store_window_host *wanted,
     return r;
 }
 
-static int fill_window(struct sqlite *s, struct store_window_host *wanted, const struct skip *skip)
+/* The first rows of one user, as many as are wanted of him; by the index alone. */
+static int pick_user(struct sqlite *s, struct window_pick *pick, int64_t uid, size_t limit,
+                     struct store_window_host *wanted, const struct skip *skip)
 {
     sqlite3_stmt *stmt = s->stmts[STMT_WINDOW];
-    int r = 0;
+    size_t n = 0;
+    int r;
     sqlite3_bind_text(stmt, 1, wanted->host, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(stmt, 2, wanted->from_rank);
-    while (wanted->count < wanted->limit && (r = stmt_step(s, STMT_WINDOW)) == 1) {
-        struct store_job row;
-        if (skipped(skip, (uint64_t)sqlite3_column_int64(stmt, 0)))
+    sqlite3_bind_int64(stmt, 2, uid);
+    sqlite3_bind_int64(stmt, 3, wanted->from_rank);
+    while ((r = stmt_step(s, STMT_WINDOW)) == 1) {
+        uint64_t id = (uint64_t)sqlite3_column_int64(stmt, 0);
+        int64_t rank = sqlite3_column_int64(stmt, 1);
+        if (skipped(skip, id))
             continue;
-        stmt_row(stmt, &row);
-        r = add_row(s, &row, &wanted->jobs, &wanted->count);
+        if (n == limit)
+            r = store_window_leave(wanted, (uint32_t)uid);
+        if (n++ == limit || !window_pick_wants(pick, rank, id))
+            break;
+        r = window_pick_add(pick, rank, id);
         if (r < 0)
             break;
     }
@@ -220,7 +229,62 @@ static int fill_window(struct sqlite *s, struct store_window_host *wanted, const
     return r < 0 ? r : 0;
 }
 
-static int read_host(struct sqlite *s, struct store_window_host *wanted, int64_t now, int *left)
+/* The first user behind this one who has rows of the host that may run. 1; 0: there is none; or a
+ * fault. */
+static int next_user(struct sqlite *s, const char *host, int64_t after, int64_t *ret_uid)
+{
+    sqlite3_stmt *stmt = s->stmts[STMT_WINDOW_USER];
+    sqlite3_bind_text(stmt, 1, host, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(stmt, 2, after);
+    int r = stmt_step(s, STMT_WINDOW_USER);
+    if (r == 1) {
+        *ret_uid = sqlite3_column_int64(stmt, 0);
+        stmt_reset(s, STMT_WINDOW_USER);
+    }
+    return r;
+}
+
+static int pick_rows(struct sqlite *s, struct window_pick *pick, const struct store_window *call,
+                     struct store_window_host *wanted, const struct skip *skip)
+{
+    int64_t uid = -1;
+    int r;
+    while ((r = next_user(s, wanted->host, uid, &uid)) == 1) {
+        r = pick_user(s, pick, uid, store_window_limit(call, (uint32_t)uid), wanted, skip);
+        if (r < 0)
+            break;
+        window_pick_merge(pick);
+    }
+    return r;
+}
+
+static int add_picked(struct sqlite *s, uint64_t id, struct store_window_host *wanted)
+{
+    struct store_job row;
+    sqlite3_bind_int64(s->stmts[STMT_WINDOW_ROW], 1, (sqlite3_int64)id);
+    int r = stmt_step(s, STMT_WINDOW_ROW);
+    if (r != 1)
+        return r;
+    stmt_row(s->stmts[STMT_WINDOW_ROW], &row);
+    r = add_row(s, &row, &wanted->jobs, &wanted->count);
+    stmt_reset(s, STMT_WINDOW_ROW);
+    return r;
+}
+
+static int fill_window(struct sqlite *s, const struct store_window *call,
+                       struct store_window_host *wanted, const struct skip *skip)
+{
+    struct window_pick pick;
+    window_pick_init(&pick, wanted->limit);
+    int r = pick_rows(s, &pick, call, wanted, skip);
+    for (size_t i = 0; i < pick.count && r >= 0; i++)
+        r = add_picked(s, pick.rows[i].id, wanted);
+    window_pick_deinit(&pick);
+    return r < 0 ? r : 0;
+}
+
+static int read_host(struct sqlite *s, const struct store_window *call,
+                     struct store_window_host *wanted, int *left)
 {
     struct skip skip = {.count = wanted->skip_count};
     int64_t due;
@@ -232,13 +296,13 @@ static int read_host(struct sqlite *s, struct store_window_host *wanted, int64_t
         memcpy(skip.ids, wanted->skip, skip.count * sizeof *skip.ids);
         qsort(skip.ids, skip.count, sizeof *skip.ids, compare_ids);
     }
-    int r = promote(s, wanted->host, now, left, &due, &id);
+    int r = promote(s, wanted->host, call->now, left, &due, &id);
     if (r == 1 && skipped(&skip, id))
         r = find_next_due(s, wanted, &skip);
     else if (r == 1)
         wanted->next_due = due;
     if (r >= 0)
-        r = fill_window(s, wanted, &skip);
+        r = fill_window(s, call, wanted, &skip);
     free(skip.ids);
     return r;
 }
@@ -251,9 +315,11 @@ int read_window(struct sqlite *s, struct store_window *call, bool may_write)
         call->hosts[i].jobs = NULL;
         call->hosts[i].count = 0;
         call->hosts[i].next_due = 0;
+        call->hosts[i].left_out = NULL;
+        call->hosts[i].left_count = 0;
     }
     for (size_t i = 0; i < call->count && r == 0; i++)
-        r = read_host(s, &call->hosts[i], call->now, &left);
+        r = read_host(s, call, &call->hosts[i], &left);
     if (r == 0)
         return 0;
     store_window_reset(call);

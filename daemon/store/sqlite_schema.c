@@ -3,8 +3,9 @@
  * brought it there.
  *
  * jobs.place: where a row stands for the window: 0 nowhere (it runs or has ended), 1 it may run
- * (index jobs_ready, in the order to run), 2 it falls due later (index jobs_due). Verdicts stand in
- * a table of their own, so that an end appends and does not make the job's row grow. */
+ * (index jobs_ready, by user, then in the order to run), 2 it falls due later (index jobs_due).
+ * Verdicts stand in a table of their own, so that an end appends and does not make the job's row
+ * grow. */
 #include "store/sqlite_schema.h"
 
 #include "store/sqlite_error.h"
@@ -104,9 +105,13 @@ static const char version_8[] =
     "CREATE TABLE users(uid INTEGER PRIMARY KEY, pending INTEGER NOT NULL);"
     "INSERT INTO users SELECT uid,count(*) FROM jobs WHERE state<3 GROUP BY uid;";
 
+/* By user as well, so that a window can leave out whose jobs may not run just now. */
+static const char version_9[] = "DROP INDEX jobs_ready;"
+                                "CREATE INDEX jobs_ready ON jobs(host, uid, rank) WHERE place=1;";
+
 const struct schema_step schema_steps[] = {
-    {1, version_1}, {2, version_2}, {3, version_3}, {4, version_4},
-    {5, version_5}, {6, version_6}, {7, version_7}, {8, version_8},
+    {1, version_1}, {2, version_2}, {3, version_3}, {4, version_4}, {5, version_5},
+    {6, version_6}, {7, version_7}, {8, version_8}, {9, version_9},
 };
 const size_t schema_step_count = sizeof schema_steps / sizeof schema_steps[0];
 

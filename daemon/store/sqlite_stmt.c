@@ -49,8 +49,11 @@ static const char *const sql[STMT_COUNT_] = {
                            "AND j.id<?1 ORDER BY j.id DESC",
     [STMT_NEXT_DUE] = "SELECT due,id FROM jobs WHERE place=2 AND host=?1 ORDER BY due",
     [STMT_PROMOTE] = "UPDATE jobs SET place=1 WHERE id=?1",
-    [STMT_WINDOW] = "SELECT " ROW_COLUMNS " FROM jobs j WHERE j.place=1 AND j.host=?1 "
-                    "AND j.rank>=?2 ORDER BY j.rank,j.id",
+    [STMT_WINDOW] = "SELECT id,rank FROM jobs WHERE place=1 AND host=?1 AND uid=?2 AND rank>=?3 "
+                    "ORDER BY rank,id",
+    [STMT_WINDOW_USER] = "SELECT uid FROM jobs WHERE place=1 AND host=?1 AND uid>?2 "
+                         "ORDER BY uid LIMIT 1",
+    [STMT_WINDOW_ROW] = "SELECT " ROW_COLUMNS " FROM jobs j WHERE j.id=?1",
     [STMT_HOST_READY] = "SELECT host FROM jobs WHERE place=1 AND host>?1 ORDER BY host LIMIT 1",
     [STMT_HOST_DUE] = "SELECT host FROM jobs WHERE place=2 AND host>?1 ORDER BY host LIMIT 1",
     [STMT_ENDED] = "SELECT " ROW_COLUMNS ",v.line FROM verdicts v JOIN jobs j ON j.id=v.job "

@@ -168,7 +168,38 @@ void store_window_reset(struct store_window *call)
         host->jobs = NULL;
         host->count = 0;
         host->next_due = 0;
+        free(host->left_out);
+        host->left_out = NULL;
+        host->left_count = 0;
     }
+}
+
+size_t store_window_limit(const struct store_window *call, uint32_t uid)
+{
+    size_t from = 0, to = call->user_count;
+    while (from < to) {
+        size_t at = from + (to - from) / 2;
+        if (call->users[at].uid == uid)
+            return call->users[at].limit;
+        if (call->users[at].uid < uid)
+            from = at + 1;
+        else
+            to = at;
+    }
+    return SIZE_MAX;
+}
+
+int store_window_leave(struct store_window_host *wanted, uint32_t uid)
+{
+    size_t n = wanted->left_count;
+    if ((n & (n - 1)) == 0) { /* the array's size is the next power of two */
+        uint32_t *more = realloc(wanted->left_out, (n ? 2 * n : 1) * sizeof *more);
+        if (!more)
+            return -ENOMEM;
+        wanted->left_out = more;
+    }
+    wanted->left_out[wanted->left_count++] = uid;
+    return 0;
 }
 
 int store_hosts_add(struct store_hosts *call, const char *name)

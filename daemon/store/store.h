@@ -245,6 +245,13 @@ void store_list_count(struct store_list *list);
 struct store_window {
     struct store_call call;
     int64_t now;
+    /* Borrowed, by uid: users of whom no more than so many rows of a host are wanted. What is left
+     * out for that costs nothing, however much it is. An engine that is shared knows none. */
+    const struct store_window_user {
+        uint32_t uid;
+        size_t limit;
+    } * users;
+    size_t user_count;
     struct store_window_host {
         const char *host; /* borrowed */
         /* Rows of a lower rank are left out, so that an engine need not step over what was there
@@ -256,11 +263,18 @@ struct store_window {
         struct store_job **jobs; /* result, as above */
         size_t count;
         int64_t next_due; /* when the next waiting or not-before row falls due; 0: none */
-    } * hosts;            /* the caller's */
+        /* Those of `users` who may have more rows there than they were given; malloc, as `jobs`. */
+        uint32_t *left_out;
+        size_t left_count;
+    } * hosts; /* the caller's */
     size_t count;
 };
 /* For engines: no host has a result (any more). */
 void store_window_reset(struct store_window *call);
+/* For engines: at most so many rows of that user are wanted (SIZE_MAX: any). */
+size_t store_window_limit(const struct store_window *call, uint32_t uid);
+/* For engines: that user may have more rows. 0 or -ENOMEM. */
+int store_window_leave(struct store_window_host *wanted, uint32_t uid);
 
 /* Hosts that have rows which wait to run, by name: a page. Fewer than `limit`: the last. */
 struct store_hosts {

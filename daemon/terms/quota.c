@@ -91,18 +91,16 @@ static bool has_member(const struct settings_quota *group, uint32_t uid, uint32_
                                                sizeof *group->members, compare_ids));
 }
 
-/* 0: no limit. */
-static bool is_more(uint64_t max, uint64_t than)
-{
-    return than && (!max || max > than);
-}
-
 /* The more generous of each limit. */
 static void take(struct quota *quota, const struct settings_quota *section)
 {
-    if (!quota->jobs || is_more(section->max_jobs, quota->max_jobs)) {
+    if (!quota->jobs || quota_is_more(section->max_jobs, quota->max_jobs)) {
         quota->max_jobs = section->max_jobs;
         quota->jobs = section;
+    }
+    if (!quota->running || quota_is_more(section->max_running, quota->max_running)) {
+        quota->max_running = section->max_running;
+        quota->running = section;
     }
     if (!quota->priority || section->max_priority > quota->max_priority) {
         quota->max_priority = section->max_priority;
@@ -116,7 +114,12 @@ void quota_of(const struct settings *settings, uint32_t uid, uint32_t gid, struc
     for (size_t i = 0; i < settings->quota_count; i++) {
         const struct settings_quota *section = &settings->quotas[i];
         if (!section->group && section->id == uid) {
-            *ret_quota = (struct quota){section->max_jobs, section->max_priority, section, section};
+            *ret_quota = (struct quota){.max_jobs = section->max_jobs,
+                                        .max_running = section->max_running,
+                                        .max_priority = section->max_priority,
+                                        .jobs = section,
+                                        .running = section,
+                                        .priority = section};
             return;
         }
         if (section->group && has_member(section, uid, gid))

@@ -15,9 +15,10 @@
 
 struct quota {
     uint64_t max_jobs;    /* not ended; 0: no limit */
+    uint64_t max_running; /* at once; 0: no limit */
     int64_t max_priority; /* QUOTA_ANY_PRIORITY: no limit */
     /* Whose limits these are; NULL: nobody's. */
-    const struct settings_quota *jobs, *priority;
+    const struct settings_quota *jobs, *running, *priority;
 };
 
 #define QUOTA_ANY_PRIORITY 1000
@@ -28,6 +29,12 @@ int quota_look_up(struct settings_quota *section, struct error *err);
 
 /* Brings the sections into the order that quota_of needs. */
 void quotas_sort(struct settings *settings);
+
+/* Is this limit higher than that one? 0 is none at all. */
+static inline bool quota_is_more(uint64_t max, uint64_t than)
+{
+    return than && (!max || max > than);
+}
 
 void quota_of(const struct settings *settings, uint32_t uid, uint32_t gid, struct quota *ret_quota);
 

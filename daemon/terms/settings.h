@@ -145,6 +145,7 @@ struct settings_quota {
     char *name; /* or a number */
     bool group;
     uint64_t max_jobs;    /* 0: no limit */
+    uint64_t max_running; /* the same */
     int64_t max_priority; /* 1000: no limit */
     uint32_t id;
     uint32_t *members; /* of a group: uids, in order */

@@ -79,12 +79,15 @@ static int check_credentials(const struct settings *s, struct error *err)
 static int check_quotas(const struct settings *s, struct error *err)
 {
     char name[96];
+    if (strcmp(s->store_engine, "postgresql") != 0)
+        return 0;
     for (size_t i = 0; i < s->quota_count; i++)
-        if (s->quotas[i].max_jobs && strcmp(s->store_engine, "postgresql") == 0)
+        if (s->quotas[i].max_jobs || s->quotas[i].max_running)
             return error_set(err, -EINVAL,
-                             "%s max_jobs: store.engine = postgresql does not count the jobs of a "
+                             "%s %s: store.engine = postgresql does not count the jobs of a "
                              "user; leave it out",
-                             quota_name(&s->quotas[i], name, sizeof name));
+                             quota_name(&s->quotas[i], name, sizeof name),
+                             s->quotas[i].max_jobs ? "max_jobs" : "max_running");
     return 0;
 }
 

@@ -471,6 +471,8 @@ static const struct field parser_fields[] = {
 static const struct field quota_fields[] = {
     {"max_jobs", FIELD_U64, AT(max_jobs), "", .min = 1,
      .help = "Jobs of the user that have not ended; more are refused. Empty: no limit."},
+    {"max_running", FIELD_U64, AT(max_running), "", .min = 1,
+     .help = "Jobs of the user that run at once; others of his wait. Empty: no limit."},
     {"max_priority", FIELD_I64, AT(max_priority), "1000", .max = 1000,
      .help = "The highest `priority` that the user's jobs may ask for; what [defaults], [host] or\n"
              "[parser] gives is lowered to it."},

@@ -11,6 +11,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 ALLOWED = {
     "hosts_limits_changed": "a reload",
     "hosts_free": "the end",
+    "users_limits_changed": "a reload",
+    "user_turns_release": "a reload",
+    "release_user": "a reload",
+    "users_deinit": "the end",
     "cancel_commands": "a drain",
     "claim_drain": "a drain",
     "hosts_change_hands": "hosts change hands",
@@ -20,7 +24,7 @@ ALLOWED = {
     "rates_close": "the end",
 }
 # Trees and lists that have an entry for each host, job, worker, schedule or call that waits.
-MANY = "hosts|active|backlog.names|backlog.turn|backlog.blocked|by_host|by_name|awaited|waits->list|busy|idle"
+MANY = "hosts|active|by_uid|backlog.names|backlog.turn|backlog.blocked|by_host|by_name|awaited|waits->list|busy|idle"
 FUNCTION = re.compile(r"^[a-z][^;{}()=]*\b(\w+)\([^;{}]*\)\n\{$(.*?)^\}$", re.M | re.S)
 WALK = re.compile(rf"\b(?:tree|list)_for_each\(\w+, &[\w.>()-]*\b({MANY})\)")
 

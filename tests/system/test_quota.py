@@ -154,6 +154,8 @@ class Quota(penstock_test.Case):
                             (f'[user "{ME}"]\nmax_priority = 2000\n', "max_priority"),
                             (f'[user "{ME}"]\nmax_job = 1\n', "did you mean max_jobs?"),
                             ("[user]\nmax_jobs = 1\n", 'write [user "1000"]'),
+                            (f'[user "{ME}"]\nmax_running = 0\n', f'user "{ME}".max_running'),
+                            (f'[user "{ME}"]\nmax_running = 1\n[store]\nengine = postgresql\n', "max_running: store.engine = postgresql"),
                             (f'[user "{ME}"]\nmax_jobs = 1\n[store]\nengine = postgresql\n', "does not count the jobs of a user")):
             with self.subTest(text=text):
                 done = subprocess.run([penstock_test.BIN / "penstockd", "--check", "--config", self.wrote("penstock.conf", text)],

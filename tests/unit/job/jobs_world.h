@@ -382,15 +382,15 @@ static inline void world_on_submitted(struct mail *mail)
     intake_row(s->world->jobs, s->item.job, s->spec);
 }
 
-/* A job by the text of its JSON: {"url":…}. Its id. */
-static inline uint64_t world_submit_json(struct world *w, const char *text)
+/* A job of that user by the text of its JSON: {"url":…}. Its id. */
+static inline uint64_t world_submit_as(struct world *w, uint32_t uid, const char *text)
 {
     struct world_submit s = {.world = w};
     struct error err = {""};
     const char *field = NULL;
     json_t *json = json_loads(text, 0, NULL);
     assert_non_null(json);
-    struct submission submission = {.json = json};
+    struct submission submission = {.json = json, .peer = {.uid = uid, .gid = uid}};
     if (submission_row(w->jobs, &submission, &s.item.job, &s.spec, &err, &field) < 0)
         fail_msg("%s: %s", text, err.text);
     json_decref(json);
@@ -401,6 +401,11 @@ static inline uint64_t world_submit_json(struct world *w, const char *text)
     uint64_t id = s.item.job->id; /* the store in memory gives it at once */
     WORLD_WAIT(w, s.stored);
     return id;
+}
+
+static inline uint64_t world_submit_json(struct world *w, const char *text)
+{
+    return world_submit_as(w, 0, text);
 }
 
 /* A job for this path of the origin, asked for by this name of the host. */

@@ -18,7 +18,7 @@ static void test_permits(void **state)
     world_wait_running(w, b);
     assert_int_equal(world_job(w, c)->place, PLACE_WINDOW);
     assert_int_equal(w->jobs->permits_used, 2);
-    assert_string_equal(admission_obstacle(w->jobs, HOST, "count"), "worker");
+    assert_string_equal(admission_obstacle(w->jobs, HOST, "count", 0), "worker");
     origin_release(w->origin, "b");
     world_wait_end(w, b, JOB_DONE);
     world_wait_running(w, c);
@@ -41,7 +41,7 @@ static void test_hosts_take_turns(void **state)
     world_wait_end(w, other, JOB_DONE);
     assert_int_equal(world_job(w, first)->place, PLACE_RUNNING);
     assert_int_equal(world_job(w, second)->place, PLACE_WINDOW);
-    assert_string_equal(admission_obstacle(w->jobs, HOST, "count"), "host");
+    assert_string_equal(admission_obstacle(w->jobs, HOST, "count", 0), "host");
     origin_release(w->origin, "first");
     world_wait_end(w, second, JOB_DONE);
     world_free(w);
@@ -183,7 +183,7 @@ static void test_holds(void **state)
         uint64_t id = world_submit(w, HOST, "/bytes?n=1");
         admission_run(w->jobs);
         assert_int_equal(world_job(w, id)->place, PLACE_WINDOW);
-        assert_string_equal(admission_obstacle(w->jobs, HOST, "count"), "paused");
+        assert_string_equal(admission_obstacle(w->jobs, HOST, "count", 0), "paused");
         assert_int_equal(hold_set(w->jobs, cases[i].host, cases[i].parser, false), 0);
         world_wait_end(w, id, JOB_DONE);
         assert_int_equal(hold_set(w->jobs, cases[i].host, cases[i].parser, false), 0);
@@ -233,7 +233,7 @@ static void test_nothing_starts_while_the_store_fails(void **state)
     uint64_t id = world_submit(w, HOST, "/bytes?n=1");
     admission_run(w->jobs);
     assert_int_equal(world_job(w, id)->place, PLACE_WINDOW);
-    assert_string_equal(admission_obstacle(w->jobs, HOST, "count"), "store");
+    assert_string_equal(admission_obstacle(w->jobs, HOST, "count", 0), "store");
     w->gate.failing = false;
     jobs_trouble_changed(w->jobs);
     world_wait_end(w, id, JOB_DONE);
@@ -249,7 +249,7 @@ static void test_rate(void **state)
     for (int i = 0; i < 7; i++)
         last = world_submit(w, HOST, "/bytes?n=1");
     WORLD_WAIT(w, host_find(w->jobs, HOST)->wake_at);
-    assert_string_equal(admission_obstacle(w->jobs, HOST, "count"), "host");
+    assert_string_equal(admission_obstacle(w->jobs, HOST, "count", 0), "host");
     world_wait_end(w, last, JOB_DONE);
     assert_true(clock_now() - begin >=
                 300 * NS_PER_MS); /* the fifth of a second for each after five */

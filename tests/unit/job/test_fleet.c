@@ -423,8 +423,8 @@ static void test_an_unknown_parser_is_left(void **state)
     assert_int_equal(w->gate.made[GATE_FINISH], 1);
     assert_int_equal(world_logged(w, "\"event\":\"verdict\""), 1);
     assert_int_equal(host_find(w->jobs, HOST)->unread_count, 3);
-    assert_string_equal(admission_obstacle(w->jobs, HOST, "theirs"), "parser");
-    assert_string_equal(admission_obstacle(w->jobs, OTHER, "count"), "member");
+    assert_string_equal(admission_obstacle(w->jobs, HOST, "theirs", 0), "parser");
+    assert_string_equal(admission_obstacle(w->jobs, OTHER, "count", 0), "member");
     /* A reload may bring what is missing. */
     unsigned before = w->gate.made[GATE_WINDOW];
     hosts_limits_changed(w->jobs);

@@ -198,6 +198,8 @@ static int store_conformance(const char *engine, store_opener *open)
         CONFORMANCE_TEST(what_runs_is_in_no_window_and_comes_back_in_its_place),
         CONFORMANCE_TEST(window_rows_are_whole),
         CONFORMANCE_TEST(a_window_begins_at_a_rank),
+        CONFORMANCE_TEST(a_window_is_of_many_users),
+        CONFORMANCE_TEST(a_window_leaves_users_out),
         CONFORMANCE_TEST(a_window_is_of_many_hosts),
         CONFORMANCE_TEST(hosts_are_those_with_work_page_by_page),
         CONFORMANCE_TEST(pages_hold_still_while_rows_are_added),

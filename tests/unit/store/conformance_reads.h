@@ -128,6 +128,59 @@ static void a_window_begins_at_a_rank(void **state)
     assert_string_equal(window_ids(f, &window, 1), "");
 }
 
+static void submit_for(struct fixture *f, uint32_t uid, int priority)
+{
+    struct store_job job = job_for("h");
+    job.uid = uid;
+    job.priority = priority;
+    submit_job(f, &job);
+}
+
+/* Whosever they are, they are in one order. */
+static void a_window_is_of_many_users(void **state)
+{
+    struct fixture *f = *state;
+    for (uint32_t i = 0; i < 9; i++) /* 1 4 7, 2 5 8, 3 6 9 */
+        submit_for(f, 3 - i % 3, 0);
+    submit_for(f, UINT32_MAX, 1); /* 10 */
+    struct store_window_host window = rows_of("h", 20);
+    assert_string_equal(window_ids(f, &window, 1), "10 1 2 3 4 5 6 7 8 9");
+    window.limit = 5;
+    assert_string_equal(window_ids(f, &window, 1), "10 1 2 3 4");
+    static const uint64_t skip[] = {2, 10, 1};
+    window.skip = skip;
+    window.skip_count = 3;
+    assert_string_equal(window_ids(f, &window, 1), "3 4 5 6 7");
+}
+
+/* Of some users no more than so many rows are wanted; who has more is told. */
+static void a_window_leaves_users_out(void **state)
+{
+    struct fixture *f = *state;
+    if (f->store->engine->shared)
+        skip();
+    for (uint32_t i = 0; i < 9; i++) /* 1: 1 4 7; 2: 2 5 8; 3: 3 6 9 */
+        submit_for(f, 1 + i % 3, 0);
+    static const struct store_window_user users[] = {{1, 0}, {2, 2}, {3, 3}, {4, 0}};
+    static const uint64_t skipped[] = {2};
+    struct store_window_host window = rows_of("h", 20);
+    struct store_window call = {
+        .now = 1, .hosts = &window, .count = 1, .users = users, .user_count = 4};
+    assert_int_equal(CALL(f, window, &call), 0);
+    assert_string_equal(ids_of(window.jobs, window.count), "2 3 5 6 9");
+    assert_int_equal(window.left_count, 2);
+    assert_int_equal(window.left_out[0], 1);
+    assert_int_equal(window.left_out[1], 2);
+    free(window.left_out);
+    window = rows_of("h", 20);
+    window.skip = skipped; /* which the caller has, and does not count */
+    window.skip_count = 1;
+    assert_int_equal(CALL(f, window, &call), 0);
+    assert_string_equal(ids_of(window.jobs, window.count), "3 5 6 8 9");
+    assert_int_equal(window.left_count, 1);
+    free(window.left_out);
+}
+
 /* Each with its own limit, bound and skips. */
 static void a_window_is_of_many_hosts(void **state)
 {

@@ -153,6 +153,28 @@ static void a_selection_with_an_index_looks_at_no_others(void **state)
     assert_true(steps_of(f, select, 0) > ROWS);
 }
 
+/* What is left out of a window costs nothing, however much it is. */
+static void a_window_looks_at_no_row_that_it_leaves_out(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job job = job_for("h");
+    for (int i = 0; i < ROWS / 5000; i++)
+        submit_many(f, 5000, "{}");
+    const struct store_window_user users[] = {{job.uid, 1}};
+    job.uid++;
+    submit_job(f, &job);
+    struct store_window_host window = rows_of("h", 64);
+    struct store_window call = {
+        .now = 1, .hosts = &window, .count = 1, .users = users, .user_count = 1};
+    steps = 0;
+    assert_int_equal(CALL(f, window, &call), 0);
+    assert_true(steps < 1000);
+    assert_int_equal(window.count, 2);
+    assert_int_equal(window.jobs[1]->id, job.id);
+    assert_int_equal(window.left_count, 1);
+    store_window_reset(&call);
+}
+
 /* A run, its end and a page cost the same with many schedules as with few. */
 static void a_run_looks_at_its_schedule_alone(void **state)
 {
@@ -329,6 +351,7 @@ int main(void)
         CONFORMANCE_TEST(everything_is_there_after_a_restart),
         CONFORMANCE_TEST(an_id_is_never_given_twice),
         CONFORMANCE_TEST(a_selection_with_an_index_looks_at_no_others),
+        CONFORMANCE_TEST(a_window_looks_at_no_row_that_it_leaves_out),
         CONFORMANCE_TEST(a_run_looks_at_its_schedule_alone),
         CONFORMANCE_TEST(bytes_are_counted_of_what_was_there_before),
         cmocka_unit_test(a_migration_copies_the_file_first),
