@@ -177,6 +177,72 @@ static inline void ask_ill(struct api_world *a, enum api_method method, json_t *
     asked_free(asked);
 }
 
+struct ill_call {
+    enum api_method method;
+    const char *params; /* ' in place of " */
+    int code;
+    const char *field, *words; /* words: in the message */
+};
+
+/* Each has to come to its error, which says these words. */
+static inline void ask_all_ill(struct api_world *a, const struct ill_call *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct ill_call *c = &cases[i];
+        struct asked *asked = ask(a, c->method, json_of("%s", c->params));
+        if (asked->code != c->code || strcmp(asked->field, c->field) != 0 ||
+            !strstr(asked->message, c->words))
+            fail_msg("%d %s: %d '%s' of '%s'", c->method, c->params, asked->code, asked->message,
+                     asked->field);
+        asked_free(asked);
+    }
+}
+#define ASK_ALL_ILL(a, cases) ask_all_ill(a, cases, sizeof(cases) / sizeof(cases)[0])
+
+static inline json_t *id_json(uint64_t id)
+{
+    return json_of("{'id':%llu}", (unsigned long long)id);
+}
+
+/* Members of an answer, which have to be of that kind. */
+static inline size_t count_in(const json_t *answer, const char *member)
+{
+    const json_t *list = json_object_get(answer, member);
+    if (!json_is_array(list))
+        fail_msg("%s is no array", member);
+    return json_array_size(list);
+}
+
+static inline json_t *item_in(const json_t *answer, const char *member, size_t i)
+{
+    json_t *item = json_array_get(json_object_get(answer, member), i);
+    if (!item)
+        fail_msg("%s[%zu] is not there", member, i);
+    return item;
+}
+
+static inline json_int_t int_in(const json_t *answer, const char *member)
+{
+    const json_t *value = json_object_get(answer, member);
+    if (!json_is_integer(value))
+        fail_msg("%s is no integer", member);
+    return json_integer_value(value);
+}
+
+static inline const char *text_in(const json_t *answer, const char *member)
+{
+    const char *value = json_string_value(json_object_get(answer, member));
+    if (!value)
+        fail_msg("%s is no string", member);
+    return value;
+}
+
+/* Whoever asks from now on. */
+static inline void api_world_peer(struct api_world *a, uint32_t id)
+{
+    a->peer = (struct peer){.uid = id, .gid = id};
+}
+
 static inline json_t *job_json(struct api_world *a, const char *path)
 {
     return json_of("{'url':'http://127.0.0.1:%u%s','parser':'count','max_attempts':1}",
