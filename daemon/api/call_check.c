@@ -5,6 +5,7 @@
 
 #include "api/call.h"
 #include "base/clock.h"
+#include "base/json_read.h"
 #include "fetch/policy.h"
 #include "job/hold.h"
 #include "job/host.h"
@@ -25,15 +26,18 @@
 
 /* --- the policy ------------------------------------------------------------------------------- */
 
-/* curl has read this URL before. 0: it has none that is known. */
+/* curl has read this URL before. 0: it has none that is known, or memory is lost, which is
+ * noted. */
 static int port_of(const char *url)
 {
     char *text = NULL;
-    int port = 0;
     CURLU *parts = curl_url();
-    if (parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
-        curl_url_get(parts, CURLUPART_PORT, &text, CURLU_DEFAULT_PORT) == CURLUE_OK)
-        port = atoi(text);
+    CURLUcode r = parts ? curl_url_set(parts, CURLUPART_URL, url, 0) : CURLUE_OUT_OF_MEMORY;
+    if (r == CURLUE_OK)
+        r = curl_url_get(parts, CURLUPART_PORT, &text, CURLU_DEFAULT_PORT);
+    if (r == CURLUE_OUT_OF_MEMORY)
+        json_note_lost();
+    int port = r == CURLUE_OK ? atoi(text) : 0;
     curl_free(text);
     curl_url_cleanup(parts);
     return port;
@@ -65,7 +69,22 @@ static json_t *view_refusal(int r, const struct error *err)
                   : json_pack("{s:b, s:s}", "allowed", 0, "message", err->text);
 }
 
-/* NULL: no memory, or one of them is no address. */
+static bool are_addresses(const json_t *addresses)
+{
+    struct sockaddr_storage address;
+    socklen_t len;
+    json_t *item;
+    size_t i;
+    json_array_foreach(addresses, i, item)
+    {
+        const char *text = json_string_value(item);
+        if (!text || parse_address(text, 0, &address, &len) < 0)
+            return false;
+    }
+    return true;
+}
+
+/* NULL: no memory. */
 static json_t *view_addresses(const struct policy *policy, const struct spec *spec, int port,
                               const json_t *addresses)
 {
@@ -74,13 +93,10 @@ static json_t *view_addresses(const struct policy *policy, const struct spec *sp
     json_array_foreach(addresses, i, item)
     {
         struct sockaddr_storage address;
-        socklen_t len;
+        socklen_t len = 0;
         struct error err;
         const char *text = json_string_value(item);
-        if (!text || parse_address(text, port, &address, &len) < 0) {
-            json_decref(list);
-            return NULL;
-        }
+        (void)parse_address(text, port, &address, &len); /* it is one */
         int r = policy_check(policy, spec->host, (struct sockaddr *)&address, len, &err);
         json_t *view = view_refusal(r, &err);
         json_object_set_new(view, "address", json_string(text));
@@ -152,7 +168,9 @@ static json_t *view_terms(const struct settings *s, const struct spec *spec)
         struct buf value = BUF_INIT, from = BUF_INIT;
         field_put(&params_fields[i], &spec->effective, 0, &value);
         put_origin(&from, s, spec, i);
-        if (!value.failed && !from.failed)
+        if (value.failed || from.failed)
+            json_note_lost();
+        else
             json_object_set_new(
                 terms, params_fields[i].name,
                 json_pack("{s:s, s:s}", "value", value.len ? value.data : "", "from", from.data));
@@ -177,9 +195,13 @@ static void set_proxy(json_t *view, const struct settings *s, const struct spec 
 {
     struct proxy *proxy = NULL;
     char *host = NULL;
-    const char *url =
-        proxy_new(s->proxy, &proxy) == 0 ? proxy_for(proxy, spec->url, spec->host) : NULL;
-    if (url && proxy_host(url, &host) == 0) /* the environment's may hold a password */
+    int r = proxy_new(s->proxy, &proxy);
+    const char *url = r == 0 ? proxy_for(proxy, spec->url, spec->host) : NULL;
+    if (url)
+        r = proxy_host(url, &host); /* the environment's may hold a password */
+    if (r == -ENOMEM)
+        json_note_lost();
+    if (host)
         json_object_set_new(view, "proxy", json_string(host));
     free(host);
     proxy_free(proxy);
@@ -206,11 +228,6 @@ static void answer(struct api_call *call, const struct spec *spec, const json_t 
     struct error err;
     int port = port_of(spec->url);
     json_t *judged = view_addresses(jobs->policy, spec, port, addresses);
-    if (!judged) {
-        call_fail(call, API_INVALID_PARAMS, "addresses",
-                  "addresses: an array of addresses as 192.0.2.1 or 2001:db8::1 is wanted");
-        return;
-    }
     int r = policy_check_host(jobs->policy, spec->host, port, &err);
     json_t *view = json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:o}", "url", spec->shown_url, "port",
                              port, "policy", view_refusal(r, &err), "addresses", judged, "host",
@@ -241,6 +258,11 @@ void call_check_url(struct api_call *call)
                   "`job`, an object as `submit` takes it, and `addresses`, an array of at most %d, "
                   "are what check_url knows",
                   ADDRESSES_MAX);
+        return;
+    }
+    if (!are_addresses(addresses)) {
+        call_fail(call, API_INVALID_PARAMS, "addresses",
+                  "addresses: an array of addresses as 192.0.2.1 or 2001:db8::1 is wanted");
         return;
     }
     int r = spec_parse(job, jobs->settings, jobs->registry, &spec, &err, &field);
