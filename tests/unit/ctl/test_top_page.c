@@ -32,20 +32,14 @@ static void test_filter(void **state)
         const char *filter;
         size_t count;
     } rows[] = {
-        {TOP_RUNNING, "", 3},
-        {TOP_RUNNING, "a.example", 1},
-        {TOP_RUNNING, "csv", 2},
-        {TOP_RUNNING, "sink", 1},
-        {TOP_RUNNING, "\xe4\xbd\xa0", 1}, /* as it is shown */
-        {TOP_RUNNING, "%E4%BD%A0", 1},    /* as it stands */
-        {TOP_RUNNING, "CSV", 0},
-        {TOP_HOSTS, "example", 3},
-        {TOP_FAILED, "dns", 1},
-        {TOP_FAILED, "a.example", 1},
-        {TOP_SCHEDULES, "p.csv", 1},
-        {TOP_SCHEDULES, "people", 1},
-        {TOP_FLEET, "one", 1},
-        {TOP_FLEET, "c0ffee", 0},
+        {TOP_RUNNING, "", 3},          {TOP_RUNNING, "a.example", 1},
+        {TOP_RUNNING, "csv", 2},       {TOP_RUNNING, "sink", 1},
+        {TOP_RUNNING, "lines", 1},     {TOP_RUNNING, "\xe4\xbd\xa0", 1}, /* as it is shown */
+        {TOP_RUNNING, "%E4%BD%A0", 1},                                   /* as it stands */
+        {TOP_RUNNING, "CSV", 0},       {TOP_HOSTS, "example", 3},
+        {TOP_FAILED, "dns", 1},        {TOP_FAILED, "a.example", 1},
+        {TOP_SCHEDULES, "p.csv", 1},   {TOP_SCHEDULES, "people", 1},
+        {TOP_FLEET, "one", 1},         {TOP_FLEET, "c0ffee", 0},
     };
     static struct top_item items[TOP_ITEMS];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
