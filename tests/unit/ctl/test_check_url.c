@@ -16,7 +16,8 @@ static void test_what_would_become_of_it(void **state)
                     "\"addresses\":[{\"address\":\"192.0.2.1\",\"allowed\":true}],\"host\":{"
                     "\"sections\":[\"[host \\\"*\\\"]\",\"[host \\\"192.0.2.1\\\"]\"],"
                     "\"connections\":6,\"bytes_per_second\":\"1M\",\"paused\":true,\"broken\":true"
-                    "},\"credential\":{\"name\":\"k\"},\"terms\":{\"timeout\":{\"value\":\"1d\","
+                    "},\"max_running\":{\"value\":2,\"running\":2,\"from\":\"[user \\\"x\\\"]\"},"
+                    "\"credential\":{\"name\":\"k\"},\"terms\":{\"timeout\":{\"value\":\"1d\","
                     "\"from\":\"[defaults]\"},\"credential\":{\"value\":\"k\",\"from\":\"x\"},"
                     "\"ip\":{\"value\":\"\",\"from\":\"x\"}}}"}},
          .out = "policy            http://192.0.2.1/\\u001b  allowed\n"
@@ -27,6 +28,8 @@ static void test_what_would_become_of_it(void **state)
                 "bytes_per_second  1M                       of the host\n"
                 "paused            yes                      it would wait\n"
                 "broken            yes                      it would wait\n"
+                "max_running       2                        [user \"x\"]\n"
+                "                  2                        of yours run: it would wait\n"
                 "credential        k                        is sent\n"
                 "timeout           1d                       [defaults]\n"},
         /* An address that none may connect to. */

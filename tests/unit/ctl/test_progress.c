@@ -43,6 +43,7 @@ static void test_reasons(void **state)
         {"not_before", "1990-01-01T00:00:00Z", "7 waiting  begins in 0 s"},
         {"retry", "", "7 waiting  waits for retry"},
         {"retry", "soon", "7 waiting  waits for retry"},
+        {"user", "", "7 waiting  waits for others of its user (max_running)"},
         {"worker", "1990-01-01T00:00:00Z", "7 waiting  waits for worker"},
         {"\033[2J", "", "7 waiting  waits for \\u001b[2J"},
     };
