@@ -156,6 +156,29 @@ static void test_a_verdict_without_a_word_before(void **state)
     file_lacks(child.out, "MET");
 }
 
+/* A command that gives up early is its own judge; what it has left behind reads on, and must not
+ * take that for the end. */
+static void test_what_it_leaves_behind(void **state)
+{
+    const char *fifo = test_path("left");
+    char script[300], byte;
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    int left = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(left >= 0);
+    snprintf(script, sizeof script, "exec 9> %s 8<&0; { cat <&8; echo MET; } & exit 3", fifo);
+    CLIENT(&child, &daemon_, "run", "u", "--", "sh", "-c", script);
+    SERVE("{\"url\":\"u\"}", ID, SAY("begin"));
+    feed("abc\n");
+    exited(3);
+    fd_close(&body);
+    verdict("\"state\":\"failed\",\"error\":{\"kind\":\"parser_failed\"}");
+    assert_int_equal(test_finish(&child, PATIENCE), 3);
+    fake_wait(left, POLLIN); /* until the last of them has ended */
+    assert_int_equal(read(left, &byte, 1), 0);
+    file_lacks(child.out, "MET");
+    close(left);
+}
+
 /* A command that has the whole body judges it alone, and is waited for. */
 static void test_the_daemon_goes_afterwards(void **state)
 {
@@ -260,6 +283,7 @@ int main(void)
         RUN(test_a_cut),
         RUN(test_the_daemon_goes_in_mid_body),
         RUN(test_a_verdict_without_a_word_before),
+        RUN(test_what_it_leaves_behind),
         RUN(test_the_daemon_goes_afterwards),
         RUN(test_refusals),
         RUN(test_a_job_that_has_no_body),
