@@ -1,11 +1,11 @@
 /* check_url: a job is judged as `submit` would, and nothing comes of it. */
 #include "api_world.h"
 
-#define SETTINGS                                                        \
-    "[fetch]\nhost_connections = 5\n"                                   \
-    "[host \"*.data.test\"]\nconnections = 3\nbytes_per_second = 1M\n"  \
-    "timeout = 3h\nmax_redirects = 2\n"                                 \
-    "[host \"a.data.test\"]\nrequests_per_second = 2.5\ntimeout = 2h\n" \
+#define SETTINGS                                                                               \
+    "[fetch]\nhost_connections = 5\n"                                                          \
+    "[host \"*.data.test\"]\nconnections = 3\nbytes_per_second = 1M\n"                         \
+    "requests_per_second = 9\ntimeout = 3h\nmax_redirects = 2\n"                               \
+    "[host \"a.data.test\"]\nrequests_per_second = 2.5\nbytes_per_second = 2M\ntimeout = 2h\n" \
     "[parser \"csv\"]\nmin_records = 7\ntimeout = 1h\n"
 
 static json_t *check(struct api_world *a, const char *job, const char *more)
@@ -100,7 +100,7 @@ static void test_host(void **state)
     struct api_world *a = api_world_new(SETTINGS, false);
     json_t *result = check(a, "{'url':'http://a.data.test/'}", "");
     json_t *wanted = json_of("{'name':'a.data.test','sections':['a.data.test','*.data.test'],"
-                             "'connections':3,'bytes_per_second':1048576,"
+                             "'connections':3,'bytes_per_second':2097152,"
                              "'requests_per_second':2.5}");
     assert_true(json_equal(json_object_get(result, "host"), wanted));
     json_decref(wanted);
