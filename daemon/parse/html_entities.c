@@ -55,10 +55,12 @@ static const struct entity {
 /* clang-format on */
 #define ENTITIES (sizeof entities / sizeof entities[0])
 
+/* By their bytes: a name may have a NUL in it, which ends none that is known. */
 static int compare(const char *name, size_t len, const char *other)
 {
-    int order = strncmp(name, other, len);
-    return order == 0 && other[len] ? -1 : order;
+    size_t other_len = strlen(other);
+    int order = memcmp(name, other, len < other_len ? len : other_len);
+    return order != 0 ? order : (len > other_len) - (len < other_len);
 }
 
 unsigned html_entity(const char *name, size_t len)
