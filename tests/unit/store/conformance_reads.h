@@ -157,7 +157,8 @@ static void a_window_is_of_many_users(void **state)
 static void a_window_leaves_users_out(void **state)
 {
     struct fixture *f = *state;
-    if (f->store->engine->shared)
+    if (strcmp(f->store->engine->name, "postgresql") ==
+        0) /* the config refuses max_running with it */
         skip();
     for (uint32_t i = 0; i < 9; i++) /* 1: 1 4 7; 2: 2 5 8; 3: 3 6 9 */
         submit_for(f, 1 + i % 3, 0);
