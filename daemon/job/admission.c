@@ -73,8 +73,7 @@ void admission_run(struct jobs *jobs)
     if (jobs->draining)
         return;
     windows_load(jobs, open);
-    if (open)
-        user_turns_offer(jobs);
+    user_turns_offer(jobs); /* also if others have all permits: a host waits for one like theirs */
 }
 
 /* --- time ------------------------------------------------------------------------------------- */

@@ -18,10 +18,17 @@ static void leave_to_store(struct job *job)
     job_free(job);
 }
 
+/* The host has been offered room already, and could not use it yet. */
+static bool may_stand(const struct job *job)
+{
+    return user_stands(job->user, job->row->host) && user_may_start(job->user, job->row->host);
+}
+
 /* It goes behind those of its user that wait because of max_running, here and elsewhere. */
 static bool joins_user(struct job *job)
 {
-    if (!user_is_tight(job->user) || user_pass_over(job->user, job->row->host) < 0)
+    if (!user_is_tight(job->user) || may_stand(job) ||
+        user_pass_over(job->user, job->row->host) < 0)
         return false;
     job_free(job);
     return true;

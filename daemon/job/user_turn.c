@@ -32,8 +32,13 @@ static void settle(struct jobs *jobs, struct user_wait *wait)
         user_wait_end(wait);
         return;
     }
-    host->more = host->more || wait->more; /* it loads them itself, once it can start one */
+    bool more = wait->more;
     user_wait_stand(wait, &host->standing);
+    if (!more)
+        return;
+    /* He may have had no room when it looked: it loads them itself, now or once it can. */
+    host_has_more(host);
+    wake_admit(&jobs->wake);
 }
 
 static void offer(struct user *user)

@@ -86,6 +86,26 @@ static void test_order(void **state)
     world_free(w);
 }
 
+/* While others always have something to start, and take each permit as it gets free, she has her
+ * turn among them. */
+static void test_others_do_not_take_all(void **state)
+{
+    enum { HERS = 4, OTHERS = 60 };
+    uint64_t last = 0;
+    (void)state;
+    struct world *w = world_new(LIMITED(1) "[parse]\nworkers = 1\n", false);
+    world_wait_running(w, submit(w, ANNA, HOST, "/bytes?n=1&hold=first"));
+    for (unsigned i = 0; i < HERS; i++)
+        last = submit_at(w, ANNA, i % 2, "/bytes?n=1");
+    for (unsigned i = 0; i < OTHERS; i++)
+        submit_at(w, BEN, 2 + i % 2, "/bytes?n=1");
+    origin_release(w->origin, "first");
+    world_wait_end(w, last, JOB_DONE);
+    assert_true(w->end_count < OTHERS);
+    WORLD_WAIT(w, (check_counts(w, 1), w->end_count == 1 + HERS + OTHERS));
+    world_free(w);
+}
+
 /* A host that cannot start what it is offered does not keep her from her others, and is
  * the next one once it can. */
 static void test_a_host_that_cannot(void **state)
@@ -109,6 +129,37 @@ static void test_a_host_that_cannot(void **state)
     world_wait_end(w, last, JOB_DONE);
     assert_int_equal(w->ends[w->end_count - 2].job, held);
     assert_null(user_find(w->jobs, ANNA)->hosts.root);
+    world_free(w);
+}
+
+/* What comes to a host that has been offered room, and has lost what it was to start, is not left
+ * behind, whatever the others do. */
+static void test_a_job_for_a_host_that_stands(void **state)
+{
+    (void)state;
+    struct world *w = world_new(LIMITED(1) "[host \"h0.localhost\"]\nconnections = 2\n", false);
+    uint64_t short_one = submit_at(w, BEN, 0, "/bytes?n=1&hold=short");
+    uint64_t long_one = submit_at(w, BEN, 0, "/bytes?n=1&hold=long");
+    world_wait_running(w, short_one);
+    world_wait_running(w, long_one);
+    world_wait_running(w, submit(w, ANNA, HOST, "/bytes?n=1&hold=first"));
+    uint64_t lost = submit_at(w, ANNA, 0, "/bytes?n=1");
+    origin_release(w->origin, "first");
+    WORLD_WAIT(w, user_stands(user_find(w->jobs, ANNA), "h0.localhost"));
+    assert_true(job_cancel(world_job(w, lost), "enough"));
+    world_wait_end(w, lost, JOB_CANCELLED);
+    world_wait_running(w, submit(w, ANNA, HOST, "/bytes?n=1&hold=second"));
+    w->gate.hold[GATE_WINDOW] = true;
+    uint64_t other = submit_at(w, ANNA, 1, "/bytes?n=1");
+    origin_release(w->origin, "second");
+    WORLD_WAIT(w, w->gate.held_count == 1); /* she has room, which is offered elsewhere */
+    uint64_t next = submit_at(w, ANNA, 0, "/bytes?n=1");
+    gate_release(&w->gate);
+    world_wait_end(w, other, JOB_DONE);
+    origin_release(w->origin, "short");
+    world_wait_end(w, next, JOB_DONE);
+    origin_release(w->origin, "long");
+    world_wait_end(w, long_one, JOB_DONE);
     world_free(w);
 }
 
@@ -273,6 +324,34 @@ static void test_reload(void **state)
         settings_free(old[i]);
 }
 
+/* The room went while the host looked, and came back: what was left in the store meanwhile is
+ * loaded, also if the host stays in memory for another reason. */
+static void test_room_that_comes_and_goes(void **state)
+{
+#define RATE "[host \"h0.localhost\"]\nrequests_per_second = 1000\n" /* so it is remembered */
+    (void)state;
+    struct settings *old[3];
+    struct world *w = world_new(LIMITED(1) RATE, false);
+    world_wait_end(w, submit_at(w, ANNA, 0, "/bytes?n=1"), JOB_DONE);
+    uint64_t first = submit(w, ANNA, HOST, "/bytes?n=1&hold=first");
+    world_wait_running(w, first);
+    uint64_t next = submit_at(w, ANNA, 0, "/bytes?n=1");
+    WORLD_WAIT(w, !job_find(w->jobs, next) && !host_find(w->jobs, "h0.localhost")->ready);
+    old[0] = reload(w, LIMITED(2) RATE);
+    admission_run(w->jobs); /* offers it to the host, … */
+    old[1] = reload(w, LIMITED(1) RATE);
+    admission_run(w->jobs); /* … which looks for what may start when nothing may */
+    assert_true(host_find(w->jobs, "h0.localhost")->loading);
+    old[2] = reload(w, LIMITED(2) RATE);
+    world_wait_end(w, next, JOB_DONE);
+    origin_release(w->origin, "first");
+    world_wait_end(w, first, JOB_DONE);
+    world_free(w);
+    for (unsigned i = 0; i < 3; i++)
+        settings_free(old[i]);
+#undef RATE
+}
+
 /* --- cost ------------------------------------------------------------------------------------- */
 
 /* So many hosts and jobs are looked at for each end, if a job waits at each of so many hosts. */
@@ -311,12 +390,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_others_go_on),
         cmocka_unit_test(test_order),
+        cmocka_unit_test(test_others_do_not_take_all),
         cmocka_unit_test(test_a_host_that_cannot),
+        cmocka_unit_test(test_a_job_for_a_host_that_stands),
         cmocka_unit_test(test_hosts_whose_jobs_are_gone),
         cmocka_unit_test(test_redirect_and_retry),
         cmocka_unit_test(test_no_way_leaks),
         cmocka_unit_test(test_churn),
         cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_room_that_comes_and_goes),
         cmocka_unit_test(test_an_end_costs_the_same_beside_many_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
