@@ -1,6 +1,7 @@
 #include "job/user_turn.h"
 
 #include "job/host.h"
+#include "job/window.h"
 
 /* The host looks for a job of the user's. 0 or -ENOMEM. */
 static int wake_host(struct jobs *jobs, const char *name)
@@ -10,6 +11,7 @@ static int wake_host(struct jobs *jobs, const char *name)
         return -ENOMEM;
     host->offered = true;
     host_has_more(host);
+    window_want(host); /* while it waits for its turn among the others, not only then */
     return 0;
 }
 
