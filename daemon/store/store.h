@@ -246,7 +246,8 @@ struct store_window {
     struct store_call call;
     int64_t now;
     /* Borrowed, by uid: users of whom no more than so many rows of a host are wanted. What is left
-     * out for that costs nothing, however much it is. An engine that is shared knows none. */
+     * out for that costs nothing, however much it is. PostgreSQL's looks at none: where that is
+     * chosen, the config refuses what needs it. */
     const struct store_window_user {
         uint32_t uid;
         size_t limit;
