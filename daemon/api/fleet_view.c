@@ -1,6 +1,7 @@
 #include "api/fleet_view.h"
 
 #include "api/job_view.h"
+#include "job/needs.h"
 
 #include <string.h>
 
@@ -34,6 +35,21 @@ static bool configs_differ(const struct store_members *members)
     return false;
 }
 
+/* What jobs wait for a member with. */
+static json_t *parked_view(const struct fleet *fleet)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < fleet->parked_count; i++) {
+        struct buf text = BUF_INIT;
+        needs_put(&text, fleet->parked[i].needs);
+        if (!text.failed)
+            json_array_append_new(list, json_pack("{s:s, s:I}", "needs", text.data, "jobs",
+                                                  (json_int_t)fleet->parked[i].jobs));
+        buf_deinit(&text);
+    }
+    return list;
+}
+
 json_t *fleet_view_members(const struct jobs *jobs)
 {
     const struct fleet *fleet = jobs->fleet;
@@ -56,10 +72,11 @@ json_t *fleet_view(const struct jobs *jobs)
     fleet->shared->health(fleet->store, &health);
     for (size_t i = 0; i < members.count; i++)
         owned += members.members[i].shards;
-    json_t *view = json_pack("{s:s, s:b, s:i, s:i, s:b, s:b, s:o}", "self", fleet->name, "member",
-                             !fleet->fenced, "shards", STORE_SHARDS, "owned", (int)owned,
-                             "configs_differ", configs_differ(&members), "standby_lags",
-                             health.standby_lags, "members", list_view(&members));
+    json_t *view =
+        json_pack("{s:s, s:b, s:i, s:i, s:b, s:b, s:o, s:o}", "self", fleet->name, "member",
+                  !fleet->fenced, "shards", STORE_SHARDS, "owned", (int)owned, "configs_differ",
+                  configs_differ(&members), "standby_lags", health.standby_lags, "members",
+                  list_view(&members), "parked", parked_view(fleet));
     store_members_free(&members);
     return view;
 }

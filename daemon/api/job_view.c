@@ -5,6 +5,7 @@
 #include "job/admission.h"
 #include "job/host.h"
 #include "job/job.h"
+#include "job/needs.h"
 #include "parse/json_check.h"
 #include "parse/json_scan.h"
 #include "record/line.h"
@@ -28,6 +29,8 @@ void view_set_time(json_t *view, const char *name, int64_t us)
 const char *view_waiting_for(const struct jobs *jobs, const struct store_job *row,
                              const struct job *job)
 {
+    if (row->needs && !job_state_final(row->state) && row->state != JOB_RUNNING)
+        return "able_member";
     if (row->state == JOB_WAITING)
         return "retry";
     if (row->state == JOB_QUEUED && row->due > jobs_now(jobs))
@@ -167,6 +170,15 @@ static void put_url(struct buf *b, const struct jobs *jobs, const struct store_j
 
 /* All but the object's end. `job`: the row's, if it is in memory. `trusted`: its texts are those
  * that this process has made. */
+static void put_needs(struct buf *b, const char *needs)
+{
+    struct buf text = BUF_INIT;
+    needs_put(&text, needs);
+    b->failed |= text.failed;
+    line_str(b, "needs", text.data);
+    buf_deinit(&text);
+}
+
 static void put_job(struct buf *b, const struct jobs *jobs, const struct store_job *row,
                     const struct job *job, bool trusted)
 {
@@ -189,6 +201,8 @@ static void put_job(struct buf *b, const struct jobs *jobs, const struct store_j
         line_u64(b, "retry_of", row->retry_of);
     const char *what = view_waiting_for(jobs, row, job);
     line_str(b, "waiting_for", what);
+    if (what && row->needs)
+        put_needs(b, row->needs);
     if (what && strcmp(what, "host") == 0)
         put_host_retry(b, host_find(jobs, row->host));
     if (what && strcmp(what, "user") == 0)

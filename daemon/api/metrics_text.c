@@ -13,6 +13,7 @@
 #include "job/fleet.h"
 #include "job/host.h"
 #include "job/jobs.h"
+#include "job/park.h"
 #include "parse/pool.h"
 
 #include <stddef.h>
@@ -161,6 +162,9 @@ static void put_fleet(struct metric *m, const struct api *api)
         "Attempts of members that are gone, which this daemon has closed.", fleet->torn);
     one(m, METRIC_COUNTER, "penstock_guest_transfers", NULL,
         "Attempts that began here on hosts of other members.", fleet->guests);
+    one(m, METRIC_GAUGE, "penstock_jobs_parked", NULL,
+        "Jobs of this daemon's hosts that wait for a member with what they need.",
+        park_count(jobs));
     put_health(m, fleet);
 }
 

@@ -43,6 +43,21 @@ static void put_member(struct table *t, const json_t *member)
     cell_state(t, member);
 }
 
+static void put_parked(struct buf *b, const json_t *list)
+{
+    size_t i;
+    json_t *parked;
+    json_array_foreach(list, i, parked)
+    {
+        json_int_t jobs = json_integer_value(json_object_get(parked, "jobs"));
+        const char *needs = text(parked, "needs");
+        buf_printf(b, "%lld %s for a member with ", (long long)jobs,
+                   jobs == 1 ? "job waits" : "jobs wait");
+        text_put_safe(b, needs, strlen(needs));
+        buf_putc(b, '\n');
+    }
+}
+
 static void put_fleet(struct buf *b, const json_t *fleet)
 {
     static const char *const heads[] = {"NAME", "SHARDS",  "RUNNING", "WORKERS",
@@ -63,6 +78,7 @@ static void put_fleet(struct buf *b, const json_t *fleet)
     if (owned < all)
         buf_printf(b, "%lld of %lld shards are nobody's just now: their jobs wait\n",
                    (long long)(all - owned), (long long)all);
+    put_parked(b, json_object_get(fleet, "parked"));
     if (json_is_true(json_object_get(fleet, "configs_differ")))
         buf_puts(b, "the members' configs differ in what all should have alike "
                     "(hosts, parsers, credentials)\n");

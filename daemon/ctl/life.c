@@ -114,6 +114,11 @@ static void put_waiting(struct buf *b, const json_t *job)
     if (!*what)
         return;
     buf_puts(b, "; at the moment it waits for: ");
+    if (strcmp(what, "able_member") == 0) {
+        buf_puts(b, "a member of the fleet with ");
+        put(b, text(job, "needs"));
+        return;
+    }
     put(b, what);
     double retry_in = number(job, "host_retry_in");
     if (retry_in >= 0)

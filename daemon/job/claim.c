@@ -78,10 +78,11 @@ static void cancel(struct job *job)
 
 /* --- a job that holds permit and slot --------------------------------------------------------- */
 
-/* Others shall have its host, and what waits there. A command's job runs as a guest. */
+/* Others shall have its host, and what waits there. A command's job runs as a guest, and so does
+ * one that its host's owner cannot run. */
 static bool has_left(const struct job *job)
 {
-    return job->host && !job->host->ours && !job->spec->run;
+    return job->host && !job->host->ours && !job->spec->run && !job->guest;
 }
 
 static void go(struct job *job)

@@ -41,6 +41,10 @@ void fleet_free(struct fleet *fleet)
         tree_remove(&fleet->elsewhere, n); /* the next one's place is looked up by its parents */
         free(container_of(n, struct fleet_elsewhere, entry.node));
     }
+    for (size_t i = 0; i < fleet->parked_count; i++)
+        free(fleet->parked[i].needs);
+    free(fleet->parked);
+    free(fleet->parking);
     free(fleet);
 }
 

@@ -21,7 +21,7 @@ struct fleet {
     unsigned held[STORE_SHARDS];      /* claims, submissions and give-backs that are under way */
     struct tree elsewhere;            /* struct fleet_elsewhere, by name */
     struct wake_timer clock;
-    unsigned orphans;   /* jobs to be cancelled that nobody runs: their rows are being read */
+    unsigned orphans;   /* rows that nobody runs: being read to be cancelled, or being parked */
     unsigned torn_open; /* attempts of gone members that are being closed */
     bool torn_reading;  /* the store is asked for some */
     bool torn_more;     /* there may be others */
@@ -30,7 +30,10 @@ struct fleet {
     uint64_t guests;    /* attempts that began here on hosts of others, since the start */
     uint64_t fences;    /* so often it was none, since the start */
     bool fenced;        /* we are no member */
-    uint64_t revoked;   /* attempts whose lines do not count, since the start */
+    struct store_parked *parked; /* park.c's: what is parked, as the store has told */
+    size_t parked_count;
+    char *parking;    /* what the last job that was parked needs; NULL */
+    uint64_t revoked; /* attempts whose lines do not count, since the start */
     char name[256];
 };
 

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/fleet.h"
+#include "job/skip.h"
 #include "terms/settings.h"
 
 #include <assert.h>
@@ -12,7 +13,6 @@
 
 #define BRISK_NS      (20 * NS_PER_MS) /* of an attempt: the host's jobs are short */
 #define REMEMBERED_NS (60 * NS_PER_SEC)
-#define UNREAD_MAX    1024 /* rows of a host that are left alone; behind them it is not looked */
 
 /* The most specific section of settings->hosts that is about the host; host_count: none. */
 static unsigned section_of(const struct settings *s, const char *name)
@@ -272,6 +272,18 @@ int host_queued(struct jobs *jobs, const char *name)
     return 0;
 }
 
+int host_invited(struct jobs *jobs, const char *name)
+{
+    if (fleet_owns(jobs, name))
+        return host_queued(jobs, name);
+    struct host *host = host_get(jobs, name);
+    if (!host)
+        return -ENOMEM;
+    if (host->window_len == 0)
+        host_has_more(host);
+    return 0;
+}
+
 void hosts_leave_backlog(struct jobs *jobs)
 {
     tree_for_each(n, &jobs->backlog.names)
@@ -315,27 +327,6 @@ static void look_at_hops(struct host *host)
         list_add_tail(&host->jobs->freed, &host->freed_link);
 }
 
-void host_park(struct host *host, uint64_t id, const char *why)
-{
-    if (host->unread_count == 0)
-        log_warning("host %s: job %llu is left in the store, as are others like it: %s", host->name,
-                    (unsigned long long)id, why);
-    if (!host->unread)
-        host->unread = malloc(UNREAD_MAX * sizeof *host->unread);
-    if (host->unread && host->unread_count < UNREAD_MAX)
-        host->unread[host->unread_count++] = id;
-    if (!host->unread || host->unread_count == UNREAD_MAX)
-        host->more = host->stale = false; /* the next ones would be the same */
-}
-
-/* They may be read now, or are somebody else's. */
-static void forget_unread(struct host *host)
-{
-    free(host->unread);
-    host->unread = NULL;
-    host->unread_count = 0;
-}
-
 void host_set_ours(struct host *host, bool ours)
 {
     struct jobs *jobs = host->jobs;
@@ -351,7 +342,7 @@ void host_set_ours(struct host *host, bool ours)
     if (!ours) {
         wake_stop(&jobs->wake, &host->due);
         hungry_remove(host);
-        forget_unread(host);
+        skip_clear(host);
         host->more = host->stale = false;
     }
     look_at_hops(host);
@@ -505,7 +496,7 @@ void hosts_limits_changed(struct jobs *jobs)
         sum_add(host, 1, (int)host->running, is_open(host));
         look_at_hops(host);
         if (host->unread_count > 0) {
-            forget_unread(host);
+            skip_clear(host);
             host->more = host->stale = true;
         }
         host_make_ready(host);

@@ -22,7 +22,7 @@ struct host {
     struct list standing;     /* struct user_wait: users whose jobs may start as soon as one can */
     struct list window;       /* jobs in the order they run */
     struct list hops;         /* jobs redirected here that wait for a slot */
-    /* Ids of rows that this daemon cannot read, and so leaves in the store (host_park). */
+    /* Ids of rows that this daemon cannot read, and so leaves in the store (skip.h). */
     uint64_t *unread;
     size_t unread_count;
     struct list asides; /* jobs of commands that are not due yet: the store has them, too */
@@ -76,6 +76,9 @@ void host_has_more(struct host *host);
  * left alone. 0 or -ENOMEM. */
 int host_queued(struct jobs *jobs, const char *name);
 void host_make_ready(struct host *host);
+/* The host is another member's, and has parked jobs that can be run here, as a guest. 0 or
+ * -ENOMEM. */
+int host_invited(struct jobs *jobs, const char *name);
 /* All that have something to start, or had it when they were parked or blocked, are ready or wait
  * for their turn, and admission looks at them. */
 void hosts_wake(struct jobs *jobs);
@@ -83,11 +86,6 @@ void hosts_free(struct jobs *jobs); /* at the end; what is in their windows stay
 void hosts_limits_changed(struct jobs *jobs);
 unsigned host_limit(const struct settings *settings, const char *name); /* how many slots it has */
 int hosts_sums_new(struct jobs *jobs);                                  /* 0 or -ENOMEM */
-
-/* In a fleet: this row, or one of its credentials, cannot be read by the config of this daemon,
- * but perhaps by that of another: it is left where it is until a reload. `why` is logged once a
- * host. */
-void host_park(struct host *host, uint64_t id, const char *why);
 
 /* Is a slot free? */
 static inline bool host_has_slot(const struct host *host)

@@ -101,6 +101,7 @@ struct job {
     bool has_slot;
     bool claiming;       /* claim.c: its claim is on the way */
     bool claimed;        /* the store has it as running: as it came, or by its claim */
+    bool guest;          /* it was parked (park.h): it runs here whosever its host is */
     bool torn;           /* it ran when another daemon on this store died */
     bool fenced;         /* it was claimed when this daemon was taken for dead (fleet.h) */
     bool given_back;     /* its release holds its shard (fleet_hold) */

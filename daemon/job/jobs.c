@@ -12,6 +12,7 @@
 #include "job/host.h"
 #include "job/intake.h"
 #include "job/membership.h"
+#include "job/park.h"
 #include "job/recover.h"
 #include "job/remote.h"
 #include "job/run.h"
@@ -226,6 +227,7 @@ void jobs_reconfigure(struct jobs *jobs, const struct settings *settings, struct
     users_limits_changed(jobs);
     user_turns_release(jobs);
     hosts_limits_changed(jobs);
+    park_look(jobs);
 }
 
 void jobs_figures(const struct jobs *jobs, unsigned *ret_running, uint64_t *ret_pending)

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "job/fleet.h"
 #include "job/host.h"
+#include "job/park.h"
 #include "job/recover.h"
 #include "job/run.h"
 #include "job/torn.h"
@@ -133,6 +134,13 @@ static void take_host(struct jobs *jobs, const char *name)
     wake_admit(&jobs->wake);
 }
 
+/* Without memory it comes again. */
+static void take_guest(struct jobs *jobs, const char *name)
+{
+    if (!jobs->draining && !jobs->fleet->fenced && host_invited(jobs, name) == 0)
+        wake_admit(&jobs->wake);
+}
+
 /* The row of a job that nobody runs is as good as cancelled: its verdict is this daemon's to
  * give. */
 struct orphan {
@@ -245,6 +253,12 @@ void membership_take(struct jobs *jobs, struct store_event *event)
         break;
     case EVENT_SCHEDULES:
         watch_tell_schedules(jobs);
+        break;
+    case EVENT_PARKED:
+        park_take(jobs, event);
+        break;
+    case EVENT_GUEST:
+        take_guest(jobs, event->host);
         break;
     case EVENT_PAUSES:
         break; /* a pause is this daemon's alone */

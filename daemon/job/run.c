@@ -8,6 +8,7 @@
 #include "job/host.h"
 #include "job/job.h"
 #include "job/press.h"
+#include "job/skip.h"
 #include "job/verdict.h"
 #include "terms/spec_redact.h"
 #include "terms/spec_url.h"
@@ -136,7 +137,8 @@ void job_launch(struct job *job)
     }
     int r = find_credential(job, &credential, &err);
     if (r == -EACCES && jobs->fleet && !job->spec->run) {
-        host_park(job->host, job->id, err.text);
+        if (!job->host->ours)
+            skip_tell(job->host, job->id, err.text); /* its owner sees to it */
         job_release(job);
         return;
     }

@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "job/finish.h"
 #include "job/hold.h"
+#include "job/park.h"
+#include "terms/credential.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -222,9 +224,19 @@ bool window_has_room(const struct host *host)
 
 /* --- from the store --------------------------------------------------------------------------- */
 
+/* In a fleet: another config may have what this one lacks. */
+static bool is_for_others(const struct job *job, struct error *err)
+{
+    const struct settings_credential *chosen;
+    const struct jobs *jobs = job->jobs;
+    return jobs->fleet &&
+           (!job->spec ||
+            (!job->spec->run && credential_choose(jobs->settings, job->spec, &chosen, err) < 0));
+}
+
 /* A row that cannot be read any more (its parser is gone from the config) ends as `unexpected`: it
- * was acknowledged, so it has a verdict. In a fleet another config may be able to. */
-static void admit_row(struct host *host, struct store_job *row)
+ * was acknowledged, so it has a verdict. */
+static void admit_row(struct host *host, struct store_job *row, bool guest)
 {
     struct error err = {""};
     struct jobs *jobs = host->jobs;
@@ -237,8 +249,8 @@ static void admit_row(struct host *host, struct store_job *row)
     if (!job) {
         log_error("no memory for a job of host %s; it stays in the store", host->name);
         host->more = true;
-    } else if (!job->spec && jobs->fleet) {
-        host_park(host, job->id, err.text);
+    } else if (is_for_others(job, &err)) {
+        park_row(host, job->row, err.text);
         job_free(job);
     } else if (!job->spec) {
         struct cause cause = {.kind = KIND_UNEXPECTED};
@@ -249,6 +261,9 @@ static void admit_row(struct host *host, struct store_job *row)
                               .message = "the daemon was started anew; the command is gone"};
         job_finish(job, JOB_CANCELLED, &cause);
     } else {
+        job->guest = guest;
+        free(row->needs); /* it waits for nobody else */
+        row->needs = NULL;
         host_window_add(host, job);
     }
 }
@@ -267,7 +282,7 @@ static void take_left_out(struct host *host, struct store_window_host *wanted)
 static void take_rows(struct host *host, struct store_window_host *wanted)
 {
     struct jobs *jobs = host->jobs;
-    if (!host->ours) { /* any more */
+    if (!host->ours && !wanted->guest) { /* any more */
         store_jobs_free(wanted->jobs, wanted->count);
         free(wanted->left_out);
         host_put_if_idle(host);
@@ -278,7 +293,7 @@ static void take_rows(struct host *host, struct store_window_host *wanted)
     if (wanted->next_due)
         host_due(jobs, host->name, wanted->next_due);
     for (size_t i = 0; i < wanted->count; i++)
-        admit_row(host, wanted->jobs[i]);
+        admit_row(host, wanted->jobs[i], wanted->guest);
     free(wanted->jobs);
     if (list_empty(&host->window) && !host->more)
         host_put_if_idle(host);
@@ -387,8 +402,8 @@ static void load_add(struct load *load, struct host *host, size_t limit)
     host->loading = true;
     host->stale = host->offered = false;
     load->hosts[i] = host;
-    load->wanted[i] =
-        (struct store_window_host){.host = host->name, .from_rank = INT64_MIN, .limit = limit};
+    load->wanted[i] = (struct store_window_host){
+        .host = host->name, .from_rank = INT64_MIN, .limit = limit, .guest = !host->ours};
 }
 
 /* --- room ------------------------------------------------------------------------------------- */

@@ -75,6 +75,9 @@ void store_event_free(struct store_event *event)
     for (size_t i = 0; i < event->elsewhere_count; i++)
         free(event->elsewhere[i].host);
     free(event->elsewhere);
+    for (size_t i = 0; i < event->parked_count; i++)
+        free(event->parked[i].needs);
+    free(event->parked);
     free(event->host);
     free(event->why);
     free(event);

@@ -61,11 +61,23 @@ enum store_event_kind {
     EVENT_TORN,      /* others have died and left attempts in our shards: `torn` has them */
     EVENT_SCHEDULES, /* some have changed since they were last read */
     EVENT_PAUSES,
+    /* `parked` is what the parked jobs of all members need; replaces what was said before. */
+    EVENT_PARKED,
+    /* `host`, which is another member's, has parked jobs that this one can run: a guest's window
+     * has them. Comes again while it is so. */
+    EVENT_GUEST,
 };
 
 struct store_elsewhere {
     char *host;
     unsigned running;
+};
+
+/* Jobs that are parked: the owner of their host cannot run them, and whoever has what they need
+ * may. They are in no window but a guest's. */
+struct store_parked {
+    char *needs;
+    uint64_t jobs, ours; /* how many there are, and how many of them on hosts of ours */
 };
 
 /* Delivered in order to the mailbox of the store; the receiver frees it. */
@@ -79,6 +91,8 @@ struct store_event {
     char *host, *why;
     struct store_elsewhere *elsewhere;
     size_t elsewhere_count;
+    struct store_parked *parked;
+    size_t parked_count;
 };
 void store_event_free(struct store_event *event); /* takes NULL */
 
@@ -108,6 +122,14 @@ struct store_cancel {
     struct store_call call;
     uint64_t id;
     const char *why; /* borrowed: "cancelled by uid 1000" */
+};
+
+/* A job of a host of ours that waits cannot be run here: it is parked, with what it needs, a text
+ * that is the same for all jobs that need the same. -ESTALE: it does not wait any more. */
+struct store_park {
+    struct store_call call;
+    uint64_t id;
+    const char *needs; /* borrowed */
 };
 
 struct store_member {
@@ -192,6 +214,10 @@ struct store_shared {
     void (*torn)(struct store *s, struct store_torn *call);
     void (*close_torn)(struct store *s, struct store_close_torn *call);
     void (*cancel)(struct store *s, struct store_cancel *call);
+    void (*park)(struct store *s, struct store_park *call);
+    /* What parked jobs may need to be run here (copied): those of our hosts are parked no more, and
+     * EVENT_GUEST tells of others'. Replaces what was said before; at first there is nothing. */
+    void (*able)(struct store *s, const char *const *needs, size_t count);
     /* Who is there, as of the last beat: at once, from memory. 0 or -ENOMEM. */
     int (*members)(struct store *s, struct store_members *ret_members);
     void (*health)(struct store *s, struct store_health *ret_health); /* at once, from memory */

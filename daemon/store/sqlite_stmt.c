@@ -206,5 +206,5 @@ void stmt_row(sqlite3_stmt *stmt, struct store_job *ret_job)
     ret_job->interrupted = (uint32_t)sqlite3_column_int64(stmt, i++);
     ret_job->torn = (uint32_t)sqlite3_column_int64(stmt, i++);
     ret_job->ran = sqlite3_column_int64(stmt, i++);
-    ret_job->verdict = ret_job->history = NULL;
+    ret_job->verdict = ret_job->history = ret_job->needs = NULL;
 }

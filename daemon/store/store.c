@@ -109,6 +109,7 @@ void store_job_free(struct store_job *job)
     free(job->schedule);
     free(job->verdict);
     free(job->history);
+    free(job->needs);
     store_schedule_free(job->definition);
     free(job);
 }
@@ -126,12 +127,13 @@ struct store_job *store_job_copy(const struct store_job *job)
         return NULL;
     *copy = *job;
     copy->host = copy->parser = copy->spec = copy->labels = NULL;
-    copy->key = copy->schedule = copy->verdict = copy->history = NULL;
+    copy->key = copy->schedule = copy->verdict = copy->history = copy->needs = NULL;
     copy->definition = NULL;
     if (copy_string(&copy->host, job->host) && copy_string(&copy->parser, job->parser) &&
         copy_string(&copy->spec, job->spec) && copy_string(&copy->labels, job->labels) &&
         copy_string(&copy->key, job->key) && copy_string(&copy->schedule, job->schedule) &&
-        copy_string(&copy->verdict, job->verdict) && copy_string(&copy->history, job->history))
+        copy_string(&copy->verdict, job->verdict) && copy_string(&copy->history, job->history) &&
+        copy_string(&copy->needs, job->needs))
         return copy;
     store_job_free(copy);
     return NULL;

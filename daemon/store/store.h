@@ -52,6 +52,7 @@ struct store_job {
     char *key;      /* idempotency key or NULL */
     char *schedule; /* of which it is a run, or NULL */
     char *verdict;  /* the verdict's line (JSON object, no newline) or NULL */
+    char *needs;    /* it is parked (shared.h), and waits for a member that has this; or NULL */
     /* Of a run that the call has claimed: its schedule as it stood then; NULL: there is none. */
     struct store_schedule *definition;
     /* of `get` alone: the lines of attempts that were postponed, joined by commas; NULL */
@@ -261,6 +262,8 @@ struct store_window {
         const uint64_t *skip; /* borrowed: rows that are left out, in any order */
         size_t skip_count;
         size_t limit;
+        /* The host is another member's: its parked rows, of those that this one can run. */
+        bool guest;
         struct store_job **jobs; /* result, as above */
         size_t count;
         int64_t next_due; /* when the next waiting or not-before row falls due; 0: none */

@@ -109,18 +109,6 @@ class Fleet(fleet_case.Case):
         runs = int(self.server.ask("SELECT runs FROM penstock.schedules")[0][0])
         self.assertTrue(3 <= seen <= runs, (seen, runs))
 
-    def test_a_parser_that_one_lacks(self):
-        """Its jobs wait there, and are not failed."""
-        config = self.wrote("parser.conf", '[parser "mine"]\ntype = lines\n')
-        a = self.member("a")
-        b = self.daemon({**self.common, "store.path": self.dir / "queue-b", "fleet.name": "b"}, config=config)
-        until(lambda: min(self.shards(a).get(n, 0) for n in "ab") > 0, "both have hosts")
-        jobs = [b.submit(self.web.url(i, "x"), parser="mine") for i in range(HOSTS)]
-        until(lambda: {b.state(j) for j in jobs} == {"done", "queued"} and
-              all(a.call("show", {"id": j}).get("waiting_for") in (None, "parser") for j in jobs), "half have run")
-        a.signal(signal.SIGTERM)
-        until(lambda: {b.state(j) for j in jobs} == {"done"}, "the other one can run them")
-
 
 if __name__ == "__main__":
     penstock_test.main()

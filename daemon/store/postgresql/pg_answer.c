@@ -210,6 +210,61 @@ void answer_take_counts(void *arg, const PGresult *result)
         a->others[i] = row_int(result, 0, 2 + JOB_STATE_COUNT_ + i);
 }
 
+/* The loop is told of them once they are counted. */
+void answer_take_kinds(void *arg, const PGresult *result)
+{
+    struct answer *a = &((struct pulse *)arg)->answer;
+    a->kind_count = (size_t)PQntuples(result);
+    a->kinds = UINT64_C(14695981039346656037);
+    for (int i = 0; i < PQntuples(result); i++)
+        for (const char *c = PQgetvalue(result, i, 0);; c++) { /* with its end */
+            a->kinds = (a->kinds ^ (unsigned char)*c) * UINT64_C(1099511628211);
+            if (!*c)
+                break;
+        }
+}
+
+void answer_take_guests(void *arg, const PGresult *result)
+{
+    struct pulse *p = arg;
+    for (int i = 0; i < PQntuples(result); i++) {
+        struct store_event *event = fleet_event(p->f, EVENT_GUEST);
+        if (event)
+            event->host = strdup(PQgetvalue(result, i, 0));
+        if (event && event->host)
+            add_event(p, event);
+        else
+            store_event_free(event); /* it comes again */
+    }
+}
+
+static bool add_parked(struct store_event *event, const PGresult *result, int i)
+{
+    struct store_parked *parked = &event->parked[i];
+    parked->needs = strdup(PQgetvalue(result, i, 0));
+    parked->jobs = (uint64_t)row_int(result, i, 1);
+    parked->ours = (uint64_t)row_int(result, i, 2);
+    event->parked_count++;
+    return parked->needs;
+}
+
+void answer_take_parked(void *arg, const PGresult *result)
+{
+    struct pulse *p = arg;
+    struct store_event *event = fleet_event(p->f, EVENT_PARKED);
+    int count = PQntuples(result);
+    if (event)
+        event->parked = calloc((size_t)count + 1, sizeof *event->parked);
+    bool whole = event && event->parked;
+    for (int i = 0; whole && i < count; i++)
+        whole = add_parked(event, result, i);
+    if (!whole) {
+        store_event_free(event);
+        event = NULL;
+    }
+    add_event(p, event); /* NULL: it has failed */
+}
+
 void answer_take_schedules(void *arg, const PGresult *result)
 {
     struct answer *a = &((struct pulse *)arg)->answer;

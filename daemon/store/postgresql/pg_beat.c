@@ -6,8 +6,12 @@
 #include "store/postgresql/pg_others.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define AWAITED_MAX 4096 /* that are asked after at once */
+#define KINDS_MAX   1024 /* of parked jobs */
+#define GUESTS_MAX  64   /* hosts that are told at once, of each kind */
 
 static void begin(struct pulse *p, enum work work)
 {
@@ -67,6 +71,39 @@ void beat_hello(struct pulse *p)
     channel_sync(&p->ch);
 }
 
+/* Hosts of others that have parked jobs of this kind: from one shard on, and from the first on, so
+ * that however many there are each has its turn. */
+static void step_guests(struct pulse *p, const char *needs)
+{
+    for (int i = 0; i < 2; i++) {
+        args_reset(&p->args);
+        args_text(&p->args, needs);
+        args_int(&p->args, i == 0 ? 0 : p->beats * 31 % STORE_SHARDS);
+        others_args_shards(&p->args, &p->owned, 0);
+        args_int(&p->args, GUESTS_MAX);
+        step(p, SQL_GUESTS, &p->args, answer_take_guests);
+    }
+}
+
+/* Nothing is asked as long as nothing is parked that could be run here. */
+static void step_able(struct pulse *p)
+{
+    struct fleet *f = p->f;
+    shards(p, &p->owned);
+    if (!fleet_args_able(f, &p->args))
+        return;
+    step(p, SQL_UNPARK, &p->args, answer_take_due);
+    for (size_t i = 0;; i++) {
+        pthread_mutex_lock(&f->lock);
+        char *needs = i < f->able.count && !f->draining ? strdup(f->able.list[i]) : NULL;
+        pthread_mutex_unlock(&f->lock);
+        if (!needs)
+            return;
+        step_guests(p, needs);
+        free(needs);
+    }
+}
+
 void beat_send(struct pulse *p)
 {
     begin(p, WORK_BEAT);
@@ -86,6 +123,10 @@ void beat_send(struct pulse *p)
     step(p, SQL_ANY_TORN, shards(p, &p->owned), answer_take_torn);
     step(p, SQL_VERSION, NULL, answer_take_version);
     step(p, SQL_COUNTS, me(p), answer_take_counts);
+    args_reset(&p->args);
+    args_int(&p->args, KINDS_MAX);
+    step(p, SQL_KINDS, &p->args, answer_take_kinds);
+    step_able(p);
     channel_sync(&p->ch);
 }
 
@@ -123,6 +164,15 @@ void beat_count(struct pulse *p)
     briefly(p);
     p->count_schedules = false;
     step(p, SQL_SCHEDULES_COUNT, NULL, answer_take_schedules);
+    channel_sync(&p->ch);
+}
+
+/* As the schedules: it reads all that are parked. */
+void beat_parked(struct pulse *p)
+{
+    begin(p, WORK_PARKED);
+    p->count_parked = false;
+    step(p, SQL_PARKED, shards(p, &p->owned), answer_take_parked);
     channel_sync(&p->ch);
 }
 

@@ -11,6 +11,7 @@ void beat_move(struct pulse *p);
 void beat_drain(struct pulse *p);
 void beat_reap(struct pulse *p);
 void beat_count(struct pulse *p);
+void beat_parked(struct pulse *p);
 void beat_health(struct pulse *p);
 /* False: there is nothing to send. */
 bool beat_tell(struct pulse *p);

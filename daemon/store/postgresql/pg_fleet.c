@@ -285,6 +285,68 @@ void fleet_queue_evict(struct fleet *f, struct store_call *call)
     fleet_wake(f);
 }
 
+static void needs_clear(struct needs *needs)
+{
+    for (size_t i = 0; i < needs->count; i++)
+        free(needs->list[i]);
+    free(needs->list);
+    *needs = (struct needs){.list = NULL};
+}
+
+/* 0 or -ENOMEM. */
+static int needs_copy(const char *const *list, size_t count, struct needs *ret)
+{
+    struct needs copy = {.list = calloc(count + 1, sizeof *copy.list)};
+    int r = copy.list ? 0 : -ENOMEM;
+    for (size_t i = 0; i < count && r == 0; i++) {
+        copy.list[i] = strdup(list[i]);
+        copy.count += copy.list[i] != NULL;
+        r = copy.list[i] ? 0 : -ENOMEM;
+    }
+    if (r < 0)
+        needs_clear(&copy);
+    else
+        *ret = copy;
+    return r;
+}
+
+static bool needs_same(const struct needs *a, const struct needs *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++)
+        same = strcmp(a->list[i], b->list[i]) == 0;
+    return same;
+}
+
+void fleet_set_able(struct fleet *f, const char *const *needs, size_t count)
+{
+    struct needs able = {.list = NULL};
+    if (needs_copy(needs, count, &able) < 0) {
+        log_error("store: no memory for what parked jobs need; they stay parked");
+        return;
+    }
+    pthread_mutex_lock(&f->lock);
+    struct needs old = f->able;
+    f->able = able;
+    f->able_changed |= !needs_same(&able, &old);
+    pthread_mutex_unlock(&f->lock);
+    needs_clear(&old);
+    fleet_wake(f);
+}
+
+bool fleet_args_able(struct fleet *f, struct args *args)
+{
+    int at = args->count;
+    args_arrays(args, 1);
+    pthread_mutex_lock(&f->lock);
+    size_t count = f->able.count;
+    for (size_t i = 0; i < count; i++)
+        array_text(args, at, f->able.list[i]);
+    pthread_mutex_unlock(&f->lock);
+    args_close(args);
+    return count > 0;
+}
+
 /* --- members ---------------------------------------------------------------------------------- */
 
 static int copy_member(const struct fleet *f, const struct fleet_member *m,
@@ -366,6 +428,7 @@ void fleet_deinit(struct pg *pg)
     await_deinit(&f->awaited);
     hints_clear(&f->noted);
     hints_clear(&f->outbox);
+    needs_clear(&f->able);
     if (f->wake_fd >= 0)
         close(f->wake_fd);
     pthread_mutex_destroy(&f->lock);

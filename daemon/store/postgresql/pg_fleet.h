@@ -20,6 +20,11 @@ struct fleet_member {
     uint64_t moved_at; /* lease_clock: its n was seen to have changed */
 };
 
+struct needs {
+    char **list;
+    size_t count;
+};
+
 struct fleet_door; /* what events find the store by, as long as it is there */
 
 struct fleet {
@@ -52,7 +57,9 @@ struct fleet {
     struct store_health health; /* but for what follows from the members */
     struct list evicts;         /* calls */
     struct hints outbox;
-    char **names; /* all that there ever were */
+    struct needs able; /* of jobs that this member can run */
+    bool able_changed; /* … and the next beat is not waited for */
+    char **names;      /* all that there ever were */
     size_t name_count;
 
     /* The store's thread's. */
@@ -92,6 +99,9 @@ int64_t fleet_time(const struct pg *pg);
 const char *fleet_name(struct fleet *f, const char *name);
 struct store_shards fleet_mine(struct fleet *f);
 
+/* The same as one array, the next parameter. False: there is none. */
+bool fleet_args_able(struct fleet *f, struct args *args);
+
 /* An event to be filled in; NULL: out of memory, and a later beat says it again. */
 struct store_event *fleet_event(struct fleet *f, enum store_event_kind kind);
 /* Takes ownership of it. NULL is nothing. */
@@ -105,6 +115,8 @@ void fleet_release(struct fleet *f, const struct store_shards *shards);
 void fleet_drain(struct fleet *f);
 void fleet_await(struct fleet *f, uint64_t id, bool waits);
 void fleet_progress(struct fleet *f, unsigned running, unsigned workers);
+/* What parked jobs may need to be run here (a copy). */
+void fleet_set_able(struct fleet *f, const char *const *needs, size_t count);
 void fleet_queue_evict(struct fleet *f, struct store_call *call);
 int fleet_list_members(struct fleet *f, struct store_members *ret_members); /* 0 or -ENOMEM */
 

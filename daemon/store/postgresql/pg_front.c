@@ -46,6 +46,11 @@ static void front_progress(struct store *s, unsigned running, unsigned workers)
     fleet_progress(fleet_of(s), running, workers);
 }
 
+static void front_able(struct store *s, const char *const *needs, size_t count)
+{
+    fleet_set_able(fleet_of(s), needs, count);
+}
+
 static int front_members(struct store *s, struct store_members *ret_members)
 {
     return fleet_list_members(fleet_of(s), ret_members);
@@ -79,6 +84,12 @@ static void front_cancel(struct store *s, struct store_cancel *call)
     queue_call(pg_of(s), &call->call, OP_CANCEL);
 }
 
+static void front_park(struct store *s, struct store_park *call)
+{
+    call->call.result = CALL_OPEN;
+    queue_call(pg_of(s), &call->call, OP_PARK);
+}
+
 static void front_evict(struct store *s, struct store_evict *call)
 {
     call->call.result = CALL_OPEN;
@@ -103,6 +114,8 @@ static const struct store_shared shared = {.now = front_now,
                                            .torn = front_torn,
                                            .close_torn = front_close_torn,
                                            .cancel = front_cancel,
+                                           .park = front_park,
+                                           .able = front_able,
                                            .members = front_members,
                                            .health = front_health,
                                            .evict = front_evict,

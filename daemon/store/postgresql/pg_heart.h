@@ -14,6 +14,7 @@ enum work {
     WORK_REAP,   /* somebody is declared dead */
     WORK_TELL,   /* hints */
     WORK_COUNT,  /* of schedules */
+    WORK_PARKED, /* … and of parked jobs */
     WORK_HEALTH, /* of the server */
     WORK_AWAIT,  /* have awaited jobs ended? */
 };
@@ -34,6 +35,8 @@ struct answer {
     size_t member_count;
     int64_t owners[STORE_SHARDS];
     struct elsewhere elsewhere;
+    uint64_t kinds; /* of parked jobs: a sum over what they need */
+    size_t kind_count;
     struct store_event **events; /* to be posted if it stands */
     size_t event_count;
     bool declared; /* the one that was to be is */
@@ -61,6 +64,9 @@ struct pulse {
     bool schedules_told;    /* the loop is told at the next beat, whatever the version is */
     bool count_schedules;   /* they may be others than we know … */
     uint64_t next_count;    /* … and are counted, not before */
+    uint64_t kinds;         /* as the loop was told; 0: it was told nothing */
+    bool count_parked;
+    uint64_t next_parked;
     struct elsewhere elsewhere; /* as the loop was told */
     uint64_t *cancels;          /* that the loop was told of */
     size_t cancel_count;

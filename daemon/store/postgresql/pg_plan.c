@@ -28,6 +28,8 @@ static uint64_t named(const struct store_call *call)
         return CALL_AS(store_close_torn, call)->id;
     case OP_CANCEL:
         return CALL_AS(store_cancel, call)->id;
+    case OP_PARK:
+        return CALL_AS(store_park, call)->id;
     default:
         return 0;
     }
@@ -75,8 +77,8 @@ static int compare_keys(const void *a, const void *b)
 
 static bool stands_alone(const struct store_call *call)
 {
-    return call->op == OP_CLOSE_TORN || call->op == OP_CANCEL || call->op == OP_VOIDED ||
-           call->op == OP_SCHEDULE_PUT || call->op == OP_SCHEDULE_PASS ||
+    return call->op == OP_CLOSE_TORN || call->op == OP_CANCEL || call->op == OP_PARK ||
+           call->op == OP_VOIDED || call->op == OP_SCHEDULE_PUT || call->op == OP_SCHEDULE_PASS ||
            (call->op == OP_SUBMIT && CALL_AS(store_submit, call)->run);
 }
 

@@ -26,6 +26,7 @@
  *   pg_assign.c      who should own which shard     pg_lease.c  the clock of leases
  *   pg_rejoin.c      the store's thread joins anew, if we were believed dead
  *   pg_others.c      what others run, or have left behind
+ *   pg_park.c        jobs that their owner cannot run
  *   pg_health.c      what is measured of it
  *   pg_hint.c, pg_tell.c, pg_await.c
  *
@@ -59,6 +60,7 @@ enum op {
     OP_POSTPONE,
     OP_CLOSE_TORN,
     OP_CANCEL,
+    OP_PARK,
     OP_VOIDED,
     OP_SCHEDULE_PUT,
     OP_SCHEDULE_PASS,

@@ -24,6 +24,7 @@
 #define SOON_NS       (20 * NS_PER_MS) /* between beats that hints ask for */
 #define COUNT_SHARE   20
 #define CANCELS_AGAIN 10 /* beats */
+#define PARKED_AGAIN  5  /* beats, too */
 
 /* --- who we are ------------------------------------------------------------------------------- */
 
@@ -43,6 +44,8 @@ static void become(struct pulse *p)
     p->timeline[0] = '\0';
     p->version = -1;
     p->cancel_count = 0;
+    p->kinds = p->next_parked = 0;
+    p->count_parked = false;
     p->next_walk = lease_clock() + WALK_NS;
     elsewhere_clear(&p->elsewhere);
 }
@@ -120,6 +123,15 @@ static void walk(struct pulse *p)
     fleet_post(p->f, fleet_event(p->f, EVENT_HOST));
 }
 
+/* What jobs are parked is counted when that changes, and now and then how many. */
+static void look_at_parked(struct pulse *p)
+{
+    const struct answer *a = &p->answer;
+    if (a->kinds != p->kinds || (a->kind_count > 0 && p->beats % PARKED_AGAIN == 0))
+        p->count_parked = true;
+    p->kinds = a->kinds;
+}
+
 static void beat_answered(struct pulse *p)
 {
     health_add_beat(p->f, lease_clock() - p->sent);
@@ -134,6 +146,7 @@ static void beat_answered(struct pulse *p)
     tell_schedules(p);
     calls_bring_others(p->pg, p->answer.others);
     walk(p);
+    look_at_parked(p);
     if (++p->beats % CANCELS_AGAIN == 0)
         p->cancel_count = 0;
 }
@@ -146,6 +159,16 @@ static void count_answered(struct pulse *p)
     p->next_count = now + COUNT_SHARE * (now - p->sent);
     if (p->answer.has_schedules)
         calls_bring_schedules(p->pg, p->answer.schedules);
+}
+
+static void parked_answered(struct pulse *p)
+{
+    uint64_t now = lease_clock();
+    p->next_parked = now + COUNT_SHARE * (now - p->sent);
+    if (p->answer.failed)
+        p->kinds = 0; /* counted again after the next beat */
+    else
+        answer_post_events(p);
 }
 
 static void reap_answered(struct pulse *p)
@@ -163,6 +186,7 @@ static void reap_answered(struct pulse *p)
 static void work_failed(struct pulse *p)
 {
     p->cancel_count = 0;
+    p->kinds = 0;
     if (strcmp(p->ch.sqlstate, "22012") != 0) {
         log_warning("store: the fleet cannot be asked: %s", p->ch.fault.text);
     } else {
@@ -196,6 +220,8 @@ static void work_done(struct pulse *p)
         reap_answered(p);
     } else if (work == WORK_COUNT) {
         count_answered(p);
+    } else if (work == WORK_PARKED) {
+        parked_answered(p);
     } else if (work == WORK_HEALTH) {
         health_take(p->f, p->answer.standby_lags, p->answer.oldest_ns);
     } else if (work == WORK_DRAIN) {
@@ -298,9 +324,20 @@ static bool drain_due(struct pulse *p)
     return due;
 }
 
+/* Parked jobs can be run here that could not be before. */
+static bool is_able_anew(struct fleet *f)
+{
+    pthread_mutex_lock(&f->lock);
+    bool changed = f->able_changed;
+    f->able_changed = false;
+    pthread_mutex_unlock(&f->lock);
+    return changed;
+}
+
 static void begin_next(struct pulse *p)
 {
     uint64_t now = lease_clock();
+    p->beat_soon |= is_able_anew(p->f);
     if (p->beat_soon && p->next_beat > now + SOON_NS)
         p->next_beat = now + SOON_NS;
     p->beat_soon = false;
@@ -317,6 +354,8 @@ static void begin_next(struct pulse *p)
         return;
     } else if (p->count_schedules && now >= p->next_count && p->looked_at && !p->held) {
         beat_count(p);
+    } else if (p->count_parked && now >= p->next_parked && p->looked_at && !p->held) {
+        beat_parked(p);
     } else if (now >= p->next_health && p->looked_at && !p->held) {
         p->next_health = now + HEALTH_NS;
         beat_health(p);

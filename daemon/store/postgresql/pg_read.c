@@ -82,33 +82,55 @@ static void window_args(struct pg *pg, const struct store_window_host *host)
     args_text(&pg->args, host->host);
 }
 
+static void window_args_skip(struct pg *pg, const struct store_window_host *host)
+{
+    window_args(pg, host);
+    args_arrays(&pg->args, 1);
+    for (size_t i = 0; i < host->skip_count; i++)
+        array_int(&pg->args, 2, (int64_t)host->skip[i]);
+    args_close(&pg->args);
+}
+
+static void window_args_limit(struct pg *pg, const struct store_window_host *host)
+{
+    args_int(&pg->args, (int64_t)host->limit);
+    args_int(&pg->args, host->from_rank);
+}
+
 static void read_host(struct pg *pg, const struct store_window *call,
                       struct store_window_host *host)
 {
     window_args(pg, host);
     args_int(&pg->args, call->now);
     channel_step(&pg->w, SQL_PROMOTE, &pg->args, NULL, NULL);
-    window_args(pg, host);
-    args_arrays(&pg->args, 1);
-    for (size_t i = 0; i < host->skip_count; i++)
-        array_int(&pg->args, 2, (int64_t)host->skip[i]);
-    args_close(&pg->args);
+    window_args_skip(pg, host);
     channel_step(&pg->w, SQL_NEXT_DUE, &pg->args, take_next_due, host);
-    args_int(&pg->args, (int64_t)host->limit);
-    args_int(&pg->args, host->from_rank);
+    window_args_limit(pg, host);
     channel_step(&pg->w, SQL_WINDOW, &pg->args, take_window, host);
 }
 
-/* The rows of hosts that are another's are left alone. */
+static void read_parked(struct pg *pg, struct store_window_host *host)
+{
+    window_args_skip(pg, host);
+    window_args_limit(pg, host);
+    if (fleet_args_able(pg->fleet, &pg->args))
+        channel_step(&pg->w, SQL_WINDOW_PARKED, &pg->args, take_window, host);
+}
+
+/* The rows of hosts that are another's are left alone, but for those that are parked. */
 static void read_window(struct pg *pg, struct store_window *call)
 {
     struct store_shards mine = {.bits = {0}};
     if (pg->fleet)
         mine = fleet_mine(pg->fleet);
     call->call.result = 0;
-    for (size_t i = 0; i < call->count; i++)
-        if (!pg->fleet || store_shards_has(&mine, store_shard(call->hosts[i].host)))
-            read_host(pg, call, &call->hosts[i]);
+    for (size_t i = 0; i < call->count; i++) {
+        struct store_window_host *host = &call->hosts[i];
+        if (pg->fleet && host->guest)
+            read_parked(pg, host);
+        else if (!pg->fleet || store_shards_has(&mine, store_shard(host->host)))
+            read_host(pg, call, host);
+    }
 }
 
 /* --- ends ------------------------------------------------------------------------------------- */

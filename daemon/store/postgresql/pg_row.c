@@ -38,6 +38,7 @@ void row_read(const PGresult *result, int row, struct store_job *ret)
     ret->interrupted = (uint32_t)row_int(result, row, i++);
     ret->torn = (uint32_t)row_int(result, row, i++);
     ret->ran = row_int(result, row, i++);
+    ret->needs = row_text(result, row, i++);
     ret->verdict = row_text(result, row, i++);
     assert(i == ROW_COLUMNS);
     ret->history = NULL;

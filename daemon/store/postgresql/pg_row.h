@@ -8,7 +8,7 @@
 
 /* How many columns row_read takes, of SQL_GET to SQL_ENDED, and row_read_schedule; behind them is
  * what a statement gives besides. */
-enum { ROW_COLUMNS = 23, SCHEDULE_COLUMNS = 25 };
+enum { ROW_COLUMNS = 24, SCHEDULE_COLUMNS = 25 };
 
 /* A number; 0 for NULL. */
 int64_t row_int(const PGresult *result, int row, int column);

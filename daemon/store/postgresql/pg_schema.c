@@ -3,7 +3,8 @@
  * older daemon goes on beside a newer one.
  *
  * jobs are those that have not ended: an end moves its row to `ended` in one statement. jobs.place:
- * 0 it runs, 1 it may run (index jobs_ready, in the order to run), 2 it falls due later (jobs_due).
+ * 0 it runs, 1 it may run (index jobs_ready, in the order to run), 2 it falls due later (jobs_due),
+ * 3 it is parked (jobs_parked): its host's owner lacks some of jobs.needs, which counts only then.
  * jobs.member: who runs it, NULL while nobody does. records: what jobs that are done have found,
  * for others to read, and to delete; they come about in the order of the ends, more or less, so
  * that an index of ranges costs their insertion next to nothing. Texts compare by their bytes,
@@ -101,6 +102,10 @@ static const char *const steps[] = {
     "INSERT INTO @.meta VALUES"
     "('fleet',substr(md5(random()::text||clock_timestamp()::text),1,12)),"
     "('timeline',substr(pg_walfile_name(pg_current_wal_lsn()),1,8));",
+
+    /* Jobs that their owner cannot run are parked, out of the way of those that it can. */
+    "ALTER TABLE @.jobs ADD COLUMN needs " TEXT ";"
+    "CREATE INDEX jobs_parked ON @.jobs(needs, shard, host, rank, id) WHERE place=3;",
 };
 #define VERSION ((int)(sizeof steps / sizeof steps[0]))
 

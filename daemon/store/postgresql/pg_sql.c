@@ -11,8 +11,10 @@
 /* Of the two tables, the same columns: see pg_row.c. */
 #define LIVE_ROW                                                         \
     "id," COMMON ",due,0::bigint AS finished,retry_of,0::bigint AS seq," \
-    "0::smallint AS error," TEXTS ",NULL AS verdict"
-#define ENDED_ROW "id," COMMON ",0::bigint AS due,finished,retry_of,seq,error," TEXTS ",verdict"
+    "0::smallint AS error," TEXTS ",CASE WHEN place=3 THEN needs END AS needs,NULL AS verdict"
+#define ENDED_ROW                                                           \
+    "id," COMMON ",0::bigint AS due,finished,retry_of,seq,error," TEXTS "," \
+    "NULL AS needs,verdict"
 
 #define SCHEDULE_ROW_WITH(spec)                                                              \
     "s.name," spec                                                                           \
@@ -84,7 +86,7 @@ static const char *const sql[SQL_COUNT_] = {
                  "$3::text[]) WITH ORDINALITY AS u(uid,key,mark,o) JOIN @.keys k ON k.realm='' AND "
                  "k.uid=u.uid AND k.key=u.key",
     [SQL_CLAIM] =
-        "WITH o AS(SELECT id,state FROM @.jobs WHERE id=ANY($2::bigint[]) AND place IN(1,2) AND "
+        "WITH o AS(SELECT id,state FROM @.jobs WHERE id=ANY($2::bigint[]) AND place IN(1,2,3) AND "
         "cancel IS NULL ORDER BY id FOR UPDATE),"
         "c AS(UPDATE @.jobs j SET state=1,place=0,due=0,attempt=attempt+1,member=$1 FROM o WHERE "
         "j.id=o.id RETURNING j.id,j.attempt,o.state),"
@@ -171,6 +173,11 @@ static const char *const sql[SQL_COUNT_] = {
     [SQL_WINDOW] = "SELECT " LIVE_ROW " FROM @.jobs WHERE place=1 AND shard=$1 AND host=$2 AND "
                    "id<>ALL($3::bigint[]) AND rank>=$5 AND cancel IS NULL ORDER BY rank,id "
                    "LIMIT $4",
+    [SQL_WINDOW_PARKED] =
+        "SELECT " LIVE_ROW " FROM unnest($6::text[]) AS k(kind) CROSS JOIN LATERAL(SELECT * FROM "
+        "@.jobs j WHERE j.place=3 AND j.needs=k.kind AND j.shard=$1 AND j.host=$2 AND "
+        "j.id<>ALL($3::bigint[]) AND j.rank>=$5 AND j.cancel IS NULL ORDER BY j.rank,j.id LIMIT "
+        "$4) x ORDER BY rank,id LIMIT $4",
     [SQL_NEXT_DUE] = "SELECT due FROM @.jobs WHERE place=2 AND shard=$1 AND host=$2 AND "
                      "id<>ALL($3::bigint[]) ORDER BY due LIMIT 1",
     [SQL_HOSTS] = "SELECT DISTINCT host FROM @.jobs WHERE place IN(1,2) AND host>$1 ORDER BY host "
@@ -352,6 +359,27 @@ static const char *const sql[SQL_COUNT_] = {
                    "NULL RETURNING member",
     [SQL_CANCEL_LOOK] = "SELECT state,cancel IS NOT NULL FROM @.jobs WHERE id=$1 UNION ALL "
                         "SELECT state,false FROM @.ended WHERE id=$1",
+    [SQL_PARK] = "UPDATE @.jobs SET place=3,needs=$2 WHERE id=$1 AND place IN(1,2) AND member IS "
+                 "NULL RETURNING id",
+    [SQL_PARK_ASK] = "SELECT id FROM @.jobs WHERE id=$1 AND place=3",
+    [SQL_UNPARK] = "WITH p AS(UPDATE @.jobs SET place=1 WHERE id IN(SELECT id FROM @.jobs WHERE "
+                   "place=3 AND needs=ANY($2::text[]) AND " IN_SHARDS(
+                       1) " LIMIT 1000 FOR UPDATE "
+                          "SKIP LOCKED) RETURNING host) SELECT DISTINCT host FROM p",
+    /* One probe of the index for each. */
+    [SQL_KINDS] =
+        "WITH RECURSIVE k AS((SELECT needs FROM @.jobs WHERE place=3 ORDER BY needs LIMIT 1) UNION "
+        "ALL SELECT n.needs FROM k CROSS JOIN LATERAL(SELECT j.needs FROM @.jobs j WHERE j.place=3 "
+        "AND j.needs>k.needs ORDER BY j.needs LIMIT 1) n) SELECT needs FROM k LIMIT $1",
+    [SQL_GUESTS] =
+        "WITH RECURSIVE h AS((SELECT shard,host FROM @.jobs WHERE place=3 AND needs=$1 AND "
+        "shard>=$2 ORDER BY shard,host LIMIT 1) UNION ALL SELECT n.shard,n.host FROM h CROSS JOIN "
+        "LATERAL(SELECT j.shard,j.host FROM @.jobs j WHERE j.place=3 AND j.needs=$1 AND "
+        "(j.shard,j.host)>(h.shard,h.host) ORDER BY j.shard,j.host LIMIT 1) n) SELECT host FROM h "
+        "WHERE shard<>ALL($3::smallint[]) LIMIT $4",
+    [SQL_PARKED] = "SELECT needs,count(*),count(*) FILTER(WHERE " IN_SHARDS(
+        1) ") FROM @.jobs "
+           "WHERE place=3 GROUP BY needs ORDER BY needs",
     [SQL_TOLD] = "DELETE FROM @.void v USING unnest($2::bigint[],$3::int[]) AS u(job,attempt) "
                  "WHERE v.job=u.job AND v.attempt=u.attempt AND v.name=$1",
     [SQL_VOIDED] = "SELECT job,attempt FROM @.void WHERE name=$1 ORDER BY job,attempt LIMIT $2",

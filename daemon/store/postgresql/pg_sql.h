@@ -42,6 +42,7 @@ enum sql {
     SQL_LIST,
     SQL_PROMOTE,
     SQL_WINDOW,
+    SQL_WINDOW_PARKED, /* as SQL_WINDOW, of a guest: ($6 needs) */
     SQL_NEXT_DUE,
     SQL_HOSTS,
     SQL_ENDED,
@@ -101,6 +102,12 @@ enum sql {
     SQL_CLOSE_TORN_ASK,
     SQL_CANCEL,      /* ($1 id, $2 why): (member) */
     SQL_CANCEL_LOOK, /* ($1 id): (state, it is to end) */
+    SQL_PARK,        /* ($1 id, $2 needs) */
+    SQL_PARK_ASK,    /* ($1 id) */
+    SQL_UNPARK,      /* ($1 shards, $2 needs): those may run; (host) */
+    SQL_KINDS,       /* ($1 limit): (needs) of parked jobs, each once */
+    SQL_GUESTS,      /* ($1 needs, $2 from shard, $3 not in these, $4 limit): (host) */
+    SQL_PARKED,      /* ($1 shards): (needs, jobs, of them in the shards) */
     SQL_TOLD,        /* ($1 name, $2 jobs, $3 attempts) */
     SQL_VOIDED,      /* ($1 name, $2 limit): (job, attempt) */
     SQL_HOSTS_OWNED, /* ($1 after, $2 limit, $3 shards in their order, $4 that of `after`) */

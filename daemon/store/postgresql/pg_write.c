@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "store/postgresql/pg_fleet.h"
 #include "store/postgresql/pg_others.h"
+#include "store/postgresql/pg_park.h"
 #include "store/postgresql/pg_row.h"
 #include "store/postgresql/pg_schedule.h"
 #include "store/postgresql/pg_tell.h"
@@ -365,6 +366,9 @@ void write_group(struct pg *pg, struct group *group, bool stood)
         return;
     case OP_CANCEL:
         others_cancel(pg, group, stood);
+        return;
+    case OP_PARK:
+        park_send(pg, group, stood);
         return;
     case OP_VOIDED:
         others_voided(pg, group, stood);

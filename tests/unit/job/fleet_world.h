@@ -31,6 +31,16 @@ struct fleet_world {
     uint64_t cancelled[8]; /* by `cancel` */
     size_t cancel_count;
     int cancel_result;
+    /* What was parked (by `park`): it is in no window any more. And what this member can run. */
+    struct {
+        uint64_t id;
+        char needs[128];
+    } parked[8];
+    size_t park_count;
+    int park_result;
+    char able[4][128];
+    size_t able_count;
+    unsigned ables;
 };
 
 static inline struct fleet_world *fleet_world_of(struct store *s)
@@ -42,6 +52,22 @@ static inline void fleet_reply(struct store *s, struct store_call *call, int res
 {
     call->result = result < 0 ? error_set(&call->error, result, "refused by the test") : 0;
     mailbox_post(s->mailbox, &call->mail);
+}
+
+static inline void fleet_ignore(struct mail *mail)
+{
+    free(container_of(mail, struct store_claim, call.mail));
+}
+
+/* The row is in no window any more. */
+static inline void fleet_take_away(struct fleet_world *f, uint64_t id)
+{
+    struct store *inner = f->w->gate.inner;
+    struct store_claim *claim = calloc(1, sizeof *claim);
+    assert_non_null(claim);
+    claim->id = id;
+    mail_init(&claim->call.mail, fleet_ignore);
+    inner->engine->claim(inner, claim);
 }
 
 static int64_t fake_now(struct store *s)
@@ -130,6 +156,25 @@ static void fake_cancel(struct store *s, struct store_cancel *call)
     fleet_reply(s, &call->call, f->cancel_result);
 }
 
+static void fake_park(struct store *s, struct store_park *call)
+{
+    struct fleet_world *f = fleet_world_of(s);
+    snprintf(f->parked[f->park_count].needs, sizeof f->parked[0].needs, "%s", call->needs);
+    f->parked[f->park_count++].id = call->id;
+    if (f->park_result == 0)
+        fleet_take_away(f, call->id);
+    fleet_reply(s, &call->call, f->park_result);
+}
+
+static void fake_able(struct store *s, const char *const *needs, size_t count)
+{
+    struct fleet_world *f = fleet_world_of(s);
+    for (size_t i = 0; i < count; i++)
+        snprintf(f->able[i], sizeof f->able[i], "%s", needs[i]);
+    f->able_count = count;
+    f->ables++;
+}
+
 static void fake_voided(struct store *s, struct store_void *call)
 {
     struct fleet_world *f = fleet_world_of(s);
@@ -191,6 +236,8 @@ static const struct store_shared fake_shared = {.now = fake_now,
                                                 .torn = fake_torn,
                                                 .close_torn = fake_close_torn,
                                                 .cancel = fake_cancel,
+                                                .park = fake_park,
+                                                .able = fake_able,
                                                 .members = fake_members,
                                                 .health = fake_health,
                                                 .evict = fake_evict,
@@ -259,9 +306,52 @@ static inline void fleet_hint(struct fleet_world *f, const char *host)
     fleet_tell(f, event);
 }
 
+/* Jobs of other hosts are parked, that need this. */
+static inline void fleet_tell_parked(struct fleet_world *f, const char *const *needs, size_t count)
+{
+    struct store_event *event = fleet_event(EVENT_PARKED);
+    event->parked = calloc(count + 1, sizeof *event->parked);
+    assert_non_null(event->parked);
+    event->parked_count = count;
+    for (size_t i = 0; i < count; i++)
+        event->parked[i] =
+            (struct store_parked){.needs = strdup(needs[i]), .jobs = 3, .ours = i + 1};
+    fleet_tell(f, event);
+}
+
+static inline void fleet_invite(struct fleet_world *f, const char *host)
+{
+    struct store_event *event = fleet_event(EVENT_GUEST);
+    event->host = strdup(host);
+    fleet_tell(f, event);
+}
+
 static inline void fleet_nothing(struct mail *mail)
 {
     *(bool *)container_of(mail, struct store_call, mail)->error.text = true;
+}
+
+static inline void fleet_on_row(struct mail *mail)
+{
+    *(bool *)container_of(mail, struct store_call, mail)->error.text = true;
+}
+
+/* A row that another member has stored. */
+static inline uint64_t fleet_row(struct world *w, const char *host, const char *parser,
+                                 const char *spec)
+{
+    struct store_job row = {.created = clock_real_us(),
+                            .host = (char *)(uintptr_t)host,
+                            .parser = (char *)(uintptr_t)parser,
+                            .spec = (char *)(uintptr_t)spec,
+                            .labels = (char *)"{}"};
+    struct store_submit_item item = {.job = &row};
+    struct store_submit call = {.items = &item, .count = 1};
+    mail_init(&call.call.mail, fleet_on_row);
+    w->gate.inner->engine->submit(w->gate.inner, &call);
+    WORLD_WAIT(w, call.call.error.text[0]);
+    assert_int_equal(call.call.result, 0);
+    return row.id;
 }
 
 /* Another member claims this row. */
@@ -309,6 +399,7 @@ static inline struct fleet_world *fleet_world_new(const char *settings)
     assert_non_null(f);
     f->lease = 1000000;
     f->cancel_result = f->close_result = 0;
+    f->park_result = -EIO;
     char text[2048];
     snprintf(text, sizeof text, "%s\n[fleet]\nname = me\n", settings);
     f->w = world_new_shared(text, true, &fake_shared, f);

@@ -1,0 +1,232 @@
+/* Jobs that the owner of their host cannot run: parked, out of its way, and in the windows of those
+ * that can. */
+#include "pg_peers.h"
+#include "store/postgresql/pg_sql.h"
+
+static const char *const ours[] = {"parser x"};
+
+static int park(struct peer *p, uint64_t id, const char *needs)
+{
+    struct store_park call = {.id = id, .needs = needs};
+    as(p);
+    return SHARED_CALL(p, park, &call);
+}
+
+static const char *own_rows(struct peer *p, const char *host)
+{
+    struct store_window_host window = rows_of(host, 5);
+    return window_ids(as(p), &window, INT64_MAX);
+}
+
+static const char *guest_rows(struct peer *p, const char *host)
+{
+    struct store_window_host window = rows_of(host, 5);
+    window.guest = true;
+    return window_ids(as(p), &window, INT64_MAX);
+}
+
+/* Waits until the peer is told that so many jobs are parked, all of one need; so many are of hosts
+ * of its own. */
+static void wait_parked(struct peer *p, uint64_t jobs, uint64_t own)
+{
+    for (;;) {
+        const struct store_event *event = peer_wait(p, EVENT_PARKED);
+        uint64_t told = event->parked_count == 1 ? event->parked[0].jobs : 0;
+        if (told != jobs || (told > 0 && event->parked[0].ours != own))
+            continue;
+        if (jobs > 0)
+            assert_string_equal(event->parked[0].needs, ours[0]);
+        return;
+    }
+}
+
+/* --- in the store ----------------------------------------------------------------------------- */
+
+static void a_guest_takes_what_its_owner_cannot_run(void **state)
+{
+    struct peers *all = *state;
+    struct peer *a = &all->peer[0], *b = &all->peer[1];
+    open_two(all);
+    const char *host = host_of(a, 0);
+    uint64_t theirs = submit_to(as(a), host), other = submit_to(as(a), host);
+    assert_int_equal(park(a, theirs, ours[0]), 0);
+    assert_string_equal(own_rows(a, host), id_text(1, &other));
+    struct store_job *row = get(as(b), theirs);
+    assert_string_equal(row->needs, ours[0]);
+    assert_int_equal(row->state, JOB_QUEUED);
+    store_job_free(row);
+    wait_parked(a, 1, 1);
+    wait_parked(b, 1, 0);
+    assert_string_equal(guest_rows(b, host), "");
+
+    SHARED(b)->able(b->store, ours, 1);
+    assert_string_equal(peer_wait(b, EVENT_GUEST)->host, host);
+    assert_string_equal(guest_rows(b, host), id_text(1, &theirs));
+    assert_int_equal(claim(as(b), theirs), 1);
+    assert_string_equal(guest_rows(b, host), "");
+    assert_int_equal(finish(as(b), theirs, 1, JOB_DONE), 0);
+    wait_parked(b, 0, 0);
+}
+
+/* Of two guests that have seen it one gets it. */
+static void one_guest_runs_it(void **state)
+{
+    struct peers *all = *state;
+    struct peer *a = &all->peer[0], *b = &all->peer[1];
+    open_two(all);
+    uint64_t id = submit_to(as(a), host_of(a, 0));
+    assert_int_equal(park(a, id, ours[0]), 0);
+    struct store_claim first = {.id = id}, second = {.id = id};
+    expect_call(&first.call);
+    expect_call(&second.call);
+    a->store->engine->claim(a->store, &first);
+    b->store->engine->claim(b->store, &second);
+    wait_calls(a->f, 2);
+    int r = result_of(&first.call), s = result_of(&second.call);
+    assert_true((r == 0 && s == -ESTALE) || (r == -ESTALE && s == 0));
+}
+
+static void an_owner_that_can_run_it_takes_it_back(void **state)
+{
+    struct peers *all = *state;
+    struct peer *a = &all->peer[0], *b = &all->peer[1];
+    open_two(all);
+    const char *host = host_of(a, 0);
+    uint64_t id = submit_to(as(b), host);
+    assert_int_equal(park(a, id, ours[0]), 0);
+    wait_parked(a, 1, 1);
+    assert_string_equal(own_rows(a, host), "");
+    peer_skip(a);
+    SHARED(a)->able(a->store, ours, 1);
+    const struct store_event *event;
+    do
+        event = peer_wait(a, EVENT_HOST);
+    while (!event->host || strcmp(event->host, host) != 0);
+    assert_string_equal(own_rows(a, host), id_text(1, &id));
+    assert_int_equal(peer_told(a, EVENT_GUEST), 0);
+    wait_parked(a, 0, 0);
+    struct store_job *row = get(as(a), id);
+    assert_null(row->needs);
+    store_job_free(row);
+}
+
+/* It may be cancelled, or fall back to its owner, who parks it again; one that runs is not. */
+static void what_becomes_of_it_besides(void **state)
+{
+    struct peers *all = *state;
+    struct peer *a = &all->peer[0], *b = &all->peer[1];
+    open_two(all);
+    const char *host = host_of(a, 0);
+    uint64_t cancelled = submit_to(as(a), host), tried = submit_to(as(a), host);
+    assert_int_equal(park(a, cancelled, ours[0]), 0);
+    assert_int_equal(park(a, tried, ours[0]), 0);
+    assert_int_equal(finish(as(a), cancelled, 0, JOB_CANCELLED), 0);
+    assert_int_equal(park(a, cancelled, ours[0]), -ESTALE);
+    assert_int_equal(claim(as(b), tried), 1);
+    assert_int_equal(park(a, tried, ours[0]), -ESTALE);
+    assert_int_equal(postpone(as(b), tried, 1, 0), 0);
+    assert_string_equal(own_rows(a, host), id_text(1, &tried));
+    assert_int_equal(park(a, tried, ours[0]), 0);
+    assert_string_equal(own_rows(a, host), "");
+    struct store_counts counts;
+    a->store->engine->counts(a->store, &counts);
+    assert_int_equal(counts.by_state[JOB_QUEUED], 1);
+}
+
+/* --- how they are found ----------------------------------------------------------------------- */
+
+static void server_do(PGconn *conn, const char *sql)
+{
+    PGresult *result = PQexec(conn, sql);
+    if (PQresultStatus(result) != PGRES_COMMAND_OK && PQresultStatus(result) != PGRES_TUPLES_OK)
+        fail_msg("%s: %s", sql, PQerrorMessage(conn));
+    PQclear(result);
+}
+
+/* The largest number behind this word in the plan. */
+static long largest(const char *plan, const char *word)
+{
+    long most = 0;
+    for (const char *at = plan; (at = strstr(at, word)); at++) {
+        char *end;
+        long n = strtol(at + strlen(word), &end, 10), loops = 1;
+        if (strncmp(end, " loops=", 7) == 0)
+            loops = strtol(end + 7, NULL, 10);
+        most = n * loops > most ? n * loops : most;
+    }
+    return most;
+}
+
+/* By an index, and no step of it reads more rows than that. */
+static void assert_plan(PGconn *conn, const struct sqls *sqls, enum sql sql, const char *params,
+                        long most)
+{
+    char text[8192];
+    server_do(conn, "DEALLOCATE ALL");
+    snprintf(text, sizeof text, "PREPARE p AS %s", sqls->text[sql]);
+    server_do(conn, text);
+    snprintf(text, sizeof text, "EXPLAIN (ANALYZE, TIMING OFF) EXECUTE p(%s)", params);
+    PGresult *result = PQexec(conn, text);
+    assert_int_equal(PQresultStatus(result), PGRES_TUPLES_OK);
+    text[0] = '\0';
+    for (int i = 0; i < PQntuples(result); i++) {
+        strncat(text, PQgetvalue(result, i, 0), sizeof text - strlen(text) - 2);
+        strcat(text, "\n");
+    }
+    PQclear(result);
+    if (strstr(text, "Seq Scan") || !strstr(text, "Index") || !strstr(text, "actual rows=") ||
+        largest(text, "actual rows=") > most || largest(text, "Removed by Filter: ") > most)
+        fail_msg("%s", text);
+}
+
+#define ALL 100000
+
+/* However many are parked, of whatever need: what is asked all the time reads what it gives. */
+static void a_hundred_thousand_are_in_nobodys_way(void **state)
+{
+    char sql[1024];
+    struct sqls sqls = {.text = {NULL}};
+    PGconn *conn = PQconnectdb(dsn);
+    (void)state;
+    assert_int_equal(sqls_init(&sqls, schema), 0);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO %s.jobs(id,attempt,state,priority,rank,uid,gid,realm,created,retry_of,"
+             "host,parser,spec,place,shard,due,needs) SELECT n,0,0,0,n,0,0,'',0,0,'h'||n%%50,'x',"
+             "'{}',CASE WHEN n>99990 THEN 1 ELSE 3 END,n%%5,0,CASE n%%2 WHEN 0 THEN 'parser x' "
+             "ELSE 'parser y' END FROM generate_series(1,100000) n",
+             schema);
+    server_do(conn, sql);
+    snprintf(sql, sizeof sql, "ANALYZE %s.jobs", schema);
+    server_do(conn, sql);
+    server_do(conn, "SET enable_seqscan=off; SET enable_hashjoin=off; SET enable_mergejoin=off");
+    for (int generic = 0; generic < 2; generic++) { /* as planned for these, and for any */
+        server_do(conn, generic ? "SET plan_cache_mode=force_generic_plan"
+                                : "SET plan_cache_mode=force_custom_plan");
+        assert_plan(conn, &sqls, SQL_WINDOW, "1,'h1','{}',64,-1", 100);
+        assert_plan(conn, &sqls, SQL_WINDOW_PARKED, "1,'h1','{}',64,-1,'{parser y,parser z}'", 100);
+        assert_plan(conn, &sqls, SQL_KINDS, "100", 100);
+        assert_plan(conn, &sqls, SQL_GUESTS, "'parser x',2,'{}',64", 100);
+        assert_plan(conn, &sqls, SQL_UNPARK, "'{200,201}','{parser x}'", 100);
+        assert_plan(conn, &sqls, SQL_PARKED, "'{1,2}'", ALL);
+        assert_plan(conn, &sqls, SQL_HOSTS_OWNED, "'',64,'{0,1,2,3,4}',0", 100);
+    }
+    sqls_deinit(&sqls);
+    PQfinish(conn);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FLEET_TEST(a_guest_takes_what_its_owner_cannot_run), FLEET_TEST(one_guest_runs_it),
+        FLEET_TEST(an_owner_that_can_run_it_takes_it_back),  FLEET_TEST(what_becomes_of_it_besides),
+        FLEET_TEST(a_hundred_thousand_are_in_nobodys_way),
+    };
+    if (getenv("PENSTOCK_TEST"))
+        cmocka_set_test_filter(getenv("PENSTOCK_TEST"));
+    int r = pg_begin();
+    if (r != 0)
+        return r;
+    int failed = cmocka_run_group_tests_name("postgresql, parked", tests, NULL, NULL);
+    pg_end();
+    return failed;
+}
