@@ -354,6 +354,11 @@ class Chaos:
                 "SELECT * FROM penstock.counts",
                 "SELECT count(*),state,place,member,cancel FROM penstock.jobs GROUP BY 2,3,4,5 LIMIT 20")
         text = [f"{self.owners()}"] + [f"{row}" for sql in asks for row in self.ask(sql) or ["no answer"]]
+        left = [int(row[0]) for row in self.ask("SELECT id FROM penstock.jobs ORDER BY id LIMIT 3") or []]
+        for m in self.members.values():
+            if m.daemon and m.daemon.alive():
+                text += [f"{m.name}: {m.daemon.ctl('explain', job, check=None).stdout}" for job in left]
+                text += [f"{m.name}: {m.daemon.ctl('--json', 'stats', check=None).stdout}"]
         return "\n".join(text + [f"{m.name}: {m.daemon.errors()[-1500:]}" for m in self.members.values() if m.daemon])
 
     def all_over(self):

@@ -445,11 +445,12 @@ static void lost(struct pg *pg)
 {
     struct records *x = pg->records;
     pg->recount |= x->stage == RECORDS_FINISH;
-    if (x->stage != RECORDS_NONE ||
-        !list_empty(&x->waiting)) /* else the server let an idle one go */
-        set_failing(pg, &x->channel.fault);
     x->copy.state = COPY_NONE;
     put_back(x);
+    if (!list_empty(&x->waiting))
+        set_failing(pg, &x->channel.fault);
+    else /* nobody would try again: the server let an idle one go, or all is settled already */
+        set_working(pg);
 }
 
 void records_drop(struct pg *pg, const char *why)

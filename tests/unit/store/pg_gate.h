@@ -22,6 +22,7 @@ struct gate {
     unsigned cuts;          /* what came before one goes nowhere */
     unsigned flows, sticks; /* so many were made; those before this one get stuck … */
     size_t more;            /* … when so many bytes of their clients' have gone on */
+    size_t asked;           /* bytes of clients' that have gone on */
     bool over;
     int connections[GATE_CONNECTIONS]; /* the clients' */
     size_t count, running;
@@ -72,6 +73,8 @@ static inline ssize_t gate_limit(struct gate_flow *f, int from, ssize_t n)
         n = (ssize_t)g->more;
     if (sticks && from == f->client && n > 0)
         g->more -= (size_t)n;
+    if (from == f->client && n > 0)
+        g->asked += (size_t)n;
     pthread_mutex_unlock(&g->lock);
     return n;
 }
@@ -175,6 +178,14 @@ static inline void gate_stick(struct gate *g, size_t more)
     g->sticks = g->flows;
     g->more = more;
     pthread_mutex_unlock(&g->lock);
+}
+
+static inline size_t gate_asked(struct gate *g)
+{
+    pthread_mutex_lock(&g->lock);
+    size_t asked = g->asked;
+    pthread_mutex_unlock(&g->lock);
+    return asked;
 }
 
 /* The clients see the end of their connections; the server does not of those that are stuck. */
