@@ -151,6 +151,7 @@ class PostgreSQL(penstock_test.Case):
         self.assertEqual(daemon.state(job), "running")
         self.server.ask("ALTER TABLE penstock.hidden RENAME TO records")
         until(lambda: self.server.ask("SELECT count(*) FROM penstock.records") == [["5"]], "they are stored")
+        until(lambda: not daemon.call("stats")["store"]["failing"], "the daemon knows it")
         self.assert_verdict(daemon.job(self.web.url("/bytes?n=1")), "done")
 
     def test_a_sink_for_another_store(self):
