@@ -114,12 +114,13 @@ static void put_waiting(struct buf *b, const json_t *job)
     if (!*what)
         return;
     buf_puts(b, "; at the moment it waits for: ");
+    put(b, what);
     if (strcmp(what, "able_member") == 0) {
-        buf_puts(b, "a member of the fleet with ");
-        put(b, text(job, "needs"));
+        buf_puts(b, " (a member of the fleet with ");
+        put(b, *text(job, "needs") ? text(job, "needs") : "what it needs");
+        buf_putc(b, ')');
         return;
     }
-    put(b, what);
     double retry_in = number(job, "host_retry_in");
     if (retry_in >= 0)
         buf_printf(b, ", which is broken and tried again in %.0f s", retry_in);

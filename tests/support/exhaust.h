@@ -2,13 +2,14 @@
  * fewer. For one source file of a test program, whose malloc and its like these are then, for
  * libraries as well. With the address sanitizer they stand before its own, which finds what is used
  * after a failure and what is left at the end; blocks are counted in the plain build alone, because
- * there the C library's strdup and its like come by here (`exhaust_counts`); and no thread may
- * begin while memory fails, for which the sanitizer ends the process. With the thread sanitizer
+ * there the C library's strdup and its like come by here (`exhaust_counts`); and while a thread
+ * begins nothing fails, as the sanitizer would end the process for that. With the thread sanitizer
  * there is nothing of this: `exhaust_possible` is false. */
 #ifndef TESTS_SUPPORT_EXHAUST_H
 #define TESTS_SUPPORT_EXHAUST_H
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,6 +33,7 @@ __attribute__((unused)) static atomic_long exhaust_more; /* so many after it fai
 static atomic_long exhaust_live;                         /* blocks */
 /* What this thread asks for is not counted, and given. */
 __attribute__((unused)) static _Thread_local bool exhaust_spares;
+static atomic_int exhaust_begin; /* threads that the sanitizer is about to begin */
 
 #ifdef EXHAUST_THREAD
 enum { exhaust_possible = false, exhaust_counts = false };
@@ -56,7 +58,7 @@ void EXHAUST_REAL(free)(void *block);
 
 EXHAUST_EARLY static bool exhaust_refuses(void)
 {
-    if (exhaust_spares)
+    if (exhaust_spares || atomic_load(&exhaust_begin) > 0)
         return false;
     long left = atomic_load(&exhaust_at);
     while (left > 0 && !atomic_compare_exchange_weak(&exhaust_at, &left, left - 1))
@@ -118,6 +120,38 @@ EXHAUST_EARLY void free(void *block)
         atomic_fetch_sub(&exhaust_live, 1);
     EXHAUST_REAL(free)(block);
 }
+
+#ifdef EXHAUST_ADDRESS
+int __interceptor_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+struct exhaust_thread {
+    void *(*run)(void *arg);
+    void *arg;
+};
+
+static void *exhaust_thread_run(void *arg)
+{
+    struct exhaust_thread thread = *(struct exhaust_thread *)arg;
+    EXHAUST_REAL(free)(arg);
+    atomic_fetch_sub(&exhaust_begin, 1);
+    return thread.run(thread.arg);
+}
+
+int pthread_create(pthread_t *ret, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+    struct exhaust_thread *thread = EXHAUST_REAL(malloc)(sizeof *thread);
+    if (!thread)
+        return EAGAIN;
+    *thread = (struct exhaust_thread){run, arg};
+    atomic_fetch_add(&exhaust_begin, 1);
+    int r = __interceptor_pthread_create(ret, attr, exhaust_thread_run, thread);
+    if (r != 0) {
+        atomic_fetch_sub(&exhaust_begin, 1);
+        EXHAUST_REAL(free)(thread);
+    }
+    return r;
+}
+#endif
 #endif
 
 /* A sweep of what makes some thousand allocations: each of the first `dense` fails in a run of its

@@ -67,7 +67,7 @@ class Park(fleet_case.Case):
         parked = self.parked(first)["parser ours"]
         self.assertEqual({view["needs"] for view in waiting}, {"parser ours"})
         text = first.ctl("explain", str(waiting[0]["id"]), check=0).stdout
-        self.assertIn("it waits for: a member of the fleet with parser ours", text)
+        self.assertIn("it waits for: able_member (a member of the fleet with parser ours)", text)
         told = f"{parked} jobs wait for a member with parser ours"
         until(lambda: told in able.ctl("fleet", check=0).stdout, "the other one knows as well")
         until(lambda: f"penstock_jobs_parked {parked}\n" in first.call("metrics", {"format": "prometheus"}), "the metric tells")
