@@ -191,7 +191,8 @@ static void test_what_it_waits_for(void **state)
         {"{\"state\":\"queued\",\"waiting_for\":\"user\",\"uid\":1000,\"user_running\":2,"
          "\"max_running\":2,\"max_running_of\":\"[user \\\"anna\\\"]\"}",
          "waits for: user (uid 1000 has 2 running: max_running of [user \"anna\"] is 2)\n"},
-        {"{\"state\":\"queued\",\"waiting_for\":\"able_member\",\"needs\":\"parser a and credential "
+        {"{\"state\":\"queued\",\"waiting_for\":\"able_member\",\"needs\":\"parser a and "
+         "credential "
          "b\"}",
          "waits for: able_member (a member of the fleet with parser a and credential b)\n"},
         {"{\"state\":\"queued\",\"waiting_for\":\"rain\\u0007\"}", "waits for: rain\\u0007\n"},
