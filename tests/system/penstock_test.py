@@ -357,7 +357,11 @@ class Daemon(Program):
             data = log.read()
         whole = data[:data.rfind(b"\n") + 1]
         self.read_to += len(whole)
-        self.seen += [json.loads(line) for line in whole.splitlines()]
+        for line in whole.splitlines():
+            try:
+                self.seen.append(json.loads(line))
+            except ValueError as error:
+                raise AssertionError(f"a line that is no JSON: {error}: {line!r}") from None
         return self.seen
 
     def events(self, event, job=None):

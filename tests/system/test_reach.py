@@ -66,7 +66,7 @@ class OwnPlace(penstock_test.Case):
 
     def test_daemon_and_client_agree(self):
         daemon = self.start()
-        until(lambda: (self.place / "control.sock").exists() or not daemon.alive(), "a socket")
+        until(lambda: "answers" in self.ctl("ping", check=None).stdout or not daemon.alive(), "it answers")
         self.assertIn(f"answers at {self.place}/control.sock", self.ctl("ping").stdout)
         self.assertEqual(self.place.stat().st_mode & 0o777, 0o700)
         # A session's own directory comes first, and does not hide it. All that were looked at are named.
