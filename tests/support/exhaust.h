@@ -33,7 +33,8 @@ __attribute__((unused)) static atomic_long exhaust_more; /* so many after it fai
 static atomic_long exhaust_live;                         /* blocks */
 /* What this thread asks for is not counted, and given. */
 __attribute__((unused)) static _Thread_local bool exhaust_spares;
-static atomic_int exhaust_begin; /* threads that the sanitizer is about to begin */
+__attribute__((
+    unused)) static atomic_int exhaust_begin; /* threads that the sanitizer is about to begin */
 
 #ifdef EXHAUST_THREAD
 enum { exhaust_possible = false, exhaust_counts = false };
