@@ -218,6 +218,8 @@ void job_start(struct job *job)
 void claim_ahead(struct host *host)
 {
     unsigned n = 0;
+    if (!host->ours)
+        return; /* its owner counts what is claimed here among what runs there */
     list_for_each(e, &host->window)
     {
         struct job *job = container_of(e, struct job, link);

@@ -342,9 +342,9 @@ void host_set_ours(struct host *host, bool ours)
     if (!ours) {
         wake_stop(&jobs->wake, &host->due);
         hungry_remove(host);
-        skip_clear(host);
         host->more = host->stale = false;
     }
+    skip_clear(host); /* an owner parks what a guest can only leave alone */
     look_at_hops(host);
     host_make_ready(host);
 }

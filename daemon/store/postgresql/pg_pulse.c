@@ -64,6 +64,7 @@ static void drop_connection(struct pulse *p)
     p->evict = NULL;
     p->dead = 0;
     p->cancel_count = 0;
+    p->kinds = 0; /* what was being counted is counted again */
     p->looked_at = 0;
     p->greeted = false;
     p->work = WORK_NONE;
