@@ -243,16 +243,32 @@ static void a_reader_that_leaves_has_had_enough(void **state)
     }
 }
 
+/* The byte is in the body's pipe before the worker begins: it may close that pipe as soon as it
+ * sees that nobody reads. */
 static void one_that_leaves_before_the_first_byte_is_told_of_it(void **state)
 {
     prepare_pipe();
     fd_close(&client);
-    begin();
     send_text("one\n");
+    begin();
     wait_until_origin_is_refused();
     TEST_WAIT(was_told("begun"), 20000 * test_patience());
     command_ends(0);
     finish(PENSTOCK_ENOUGH, KIND_NONE, "", "begun exited done");
+}
+
+static void one_that_leaves_while_no_byte_comes_is_told_of_it(void **state)
+{
+    void (*const prepares[])(void) = {prepare_pipe, prepare_socket};
+    for (size_t i = 0; i < 2; i++) {
+        prepares[i]();
+        begin();
+        fd_close(&client);
+        wait_until_origin_is_refused();
+        TEST_WAIT(was_told("begun"), 20000 * test_patience());
+        command_ends(0);
+        finish(PENSTOCK_ENOUGH, KIND_NONE, "", "begun exited done");
+    }
 }
 
 static void leave_and_drain(enum body_state state)
@@ -303,6 +319,7 @@ int main(void)
         cmocka_unit_test(an_empty_body_with_an_unverified_end),
         cmocka_unit_test(a_reader_that_leaves_has_had_enough),
         cmocka_unit_test(one_that_leaves_before_the_first_byte_is_told_of_it),
+        cmocka_unit_test(one_that_leaves_while_no_byte_comes_is_told_of_it),
         cmocka_unit_test(the_rest_is_drained_where_its_end_matters),
     };
     signal(SIGPIPE, SIG_IGN);
