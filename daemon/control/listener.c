@@ -149,45 +149,75 @@ static int find_group(const char *name, gid_t *ret_gid, struct error *err)
     return 0;
 }
 
-static int set_access(const struct listener_config *config, struct error *err)
+/* `path` is where the socket is as yet. */
+static int set_access(const struct listener_config *config, const char *path, struct error *err)
 {
     gid_t gid;
     if (config->group) {
         int r = find_group(config->group, &gid, err);
         if (r < 0)
             return r;
-        if (lchown(config->path, (uid_t)-1, gid) < 0)
+        if (lchown(path, (uid_t)-1, gid) < 0)
             return error_set(err, -errno,
                              "control.group: %s can't be given to group %s: %s (the daemon's user "
                              "must be a member)",
                              config->path, config->group, strerror(errno));
     }
-    if (chmod(config->path, config->mode) < 0)
+    if (chmod(path, config->mode) < 0)
         return error_set(err, -errno, "control.mode: %s: %s", config->path, strerror(errno));
     return 0;
 }
 
+/* Behind the name of a socket that does not listen yet. Only the holder of PATH.lock makes one. */
+#define ASIDE ".new"
+
+/* Where there is no room for it the socket has its name at once, and for a moment refuses. */
+static void name_aside(const char *path, struct sockaddr_un *ret_address)
+{
+    size_t len = strlen(path);
+    *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    memcpy(ret_address->sun_path, path, len);
+    if (len + sizeof ASIDE <= sizeof ret_address->sun_path)
+        memcpy(ret_address->sun_path + len, ASIDE, sizeof ASIDE);
+}
+
+/* The socket is bound. */
+static int listen_and_show(struct listener *l, const struct listener_config *config,
+                           const char *aside, struct error *err)
+{
+    struct stat st;
+    if (lstat(aside, &st) < 0)
+        return error_set(err, -errno, "%s: %s", aside, strerror(errno));
+    int r = set_access(config, aside, err);
+    if (r < 0)
+        return r;
+    if (listen(l->fd, BACKLOG) < 0)
+        return error_set(err, -errno, "%s: %s", l->path, strerror(errno));
+    if (strcmp(aside, l->path) != 0 && rename(aside, l->path) < 0)
+        return error_set(err, -errno, "%s can't be given its name: %s", l->path, strerror(errno));
+    l->dev = st.st_dev;
+    l->ino = st.st_ino;
+    return 0;
+}
+
+/* A client that finds the socket is not refused: it gets its name once it listens. */
 static int bind_and_listen(struct listener *l, const struct listener_config *config,
                            struct error *err)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    memcpy(address.sun_path, l->path, strlen(l->path));
+    struct sockaddr_un address;
+    name_aside(l->path, &address);
+    int r = remove_stale(address.sun_path, err); /* of a daemon that was killed in here */
+    if (r < 0)
+        return r;
     l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (l->fd < 0)
         return error_set(err, -errno, "socket: %s", strerror(errno));
     if (bind(l->fd, (struct sockaddr *)&address, sizeof address) < 0)
         return error_set(err, -errno, "%s can't be bound: %s", l->path, strerror(errno));
-    struct stat st;
-    if (lstat(l->path, &st) < 0)
-        return error_set(err, -errno, "%s: %s", l->path, strerror(errno));
-    l->dev = st.st_dev;
-    l->ino = st.st_ino;
-    int r = set_access(config, err);
+    r = listen_and_show(l, config, address.sun_path, err);
     if (r < 0)
-        return r;
-    if (listen(l->fd, BACKLOG) < 0)
-        return error_set(err, -errno, "%s: %s", l->path, strerror(errno));
-    return 0;
+        unlink(address.sun_path);
+    return r;
 }
 
 static int check_path(const char *path, struct error *err)
@@ -203,6 +233,14 @@ static int check_path(const char *path, struct error *err)
     return 0;
 }
 
+/* To itself and to netstat, a socket that a daemon has made has the name it was bound by. */
+static void name_shown(char *path)
+{
+    size_t len = strlen(path), suffix = strlen(ASIDE);
+    if (len > suffix && strcmp(path + len - suffix, ASIDE) == 0 && access(path, F_OK) < 0)
+        path[len - suffix] = '\0';
+}
+
 /* The manager's socket stays the manager's; but as long as somebody lives on it, a daemon that is
  * started by hand must not take it for a stale one, and another one that was given the same socket
  * would answer every second client. 0, or -EADDRINUSE with a message in *err: there is another one.
@@ -214,6 +252,8 @@ static int lock_inherited(struct listener *l, struct error *err)
     if (getsockname(l->fd, (struct sockaddr *)&address, &len) < 0 || address.sun_path[0] != '/')
         return 0;
     l->path = strndup(address.sun_path, sizeof address.sun_path);
+    if (l->path)
+        name_shown(l->path);
     if (l->path && asprintf(&l->lock_path, "%s.lock", l->path) >= 0)
         return take_lock(l, err) == -EADDRINUSE ? -EADDRINUSE : 0;
     l->lock_path = NULL;

@@ -1,6 +1,7 @@
 /* The listening unix socket in the file system. A lock file beside it (PATH.lock, flock) says
  * whether a daemon lives there: whoever holds the lock may replace a socket that a dead one left.
- */
+ * The socket is made as PATH.new, and gets its name when it listens; netstat goes on to
+ * show the first one. */
 #ifndef PENSTOCK_CONTROL_LISTENER_H
 #define PENSTOCK_CONTROL_LISTENER_H
 
@@ -26,8 +27,9 @@ struct listener {
     ino_t ino;
 };
 
-/* 0, or a negative errno with a message in *err; -EADDRINUSE: another daemon lives there. Nothing
- * connects before owner, group and mode are right, since only listen(2) opens the door. */
+/* 0, or a negative errno with a message in *err; -EADDRINUSE: another daemon lives there. What
+ * has the name PATH listens, and its group and mode are right (a PATH of more than 103 bytes may be
+ * seen a moment before it listens). */
 int listener_open(struct listener *ret_listener, const struct listener_config *config,
                   struct error *err);
 

@@ -333,6 +333,15 @@ static void answer_question(struct top *top, enum top_key key)
                   json_pack("{s:s}", "host", top->target));
 }
 
+/* Takes the last character off, whatever its bytes. */
+static void erase_last(char *text)
+{
+    size_t len = strlen(text);
+    while (len > 0 && ((unsigned char)text[len - 1] & 0xC0) == 0x80)
+        len--;
+    text[len > 0 ? len - 1 : 0] = '\0';
+}
+
 static void type_filter(struct top *top, enum top_key key, char byte)
 {
     size_t len = strlen(top->filter);
@@ -340,8 +349,8 @@ static void type_filter(struct top *top, enum top_key key, char byte)
         top->filter[0] = '\0';
     if (key == TOP_ESCAPE || key == TOP_ENTER)
         top->look.typing = false;
-    else if (key == TOP_ERASE && len > 0)
-        top->filter[len - 1] = '\0';
+    else if (key == TOP_ERASE)
+        erase_last(top->filter);
     else if (key == TOP_OTHER && len + 1 < sizeof top->filter) {
         top->filter[len] = byte;
         top->filter[len + 1] = '\0';

@@ -269,6 +269,26 @@ static void add_overlay(struct lay *l, size_t keep)
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
+/* What is being typed is seen at its end: where there is no room for all, its beginning is left
+ * out. */
+static void put_filter(struct buf *line, const struct top_look *look)
+{
+    struct buf safe = BUF_INIT;
+    const char *cursor = look->typing ? "_" : "";
+    text_put_safe(&safe, look->filter, strlen(look->filter));
+    size_t used = text_width(line->data, line->len) + strlen("  /") + strlen(cursor), start = 0;
+    size_t room = look->lines == 0 ? SIZE_MAX : look->columns > used ? look->columns - used : 0;
+    while (look->typing && start < safe.len &&
+           text_width(safe.data + start, safe.len - start) > room)
+        do
+            start++;
+        while (start < safe.len && ((unsigned char)safe.data[start] & 0xC0) == 0x80);
+    buf_puts(line, "  /");
+    buf_put(line, safe.data + start, safe.len - start);
+    buf_puts(line, cursor);
+    buf_deinit(&safe);
+}
+
 /* The tabs, as far as there is room. */
 static void add_tabs(struct lay *l)
 {
@@ -277,7 +297,7 @@ static void add_tabs(struct lay *l)
         if (top_tab_shown(l->m, tab))
             buf_printf(&line, tab == l->look->tab ? "[%s] " : " %s  ", top_tab_name(tab));
     if (l->look->filter && (*l->look->filter || l->look->typing))
-        buf_printf(&line, "  /%s%s", l->look->filter, l->look->typing ? "_" : "");
+        put_filter(&line, l->look);
     lay_add(l, TOP_DIM, &line);
 }
 

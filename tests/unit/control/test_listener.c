@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -49,6 +50,15 @@ static int connect_to(const char *where)
     int r = connect(fd, (struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
     close(fd);
     return r;
+}
+
+static int seen; /* by a client, just before the socket listened */
+
+/* The product's listen(2) comes by here. */
+int listen(int fd, int backlog)
+{
+    seen = connect_to(path);
+    return (int)syscall(SYS_listen, fd, backlog);
 }
 
 static void test_opens_and_cleans_up(void **state)
@@ -114,6 +124,48 @@ static void test_stale_one_is_replaced(void **state)
     listener_close(&l);
 }
 
+/* Who finds the socket is not refused: it has no name, or it listens. */
+static void test_nobody_sees_it_before_it_listens(void **state)
+{
+    struct listener_config config = config_for(path);
+    struct listener l;
+    struct error err;
+    seen = 0;
+    assert_int_equal(listener_open(&l, &config, &err), 0);
+    assert_int_equal(seen, -ENOENT);
+    assert_int_equal(connect_to(path), 0);
+    listener_close(&l);
+}
+
+static void bind_at(const char *where)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%.107s", where);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    close(fd);
+}
+
+/* What a daemon that was killed before it listened has left goes; what is no socket stays. */
+static void test_what_is_left_under_the_first_name(void **state)
+{
+    struct listener l;
+    struct error err;
+    char aside[160];
+    struct listener_config config = config_for(path);
+    snprintf(aside, sizeof aside, "%s.new", path);
+    bind_at(aside);
+    assert_int_equal(listener_open(&l, &config, &err), 0);
+    assert_int_equal(connect_to(path), 0);
+    assert_int_equal(access(aside, F_OK), -1);
+    listener_close(&l);
+    int fd = open(aside, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    close(fd);
+    assert_int_equal(listener_open(&l, &config, &err), -EEXIST);
+    assert_non_null(strstr(err.text, aside));
+    assert_int_equal(unlink(aside), 0);
+}
+
 static void test_another_file_is_left_alone(void **state)
 {
     struct listener_config config = config_for(path);
@@ -157,10 +209,13 @@ static void test_long_path(void **state)
     assert_int_equal(listener_open(&l, &config, &err), -ENAMETOOLONG);
     assert_non_null(strstr(err.text, "107"));
     assert_non_null(strstr(err.text, "shorter"));
-    name[107] = '\0'; /* the longest that fits does work */
-    assert_int_equal(listener_open(&l, &config, &err), 0);
-    assert_int_equal(connect_to(name), 0);
-    listener_close(&l);
+    /* Those that fit do work, also where a longer first name would not. */
+    for (size_t len = 107; len >= 102; len--) {
+        name[len] = '\0';
+        assert_int_equal(listener_open(&l, &config, &err), 0);
+        assert_int_equal(connect_to(name), 0);
+        listener_close(&l);
+    }
 }
 
 static void test_parent(void **state)
@@ -252,6 +307,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_opens_and_cleans_up, setup, teardown),
         cmocka_unit_test_setup_teardown(test_live_one_is_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stale_one_is_replaced, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nobody_sees_it_before_it_listens, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_left_under_the_first_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_another_file_is_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_anothers_socket_is_not_unlinked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_long_path, setup, teardown),

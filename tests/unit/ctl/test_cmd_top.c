@@ -151,6 +151,10 @@ static void asks(const char *keys, const char *method, const char *params)
 ASKS(test_cancel, "cy", "cancel", "{\"ids\":[3]}")
 ASKS(test_cancel_the_second, "jcy", "cancel", "{\"ids\":[4]}")
 ASKS(test_cancel_the_filtered, "/b.ex\rcy", "cancel", "{\"ids\":[4]}")
+ASKS(test_cancel_what_is_typed_anew,
+     "/\xe4\xbd\xa0\x7f"
+     "b.ex\rcy",
+     "cancel", "{\"ids\":[4]}")
 ASKS(test_whatever_is_no_yes, "cxpY", "pause", "{\"host\":\"a.example\"}")
 ASKS(test_resume_what_is_held, "jpy", "resume", "{\"host\":\"b.example\"}")
 ASKS(test_hold_a_host, "\tpy", "pause", "{\"host\":\"a.example\"}")
@@ -263,6 +267,7 @@ int main(void)
         SCREEN(test_cancel),
         SCREEN(test_cancel_the_second),
         SCREEN(test_cancel_the_filtered),
+        SCREEN(test_cancel_what_is_typed_anew),
         SCREEN(test_whatever_is_no_yes),
         SCREEN(test_resume_what_is_held),
         SCREEN(test_hold_a_host),

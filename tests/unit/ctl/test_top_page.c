@@ -60,6 +60,37 @@ static void test_filter(void **state)
     assert_true(has("type what to look for; Enter keeps it, Esc ends it"));
 }
 
+/* It is another's text as any: pasted, it may hold whatever steers a terminal. */
+static void test_a_filter_that_is_typed(void **state)
+{
+    static const struct {
+        const char *typed, *shown;
+    } rows[] = {
+        {"\xc2\x9b"
+         "2J",
+         "  /\\u009b2J_"},
+        {"\xe2\x80\xaemoc", "  /\\u202emoc_"},
+        {"\xe4\xbd", "  /\\xe4\\xbd_"}, /* a half of a character */
+        {"\xe4\xbd\xa0\xe5\xa5\xbd", "  /\xe4\xbd\xa0\xe5\xa5\xbd_"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct top_look look = {
+            .columns = 80, .lines = 40, .filter = rows[i].typed, .typing = true};
+        top_lay(&model, &look, &page);
+        if (!has(rows[i].shown))
+            fail_msg("row %zu", i);
+    }
+    /* Twenty of two columns each do not fit: the last ones are seen, and the cursor. */
+    char wide[64] = "";
+    for (int i = 0; i < 20; i++)
+        strcat(wide, i < 19 ? "\xe4\xbd\xa0" : "\xe5\xa5\xbd");
+    struct top_look look = {.columns = 80, .lines = 40, .filter = wide, .typing = true};
+    top_lay(&model, &look, &page);
+    assert_true(has("\xe4\xbd\xa0\xe5\xa5\xbd_"));
+    for (size_t i = 0; i < page.count; i++)
+        assert_true(text_width(line_at(i), strlen(line_at(i))) <= 80);
+}
+
 /* However many the daemon tells of, so many are listed. */
 static void test_very_many(void **state)
 {
@@ -157,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_cursor),
         CASE(test_filter),
+        CASE(test_a_filter_that_is_typed),
         CASE(test_very_many),
         CASE(test_words_at_the_foot),
         CASE(test_overlay),
