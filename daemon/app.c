@@ -397,6 +397,7 @@ static void on_reload_apply(void *arg, const struct loaded *fresh, struct sink_t
 {
     struct app *app = arg;
     sink_switch(app->sink, sinks);
+    storage_use_table(app->store, fresh->settings);
     jobs_reconfigure(app->jobs, fresh->settings, fresh->registry, fresh->policy);
     fetch_renew_trust(app->fetch);
     log_set_level(fresh->settings->log_level);

@@ -4,6 +4,7 @@
 #include "parse/process.h"
 #include "parse/process_host.h"
 #include "record/switch.h"
+#include "storage.h"
 #include "terms/settings_diff.h"
 
 #include <errno.h>
@@ -120,10 +121,13 @@ static int read_all(struct reload *reload)
     if (reload->compare)
         reload->changes =
             settings_diff(reload->now, reload->fresh.settings, CHANGES_MAX, &reload->more);
-    if (reload->dry)
+    r = storage_check_table(reload->fresh.settings, reload->config.started, reload->now,
+                            &reload->error);
+    if (r == 0 && reload->dry)
         return 0;
-    r = outlet_targets(reload->config.outlet, reload->fresh.settings, reload->now, &reload->sinks,
-                       &reload->error);
+    if (r == 0)
+        r = outlet_targets(reload->config.outlet, reload->fresh.settings, reload->now,
+                           &reload->sinks, &reload->error);
     if (r < 0)
         drop(reload);
     return r;

@@ -11,6 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *stored_table(const struct settings *s)
+{
+    const struct settings_sink *sink = settings_stored_sink(s);
+    return sink ? sink->table : NULL;
+}
+
 void storage_config(const struct settings *s, struct store_config *ret_config)
 {
     *ret_config = (struct store_config){.path = s->store_path,
@@ -23,10 +29,43 @@ void storage_config(const struct settings *s, struct store_config *ret_config)
                                         .direct = s->store_direct,
                                         .password_file = s->store_password_file,
                                         .schema = s->store_schema,
+                                        .table = stored_table(s),
                                         .name = s->fleet_name,
                                         .lease_ns = s->store_lease,
                                         .workers = (unsigned)s->workers};
 }
+
+/* --- the table for records -------------------------------------------------------------------- */
+
+static bool is_same_table(const struct settings *a, const struct settings *b)
+{
+    const char *mine = stored_table(a), *other = stored_table(b);
+    return settings_stored_sink(a) && settings_stored_sink(b) &&
+           (mine && other ? strcmp(mine, other) == 0 : mine == other);
+}
+
+int storage_check_table(const struct settings *settings, const struct settings *started,
+                        const struct settings *now, struct error *err)
+{
+    const struct store_module *module;
+    struct store_config config;
+    if (strcmp(started->store_engine, "postgresql") != 0) /* what it is to be needs a restart */
+        return 0;
+    if (!settings_stored_sink(settings) || (now && is_same_table(settings, now)))
+        return 0;
+    storage_config(started, &config);
+    config.table = stored_table(settings);
+    int r = store_module_load(started->store_engine, &module, err);
+    return r < 0 ? r : module->check_table(&config, err);
+}
+
+void storage_use_table(struct store *store, const struct settings *settings)
+{
+    if (store->engine->records_into && settings_stored_sink(settings))
+        store->engine->records_into(store, stored_table(settings));
+}
+
+/* --- opening it ------------------------------------------------------------------------------- */
 
 /* Its place is what it locks; a database of SQLite's may lie there from before. */
 static int open_module(const char *engine, const struct store_config *config,
@@ -56,8 +95,12 @@ int storage_open(const struct settings *settings, const struct store_config *con
         return store_sqlite_new(config, mailbox, ret_store, err);
     settings_digest(settings, digest);
     with.digest = digest;
-    return open_module(engine, &with, mailbox, ret_store, err);
+    /* First: who joins a fleet and goes no further holds hosts until its lease is over. */
+    int r = storage_check_table(settings, settings, NULL, err);
+    return r < 0 ? r : open_module(engine, &with, mailbox, ret_store, err);
 }
+
+/* --- bringing it up --------------------------------------------------------------------------- */
 
 int storage_migrate(const struct settings *settings, struct error *err)
 {

@@ -1,5 +1,5 @@
 /* Engines that are modules of their own: loaded when a config asks for one, so that nobody else
- * needs their libraries. At the start; the control loop. */
+ * needs their libraries. At the start; the control loop, if nothing else is said. */
 #ifndef PENSTOCK_STORE_MODULE_H
 #define PENSTOCK_STORE_MODULE_H
 
@@ -13,6 +13,9 @@ struct store_module {
                 struct store **ret_store, struct error *err);
     /* Makes the database's schema, or brings it up. 0; or a negative errno with a message. */
     int (*migrate)(const struct store_config *config, struct error *err);
+    /* Will config->table take records of this role? Waits for the server; any thread. 0; or a
+     * negative errno with what is to be done in *err. */
+    int (*check_table)(const struct store_config *config, struct error *err);
 };
 
 /* Loads penstock-NAME.so, from where penstock was installed, or, for a daemon that runs where it

@@ -408,6 +408,9 @@ struct store_engine {
     /* The daemon must end: what waits for a store that fails is tried once more, then comes back
      * with the reason. NULL: as above. */
     void (*give_up)(struct store *s);
+    /* Records go into this table from now on, as store_config.table names it and store_module's
+     * `check_table` has let it pass. At once. NULL: it takes none. */
+    void (*records_into)(struct store *s, const char *table);
     void (*free)(struct store *s); /* every call has come back */
 };
 /* The engine embeds this first. */
@@ -452,6 +455,7 @@ struct store_config {
     const char *direct;
     const char *password_file; /* NULL: $CREDENTIALS_DIRECTORY/store if that is there */
     const char *schema;        /* NULL: penstock */
+    const char *table;         /* where records go (table_name.h); NULL: `records` of the schema */
     const char *name;          /* of this daemon among all; NULL: the machine's */
     uint64_t lease_ns;         /* how long one that gives no sign is believed alive; 0: 60 s */
     unsigned workers;          /* how many downloads this daemon may run: its share of the hosts */

@@ -168,7 +168,8 @@ enum metrics_page {
 
 struct settings_sink {
     char *name;
-    char *path; /* of SINK_FILE; else NULL */
+    char *path;  /* of SINK_FILE; else NULL */
+    char *table; /* of SINK_STORED (store/table_name.h); NULL: the store's own */
     enum sink_type type;
     int format;              /* enum sink_format, of SINK_JOURNAL */
     unsigned events;         /* mask of enum event */

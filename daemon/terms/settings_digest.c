@@ -82,5 +82,8 @@ void settings_digest(const struct settings *settings, char ret_digest[SETTINGS_D
         add_parser(&sum, &settings->parsers[i]);
     for (size_t i = 0; i < settings->credential_count; i++)
         add_credential(&sum, &settings->credentials[i]);
+    const struct settings_sink *stored = settings_stored_sink(settings);
+    if (stored && stored->table)
+        add_text(&sum, stored->table);
     snprintf(ret_digest, SETTINGS_DIGEST_SIZE, "%08x", (unsigned)sum.hash);
 }

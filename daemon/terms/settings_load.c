@@ -294,6 +294,8 @@ static int load_sink(struct settings *s, struct loading *l, struct error *err)
         return -EINVAL;
     if (sink->type == SINK_FILE && !sink->path)
         return fail_section(l->config, "path is missing; a sink of type file needs one", err);
+    if (sink->type != SINK_STORED && sink->table)
+        return fail_section(l->config, "table is of type postgresql only", err);
     if (sink->type != SINK_FILE && sink->path)
         return fail_section(l->config, "path is of type file only", err);
     if (sink->type != SINK_JOURNAL && sink->format == SINK_FORMAT_TEXT)

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "fetch/libcurl.h"
 #include "fetch/policy.h"
+#include "store/table_name.h"
 #include "terms/params.h"
 #include "terms/proxy.h"
 #include "terms/spec_headers.h"
@@ -27,6 +28,12 @@ static int check_path(const char *text, struct error *err)
         return 0;
     return error_set(err, -EINVAL, "'%.80s' is not a path from the root, as /var/lib/penstock",
                      text);
+}
+
+static int check_table(const char *text, struct error *err)
+{
+    struct table_name name;
+    return table_name_parse(text, &name, err);
 }
 
 static int check_http(const char *text, struct error *err)
@@ -369,6 +376,11 @@ static const struct field sink_fields[] = {
      .help = "file, stdout or journal; or postgresql, of the store in PostgreSQL: the records of\n"
              "each job that is done go into its table `records`, in one transaction with the\n"
              "verdict, besides what the other sinks get."},
+    {"table", FIELD_STRING, AT(table), "", .check = check_table,
+     .help =
+         "Of postgresql: another table for the records, NAME (in store.schema) or SCHEMA.NAME,\n"
+         "with job bigint, attempt integer, seq bigint, data text; made by\n"
+         "--migrate. Empty: the store's own, `records`."},
     {"path", FIELD_STRING, AT(path), "", .check = check_path, .help = "Of a file."},
     {"events", FIELD_EVENTS, AT(events), "all",
      .help = "What goes there: start record attempt verdict stop, or all; and audit, which is not\n"

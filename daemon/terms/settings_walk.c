@@ -99,7 +99,7 @@ static bool is_of_other_type(enum section_id id, const struct field *field, cons
     if (sink && strcmp(field->name, "format") == 0)
         return sink->type != SINK_JOURNAL;
     if (sink && sink->type == SINK_STORED)
-        return strcmp(field->name, "type") != 0;
+        return strcmp(field->name, "type") != 0 && strcmp(field->name, "table") != 0;
     return id == SECTION_PARSER && strcmp(field->name, "output") == 0 &&
            ((const struct settings_parser *)object)->stages.count == 0;
 }

@@ -154,6 +154,43 @@ class PostgreSQL(penstock_test.Case):
         until(lambda: not daemon.call("stats")["store"]["failing"], "the daemon knows it")
         self.assert_verdict(daemon.job(self.web.url("/bytes?n=1")), "done")
 
+    def count(self, table):
+        return int(self.server.ask(f"SELECT count(*) FROM {table}")[0][0])
+
+    def test_a_table_of_ones_own(self):
+        """It is made by --migrate, refused as long as it is not right, and another one is taken by a reload."""
+        self.migrate()
+        sink = '[sink "db"]\ntype = postgresql\ntable = {}\n'
+        config = self.wrote("db.conf", sink.format('feeds."It""ems"'))
+        refused = self.fleet(config=config, wait=False)
+        self.assertEqual(refused.exit_status(), 1)
+        self.assertIn('sink.table: there is no table "feeds"."It""ems" in the database; make it by `penstockd --migrate`',
+                      refused.errors())
+        self.daemons.remove(refused)
+        self.assertEqual(self.server.ask("SELECT count(*) FROM penstock.members"), [["0"]])  # it has not joined
+        sets = [a for k, v in self.settings.items() for a in ("--set", f"{k}={v}")]
+        migrate = [BIN / "penstockd", "--config", config, *sets, "--migrate"]
+        done = penstock_test.run(*migrate)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("3F000", done.stderr)
+        self.server.ask("CREATE SCHEMA feeds")
+        penstock_test.run(*migrate, check=0)
+
+        daemon = self.fleet(config=config)
+        self.assert_verdict(daemon.job(self.web.url("/lines?n=7"), parser="lines"), "done")
+        until(lambda: self.count('feeds."It""ems"') == 7, "its records are there")
+
+        config.write_text(sink.format("feeds.next"), encoding="utf-8")
+        with daemon.rpc() as rpc:
+            self.assertIn('sink.table: there is no table "feeds"."next"', rpc.fail("reload")["message"])
+        self.assert_verdict(daemon.job(self.web.url("/lines?n=5"), parser="lines"), "done")
+        until(lambda: self.count('feeds."It""ems"') == 12, "where records go has not changed")
+        self.server.ask("CREATE TABLE feeds.next(job bigint, attempt int, seq bigint, data text)")
+        self.assertEqual(daemon.call("reload"), {"reloaded": True, "restart": []})
+        self.assert_verdict(daemon.job(self.web.url("/lines?n=3"), parser="lines"), "done")
+        until(lambda: self.count("feeds.next") == 3, "they go there now")
+        self.assertEqual((self.count('feeds."It""ems"'), self.count("penstock.records")), (12, 0))
+
     def test_a_sink_for_another_store(self):
         config = self.wrote("db.conf", '[sink "db"]\ntype = postgresql\n')
         done = penstock_test.run(BIN / "penstockd", "--config", config, "--set", "store.engine=memory", "--check")

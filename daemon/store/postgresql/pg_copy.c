@@ -2,14 +2,14 @@
 
 #include <assert.h>
 
-void copy_begin(struct copy *copy, struct channel *ch, enum sql sql)
+void copy_begin(struct copy *copy, struct channel *ch, const char *sql)
 {
     assert(copy->state == COPY_NONE && ch->state == CHANNEL_IDLE);
     *copy = (struct copy){.channel = ch, .state = COPY_BEGINS};
     ch->state = CHANNEL_BUSY;
     ch->fault_code = 0;
     ch->sqlstate[0] = '\0';
-    ch->send_failed = !PQexitPipelineMode(ch->conn) || !PQsendQuery(ch->conn, ch->sqls->text[sql]);
+    ch->send_failed = !PQexitPipelineMode(ch->conn) || !PQsendQuery(ch->conn, sql);
 }
 
 void copy_put(struct copy *copy, const char *data, size_t len)

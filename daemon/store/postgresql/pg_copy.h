@@ -18,7 +18,7 @@ struct copy {
 };
 
 /* The channel is idle, and busy until copy_turn says CHANNEL_DONE or CHANNEL_LOST. */
-void copy_begin(struct copy *copy, struct channel *channel, enum sql sql);
+void copy_begin(struct copy *copy, struct channel *channel, const char *sql);
 /* In place of channel_turn while `state` is not COPY_NONE. CHANNEL_MORE: all that it was given is
  * on its way. CHANNEL_DONE: as of a pipeline. */
 enum channel_event copy_turn(struct copy *copy);

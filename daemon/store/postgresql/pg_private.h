@@ -10,7 +10,7 @@
  *   pg_plan.c        in what order their statements go
  *   pg_write.c       submit, claim, finish, postpone, forgetting
  *   pg_records.c     ends that bring records, by a connection of their own
- *   pg_copy.c        COPY     pg_feed.c  what it takes
+ *   pg_copy.c        COPY     pg_feed.c  what it takes     pg_table.c  where that goes
  *   pg_read.c        get, list, window, hosts, ended
  *   pg_schedule.c    schedules: listing, changing, and what runs and their ends change
  *   pg_row.c         rows as structs
@@ -39,6 +39,7 @@
 
 #include "base/list.h"
 #include "store/postgresql/pg_channel.h"
+#include "store/postgresql/pg_table.h"
 #include "store/store.h"
 
 #include <pthread.h>
@@ -162,9 +163,10 @@ struct pg {
     bool started;
     int wake_fd; /* an eventfd */
     pthread_mutex_t lock;
-    struct list queue;           /* under the lock: calls, in order */
-    bool stop, giving_up;        /* under the lock */
-    struct store_counts visible; /* under the lock */
+    struct list queue;             /* under the lock: calls, in order */
+    char copy_sql[TABLE_SQL_SIZE]; /* under the lock: where records go */
+    bool stop, giving_up;          /* under the lock */
+    struct store_counts visible;   /* under the lock */
     /* Under the lock: `others` and the four of schedules, as a beat has seen them. */
     int64_t news[JOB_STATE_COUNT_ + 1], schedule_news[4];
     bool has_news, has_schedule_news;

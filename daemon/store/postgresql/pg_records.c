@@ -254,7 +254,9 @@ static void begin_copy(struct pg *pg)
     struct records *x = pg->records;
     x->stage = RECORDS_COPY;
     feed_begin(&x->feed, x->batch.order, x->batch.count);
-    copy_begin(&x->copy, &x->channel, SQL_COPY);
+    pthread_mutex_lock(&pg->lock);
+    copy_begin(&x->copy, &x->channel, pg->copy_sql);
+    pthread_mutex_unlock(&pg->lock);
 }
 
 /* --- the way ---------------------------------------------------------------------------------- */

@@ -156,8 +156,11 @@ static int set_standards(struct target *t, const struct store_config *config)
 {
     uint64_t lease_ns = config->lease_ns ? config->lease_ns : LEASE_NS;
     uint64_t lease_ms = lease_ns / 1000000;
-    struct passwd *me = get(t, "user") ? NULL : getpwuid(geteuid());
+    char text[1024];
+    struct passwd entry, *me = NULL;
     int r = 0;
+    if (!get(t, "user"))
+        (void)getpwuid_r(geteuid(), &entry, text, sizeof text, &me);
     t->connect_ns = connect_patience(t, lease_ns);
     if (me)
         r = set(t, "user", me->pw_name);

@@ -129,7 +129,6 @@ static const char *const sql[SQL_COUNT_] = {
                   "SHARE) x",
     [SQL_COPIED] = "UPDATE @.counts SET copied=$2 WHERE member=$1",
     [SQL_SYNC] = "UPDATE @.counts SET copied=copied WHERE member=$1",
-    [SQL_COPY] = "COPY @.records(job,attempt,seq,data) FROM STDIN (FORMAT binary)",
     [SQL_END_SESSION] = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid=$1 AND "
                         "application_name=$2 AND pid<>pg_backend_pid()",
     [SQL_POSTPONE] =

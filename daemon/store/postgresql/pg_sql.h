@@ -31,7 +31,6 @@ enum sql {
     SQL_ALIVE,        /* ($1 member) fails if others have declared it dead */
     SQL_COPIED,       /* ($1 member, $2 number) */
     SQL_SYNC, /* ($1 member) changes nothing, and waits for a standby to have all before it */
-    SQL_COPY,
     SQL_END_SESSION, /* ($1 its process, $2 its name): one that we have lost */
     SQL_POSTPONE,
     SQL_POSTPONE_ASK,

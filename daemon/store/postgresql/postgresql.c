@@ -169,6 +169,14 @@ static void pg_trouble(struct store *s, struct error *ret_why)
     pthread_mutex_unlock(&pg->lock);
 }
 
+static void pg_records_into(struct store *s, const char *table)
+{
+    struct pg *pg = pg_of(s);
+    pthread_mutex_lock(&pg->lock);
+    table_copy_sql(pg->schema, table, pg->copy_sql, NULL);
+    pthread_mutex_unlock(&pg->lock);
+}
+
 static void pg_give_up(struct store *s)
 {
     struct pg *pg = pg_of(s);
@@ -233,6 +241,7 @@ static const struct store_engine engine = {.name = "postgresql",
                                            .failing = pg_failing,
                                            .trouble = pg_trouble,
                                            .give_up = pg_give_up,
+                                           .records_into = pg_records_into,
                                            .free = pg_free};
 
 static struct store_engine shared_engine; /* the same, with what several daemons need */
@@ -252,7 +261,7 @@ static int copy_config(struct pg *pg, const struct store_config *config)
     gethostname(host, sizeof host - 1);
     pg->config = *config;
     pg->config.vfs = pg->config.dsn = pg->config.password_file = NULL;
-    pg->config.schema = pg->config.name = pg->config.direct = NULL;
+    pg->config.schema = pg->config.name = pg->config.direct = pg->config.table = NULL;
     pg->config.digest = strdup(config->digest ? config->digest : "");
     pg->config.path = config->path ? strdup(config->path) : NULL;
     pg->schema = strdup(config->schema ? config->schema : "penstock");
@@ -335,6 +344,8 @@ static int prepare(struct pg *pg, const struct store_config *config, struct erro
     if (copy_config(pg, config) < 0)
         return error_set(err, -ENOMEM, "store: out of memory");
     int r = sql_check_schema(pg->schema, err);
+    if (r == 0)
+        r = table_copy_sql(pg->schema, config->table, pg->copy_sql, err);
     if (r == 0 && sqls_init(&pg->sqls, pg->schema) < 0)
         r = error_set(err, -ENOMEM, "store: out of memory");
     if (r == 0)
@@ -378,12 +389,17 @@ static int open_store(const struct store_config *config, struct mailbox *mailbox
     return 0;
 }
 
-static int migrate(const struct store_config *config, struct error *err)
+/* --- without a store -------------------------------------------------------------------------- */
+
+typedef int session_user(PGconn *conn, const char *schema, const struct store_config *config,
+                         struct error *err);
+
+/* A connection for what is to be done, and no longer. */
+static int connect_once(const struct store_config *config, session_user *use, struct error *err)
 {
     const char *schema = config->schema ? config->schema : "penstock";
     struct target target;
     PGconn *conn = NULL;
-    int from, to;
     int r = sql_check_schema(schema, err);
     if (r == 0)
         r = target_init(&target, config, err);
@@ -391,16 +407,45 @@ static int migrate(const struct store_config *config, struct error *err)
         return r;
     r = session_open(&target, &conn, err);
     if (r == 0)
-        r = schema_migrate(conn, schema, &from, &to, err);
-    if (r == 0 && from == to)
-        log_info("store: the schema %s is at version %d, and stays there", schema, to);
-    else if (r == 0)
-        log_info("store: the schema %s was brought from version %d to %d", schema, from, to);
+        r = use(conn, schema, config, err);
     if (conn)
         PQfinish(conn);
     target_deinit(&target);
     return r;
 }
 
-__attribute__((visibility("default"))) const struct store_module penstock_store_module = {
-    .version = PENSTOCK_VERSION, .open = open_store, .migrate = migrate};
+static int bring_up(PGconn *conn, const char *schema, const struct store_config *config,
+                    struct error *err)
+{
+    int from, to;
+    int r = schema_migrate(conn, schema, &from, &to, err);
+    if (r < 0)
+        return r;
+    if (from == to)
+        log_info("store: the schema %s is at version %d, and stays there", schema, to);
+    else
+        log_info("store: the schema %s was brought from version %d to %d", schema, from, to);
+    return config->table ? table_make(conn, schema, config->table, err) : 0;
+}
+
+static int migrate(const struct store_config *config, struct error *err)
+{
+    return connect_once(config, bring_up, err);
+}
+
+static int check_records(PGconn *conn, const char *schema, const struct store_config *config,
+                         struct error *err)
+{
+    return table_check(conn, schema, config->table, err);
+}
+
+static int check_table(const struct store_config *config, struct error *err)
+{
+    return connect_once(config, check_records, err);
+}
+
+__attribute__((visibility("default")))
+const struct store_module penstock_store_module = {.version = PENSTOCK_VERSION,
+                                                   .open = open_store,
+                                                   .migrate = migrate,
+                                                   .check_table = check_table};

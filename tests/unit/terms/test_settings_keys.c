@@ -328,9 +328,10 @@ static void words_are_those_of_the_key(void **state)
 
 /* These go with another key. */
 static const char *const elsewhere[][2] = {
-    {"fetch", "proxy"},         {"fetch", "proxy_credential"}, {"sink", "type"},
-    {"sink", "format"},         {"host", "client_key"},        {"credential", "type"},
-    {"defaults", "credential"},
+    {"fetch", "proxy"},     {"fetch", "proxy_credential"},
+    {"sink", "type"},       {"sink", "format"},
+    {"sink", "table"},      {"host", "client_key"},
+    {"credential", "type"}, {"defaults", "credential"},
 };
 
 static bool is_tested(const struct settings_row *row)

@@ -72,6 +72,15 @@ static void sinks_and_their_types(void **state)
          "f.conf:3: [sink \"d\"]: keep is not of type postgresql"},
         {"[store]\nengine = postgresql\n[sink \"d\"]\ntype = postgresql\npath = /x\n",
          "f.conf:3: [sink \"d\"]: path is not of type postgresql"},
+        {"[store]\nengine = postgresql\n[sink \"d\"]\ntype = postgresql\n"
+         "table = \"Feeds\".items\n",
+         NULL},
+        {"[store]\nengine = postgresql\n[sink \"d\"]\ntype = postgresql\n"
+         "table = items; DROP TABLE x\n",
+         "f.conf:5: sink \"d\".table: 'items; DROP TABLE x' is no table's name: write items, "
+         "feeds.items, or \"Feeds\".\"Items\", each part of at most 63 bytes"},
+        {"[sink \"a\"]\ntype = stdout\ntable = items\n",
+         "f.conf:1: [sink \"a\"]: table is of type postgresql only"},
     };
     CHECK(cases);
 }
