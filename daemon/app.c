@@ -14,7 +14,6 @@
 #include "api/follower.h"
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/list.h"
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "base/reserve.h"
@@ -26,6 +25,7 @@
 #include "job/membership.h"
 #include "parse/pool.h"
 #include "record/line.h"
+#include "record/notice.h"
 #include "record/sink.h"
 #include "outlet.h"
 #include "record/switch.h"
@@ -226,29 +226,19 @@ static int make_control(struct app *app, struct error *err)
 
 /* --- lines about the daemon itself ------------------------------------------------------------ */
 
-static void taken_once(struct sink_line *line)
-{
-    buf_deinit(&line->text);
-    free(line);
-}
-
+/* The daemon's own lines carry nothing that was acknowledged: without memory there is none. */
 static void post_line(struct app *app, enum event event)
 {
-    struct sink_line *line = calloc(1, sizeof *line);
+    struct sink_line *line = notice_new(event);
     if (!line)
-        return; /* the daemon's own lines carry nothing that was acknowledged */
-    list_init(&line->link);
-    line->event = event;
-    line->taken = taken_once;
-    line_begin(&line->text, clock_real_us(), event);
+        return;
     line_str(&line->text, "instance", app->instance);
     line_str(&line->text, "version", PENSTOCK_VERSION);
     if (event == EVENT_START)
         line_str(&line->text, "ids", app->store->engine->keeps ? "kept" : "restarted");
     if (app->jobs) /* in a fleet: who that is */
         line_str(&line->text, "by", jobs_member(app->jobs));
-    line_end(&line->text);
-    sink_post(app->sink, line);
+    notice_post(app->sink, line);
 }
 
 /* --- top down --------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "record/line.h"
+#include "record/notice.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -145,34 +146,20 @@ bool fleet_has_lost(const struct job *job)
     return job->fenced || (job->claimed && fleet->shared->lease_left(fleet->store) <= 0);
 }
 
-static void on_revoke_taken(struct sink_line *line)
-{
-    buf_deinit(&line->text);
-    free(line);
-}
-
 void fleet_revoke(struct jobs *jobs, uint64_t job, uint32_t attempt)
 {
-    struct sink_line *line = calloc(1, sizeof *line);
+    struct sink_line *line = notice_new(EVENT_REVOKE);
     jobs->fleet->revoked++;
     log_warning("job %llu: attempt %u was closed by another member, and what it says in this log "
                 "does not count",
                 (unsigned long long)job, (unsigned)attempt);
     if (!line)
         return; /* of several verdicts of a job the one of the highest attempt counts anyway */
-    list_init(&line->link);
-    line->event = EVENT_REVOKE;
     line->job = job;
-    line->taken = on_revoke_taken;
-    line_begin(&line->text, clock_real_us(), EVENT_REVOKE);
     line_u64(&line->text, "job", job);
     line_u64(&line->text, "attempt", attempt);
     line_str(&line->text, "by", jobs->fleet->name);
-    line_end(&line->text);
-    if (line->text.failed)
-        on_revoke_taken(line);
-    else
-        sink_post(jobs->config.sink, line);
+    notice_post(jobs->config.sink, line);
 }
 
 void fleet_torn_closed(struct jobs *jobs)

@@ -3,6 +3,7 @@
  * once and whole, and in the tap; what is posted is given back. */
 #include "support/exhaust.h"
 
+#include "record/notice.h"
 #include "record/spool.h"
 #include "sink_support.h"
 
@@ -153,11 +154,59 @@ static void test_all_after_it(void **state)
     exhaust(1000000);
 }
 
+/* A line as the daemon's own, which is so long that its buffer grows twice. */
+static void say(struct sink *sink)
+{
+    struct sink_line *line = notice_new(EVENT_START);
+    if (!line)
+        return;
+    for (int i = 0; i < 8; i++)
+        line_str(&line->text, "instance", "79babcfa557daad2d8dbe5639b49835b");
+    notice_post(sink, line);
+}
+
+/* One that cannot be built is not there at all, and the line behind it is whole. */
+static void test_a_notice(void **state)
+{
+    const struct sink_target target = {
+        .name = "file", .type = SINK_FILE, .path = path, .fd = -1, .events = EVENT_ALL};
+    long n = 0;
+    int refused = 0;
+    bool all = false;
+    if (!exhaust_possible)
+        skip();
+    while (!all) {
+        struct told told;
+        struct sink *sink;
+        struct post post;
+        put_file(path, "");
+        told_init(&told);
+        struct sink_config config = sink_config_for(&told, &target, 1);
+        post_init(&post, &told, EVENT_VERDICT, 1);
+        assert_int_equal(start(&config, &sink), 0);
+        atomic_store(&exhaust_at, ++n);
+        exhaust_spares = false;
+        say(sink);
+        exhaust_spares = true;
+        all = atomic_exchange(&exhaust_at, 0) > 0;
+        sink_post(sink, &post.line);
+        assert_int_equal(sink_free(sink, UINT64_MAX), 0);
+        int said = count_lines("\"start\"");
+        assert_true(said == 1 || !all);
+        refused += said == 0;
+        assert_int_equal(count_lines("\"verdict\""), 1);
+        buf_deinit(&post.line.text);
+        told_deinit(&told);
+    }
+    assert_int_equal(refused, 4); /* the line, its buffer, and twice more for that */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one),
         cmocka_unit_test(test_all_after_it),
+        cmocka_unit_test(test_a_notice),
     };
     exhaust_spares = true;
     scratch_make(&scratch);
