@@ -43,7 +43,6 @@ struct watch {
     struct tls_answer *answer; /* to the last request; NULL before the first */
 };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int error_library, watch_index = -1;
 static int (*library_read)(SSL *, void *, int);
 static BIO_METHOD *flooded;
@@ -80,21 +79,42 @@ static void free_watch(void *parent, void *data, CRYPTO_EX_DATA *all, int index,
     free(watch);
 }
 
-static void prepare(void)
+/* What cannot be had for want of memory is asked for again the next time. True: all is there. */
+static bool prepare(void)
 {
-    *(void **)&library_read = dlsym(RTLD_NEXT, "SSL_read"); /* as dlsym(3) has it */
-    static ERR_STRING_DATA strings[REASONS];                /* the last one stays empty: the end */
-    error_library = ERR_get_next_error_library();
-    for (int i = REASON_NONE + 1; i < REASONS; i++)
+    static ERR_STRING_DATA strings[REASONS]; /* the last one stays empty: the end */
+    static int type;
+    if (!library_read)
+        *(void **)&library_read = dlsym(RTLD_NEXT, "SSL_read"); /* as dlsym(3) has it */
+    if (!error_library)
+        error_library = ERR_get_next_error_library();
+    for (int i = REASON_NONE + 1; i < REASONS && !strings[i - 1].error; i++)
         strings[i - 1] = (ERR_STRING_DATA){ERR_PACK(error_library, 0, i), texts[i]};
     ERR_load_strings(error_library, strings);
-    flooded = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "flooded");
-    if (!flooded)
-        return;
-    BIO_meth_set_read_ex(flooded, flooded_read);
-    BIO_meth_set_ctrl(flooded, flooded_ctrl);
-    BIO_meth_set_create(flooded, flooded_create);
-    watch_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_watch);
+    if (!type)
+        type = BIO_get_new_index() | BIO_TYPE_SOURCE_SINK;
+    if (!flooded && (flooded = BIO_meth_new(type, "flooded"))) {
+        BIO_meth_set_read_ex(flooded, flooded_read);
+        BIO_meth_set_ctrl(flooded, flooded_ctrl);
+        BIO_meth_set_create(flooded, flooded_create);
+    }
+    if (watch_index < 0)
+        watch_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, free_watch);
+    return library_read && flooded && watch_index >= 0;
+}
+
+/* Any thread. */
+static bool is_prepared(void)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static atomic_bool prepared;
+    if (atomic_load(&prepared))
+        return true;
+    pthread_mutex_lock(&lock);
+    bool done = atomic_load(&prepared) || prepare();
+    atomic_store(&prepared, done);
+    pthread_mutex_unlock(&lock);
+    return done;
 }
 
 /* Without memory the connection goes on until the next message. */
@@ -152,9 +172,9 @@ static bool speaks_http2(struct watch *watch, const SSL *ssl)
  * Connections that are not libcurl's have no watch. */
 __attribute__((weak)) int SSL_read(SSL *ssl, void *data, int size)
 {
-    pthread_once(&once, prepare);
+    bool watches = is_prepared();
     int n = library_read(ssl, data, size);
-    struct watch *watch = watch_index >= 0 ? SSL_get_ex_data(ssl, watch_index) : NULL;
+    struct watch *watch = watches ? SSL_get_ex_data(ssl, watch_index) : NULL;
     if (n <= 0 || !watch || !speaks_http2(watch, ssl))
         return n;
     frames_read(&watch->frames, data, (size_t)n);
@@ -218,8 +238,7 @@ static CURLcode on_context(CURL *easy, void *ctx, void *arg)
 
 bool tls_limit(CURL *easy)
 {
-    pthread_once(&once, prepare);
-    return watch_index >= 0 &&
+    return is_prepared() &&
            curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context) == CURLE_OK;
 }
 
