@@ -184,6 +184,7 @@ static void test_a_notice(void **state)
         struct sink_config config = sink_config_for(&told, &target, 1);
         post_init(&post, &told, EVENT_VERDICT, 1);
         assert_int_equal(start(&config, &sink), 0);
+        WAIT_UNTIL(atomic_load(&exhaust_begin) == 0); /* until then nothing fails */
         atomic_store(&exhaust_at, ++n);
         exhaust_spares = false;
         say(sink);
