@@ -64,7 +64,7 @@ static void post_claim(struct job *job)
     job->claiming = true;
     fleet_hold(job->jobs, job->row->host);
     job->jobs->claims->out++;
-    job->call.claim = (struct store_claim){.id = job->id};
+    job->call.claim = (struct store_claim){.id = job->id, .attempt = job->row->attempt};
     mail_init(&job->call.claim.call.mail, on_claimed);
     store->engine->claim(store, &job->call.claim);
 }
@@ -116,10 +116,19 @@ static void unclaim(struct job *job, int64_t again)
     host_slot_free(host);
 }
 
+/* In a fleet: the row was read before another member ran it, and may wait again. Of a guest's the
+ * store tells. */
+static void look_again(const struct job *job, int result)
+{
+    if (result == -ESTALE && job->jobs->fleet && job->host->ours)
+        host_has_more(job->host);
+}
+
 static void refused(struct job *job, const struct store_call *call)
 {
     if (call->result == -ENOENT || call->result == -ESTALE) {
         remote_abort(job);
+        look_again(job, call->result);
         unclaim(job, 0); /* ended meanwhile */
         return;
     }
@@ -147,6 +156,7 @@ static void claimed_ahead(struct job *job)
     int r = job->call.claim.call.result;
     if (r == -ENOENT || r == -ESTALE || (r < 0 && (job->fenced || has_left(job)))) {
         remote_abort(job);
+        look_again(job, r);
         window_drop(job);
     } else if (job->cancel_reason)
         cancel(job);
@@ -172,7 +182,7 @@ static void on_claimed(struct mail *mail)
         jobs->claimed_waiting += job->place == PLACE_WINDOW;
         job->claimed = true;
         job->claimed_at = clock_now();
-        job->row->attempt = job->call.claim.attempt;
+        job->row->attempt++;
         store_schedule_free(job->row->definition);
         job->row->definition = job->call.claim.definition;
         job_set_state(job, JOB_RUNNING);

@@ -67,7 +67,7 @@ static void on_parked(struct mail *mail)
 }
 
 /* Takes ownership of `needs`. Without memory the row is left as it is. */
-static void park(struct host *host, uint64_t id, char *needs)
+static void park(struct host *host, const struct store_job *row, char *needs)
 {
     struct jobs *jobs = host->jobs;
     struct fleet *fleet = jobs->fleet;
@@ -79,7 +79,7 @@ static void park(struct host *host, uint64_t id, char *needs)
     p->jobs = jobs;
     p->needs = needs;
     p->host = strdup(host->name);
-    p->park = (struct store_park){.id = id, .needs = needs};
+    p->park = (struct store_park){.id = row->id, .attempt = row->attempt, .needs = needs};
     if (!p->host) {
         parking_free(p);
         return;
@@ -95,7 +95,7 @@ void park_row(struct host *host, const struct store_job *row, const char *why)
     char *needs = host->ours && !jobs->draining ? needs_of(row) : NULL;
     if (needs && !needs_met(jobs, needs)) {
         skip_add(host, row->id);
-        park(host, row->id, needs);
+        park(host, row, needs);
         return;
     }
     skip_tell(host, row->id, why);

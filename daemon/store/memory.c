@@ -159,9 +159,12 @@ static void memory_claim(struct store *s, struct store_claim *call)
     } else if (row->job.state != JOB_QUEUED && row->job.state != JOB_WAITING) {
         r = error_set(&call->call.error, -ESTALE, "job %llu cannot be claimed: it is %s",
                       (unsigned long long)call->id, job_state_name(row->job.state));
+    } else if (row->job.attempt != call->attempt) {
+        r = error_set(&call->call.error, -ESTALE, "attempt %u of job %llu is over: it is at %u",
+                      call->attempt, (unsigned long long)call->id, row->job.attempt);
     } else {
         row_set_state(&m->rows, row, JOB_RUNNING, 0);
-        call->attempt = ++row->job.attempt;
+        row->job.attempt++;
         call->definition = schedule_rows_copy(&m->schedules, row->job.schedule);
     }
     done(m, &call->call, r);

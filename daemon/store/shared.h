@@ -125,10 +125,12 @@ struct store_cancel {
 };
 
 /* A job of a host of ours that waits cannot be run here: it is parked, with what it needs, a text
- * that is the same for all jobs that need the same. -ESTALE: it does not wait any more. */
+ * that is the same for all jobs that need the same. -ESTALE: it does not wait any more, or has been
+ * at another attempt since it was read. */
 struct store_park {
     struct store_call call;
     uint64_t id;
+    uint32_t attempt; /* as it was read */
     const char *needs; /* borrowed */
 };
 

@@ -183,6 +183,14 @@ static int find_state(struct sqlite *s, struct store_call *call, uint64_t id,
     return r;
 }
 
+/* 0: the call says that the job is at another attempt than it names. */
+static int call_is_late(struct store_call *call, uint64_t id, uint32_t named, uint32_t current)
+{
+    call->result = error_set(&call->error, -ESTALE, "attempt %u of job %llu is over: it is at %u",
+                             named, (unsigned long long)id, current);
+    return 0;
+}
+
 /* As find_state; 0 also if `attempt` is not the current one or the job has ended. */
 static int find_current(struct sqlite *s, struct store_call *call, uint64_t id, uint32_t attempt,
                         enum job_state *ret_state)
@@ -195,9 +203,7 @@ static int find_current(struct sqlite *s, struct store_call *call, uint64_t id, 
         call->result = error_set(&call->error, -ESTALE, "job %llu has ended: it is %s",
                                  (unsigned long long)id, job_state_name(*ret_state));
     else if (current != attempt)
-        call->result =
-            error_set(&call->error, -ESTALE, "attempt %u of job %llu is over: it is at %u", attempt,
-                      (unsigned long long)id, current);
+        return call_is_late(call, id, attempt, current);
     else
         return 1;
     return 0;
@@ -212,12 +218,13 @@ static int claim_row(struct sqlite *s, struct store_claim *call, enum job_state 
                       (unsigned long long)call->id, job_state_name(state));
         return 0;
     }
+    if (attempt != call->attempt)
+        return call_is_late(&call->call, call->id, call->attempt, attempt);
     sqlite3_bind_int64(s->stmts[STMT_CLAIM], 1, (sqlite3_int64)call->id);
     sqlite3_bind_int64(s->stmts[STMT_CLAIM], 2, (sqlite3_int64)attempt + 1);
     int r = stmt_run(s, STMT_CLAIM);
     if (r < 0)
         return r;
-    call->attempt = attempt + 1;
     moved(s, state, JOB_RUNNING);
     return 0;
 }

@@ -163,11 +163,12 @@ static inline void store_submit_unclaim(struct store_submit_item *item)
     item->job->attempt = 0;
 }
 
-/* queued or waiting -> running, attempt + 1. -ENOENT, -ESTALE if it is neither. */
+/* queued or waiting -> running, attempt + 1. -ENOENT, -ESTALE if it is neither, or has been at
+ * another attempt since it was read: whoever claims it goes by the row of that time. */
 struct store_claim {
     struct store_call call;
     uint64_t id;
-    uint32_t attempt;                  /* result */
+    uint32_t attempt;                  /* as it was read; the next one begins */
     struct store_schedule *definition; /* result, the caller's: as in struct store_job */
 };
 

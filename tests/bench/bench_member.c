@@ -125,7 +125,7 @@ static void lane_end(struct lane *lane)
     lane->under_way = lane->host.count;
     for (size_t i = 0; i < lane->host.count; i++) {
         lane->ends[i] = (struct store_finish){.id = lane->claims[i].id,
-                                              .attempt = lane->claims[i].attempt,
+                                              .attempt = lane->claims[i].attempt + 1,
                                               .running = true,
                                               .state = JOB_DONE,
                                               .verdict = verdict,
@@ -163,7 +163,8 @@ static void on_window(struct mail *mail)
     lane->from_rank = lane->host.jobs[lane->host.count - 1]->rank;
     lane->under_way = lane->host.count;
     for (size_t i = 0; i < lane->host.count; i++) {
-        lane->claims[i] = (struct store_claim){.id = lane->host.jobs[i]->id};
+        lane->claims[i] = (struct store_claim){.id = lane->host.jobs[i]->id,
+                                                .attempt = lane->host.jobs[i]->attempt};
         mail_init(&lane->claims[i].call.mail, on_claim);
         store->engine->claim(store, &lane->claims[i]);
     }

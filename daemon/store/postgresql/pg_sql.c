@@ -32,6 +32,7 @@
 #define IN_SHARDS(n) "shard=ANY($" #n "::smallint[])"
 
 /* A parameter that nothing casts has no type: who asks after a change names all of its arrays. */
+#define CLAIM_UNNEST "unnest($2::bigint[],$3::int[]) AS u(id,attempt)"
 #define FINISH_UNNEST                                                         \
     "unnest($2::bigint[],$3::int[],$4::bool[],$5::smallint[],$6::smallint[]," \
     "$7::bigint[],$8::text[])"
@@ -86,16 +87,18 @@ static const char *const sql[SQL_COUNT_] = {
                  "$3::text[]) WITH ORDINALITY AS u(uid,key,mark,o) JOIN @.keys k ON k.realm='' AND "
                  "k.uid=u.uid AND k.key=u.key",
     [SQL_CLAIM] =
-        "WITH o AS(SELECT id,state FROM @.jobs WHERE id=ANY($2::bigint[]) AND place IN(1,2,3) AND "
-        "cancel IS NULL ORDER BY id FOR UPDATE),"
+        "WITH o AS(SELECT j.id,j.state FROM " CLAIM_UNNEST " JOIN @.jobs j ON j.id=u.id AND "
+        "j.attempt=u.attempt WHERE j.place IN(1,2,3) AND j.cancel IS NULL ORDER BY j.id FOR UPDATE "
+        "OF j),"
         "c AS(UPDATE @.jobs j SET state=1,place=0,due=0,attempt=attempt+1,member=$1 FROM o WHERE "
-        "j.id=o.id RETURNING j.id,j.attempt,o.state),"
+        "j.id=o.id RETURNING j.id,o.state),"
         "t AS(SELECT count(*) FILTER(WHERE state=0) AS q,count(*) FILTER(WHERE state=2) AS w FROM "
         "c),n AS(UPDATE @.counts SET queued=queued-q,waiting=waiting-w,running=running+q+w FROM t "
-        "WHERE member=$1) SELECT id,attempt,state FROM c",
+        "WHERE member=$1) SELECT id,state FROM c",
     [SQL_CLAIM_ASK] =
-        "SELECT id,attempt,0 FROM @.jobs WHERE id=ANY($2::bigint[]) AND member=$1 UNION ALL "
-        "SELECT id,attempt,0 FROM @.ended WHERE id=ANY($2::bigint[]) AND by_member=$1",
+        "SELECT j.id,0 FROM " CLAIM_UNNEST " JOIN @.jobs j ON j.id=u.id AND "
+        "j.attempt=u.attempt+1 WHERE j.member=$1 UNION ALL SELECT e.id,0 FROM " CLAIM_UNNEST
+        " JOIN @.ended e ON e.id=u.id AND e.attempt=u.attempt+1 WHERE e.by_member=$1",
     [SQL_FINISH] =
         "WITH u AS(SELECT * FROM " FINISH_UNNEST " WITH ORDINALITY AS "
         "u(id,attempt,running,state,error,finished,verdict,o)),"
@@ -358,9 +361,9 @@ static const char *const sql[SQL_COUNT_] = {
                    "NULL RETURNING member",
     [SQL_CANCEL_LOOK] = "SELECT state,cancel IS NOT NULL FROM @.jobs WHERE id=$1 UNION ALL "
                         "SELECT state,false FROM @.ended WHERE id=$1",
-    [SQL_PARK] = "UPDATE @.jobs SET place=3,needs=$2 WHERE id=$1 AND place IN(1,2) AND member IS "
-                 "NULL RETURNING id",
-    [SQL_PARK_ASK] = "SELECT id FROM @.jobs WHERE id=$1 AND place=3",
+    [SQL_PARK] = "UPDATE @.jobs SET place=3,needs=$3 WHERE id=$1 AND attempt=$2 AND place IN(1,2) "
+                 "AND member IS NULL RETURNING id",
+    [SQL_PARK_ASK] = "SELECT id FROM @.jobs WHERE id=$1 AND attempt=$2 AND place=3",
     [SQL_UNPARK] = "WITH p AS(UPDATE @.jobs SET place=1 WHERE id IN(SELECT id FROM @.jobs WHERE "
                    "place=3 AND needs=ANY($2::text[]) AND " IN_SHARDS(
                        1) " LIMIT 1000 FOR UPDATE "

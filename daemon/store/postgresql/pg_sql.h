@@ -101,8 +101,8 @@ enum sql {
     SQL_CLOSE_TORN_ASK,
     SQL_CANCEL,      /* ($1 id, $2 why): (member) */
     SQL_CANCEL_LOOK, /* ($1 id): (state, it is to end) */
-    SQL_PARK,        /* ($1 id, $2 needs) */
-    SQL_PARK_ASK,    /* ($1 id) */
+    SQL_PARK,        /* ($1 id, $2 attempt, $3 needs) */
+    SQL_PARK_ASK,    /* ($1 id, $2 attempt) */
     SQL_UNPARK,      /* ($1 shards, $2 needs): those may run; (host) */
     SQL_KINDS,       /* ($1 limit): (needs) of parked jobs, each once */
     SQL_GUESTS,      /* ($1 needs, $2 from shard, $3 not in these, $4 limit): (host) */

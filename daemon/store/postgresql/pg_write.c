@@ -236,8 +236,7 @@ static void take_claimed(void *arg, const PGresult *result)
         if (!call)
             continue;
         call->result = 0;
-        CALL_AS(store_claim, call)->attempt = (uint32_t)row_int(result, i, 1);
-        delta->by_state[row_int(result, i, 2)]--;
+        delta->by_state[row_int(result, i, 1)]--;
         delta->by_state[JOB_RUNNING]++;
     }
 }
@@ -260,10 +259,12 @@ static void send_claims(struct pg *pg, struct group *group, bool stood)
     uint64_t ids[BATCH_CALLS];
     args_reset(&pg->args);
     args_int(&pg->args, pg->member);
-    args_arrays(&pg->args, 1);
+    args_arrays(&pg->args, 2);
     for (size_t i = 0; i < group->count; i++) {
-        ids[i] = call_id(pg->batch.order[group->first + i]);
-        array_int(&pg->args, 1, (int64_t)ids[i]);
+        const struct store_claim *call = CALL_AS(store_claim, pg->batch.order[group->first + i]);
+        ids[i] = call->id;
+        array_int(&pg->args, 1, (int64_t)call->id);
+        array_int(&pg->args, 2, call->attempt);
     }
     args_close(&pg->args);
     channel_step(&pg->w, stood ? SQL_CLAIM_ASK : SQL_CLAIM, &pg->args, take_claimed, group);

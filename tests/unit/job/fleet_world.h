@@ -34,6 +34,7 @@ struct fleet_world {
     /* What was parked (by `park`): it is in no window any more. And what this member can run. */
     struct {
         uint64_t id;
+        uint32_t attempt;
         char needs[128];
     } parked[8];
     size_t park_count;
@@ -159,8 +160,10 @@ static void fake_cancel(struct store *s, struct store_cancel *call)
 static void fake_park(struct store *s, struct store_park *call)
 {
     struct fleet_world *f = fleet_world_of(s);
-    snprintf(f->parked[f->park_count].needs, sizeof f->parked[0].needs, "%s", call->needs);
-    f->parked[f->park_count++].id = call->id;
+    size_t i = f->park_count++ % (sizeof f->parked / sizeof f->parked[0]);
+    snprintf(f->parked[i].needs, sizeof f->parked[0].needs, "%s", call->needs);
+    f->parked[i].attempt = call->attempt;
+    f->parked[i].id = call->id;
     if (f->park_result == 0)
         fleet_take_away(f, call->id);
     fleet_reply(s, &call->call, f->park_result);
@@ -365,7 +368,18 @@ static inline void fleet_claim_elsewhere(struct fleet_world *f, uint64_t id)
     assert_int_equal(claim.call.result, 0);
 }
 
-/* … and gives its verdict, which is told here if somebody waits for it. */
+/* … and puts it back into the queue. */
+static inline void fleet_give_back_elsewhere(struct fleet_world *f, uint64_t id)
+{
+    struct store *inner = f->w->gate.inner;
+    struct store_postpone back = {.id = id, .attempt = 1};
+    mail_init(&back.call.mail, fleet_nothing);
+    inner->engine->postpone(inner, &back);
+    WORLD_WAIT(f->w, back.call.error.text[0]);
+    assert_int_equal(back.call.result, 0);
+}
+
+/* … or gives its verdict, which is told here if somebody waits for it. */
 static inline void fleet_end_elsewhere(struct fleet_world *f, uint64_t id)
 {
     struct store *inner = f->w->gate.inner;

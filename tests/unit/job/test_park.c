@@ -143,6 +143,27 @@ static void test_a_guest(void **state)
     fleet_world_free(f);
 }
 
+/* --- what others have run meanwhile ------------------------------------------------------------ */
+
+/* A row that was read before another member ran it is read again, and not run by what it said. */
+static void test_a_row_that_another_member_has_run(void **state)
+{
+    (void)state;
+    struct fleet_world *f = fleet_world_new("[fetch]\nhost_connections = 1\n");
+    struct world *w = f->w;
+    fleet_gain(f, HOST);
+    uint64_t first = world_submit(w, HOST, "/bytes?n=1&hold=first");
+    world_wait_running(w, first);
+    uint64_t next = world_submit(w, HOST, "/bytes?n=2");
+    WORLD_WAIT(w, world_is_at(w, next, PLACE_WINDOW));
+    fleet_claim_elsewhere(f, next);
+    fleet_give_back_elsewhere(f, next);
+    origin_release(w->origin, "first");
+    world_wait_end(w, next, JOB_DONE);
+    assert_true(world_logged(w, "\"attempt\":2") > 0);
+    fleet_world_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +173,7 @@ int main(void)
         cmocka_unit_test(test_what_has_what_it_needs_stays),
         cmocka_unit_test(test_it_says_what_it_can_run),
         cmocka_unit_test(test_a_guest),
+        cmocka_unit_test(test_a_row_that_another_member_has_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -188,6 +188,7 @@ static int store_conformance(const char *engine, store_opener *open)
         CONFORMANCE_TEST(a_refusal_leaves_a_users_number),
         CONFORMANCE_TEST(a_queue_can_be_full_of_bytes),
         CONFORMANCE_TEST(claims_are_epochs),
+        CONFORMANCE_TEST(a_claim_by_an_old_row_is_refused),
         CONFORMANCE_TEST(interruptions_are_counted),
         CONFORMANCE_TEST(a_job_may_be_claimed_with_its_submission),
         CONFORMANCE_TEST(a_verdict_is_stored_once_and_never_by_a_ghost),

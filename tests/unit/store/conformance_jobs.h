@@ -306,6 +306,27 @@ static void claims_are_epochs(void **state)
     assert_int_equal(postpone(f, 99, 1, 0), -ENOENT);
 }
 
+/* Who has read a row before somebody else ran it knows neither when it is due nor how it went. */
+static void a_claim_by_an_old_row_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id = submit_to(f, "h");
+    struct store_claim early = {.id = id, .attempt = 1}, old = {.id = id}, late = {.id = id};
+    assert_int_equal(CALL(f, claim, &early), -ESTALE);
+    assert_int_equal(claim(f, id), 1);
+    assert_int_equal(postpone(f, id, 1, clock_real_us() + INT64_C(3600) * 1000000), 0);
+    assert_int_equal(CALL(f, claim, &old), -ESTALE);
+    assert_int_equal(state_of(f, id), JOB_WAITING);
+    assert_int_equal(claim(f, id), 2);
+    assert_int_equal(postpone(f, id, 2, 0), 0);
+    assert_int_equal(CALL(f, claim, &late), -ESTALE);
+    assert_int_equal(state_of(f, id), JOB_QUEUED);
+    struct store_counts counts;
+    f->store->engine->counts(f->store, &counts);
+    assert_int_equal(counts.by_state[JOB_QUEUED], 1);
+    assert_int_equal(counts.by_state[JOB_RUNNING], 0);
+}
+
 static void interruptions_are_counted(void **state)
 {
     struct fixture *f = *state;

@@ -152,15 +152,6 @@ static inline uint64_t submit_keyed(struct fixture *f, uint32_t uid, const char 
     return job.id;
 }
 
-static inline uint32_t claim(struct fixture *f, uint64_t id)
-{
-    struct store_claim call = {.id = id};
-    int r = CALL(f, claim, &call);
-    assert_int_equal(r, 0);
-    store_schedule_free(call.definition);
-    return call.attempt;
-}
-
 static inline int finish_at(struct fixture *f, uint64_t id, uint32_t attempt, enum job_state state,
                             int64_t finished)
 {
@@ -204,6 +195,18 @@ static inline struct store_job *get(struct fixture *f, uint64_t id)
     assert_true(r == 0 || r == -ENOENT);
     assert_int_equal(r == 0, call.job != NULL);
     return call.job;
+}
+
+/* As it stands; the attempt that begins. */
+static inline uint32_t claim(struct fixture *f, uint64_t id)
+{
+    struct store_job *row = get(f, id);
+    assert_non_null(row);
+    struct store_claim call = {.id = id, .attempt = row->attempt};
+    store_job_free(row);
+    assert_int_equal(CALL(f, claim, &call), 0);
+    store_schedule_free(call.definition);
+    return call.attempt + 1;
 }
 
 static inline enum job_state state_of(struct fixture *f, uint64_t id)

@@ -241,7 +241,7 @@ static void a_cancel_outlives_the_attempt(void **state)
     assert_int_equal(peer_wait(a, EVENT_CANCEL)->id, id);
     struct store_window_host window = rows_of(host, 5);
     assert_string_equal(window_ids(as(a), &window, INT64_MAX), "");
-    struct store_claim again = {.id = id};
+    struct store_claim again = {.id = id, .attempt = 1};
     assert_int_equal(CALL(as(a), claim, &again), -ESTALE);
     assert_int_equal(finish_waiting(as(a), id, 1), 0);
 }

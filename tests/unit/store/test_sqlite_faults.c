@@ -75,7 +75,7 @@ static void run_scenario(struct fixture *f, struct promise *p)
     for (int i = 0; i < JOBS; i++) {
         struct store_claim claim_call = {.id = p->ids[i]};
         if (p->ids[i] && i < 4 && TRY(f, claim, &claim_call) == 0)
-            p->claimed[i] = claim_call.attempt;
+            p->claimed[i] = claim_call.attempt + 1;
     }
     struct store_postpone wait = {.id = p->ids[0], .attempt = p->claimed[0], .due = 5};
     if (p->claimed[0])
