@@ -17,6 +17,7 @@
 #include "job/host.h"
 #include "job/permit.h"
 #include "job/run.h"
+#include "job/skip.h"
 #include "job/user_turn.h"
 #include "job/window.h"
 #include "parse/registry.h"
@@ -96,6 +97,8 @@ void admission_host_clock(struct host *host)
 void admission_host_due(struct host *host)
 {
     host->jobs->steps++;
+    if (host->unread_again)
+        skip_clear(host);
     host_has_more(host);
     wake_admit(&host->jobs->wake);
 }

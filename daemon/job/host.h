@@ -23,7 +23,7 @@ struct host {
     struct list window;       /* jobs in the order they run */
     struct list hops;         /* jobs redirected here that wait for a slot */
     /* Ids of rows that this daemon cannot read, and so leaves in the store (skip.h). */
-    uint64_t *unread;
+    uint64_t *unread; /* there is room for a power of two */
     size_t unread_count;
     struct list asides; /* jobs of commands that are not due yet: the store has them, too */
     unsigned window_len;
@@ -48,6 +48,7 @@ struct host {
     bool ours : 1;    /* its jobs are this daemon's to start (fleet.h) */
 
     /* window.c's */
+    bool unread_again : 1;       /* what is left alone is read again when the host is due */
     bool more : 1;               /* the store has runnable rows that are not in the window */
     bool loading : 1, stale : 1; /* a load is under way; something was queued meanwhile */
     char name[];

@@ -10,11 +10,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define AGAIN_US 1000000
+
 struct parking {
     struct store_park park;
     struct jobs *jobs;
     char *host, *needs;
 };
+
+/* Memory, or the store, failed: all that is left alone there is read again, in a second. */
+static void read_again(struct host *host)
+{
+    host->unread_again = true;
+    host_due(host->jobs, host->name, jobs_now(host->jobs) + AGAIN_US);
+}
+
+static void leave_alone(struct host *host, uint64_t id)
+{
+    if (!skip_add(host, id))
+        read_again(host);
+}
 
 static void parking_free(struct parking *p)
 {
@@ -55,25 +70,29 @@ static void on_parked(struct mail *mail)
     if (r == 0)
         tell(fleet, p);
     else if (r != -ESTALE)
-        log_error("job %llu cannot be parked, and is left where it is: %s",
+        log_error("job %llu cannot be parked, tried again in 1 s: %s",
                   (unsigned long long)p->park.id, p->park.call.error.text);
-    if (host && (r == 0 || r == -ESTALE)) {
-        skip_remove(host, p->park.id);
+    if (host && r < 0 && r != -ESTALE)
+        read_again(host);
+    else if (host && skip_remove(host, p->park.id))
+        host_has_more(host);
+    if (host)
         host_put_if_idle(host);
-    }
     fleet->orphans--;
     wake_drained(&p->jobs->wake);
     parking_free(p);
 }
 
-/* Takes ownership of `needs`. Without memory the row is left as it is. */
+/* Takes ownership of `needs` (NULL: there was no memory). Without memory the row is read again
+ * later. */
 static void park(struct host *host, const struct store_job *row, char *needs)
 {
     struct jobs *jobs = host->jobs;
     struct fleet *fleet = jobs->fleet;
-    struct parking *p = calloc(1, sizeof *p);
+    struct parking *p = needs ? calloc(1, sizeof *p) : NULL;
     if (!p) {
         free(needs);
+        read_again(host);
         return;
     }
     p->jobs = jobs;
@@ -82,6 +101,7 @@ static void park(struct host *host, const struct store_job *row, char *needs)
     p->park = (struct store_park){.id = row->id, .attempt = row->attempt, .needs = needs};
     if (!p->host) {
         parking_free(p);
+        read_again(host);
         return;
     }
     fleet->orphans++;
@@ -89,16 +109,25 @@ static void park(struct host *host, const struct store_job *row, char *needs)
     fleet->shared->park(fleet->store, &p->park);
 }
 
+void park_not(struct host *host, uint64_t id, const char *why)
+{
+    if (host->unread_count == 0)
+        log_warning("host %s: job %llu is left in the store, as are others like it: %s", host->name,
+                    (unsigned long long)id, why);
+    leave_alone(host, id);
+}
+
 void park_row(struct host *host, const struct store_job *row, const char *why)
 {
     struct jobs *jobs = host->jobs;
-    char *needs = host->ours && !jobs->draining ? needs_of(row) : NULL;
-    if (needs && !needs_met(jobs, needs)) {
-        skip_add(host, row->id);
+    bool parks = host->ours && !jobs->draining;
+    char *needs = parks ? needs_of(row) : NULL;
+    if (parks && (!needs || !needs_met(jobs, needs))) {
+        leave_alone(host, row->id);
         park(host, row, needs);
         return;
     }
-    skip_tell(host, row->id, why);
+    park_not(host, row->id, why);
     free(needs);
 }
 

@@ -10,6 +10,9 @@
 /* The row of this host cannot be read by the config of this daemon (`why`): it is left in the
  * store, and parked there if that is for something that another member may have. */
 void park_row(struct host *host, const struct store_job *row, const char *why);
+/* This row, or one of its credentials, cannot be read by the config of this daemon, but perhaps by
+ * that of another: it is left where it is until a reload. `why` is logged once a host. */
+void park_not(struct host *host, uint64_t id, const char *why);
 /* What is parked in the whole fleet; takes it out of the event. */
 void park_take(struct jobs *jobs, struct store_event *event);
 /* The config is another: says to the store what can be run here now. Does nothing without a

@@ -7,8 +7,8 @@
 #include "job/finish.h"
 #include "job/host.h"
 #include "job/job.h"
+#include "job/park.h"
 #include "job/press.h"
-#include "job/skip.h"
 #include "job/verdict.h"
 #include "terms/spec_redact.h"
 #include "terms/spec_url.h"
@@ -138,7 +138,7 @@ void job_launch(struct job *job)
     int r = find_credential(job, &credential, &err);
     if (r == -EACCES && jobs->fleet && !job->spec->run) {
         if (!job->host->ours)
-            skip_tell(job->host, job->id, err.text); /* its owner sees to it */
+            park_not(job->host, job->id, err.text); /* its owner sees to it */
         job_release(job);
         return;
     }

@@ -5,13 +5,11 @@
 
 #include "job/host.h"
 
-void skip_add(struct host *host, uint64_t id);
-void skip_remove(struct host *host, uint64_t id);
+/* False: there is no memory, and it would be read again and again: nothing is loaded for now. Nor
+ * is it once there are very many. */
+bool skip_add(struct host *host, uint64_t id);
+/* True: there were very many, and there is room again. */
+bool skip_remove(struct host *host, uint64_t id);
 void skip_clear(struct host *host); /* they may be read now, or are somebody else's */
-
-/* In a fleet: this row, or one of its credentials, cannot be read by the config of this daemon,
- * but perhaps by that of another: it is left where it is until a reload. `why` is logged once a
- * host. */
-void skip_tell(struct host *host, uint64_t id, const char *why);
 
 #endif

@@ -130,7 +130,7 @@ struct store_cancel {
 struct store_park {
     struct store_call call;
     uint64_t id;
-    uint32_t attempt; /* as it was read */
+    uint32_t attempt;  /* as it was read */
     const char *needs; /* borrowed */
 };
 

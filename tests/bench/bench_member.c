@@ -164,7 +164,7 @@ static void on_window(struct mail *mail)
     lane->under_way = lane->host.count;
     for (size_t i = 0; i < lane->host.count; i++) {
         lane->claims[i] = (struct store_claim){.id = lane->host.jobs[i]->id,
-                                                .attempt = lane->host.jobs[i]->attempt};
+                                               .attempt = lane->host.jobs[i]->attempt};
         mail_init(&lane->claims[i].call.mail, on_claim);
         store->engine->claim(store, &lane->claims[i]);
     }

@@ -143,7 +143,7 @@ static void test_a_guest(void **state)
     fleet_world_free(f);
 }
 
-/* --- what others have run meanwhile ------------------------------------------------------------ */
+/* --- what others have run meanwhile ----------------------------------------------------------- */
 
 /* A row that was read before another member ran it is read again, and not run by what it said. */
 static void test_a_row_that_another_member_has_run(void **state)
