@@ -227,15 +227,18 @@ void answer_take_kinds(void *arg, const PGresult *result)
 void answer_take_guests(void *arg, const PGresult *result)
 {
     struct pulse *p = arg;
-    for (int i = 0; i < PQntuples(result); i++) {
+    int count = PQntuples(result);
+    for (int i = 0; i < count; i++) {
         struct store_event *event = fleet_event(p->f, EVENT_GUEST);
         if (event)
-            event->host = strdup(PQgetvalue(result, i, 0));
+            event->host = strdup(PQgetvalue(result, i, 1));
         if (event && event->host)
             add_event(p, event);
         else
             store_event_free(event); /* it comes again */
     }
+    free(p->guests_host);
+    p->guests_host = count < GUESTS_MAX ? NULL : strdup(PQgetvalue(result, count - 1, 1));
 }
 
 static bool add_parked(struct store_event *event, const PGresult *result, int i)

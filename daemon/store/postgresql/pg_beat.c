@@ -11,7 +11,6 @@
 
 #define AWAITED_MAX 4096 /* that are asked after at once */
 #define KINDS_MAX   1024 /* of parked jobs */
-#define GUESTS_MAX  64   /* hosts that are told at once, of each kind */
 
 static void begin(struct pulse *p, enum work work)
 {
@@ -71,18 +70,17 @@ void beat_hello(struct pulse *p)
     channel_sync(&p->ch);
 }
 
-/* Hosts of others that have parked jobs of this kind: from one shard on, and from the first on, so
- * that however many there are each has its turn. */
-static void step_guests(struct pulse *p, const char *needs)
+/* Hosts of others that have parked jobs which can be run here: from where the last page ended on,
+ * so that however many there are each has its turn. */
+static void step_guests(struct pulse *p)
 {
-    for (int i = 0; i < 2; i++) {
-        args_reset(&p->args);
-        args_text(&p->args, needs);
-        args_int(&p->args, i == 0 ? 0 : p->beats * 31 % STORE_SHARDS);
-        others_args_shards(&p->args, &p->owned, 0);
-        args_int(&p->args, GUESTS_MAX);
-        step(p, SQL_GUESTS, &p->args, answer_take_guests);
-    }
+    args_reset(&p->args);
+    fleet_args_able(p->f, &p->args);
+    args_int(&p->args, p->guests_host ? store_shard(p->guests_host) : 0);
+    args_text(&p->args, p->guests_host ? p->guests_host : "");
+    others_args_shards(&p->args, &p->owned, 0);
+    args_int(&p->args, GUESTS_MAX);
+    step(p, SQL_GUESTS, &p->args, answer_take_guests);
 }
 
 /* Nothing is asked as long as nothing is parked that could be run here. */
@@ -93,15 +91,11 @@ static void step_able(struct pulse *p)
     if (!fleet_args_able(f, &p->args))
         return;
     step(p, SQL_UNPARK, &p->args, answer_take_due);
-    for (size_t i = 0;; i++) {
-        pthread_mutex_lock(&f->lock);
-        char *needs = i < f->able.count && !f->draining ? strdup(f->able.list[i]) : NULL;
-        pthread_mutex_unlock(&f->lock);
-        if (!needs)
-            return;
-        step_guests(p, needs);
-        free(needs);
-    }
+    pthread_mutex_lock(&f->lock);
+    bool draining = f->draining;
+    pthread_mutex_unlock(&f->lock);
+    if (!draining)
+        step_guests(p);
 }
 
 void beat_send(struct pulse *p)

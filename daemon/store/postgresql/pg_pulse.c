@@ -447,6 +447,7 @@ static void *pulse_thread(void *arg)
     answer_clear(&p->answer);
     elsewhere_clear(&p->elsewhere);
     free(p->cancels);
+    free(p->guests_host);
     channel_deinit(&p->ch);
     args_deinit(&p->args);
     target_deinit(&p->target);

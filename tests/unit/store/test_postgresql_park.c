@@ -149,6 +149,31 @@ static void server_do(PGconn *conn, const char *sql)
     PQclear(result);
 }
 
+#define TOLD 150 /* hosts: some beats' */
+
+/* However many hosts of one shard have parked jobs, each is told. */
+static void every_host_has_its_turn(void **state)
+{
+    struct peers *all = *state;
+    struct peer *a = &all->peer[0], *b = &all->peer[1];
+    char sql[512];
+    bool told[TOLD] = {false};
+    open_two(all);
+    const char *host = host_of(a, 0);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO %%s.jobs(id,attempt,state,priority,rank,uid,gid,realm,created,retry_of,"
+             "host,parser,spec,place,shard,due,needs) SELECT n,0,0,0,n,0,0,'',0,0,'x'||n||'.%s',"
+             "'x','{}',3,%u,0,'%s' FROM generate_series(1,%d) n RETURNING id",
+             host, store_shard(host), ours[0], TOLD);
+    ask(sql);
+    SHARED(b)->able(b->store, ours, 1);
+    for (unsigned count = 0; count < TOLD;) {
+        int n = atoi(peer_wait(b, EVENT_GUEST)->host + 1);
+        count += !told[n - 1];
+        told[n - 1] = true;
+    }
+}
+
 /* The largest number behind this word in the plan. */
 static long largest(const char *plan, const char *word)
 {
@@ -211,7 +236,7 @@ static void a_hundred_thousand_are_in_nobodys_way(void **state)
         assert_plan(conn, &sqls, SQL_WINDOW, "1,'h1','{}',64,-1", 100);
         assert_plan(conn, &sqls, SQL_WINDOW_PARKED, "1,'h1','{}',64,-1,'{parser y,parser z}'", 100);
         assert_plan(conn, &sqls, SQL_KINDS, "100", 100);
-        assert_plan(conn, &sqls, SQL_GUESTS, "'parser x',2,'{}',64", 100);
+        assert_plan(conn, &sqls, SQL_GUESTS, "'{parser x,parser y}',2,'','{}',64", 100);
         assert_plan(conn, &sqls, SQL_UNPARK, "'{200,201}','{parser x}'", 100);
         assert_plan(conn, &sqls, SQL_PARKED, "'{1,2}'", ALL);
         assert_plan(conn, &sqls, SQL_HOSTS_OWNED, "'',64,'{0,1,2,3,4}',0", 100);
@@ -223,8 +248,11 @@ static void a_hundred_thousand_are_in_nobodys_way(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FLEET_TEST(a_guest_takes_what_its_owner_cannot_run), FLEET_TEST(one_guest_runs_it),
-        FLEET_TEST(an_owner_that_can_run_it_takes_it_back),  FLEET_TEST(what_becomes_of_it_besides),
+        FLEET_TEST(a_guest_takes_what_its_owner_cannot_run),
+        FLEET_TEST(one_guest_runs_it),
+        FLEET_TEST(an_owner_that_can_run_it_takes_it_back),
+        FLEET_TEST(what_becomes_of_it_besides),
+        FLEET_TEST(every_host_has_its_turn),
         FLEET_TEST(a_hundred_thousand_are_in_nobodys_way),
     };
     if (getenv("PENSTOCK_TEST"))
