@@ -90,6 +90,11 @@ void admission_host_clock(struct host *host)
         host_make_ready(host);
         wake_admit(&host->jobs->wake);
     }
+    if (host->guest_at && host->guest_at <= now) {
+        host->guest_at = 0;
+        host_has_more(host);
+        wake_admit(&host->jobs->wake);
+    }
     host_set_clock(host);
     host_put_if_idle(host);
 }

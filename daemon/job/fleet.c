@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define GUEST_WAIT_NS (2 * NS_PER_SEC) /* two beats, which are a second apart at most */
+
 int fleet_new(struct store *store, const char *name, struct fleet **ret_fleet)
 {
     *ret_fleet = NULL;
@@ -22,6 +24,7 @@ int fleet_new(struct store *store, const char *name, struct fleet **ret_fleet)
         return -ENOMEM;
     fleet->shared = store->engine->shared;
     fleet->store = store;
+    fleet->guest_wait_ns = GUEST_WAIT_NS;
     tree_init(&fleet->elsewhere, tree_by_name);
     wake_timer_init(&fleet->clock, WAKE_FLEET);
     if (name && *name)

@@ -32,6 +32,8 @@ struct fleet {
     bool fenced;        /* we are no member */
     struct store_parked *parked; /* park.c's: what is parked, as the store has told */
     size_t parked_count;
+    /* How long a guest waits for the owner to take its turn, which that sees at its next beat. */
+    uint64_t guest_wait_ns;
     char *parking;    /* what the last job that was parked needs; NULL */
     uint64_t revoked; /* attempts whose lines do not count, since the start */
     char name[256];

@@ -151,7 +151,7 @@ static void host_free(struct host *host)
 static bool is_empty(const struct host *host)
 {
     return host->running == 0 && !host->loading && !host->held && host->folding == 0 &&
-           host->unread_count == 0 && !host->wake_at && !host->due.at &&
+           host->unread_count == 0 && !host->wake_at && !host->guest_at && !host->due.at &&
            list_empty(&host->window) && list_empty(&host->hops) && list_empty(&host->asides);
 }
 
@@ -272,15 +272,21 @@ int host_queued(struct jobs *jobs, const char *name)
     return 0;
 }
 
-int host_invited(struct jobs *jobs, const char *name)
+int host_invited(struct jobs *jobs, const char *name, bool takes_turns)
 {
     if (fleet_owns(jobs, name))
         return host_queued(jobs, name);
     struct host *host = host_get(jobs, name);
     if (!host)
         return -ENOMEM;
-    if (host->window_len == 0)
+    host->takes_turns = takes_turns;
+    if (!takes_turns)
+        host->guest_at = 0;
+    if (host->window_len == 0 && !takes_turns)
         host_has_more(host);
+    else if (host->window_len == 0 && host->running == 0 && !host->loading && !host->guest_at)
+        host->guest_at = clock_now() + jobs->fleet->guest_wait_ns;
+    host_set_clock(host);
     return 0;
 }
 
@@ -336,7 +342,8 @@ void host_set_ours(struct host *host, bool ours)
     host->ours = ours;
     host->elsewhere = ours ? fleet_running_elsewhere(jobs, host->name) : 0;
     host->pace = (struct pace){.counted_at = fleet_gained_at(jobs, host->name)};
-    host->wake_at = 0;
+    host->wake_at = host->guest_at = 0;
+    host->takes_turns = false;
     sum_add(host, 0, 0, -was_open);
     set_limits(jobs, host);
     if (!ours) {
@@ -383,6 +390,8 @@ void host_set_clock(struct host *host)
     uint64_t at = host->wake_at;
     if (host->back_at && (!at || host->back_at < at))
         at = host->back_at;
+    if (host->guest_at && (!at || host->guest_at < at))
+        at = host->guest_at;
     if (!at && is_idle(host))
         at = remembered_until(host);
     if (at)

@@ -32,12 +32,14 @@ struct host {
     unsigned section;        /* of settings->hosts, the most specific; host_count: none */
     struct pace_limits limits;
     struct pace pace;
-    struct wake_timer clock; /* for `wake_at`, `back_at` and what is to be forgotten */
+    struct wake_timer clock; /* for `wake_at`, `back_at`, `guest_at` and what is to be forgotten */
     struct wake_timer due;   /* a row of it falls due (CLOCK_REALTIME, µs) */
     uint64_t wake_at; /* clock_now: when pace lets the next one start; 0: not waiting for that */
 
     /* claim.c's */
     uint64_t back_at; /* clock_now: the next look for claimed jobs that still wait; 0: none waits */
+    uint64_t
+        guest_at;     /* clock_now: as a guest, the next job starts then; 0: it is not waited for */
     unsigned folding; /* submissions that claim as well, on their way to the store */
     unsigned ahead;   /* so many of the window's first are claimed before they can start */
     bool brisk : 1;   /* the last attempt here took less time than a commit may */
@@ -46,6 +48,7 @@ struct host {
     bool offered : 1; /* a user has room for it (user.h): it does not rest before it is loaded */
     bool held : 1;    /* by an operator (hold.h) */
     bool ours : 1;    /* its jobs are this daemon's to start (fleet.h) */
+    bool takes_turns : 1; /* its owner has jobs that wait: a guest starts one at a time */
 
     /* window.c's */
     bool unread_again : 1;       /* what is left alone is read again when the host is due */
@@ -77,9 +80,9 @@ void host_has_more(struct host *host);
  * left alone. 0 or -ENOMEM. */
 int host_queued(struct jobs *jobs, const char *name);
 void host_make_ready(struct host *host);
-/* The host is another member's, and has parked jobs that can be run here, as a guest. 0 or
- * -ENOMEM. */
-int host_invited(struct jobs *jobs, const char *name);
+/* The host is another member's, and has parked jobs that can be run here, as a guest: as many as
+ * there are, or one, later, if it takes turns with the owner. 0 or -ENOMEM. */
+int host_invited(struct jobs *jobs, const char *name, bool takes_turns);
 /* All that have something to start, or had it when they were parked or blocked, are ready or wait
  * for their turn, and admission looks at them. */
 void hosts_wake(struct jobs *jobs);

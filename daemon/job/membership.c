@@ -134,10 +134,39 @@ static void take_host(struct jobs *jobs, const char *name)
     wake_admit(&jobs->wake);
 }
 
-/* Without memory it comes again. */
-static void take_guest(struct jobs *jobs, const char *name)
+/* Can guests have all slots of the host, so that its owner has none? */
+static bool may_be_crowded(const struct jobs *jobs, const char *name)
 {
-    if (!jobs->draining && !jobs->fleet->fenced && host_invited(jobs, name) == 0)
+    struct store_health health;
+    jobs->fleet->shared->health(jobs->fleet->store, &health);
+    unsigned guests = health.members > 2 ? health.members - 1 : 1;
+    return host_limit(jobs->settings, name) <= guests * jobs->settings->guest_connections;
+}
+
+/* What was to run on the host as a guest is left to the store. It may be freed. */
+static void guest_stops(struct host *host)
+{
+    if (host->takes_turns)
+        return; /* it is one job at most */
+    host->takes_turns = true;
+    window_leave(host);
+}
+
+/* Where the owner has jobs that wait, and might get no slot, guests and the owner take turns. While
+ * a guest runs no other one is invited, and one that is invited waits for more than a beat: so
+ * after each guest that was invited before has run one job, the owner sees that a slot is free, and
+ * takes it. Without memory it comes again. */
+static void take_guest(struct jobs *jobs, const struct store_event *event)
+{
+    struct host *host = host_find(jobs, event->host);
+    bool turns = event->owner_waits && may_be_crowded(jobs, event->host);
+    if (jobs->draining || jobs->fleet->fenced)
+        return;
+    if (turns && host && !host->ours)
+        guest_stops(host);
+    if (turns && event->others_run)
+        return;
+    if (host_invited(jobs, event->host, turns) == 0)
         wake_admit(&jobs->wake);
 }
 
@@ -258,7 +287,7 @@ void membership_take(struct jobs *jobs, struct store_event *event)
         park_take(jobs, event);
         break;
     case EVENT_GUEST:
-        take_guest(jobs, event->host);
+        take_guest(jobs, event);
         break;
     case EVENT_PAUSES:
         break; /* a pause is this daemon's alone */

@@ -196,6 +196,8 @@ static struct host *hungry_first(const struct jobs *jobs)
 static size_t portion(const struct host *host)
 {
     const struct jobs *jobs = host->jobs;
+    if (host->takes_turns)
+        return 1;
     size_t waiting = jobs->hungry_count + jobs->backlog.count;
     size_t share = jobs->settings->window_max / (SHARE * (waiting + 1));
     size_t slots = host_has_slot(host) ? host->limit - host->running - host->elsewhere : 1;
@@ -282,13 +284,14 @@ static void take_left_out(struct host *host, struct store_window_host *wanted)
 static void take_rows(struct host *host, struct store_window_host *wanted)
 {
     struct jobs *jobs = host->jobs;
-    if (!host->ours && !wanted->guest) { /* any more */
+    bool too_many = host->takes_turns && wanted->limit > 1;
+    if (!host->ours && (!wanted->guest || too_many)) { /* any more */
         store_jobs_free(wanted->jobs, wanted->count);
         free(wanted->left_out);
         host_put_if_idle(host);
         return;
     }
-    host->more = wanted->count == wanted->limit || host->stale;
+    host->more = !host->takes_turns && (wanted->count == wanted->limit || host->stale);
     take_left_out(host, wanted);
     if (wanted->next_due)
         host_due(jobs, host->name, wanted->next_due);

@@ -64,7 +64,7 @@ enum store_event_kind {
     /* `parked` is what the parked jobs of all members need; replaces what was said before. */
     EVENT_PARKED,
     /* `host`, which is another member's, has parked jobs that this one can run: a guest's window
-     * has them. Comes again while it is so. */
+     * has them. Comes again while it is so, with `owner_waits` and `others_run`. */
     EVENT_GUEST,
 };
 
@@ -93,6 +93,8 @@ struct store_event {
     size_t elsewhere_count;
     struct store_parked *parked;
     size_t parked_count;
+    bool owner_waits; /* the owner has jobs there that it may start, … */
+    bool others_run;  /* … and another guest runs one */
 };
 void store_event_free(struct store_event *event); /* takes NULL */
 

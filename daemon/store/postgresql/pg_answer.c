@@ -231,14 +231,17 @@ void answer_take_guests(void *arg, const PGresult *result)
     for (int i = 0; i < count; i++) {
         struct store_event *event = fleet_event(p->f, EVENT_GUEST);
         if (event)
-            event->host = strdup(PQgetvalue(result, i, 1));
-        if (event && event->host)
+            event->host = strdup(PQgetvalue(result, i, 0));
+        if (event && event->host) {
+            event->owner_waits = PQgetvalue(result, i, 1)[0] == 't';
+            event->others_run = PQgetvalue(result, i, 2)[0] == 't';
             add_event(p, event);
-        else
+        } else {
             store_event_free(event); /* it comes again */
+        }
     }
     free(p->guests_host);
-    p->guests_host = count < GUESTS_MAX ? NULL : strdup(PQgetvalue(result, count - 1, 1));
+    p->guests_host = count < GUESTS_MAX ? NULL : strdup(PQgetvalue(result, count - 1, 0));
 }
 
 static bool add_parked(struct store_event *event, const PGresult *result, int i)

@@ -80,6 +80,7 @@ static void step_guests(struct pulse *p)
     args_text(&p->args, p->guests_host ? p->guests_host : "");
     others_args_shards(&p->args, &p->owned, 0);
     args_int(&p->args, GUESTS_MAX);
+    args_int(&p->args, p->member);
     step(p, SQL_GUESTS, &p->args, answer_take_guests);
 }
 

@@ -373,14 +373,20 @@ static const char *const sql[SQL_COUNT_] = {
         "WITH RECURSIVE k AS((SELECT needs FROM @.jobs WHERE place=3 ORDER BY needs LIMIT 1) UNION "
         "ALL SELECT n.needs FROM k CROSS JOIN LATERAL(SELECT j.needs FROM @.jobs j WHERE j.place=3 "
         "AND j.needs>k.needs ORDER BY j.needs LIMIT 1) n) SELECT needs FROM k LIMIT $1",
-    /* The next host is the first of those that are next for each kind. */
+    /* The next host is the first of those that are next for each kind. What runs and was parked
+     * once is mostly a guest's. */
     [SQL_GUESTS] =
-        "WITH RECURSIVE h AS(SELECT $2::smallint AS shard,$3::text COLLATE \"C\" AS host UNION ALL "
+        "WITH RECURSIVE r AS MATERIALIZED(SELECT DISTINCT shard,host FROM @.jobs WHERE member "
+        "IS NOT NULL AND member<>$6 AND needs IS NOT NULL),h AS(SELECT $2::smallint AS "
+        "shard,$3::text "
+        "COLLATE \"C\" AS host UNION ALL "
         "SELECT n.shard,n.host FROM h CROSS JOIN LATERAL(SELECT x.shard,x.host FROM "
         "unnest($1::text[]) AS k(kind) CROSS JOIN LATERAL(SELECT j.shard,j.host FROM @.jobs j "
         "WHERE j.place=3 AND j.needs=k.kind AND (j.shard,j.host)>(h.shard,h.host) ORDER BY "
-        "j.shard,j.host LIMIT 1) x ORDER BY x.shard,x.host LIMIT 1) n) SELECT shard,host FROM"
-        "(SELECT * FROM h OFFSET 1) x WHERE shard<>ALL($4::smallint[]) LIMIT $5",
+        "j.shard,j.host LIMIT 1) x ORDER BY x.shard,x.host LIMIT 1) n) SELECT host,EXISTS("
+        "SELECT FROM @.jobs j WHERE j.place=1 AND j.shard=x.shard AND j.host=x.host),(shard,host) "
+        "IN(SELECT shard,host FROM r) FROM(SELECT * FROM h OFFSET 1) x WHERE "
+        "shard<>ALL($4::smallint[]) LIMIT $5",
     [SQL_PARKED] = "SELECT needs,count(*),count(*) FILTER(WHERE " IN_SHARDS(
         1) ") FROM @.jobs "
            "WHERE place=3 GROUP BY needs ORDER BY needs",

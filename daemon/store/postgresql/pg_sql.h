@@ -105,7 +105,8 @@ enum sql {
     SQL_PARK_ASK,    /* ($1 id, $2 attempt) */
     SQL_UNPARK,      /* ($1 shards, $2 needs): those may run; (host) */
     SQL_KINDS,       /* ($1 limit): (needs) of parked jobs, each once */
-    /* ($1 needs, $2 shard and $3 host after which, $4 not in these, $5 limit): (shard, host) */
+    /* ($1 needs, $2 shard and $3 host after which, $4 not in these, $5 limit, $6 member):
+     * (host, its owner has what may start, other guests run there) */
     SQL_GUESTS,
     SQL_PARKED,      /* ($1 shards): (needs, jobs, of them in the shards) */
     SQL_TOLD,        /* ($1 name, $2 jobs, $3 attempts) */

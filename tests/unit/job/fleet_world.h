@@ -322,10 +322,13 @@ static inline void fleet_tell_parked(struct fleet_world *f, const char *const *n
     fleet_tell(f, event);
 }
 
-static inline void fleet_invite(struct fleet_world *f, const char *host)
+static inline void fleet_invite(struct fleet_world *f, const char *host, bool owner_waits,
+                                bool others_run)
 {
     struct store_event *event = fleet_event(EVENT_GUEST);
     event->host = strdup(host);
+    event->owner_waits = owner_waits;
+    event->others_run = others_run;
     fleet_tell(f, event);
 }
 

@@ -113,24 +113,35 @@ static void test_it_says_what_it_can_run(void **state)
     fleet_world_free(f);
 }
 
-/* As a guest: so many at a time as a redirect may, and none of them goes to the owner. */
-static void test_a_guest(void **state)
+/* Jobs of another's host, which wait at the origin for "g0", "g1" … */
+static void guest_rows(struct world *w, uint64_t *ids, int count)
 {
-    (void)state;
     char text[160];
-    struct fleet_world *f = fleet_world_new("");
-    struct world *w = f->w;
-    uint64_t ids[2];
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < count; i++) {
         snprintf(text, sizeof text,
                  "{\"url\":\"http://localhost:%u/bytes?n=1&hold=g%d\",\"parser\":\"count\"}",
                  (unsigned)origin_port(w->origin), i);
         ids[i] = fleet_row(w, OTHER, "count", text);
     }
-    fleet_invite(f, OTHER);
-    world_wait_running(w, ids[0]);
+}
+
+static void turn_a_while(struct world *w)
+{
     for (int i = 0; i < 100; i++)
         uv_run(&w->loop, UV_RUN_NOWAIT);
+}
+
+/* As a guest: so many at a time as a redirect may, and none of them goes to the owner. */
+static void test_a_guest(void **state)
+{
+    (void)state;
+    struct fleet_world *f = fleet_world_new("");
+    struct world *w = f->w;
+    uint64_t ids[2];
+    guest_rows(w, ids, 2);
+    fleet_invite(f, OTHER, false, false);
+    world_wait_running(w, ids[0]);
+    turn_a_while(w);
     assert_int_equal(w->jobs->permits_used, 1);
     assert_int_equal(w->gate.made[GATE_CLAIM], 1);
     assert_int_equal(host_find(w->jobs, OTHER)->window_len, 1);
@@ -140,6 +151,62 @@ static void test_a_guest(void **state)
     origin_release(w->origin, "g1");
     world_wait_end(w, ids[1], JOB_DONE);
     assert_int_equal(w->gate.made[GATE_POSTPONE], 0);
+    fleet_world_free(f);
+}
+
+/* Where guests could have all slots and the owner has jobs that wait: one job, some time after it
+ * was told, and no further one without another word. */
+static void test_a_guest_takes_turns_with_the_owner(void **state)
+{
+    (void)state;
+    struct fleet_world *f = fleet_world_new("[fetch]\nhost_connections = 1\n");
+    struct world *w = f->w;
+    uint64_t ids[3];
+    guest_rows(w, ids, 3);
+    w->jobs->fleet->guest_wait_ns = 3600 * NS_PER_SEC;
+    fleet_invite(f, OTHER, true, false);
+    turn_a_while(w);
+    struct host *host = host_find(w->jobs, OTHER);
+    assert_true(host->guest_at > 0);
+    assert_int_equal(w->gate.made[GATE_WINDOW], 0);
+    host->guest_at = clock_now();
+    host_set_clock(host);
+    world_wait_running(w, ids[0]);
+    fleet_invite(f, OTHER, true, false); /* it runs one */
+    turn_a_while(w);
+    assert_int_equal(host->window_len, 0);
+    assert_int_equal(host->guest_at, 0);
+    origin_release(w->origin, "g0");
+    world_wait_end(w, ids[0], JOB_DONE);
+    turn_a_while(w);
+    assert_int_equal(w->gate.made[GATE_CLAIM], 1);
+    fleet_invite(f, OTHER, true, true); /* it is another guest's turn */
+    assert_null(host_find(w->jobs, OTHER));
+
+    fleet_invite(f, OTHER, false, false); /* the owner has nothing more: all may run */
+    world_wait_running(w, ids[1]);
+    WORLD_WAIT(w, world_is_at(w, ids[2], PLACE_WINDOW));
+    fleet_invite(f, OTHER, true, true); /* it has again: the next one goes back to the store */
+    assert_null(job_find(w->jobs, ids[2]));
+    origin_release(w->origin, "g1");
+    world_wait_end(w, ids[1], JOB_DONE);
+    turn_a_while(w);
+    assert_int_equal(w->gate.made[GATE_CLAIM], 2);
+    fleet_world_free(f);
+}
+
+/* Where the owner has a slot whatever guests do, they need not wait. */
+static void test_a_guest_where_there_are_slots_enough(void **state)
+{
+    (void)state;
+    struct fleet_world *f = fleet_world_new("[fetch]\nhost_connections = 2\n");
+    uint64_t id;
+    guest_rows(f->w, &id, 1);
+    f->w->jobs->fleet->guest_wait_ns = 3600 * NS_PER_SEC;
+    fleet_invite(f, OTHER, true, true);
+    world_wait_running(f->w, id);
+    origin_release(f->w->origin, "g0");
+    world_wait_end(f->w, id, JOB_DONE);
     fleet_world_free(f);
 }
 
@@ -173,6 +240,8 @@ int main(void)
         cmocka_unit_test(test_what_has_what_it_needs_stays),
         cmocka_unit_test(test_it_says_what_it_can_run),
         cmocka_unit_test(test_a_guest),
+        cmocka_unit_test(test_a_guest_takes_turns_with_the_owner),
+        cmocka_unit_test(test_a_guest_where_there_are_slots_enough),
         cmocka_unit_test(test_a_row_that_another_member_has_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

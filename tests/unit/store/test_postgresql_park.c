@@ -149,6 +149,36 @@ static void server_do(PGconn *conn, const char *sql)
     PQclear(result);
 }
 
+static void wait_guest(struct peer *p, bool owner_waits, bool others_run)
+{
+    const struct store_event *event;
+    do
+        event = peer_wait(p, EVENT_GUEST);
+    while (event->owner_waits != owner_waits || event->others_run != others_run);
+}
+
+/* So that they take turns. */
+static void a_guest_knows_who_waits_and_runs_there(void **state)
+{
+    struct peers *all = *state;
+    struct peer *a = &all->peer[0], *b = &all->peer[1];
+    open_two(all);
+    const char *host = host_of(a, 0);
+    uint64_t first = submit_to(as(a), host), second = submit_to(as(a), host);
+    assert_int_equal(park(a, first), 0);
+    assert_int_equal(park(a, second), 0);
+    SHARED(b)->able(b->store, ours, 1);
+    wait_guest(b, false, false);
+    uint64_t other = submit_to(as(a), host);
+    wait_guest(b, true, false);
+    claim(as(a), first);
+    wait_guest(b, true, true);
+    claim(as(a), other); /* which needs nobody else */
+    wait_guest(b, false, true);
+    assert_int_equal(finish(as(a), first, 1, JOB_DONE), 0);
+    wait_guest(b, false, false);
+}
+
 #define TOLD 150 /* hosts: some beats' */
 
 /* However many hosts of one shard have parked jobs, each is told. */
@@ -236,7 +266,7 @@ static void a_hundred_thousand_are_in_nobodys_way(void **state)
         assert_plan(conn, &sqls, SQL_WINDOW, "1,'h1','{}',64,-1", 100);
         assert_plan(conn, &sqls, SQL_WINDOW_PARKED, "1,'h1','{}',64,-1,'{parser y,parser z}'", 100);
         assert_plan(conn, &sqls, SQL_KINDS, "100", 100);
-        assert_plan(conn, &sqls, SQL_GUESTS, "'{parser x,parser y}',2,'','{}',64", 100);
+        assert_plan(conn, &sqls, SQL_GUESTS, "'{parser x,parser y}',2,'','{}',64,1", 100);
         assert_plan(conn, &sqls, SQL_UNPARK, "'{200,201}','{parser x}'", 100);
         assert_plan(conn, &sqls, SQL_PARKED, "'{1,2}'", ALL);
         assert_plan(conn, &sqls, SQL_HOSTS_OWNED, "'',64,'{0,1,2,3,4}',0", 100);
@@ -248,11 +278,9 @@ static void a_hundred_thousand_are_in_nobodys_way(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FLEET_TEST(a_guest_takes_what_its_owner_cannot_run),
-        FLEET_TEST(one_guest_runs_it),
-        FLEET_TEST(an_owner_that_can_run_it_takes_it_back),
-        FLEET_TEST(what_becomes_of_it_besides),
-        FLEET_TEST(every_host_has_its_turn),
+        FLEET_TEST(a_guest_takes_what_its_owner_cannot_run), FLEET_TEST(one_guest_runs_it),
+        FLEET_TEST(an_owner_that_can_run_it_takes_it_back),  FLEET_TEST(what_becomes_of_it_besides),
+        FLEET_TEST(a_guest_knows_who_waits_and_runs_there),  FLEET_TEST(every_host_has_its_turn),
         FLEET_TEST(a_hundred_thousand_are_in_nobodys_way),
     };
     if (getenv("PENSTOCK_TEST"))
