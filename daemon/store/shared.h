@@ -77,7 +77,9 @@ struct store_elsewhere {
  * may. They are in no window but a guest's. */
 struct store_parked {
     char *needs;
-    uint64_t jobs, ours; /* how many there are, and how many of them on hosts of ours */
+    /* How many there are, and how many of them on hosts of ours; if they are too many to be counted
+     * in a moment, of so many as could be. */
+    uint64_t jobs, ours;
 };
 
 /* Delivered in order to the mailbox of the store; the receiver frees it. */

@@ -141,15 +141,19 @@ void beat_move(struct pulse *p)
     channel_sync(&p->ch);
 }
 
+static void step_patience(struct pulse *p, enum sql sql, uint64_t ns)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%llums", (unsigned long long)(ns / NS_PER_MS + 1));
+    args_reset(&p->args);
+    args_text(&p->args, text);
+    step(p, sql, &p->args, NULL);
+}
+
 /* Whoever holds the row must not make our lease lapse. */
 static void briefly(struct pulse *p)
 {
-    char text[24];
-    snprintf(text, sizeof text, "%llums",
-             (unsigned long long)(p->pg->config.lease_ns / 10 / NS_PER_MS + 1));
-    args_reset(&p->args);
-    args_text(&p->args, text);
-    step(p, SQL_BRIEFLY, &p->args, NULL);
+    step_patience(p, SQL_BRIEFLY, p->pg->config.lease_ns / 10);
 }
 
 /* It reads all of them, so it is no part of a beat. */
@@ -162,12 +166,16 @@ void beat_count(struct pulse *p)
     channel_sync(&p->ch);
 }
 
-/* As the schedules: it reads all that are parked. */
+/* It reads all that are parked, or as many as it may; the next beat does not stand behind it. */
 void beat_parked(struct pulse *p)
 {
     begin(p, WORK_PARKED);
+    step_patience(p, SQL_HASTILY, lease_beat(p->pg->config.lease_ns) / 4);
     p->count_parked = false;
-    step(p, SQL_PARKED, shards(p, &p->owned), answer_take_parked);
+    shards(p, &p->owned);
+    args_int(&p->args, KINDS_MAX);
+    args_int(&p->args, p->parked_most);
+    step(p, SQL_PARKED, &p->args, answer_take_parked);
     channel_sync(&p->ch);
 }
 

@@ -36,6 +36,7 @@ struct fleet {
     char machine[1024];
     _Atomic uint64_t lease_until;  /* lease_clock; 0: it is fenced */
     _Atomic int64_t offset_us;     /* the server's clock less lease_clock */
+    atomic_bool parked_here;       /* jobs were, since they were counted */
     _Atomic uint64_t change_since; /* clock_now: a change was sent that has no answer; 0: none */
 
     pthread_mutex_t lock; /* of all that follows, but for what is of one thread */

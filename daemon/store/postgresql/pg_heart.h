@@ -5,7 +5,8 @@
 
 #include "store/postgresql/pg_fleet.h"
 
-#define GUESTS_MAX 64 /* hosts with parked jobs that are told at once */
+#define PARKED_ALL 100000000 /* as good as all */
+#define GUESTS_MAX 64        /* hosts with parked jobs that are told at once */
 
 enum work {
     WORK_NONE,
@@ -69,6 +70,7 @@ struct pulse {
     uint64_t kinds;         /* as the loop was told; 0: it was told nothing */
     bool count_parked;
     uint64_t next_parked;
+    int64_t parked_most;        /* of each kind so many are counted */
     char *guests_host;          /* the loop was told of parked jobs up to this host; NULL: of all */
     struct elsewhere elsewhere; /* as the loop was told */
     uint64_t *cancels;          /* that the loop was told of */

@@ -1,5 +1,6 @@
 #include "store/postgresql/pg_park.h"
 
+#include "store/postgresql/pg_fleet.h"
 #include "store/shared.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@ static void take_park(void *arg, const PGresult *result)
     const struct group *group = arg;
     struct store_park *call = CALL_AS(store_park, group->pg->batch.order[group->first]);
     call->call.result = 0;
+    atomic_store(&group->pg->fleet->parked_here, true);
     if (PQntuples(result) == 0)
         call->call.result =
             error_set(&call->call.error, -ESTALE, "job %llu does not wait any more at attempt %u",

@@ -24,7 +24,8 @@
 #define SOON_NS       (20 * NS_PER_MS) /* between beats that hints ask for */
 #define COUNT_SHARE   20
 #define CANCELS_AGAIN 10 /* beats */
-#define PARKED_AGAIN  5  /* beats, too */
+#define PARKED_AGAIN  30 /* beats, too */
+#define PARKED_STEP   10000
 
 /* --- who we are ------------------------------------------------------------------------------- */
 
@@ -46,6 +47,7 @@ static void become(struct pulse *p)
     p->cancel_count = 0;
     p->kinds = p->next_parked = 0;
     p->count_parked = false;
+    p->parked_most = PARKED_ALL;
     p->next_walk = lease_clock() + WALK_NS;
     elsewhere_clear(&p->elsewhere);
 }
@@ -124,11 +126,13 @@ static void walk(struct pulse *p)
     fleet_post(p->f, fleet_event(p->f, EVENT_HOST));
 }
 
-/* What jobs are parked is counted when that changes, and now and then how many. */
+/* What jobs are parked is counted when that changes or some were parked here, and now and then how
+ * many. */
 static void look_at_parked(struct pulse *p)
 {
     const struct answer *a = &p->answer;
-    if (a->kinds != p->kinds || (a->kind_count > 0 && p->beats % PARKED_AGAIN == 0))
+    if (a->kinds != p->kinds || atomic_exchange(&p->f->parked_here, false) ||
+        (a->kind_count > 0 && p->beats % PARKED_AGAIN == 0))
         p->count_parked = true;
     p->kinds = a->kinds;
 }
@@ -166,10 +170,26 @@ static void parked_answered(struct pulse *p)
 {
     uint64_t now = lease_clock();
     p->next_parked = now + COUNT_SHARE * (now - p->sent);
-    if (p->answer.failed)
+    if (p->answer.failed) {
         p->kinds = 0; /* counted again after the next beat */
-    else
-        answer_post_events(p);
+        return;
+    }
+    answer_post_events(p);
+    if (p->parked_most < PARKED_ALL)
+        p->parked_most *= PARKED_STEP; /* there may be fewer by now */
+}
+
+/* There are too many to be counted: fewer are, since what is needed has to be known. */
+static bool parked_too_many(struct pulse *p)
+{
+    if (p->work != WORK_PARKED || strcmp(p->ch.sqlstate, "57014") != 0)
+        return false;
+    uint64_t now = lease_clock();
+    p->next_parked = now + COUNT_SHARE * (now - p->sent);
+    p->count_parked = true;
+    if (p->parked_most > 1)
+        p->parked_most /= PARKED_STEP;
+    return true;
 }
 
 static void reap_answered(struct pulse *p)
@@ -208,7 +228,8 @@ static void work_done(struct pulse *p)
 {
     enum work work = p->work;
     if (p->ch.fault_code != 0) {
-        work_failed(p);
+        if (!parked_too_many(p))
+            work_failed(p);
     } else if (work == WORK_HELLO) {
         p->greeted = true;
         p->next_beat = 0;

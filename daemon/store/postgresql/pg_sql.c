@@ -58,6 +58,12 @@
     "UPDATE @.counts SET queued=queued+q,running=running+r,bytes=bytes+b FROM t WHERE member=$1 " \
     "RETURNING q,r,b"
 
+/* What parked jobs need: one probe of the index for each kind. */
+#define KINDS                                                                                    \
+    "WITH RECURSIVE k AS((SELECT needs FROM @.jobs WHERE place=3 ORDER BY needs LIMIT 1) UNION " \
+    "ALL SELECT n.needs FROM k CROSS JOIN LATERAL(SELECT j.needs FROM @.jobs j WHERE j.place=3 " \
+    "AND j.needs>k.needs ORDER BY j.needs LIMIT 1) n) "
+
 static const char *const sql[SQL_COUNT_] = {
     [SQL_BEGIN] = "BEGIN ISOLATION LEVEL READ COMMITTED",
     [SQL_COMMIT] = "COMMIT",
@@ -271,6 +277,7 @@ static const char *const sql[SQL_COUNT_] = {
                      "SELECT setval('@.job_id',(SELECT last_value FROM @.job_id)+1000000) FROM t",
     [SQL_HOLD] = "SELECT " MEMBER_HOLD " FROM(SELECT $1::bigint AS id) x",
     [SQL_LONG_READ] = "SELECT set_config('statement_timeout','30s',true)",
+    [SQL_HASTILY] = "SELECT set_config('statement_timeout',$1,true)",
     [SQL_BRIEFLY] = "SELECT set_config('lock_timeout',$1,true)",
     [SQL_BEAT] = "UPDATE @.beats SET n=n+1,running=$2,workers=$3 WHERE member=$1 RETURNING "
                  "n," NOW_US "," TIMELINE ",current_setting('synchronous_standby_names')<>''",
@@ -368,11 +375,7 @@ static const char *const sql[SQL_COUNT_] = {
                    "place=3 AND needs=ANY($2::text[]) AND " IN_SHARDS(
                        1) " LIMIT 1000 FOR UPDATE "
                           "SKIP LOCKED) RETURNING host) SELECT DISTINCT host FROM p",
-    /* One probe of the index for each. */
-    [SQL_KINDS] =
-        "WITH RECURSIVE k AS((SELECT needs FROM @.jobs WHERE place=3 ORDER BY needs LIMIT 1) UNION "
-        "ALL SELECT n.needs FROM k CROSS JOIN LATERAL(SELECT j.needs FROM @.jobs j WHERE j.place=3 "
-        "AND j.needs>k.needs ORDER BY j.needs LIMIT 1) n) SELECT needs FROM k LIMIT $1",
+    [SQL_KINDS] = KINDS "SELECT needs FROM k LIMIT $1",
     /* The next host is the first of those that are next for each kind. What runs and was parked
      * once is mostly a guest's. */
     [SQL_GUESTS] =
@@ -387,9 +390,11 @@ static const char *const sql[SQL_COUNT_] = {
         "SELECT FROM @.jobs j WHERE j.place=1 AND j.shard=x.shard AND j.host=x.host),(shard,host) "
         "IN(SELECT shard,host FROM r) FROM(SELECT * FROM h OFFSET 1) x WHERE "
         "shard<>ALL($4::smallint[]) LIMIT $5",
-    [SQL_PARKED] = "SELECT needs,count(*),count(*) FILTER(WHERE " IN_SHARDS(
-        1) ") FROM @.jobs "
-           "WHERE place=3 GROUP BY needs ORDER BY needs",
+    [SQL_PARKED] =
+        KINDS "SELECT k.needs,c.jobs,c.ours FROM k CROSS JOIN LATERAL(SELECT count(*) AS jobs,"
+              "count(*) FILTER(WHERE " IN_SHARDS(
+                  1) ") AS ours FROM(SELECT shard FROM @.jobs j "
+                     "WHERE j.place=3 AND j.needs=k.needs LIMIT $3) x) c LIMIT $2",
     [SQL_TOLD] = "DELETE FROM @.void v USING unnest($2::bigint[],$3::int[]) AS u(job,attempt) "
                  "WHERE v.job=u.job AND v.attempt=u.attempt AND v.name=$1",
     [SQL_VOIDED] = "SELECT job,attempt FROM @.void WHERE name=$1 ORDER BY job,attempt LIMIT $2",

@@ -66,6 +66,7 @@ enum sql {
     SQL_TIMELINE,     /* on another timeline ids are raised, once: some may have been lost */
     SQL_HOLD,         /* ($1 member): MEMBER_HOLD */
     SQL_LONG_READ,    /* what this transaction asks for after it may last so long and no longer */
+    SQL_HASTILY, /* ($1 as "250ms"): no statement behind it lasts longer, in this transaction */
     SQL_BRIEFLY, /* ($1 as "500ms"): waits no longer than that for a lock, in this transaction */
     SQL_BEAT,    /* ($1 member, $2 running, $3 workers): (n, now, timeline, commits are copied) */
     SQL_MEMBERS,
@@ -108,7 +109,8 @@ enum sql {
     /* ($1 needs, $2 shard and $3 host after which, $4 not in these, $5 limit, $6 member):
      * (host, its owner has what may start, other guests run there) */
     SQL_GUESTS,
-    SQL_PARKED,      /* ($1 shards): (needs, jobs, of them in the shards) */
+    /* ($1 shards, $2 kinds and $3 jobs of each at most): (needs, jobs, of them in the shards) */
+    SQL_PARKED,
     SQL_TOLD,        /* ($1 name, $2 jobs, $3 attempts) */
     SQL_VOIDED,      /* ($1 name, $2 limit): (job, attempt) */
     SQL_HOSTS_OWNED, /* ($1 after, $2 limit, $3 shards in their order, $4 that of `after`) */
