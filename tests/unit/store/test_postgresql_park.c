@@ -204,6 +204,51 @@ static void what_becomes_of_it_besides(void **state)
     assert_int_equal(counts.by_state[JOB_QUEUED], 1);
 }
 
+/* --- answers that are lost -------------------------------------------------------------------- */
+
+static void wait_answer(const char *sql, const char *answer)
+{
+    while (strcmp(ask(sql), answer) != 0)
+        usleep(1000);
+}
+
+/* It stands, and the owner is told so. If it never came to the server, that is not told. */
+static void a_park_whose_answer_is_lost_is_asked_after(void **state)
+{
+    struct peers *all = *state;
+    struct peer *a = &all->peer[0];
+    char sql[160];
+    open_two(all);
+    const char *host = host_of(a, 0);
+    uint64_t ids[] = {submit_to(as(a), host), submit_to(as(a), host)};
+    struct store_park stands = {.id = ids[0], .needs = ours[0]},
+                      lost = {.id = ids[1], .needs = ours[0]};
+    PGconn *conn = PQconnectdb(dsn);
+    server_do(conn, "BEGIN");
+    snprintf(sql, sizeof sql, "SELECT FROM %s.jobs WHERE id=%llu FOR UPDATE", schema,
+             (unsigned long long)ids[0]);
+    server_do(conn, sql);
+    expect_call(&stands.call);
+    SHARED(a)->park(a->store, &stands);
+    wait_answer("SELECT count(*)>0 FROM pg_stat_activity WHERE wait_event_type='Lock'", "t");
+    gate_set(&a->gate, true);
+    server_do(conn, "COMMIT");
+    PQfinish(conn);
+    wait_answer("SELECT count(*) FROM %s.jobs WHERE place=3", "1");
+    gate_cut(&a->gate);
+    wait_calls(a->f, 1);
+    assert_int_equal(result_of(&stands.call), 0);
+
+    gate_set(&a->gate, true);
+    expect_call(&lost.call);
+    SHARED(a)->park(a->store, &lost);
+    gate_cut(&a->gate);
+    wait_calls(a->f, 1);
+    int r = result_of(&lost.call);
+    assert_true(r == 0 || r == -EIO);
+    assert_string_equal(ask("SELECT count(*) FROM %s.jobs WHERE place=3"), r == 0 ? "2" : "1");
+}
+
 /* --- how they are found ----------------------------------------------------------------------- */
 
 /* The largest number behind this word in the plan. */
@@ -312,6 +357,7 @@ int main(void)
         FLEET_TEST(what_becomes_of_it_besides),
         FLEET_TEST(a_guest_knows_who_waits_and_runs_there),
         FLEET_TEST(every_host_has_its_turn),
+        FLEET_TEST(a_park_whose_answer_is_lost_is_asked_after),
         FLEET_TEST(what_is_too_many_is_counted_in_part),
         FLEET_TEST(a_hundred_thousand_are_in_nobodys_way),
     };
