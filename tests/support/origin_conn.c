@@ -119,9 +119,12 @@ static void end_response(struct conn *conn)
     conn->out = NULL;
 }
 
+/* The descriptor goes first: who reads that nothing is open finds none. */
 void conn_free(struct conn *conn)
 {
     struct origin *origin = conn->origin;
+    SSL_free(conn->ssl);
+    fd_close(&conn->fd);
     pthread_mutex_lock(&origin->lock);
     origin->totals.open--;
     origin->totals.handshake_failures += conn->phase == CONN_HANDSHAKE;
@@ -134,8 +137,6 @@ void conn_free(struct conn *conn)
     end_response(conn);
     list_del(&conn->node);
     list_del(&conn->sleeper);
-    SSL_free(conn->ssl);
-    fd_close(&conn->fd);
     buf_deinit(&conn->in);
     free(conn);
 }

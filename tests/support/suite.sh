@@ -53,7 +53,7 @@ suite_build() {
     return 1
 }
 
-# suite_test NAME DIR [OPTION...]: ctest's options.
+# suite_test NAME DIR [OPTION...]: ctest's options. $suite_preload: what stands before each test's C library.
 suite_test() {
     local name=$1 dir=$2
     shift 2
@@ -64,7 +64,8 @@ suite_test() {
         find_servers
     fi
     # A processor has four slots: tests/CMakeLists.txt says how many a test takes.
-    ctest --test-dir "$dir" -j "$((4 * $(nproc)))" --output-on-failure --output-junit "$results/$name.xml" --no-tests=ignore \
+    env ${suite_preload:+"LD_PRELOAD=$suite_preload"} \
+        ctest --test-dir "$dir" -j "$((4 * $(nproc)))" --output-on-failure --output-junit "$results/$name.xml" --no-tests=ignore \
         --test-output-size-passed 10000000 --test-output-size-failed 10000000 "$@" </dev/null
     # 8: tests failed, which the summary counts one by one.
     [[ $? -eq 0 || $? -eq 8 ]] || suite_broken "$name" "ctest of the $name build"

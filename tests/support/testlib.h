@@ -81,7 +81,8 @@ struct test_deaf {
 };
 void test_deaf_open(struct test_deaf *deaf);
 void test_deaf_close(struct test_deaf *deaf);
-/* A port on 127.0.0.1 that nobody listens on: a connect is refused. */
+/* A port on 127.0.0.1 that nobody listens on: a connect is refused. The first call takes a
+ * descriptor for the life of the process. */
 uint16_t test_closed_port(void);
 
 #endif

@@ -5,6 +5,7 @@ static struct setup setup;
 
 static int open_all(void **state)
 {
+    (void)test_closed_port(); /* the descriptor that it keeps is none of the loops' */
     setup_open(&setup, &(struct origin_config){0}, &(struct fetch_config){0});
     return 0;
 }
