@@ -8,6 +8,7 @@
 
 #define PEERS      3
 #define EVENTS_MAX 512
+#define LEASE_NS   (60 * NS_PER_SEC) /* unless the test says otherwise: that no test outlasts */
 
 struct peer {
     struct fixture *f;
@@ -17,12 +18,14 @@ struct peer {
     bool keeps; /* does not release what it shall give up */
     struct store_shards mine;
     struct store_event *events[EVENTS_MAX];
+    size_t at[EVENTS_MAX]; /* how many of all peers' events came before it */
     size_t count, read;
 };
 
 struct peers {
     struct fixture f; /* its store is that of the peer who is asked */
     struct peer peer[PEERS];
+    size_t told; /* events of all of them */
 };
 
 static struct peers *all_peers;
@@ -54,6 +57,7 @@ static inline void on_event(struct mail *mail)
     if (event->kind == EVENT_LOST && !p->keeps)
         SHARED(p)->release(p->store, &event->shards);
     assert_true(p->count < EVENTS_MAX);
+    p->at[p->count] = all_peers->told++;
     p->events[p->count++] = event;
 }
 
@@ -65,7 +69,7 @@ static inline int peer_try(struct peer *p, const struct store_config *more, stru
     config.schema = schema;
     config.name = config.name ? config.name : p->name;
     config.retry_ns = 20 * NS_PER_MS;
-    config.lease_ns = config.lease_ns ? config.lease_ns : 2 * NS_PER_SEC;
+    config.lease_ns = config.lease_ns ? config.lease_ns : LEASE_NS;
     config.workers = config.workers ? config.workers : 8;
     config.on_event = on_event;
     config.arg = p;
@@ -194,11 +198,10 @@ static inline void peers_settle(struct peers *all, int count)
     }
 }
 
-/* Of a lease that no test outlasts. */
 static inline void open_two(struct peers *all)
 {
     for (int i = 0; i < 2; i++)
-        peer_open(&all->peer[i], &(struct store_config){.lease_ns = 60 * NS_PER_SEC});
+        peer_open(&all->peer[i], &(struct store_config){.workers = 8});
     peers_settle(all, 2);
 }
 
