@@ -276,7 +276,7 @@ static void test_missed_lines_are_counted(void **state)
     TEST_WAIT((count_lines(ends[0], &lines, &missed), lines + missed == LINES + 2),
               20000 * test_patience());
     audit_free(api.audit);
-    sink_free(jobs->config.sink, NS_PER_SEC);
+    assert_int_equal(sink_free(jobs->config.sink, 30 * NS_PER_SEC), 0);
     settings_free(settings);
     free(jobs);
     close(ends[0]); /* the other one was the sink's */

@@ -43,6 +43,7 @@ struct feed {
     atomic_bool fed;    /* the fetch loop's last touch */
     atomic_bool paused; /* the transfer waits for the reader */
     atomic_uint pauses;
+    bool hesitates; /* the parser reads nothing before the first pause */
     int status;
     struct transfer_result result; /* valid once fed */
 

@@ -234,7 +234,7 @@ static void env_free(void)
 {
     fetch_free(env.fetch);
     assert_int_equal(pool_free(env.pool), 0);
-    assert_int_equal(sink_free(env.sink, NS_PER_SEC), 0);
+    assert_int_equal(sink_free(env.sink, 30 * NS_PER_SEC), 0);
     mailbox_close(&mailbox, NULL, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);

@@ -134,6 +134,7 @@ static int look_twice(void)
     progress_init(&p, path);
     if (!p.on || progress_timeout(&p) < 0)
         return 90;
+    p.due = clock_now() + 3600 * NS_PER_SEC;
     if (progress_tick(&p, 7, 0, 1) != 0 || progress_tick(&p, 0, 0, 1) != 0)
         return 91; /* it is not time */
     for (int i = 0; i < 2; i++) {

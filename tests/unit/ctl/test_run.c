@@ -167,8 +167,9 @@ static void test_what_it_leaves_behind(void **state)
     assert_true(left >= 0);
     snprintf(script, sizeof script, "exec 9> %s 8<&0; { cat <&8; echo MET; } & exit 3", fifo);
     CLIENT(&child, &daemon_, "run", "u", "--", "sh", "-c", script);
-    SERVE("{\"url\":\"u\"}", ID, SAY("begin"));
-    feed("abc\n");
+    SERVE("{\"url\":\"u\"}", ID);
+    feed("abc\n"); /* while nobody can have left */
+    talk_say(&talk, SAY("begin"));
     exited(3);
     fd_close(&body);
     verdict("\"state\":\"failed\",\"error\":{\"kind\":\"parser_failed\"}");

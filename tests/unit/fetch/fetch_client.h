@@ -195,7 +195,7 @@ CLIENT void client_wait_for(sem_t *sem, const char *what)
 {
     struct timespec ts;
     clock_gettime(CLOCK_REALTIME, &ts);
-    ts.tv_sec += 20 * (time_t)test_patience();
+    ts.tv_sec += 60 * (time_t)test_patience(); /* only a hang meets it */
     while (sem_timedwait(sem, &ts) < 0)
         if (errno != EINTR)
             fail_msg("waited in vain for: %s", what);

@@ -229,7 +229,9 @@ static void test_no_descriptors(void **state)
     struct setup s;
     struct rlimit before, low;
     setup_open(&s, &(struct origin_config){0}, &(struct fetch_config){0});
+    int idle = test_fd_count(0);
     client_free(setup_get(&s, "/bytes?n=5&close=1"));
+    TEST_WAIT(test_fd_count(0) <= idle, 10000 * test_patience()); /* both ends are closed */
     int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
     assert_true(next >= 0);
     close(next);

@@ -135,7 +135,7 @@ static void test_dead_first_address(void **state)
     struct dead dead;
     dead_open(&dead, "127.0.0.2");
     struct client *c = named("two.test");
-    c->request.connect_ms = 1000 * test_patience();
+    c->request.connect_ms = 4000 * test_patience();
     client_start(c, setup.fetch);
     client_wait(c);
     dead_close(&dead);
@@ -152,7 +152,7 @@ static void test_two_dead_addresses(void **state)
     dead_open(&dead[0], "127.0.0.2");
     dead_open(&dead[1], "127.0.0.3");
     struct client *c = named("three.test");
-    c->request.connect_ms = 2000 * test_patience();
+    c->request.connect_ms = 8000 * test_patience();
     client_start(c, setup.fetch);
     client_wait(c);
     dead_close(&dead[1]);
@@ -162,19 +162,18 @@ static void test_two_dead_addresses(void **state)
     client_free(c);
 }
 
-/* Nobody listens there: the number of the socket that was closed is used again at once. */
+/* Nobody listens there: the number of the socket that was closed is used again at once. An address
+ * that is waited for has half of the time-out, which is longer than client_wait waits. */
 static void test_closed_first_address(void **state)
 {
     for (int i = 0; i < 20; i++) {
         struct client *c = named("three.test");
         c->request.headers = (const char *const[]){"Connection: close"};
         c->request.header_count = 1;
-        c->request.connect_ms = 20000;
-        uint64_t before = test_now_ms();
+        c->request.connect_ms = 600000 * test_patience();
         client_start(c, setup.fetch);
         client_wait(c);
         assert_int_equal(c->result.kind, KIND_NONE);
-        assert_true(test_now_ms() - before < 150 * test_patience());
         client_free(c);
     }
 }

@@ -31,19 +31,25 @@ static struct client *limited(unsigned bytes, const char *more)
     return c;
 }
 
-static void finish(struct client *c)
+static void finish_ended(struct client *c)
 {
-    client_wait(c);
     if (c->result.kind)
         fail_msg("%s: %s: %s", c->url, kind_name(c->result.kind), c->result.message);
     client_free(c);
 }
 
-/* TOTAL bytes took so long: never faster than the rate says, and on a busy machine later. */
+static void finish(struct client *c)
+{
+    client_wait(c);
+    finish_ended(c);
+}
+
+/* TOTAL bytes took so long: never faster than the rate says. How much later is up to the machine,
+ * and to client_wait's patience. */
 static void assert_rate(uint64_t since)
 {
     double took = (double)(clock_now() - since) / 1e9, wanted = (double)TOTAL / (double)RATE;
-    if (took < 0.8 * wanted || took > 5 * wanted * test_patience())
+    if (took < 0.8 * wanted)
         fail_msg("%d bytes took %.3f s, not %.3f", TOTAL, took, wanted);
 }
 
@@ -59,21 +65,39 @@ static void test_one(void **state)
     }
 }
 
+#define SEVERAL 6
+
+/* The loop's own: all of them together have had so many bytes when the first one ended. */
+static struct client *several[SEVERAL];
+static uint64_t had_at_first_end;
+
+static void on_end_of_several(struct transfer *t, const struct transfer_result *result)
+{
+    uint64_t had = 0;
+    for (size_t i = 0; i < SEVERAL; i++)
+        had += several[i]->bytes;
+    had_at_first_end = had_at_first_end ? had_at_first_end : had;
+    client_on_end(t, result);
+}
+
 static void test_several(void **state)
 {
-    struct client *clients[6];
-    uint64_t since = clock_now(), first = 0;
-    for (size_t i = 0; i < 6; i++) {
-        clients[i] = limited(TOTAL / 6, "");
-        client_start(clients[i], setup.fetch);
-    }
-    for (size_t i = 0; i < 6; i++) {
-        finish(clients[i]);
-        first = first ? first : clock_now();
-    }
+    struct transfer_ops several_ops = client_ops;
+    several_ops.on_end = on_end_of_several;
+    had_at_first_end = 0;
+    uint64_t since = clock_now();
+    for (size_t i = 0; i < SEVERAL; i++)
+        several[i] = limited(TOTAL / SEVERAL, "");
+    for (size_t i = 0; i < SEVERAL; i++)
+        transfer_start(&several[i]->transfer, fetch_loop_at(setup.fetch, 0), &several[i]->request,
+                       &several_ops, several[i]);
+    for (size_t i = 0; i < SEVERAL; i++)
+        client_wait(several[i]);
     assert_rate(since);
-    /* They take turns: nobody is done much before the others. */
-    assert_true(first - since > (clock_now() - since) / 4); /* one by one: a sixth */
+    /* They take turns: nobody is done much before the others. One by one it would be a sixth. */
+    assert_true(had_at_first_end > TOTAL / 4);
+    for (size_t i = 0; i < SEVERAL; i++)
+        finish_ended(several[i]);
 }
 
 static void test_many_in_turn(void **state)
@@ -89,9 +113,9 @@ static void test_many_in_turn(void **state)
 
 static void test_waiting_is_no_stall(void **state)
 {
-    struct client *c = limited(100000, "");
-    c->request.bytes_per_second = 100000; /* a piece each 160 ms */
-    c->request.stall_ms = 40 * test_patience();
+    struct client *c = limited(3 * 16384, ""); /* of which the client's kernel has all */
+    c->request.bytes_per_second = 16384;       /* a piece each second */
+    c->request.stall_ms = 500;
     client_start(c, setup.fetch);
     finish(c);
 }
@@ -182,8 +206,8 @@ static void test_looks(void **state)
     list_init(&waiting);
     went_on = 0;
     for (unsigned turns = 1; turns <= 5; turns++) {
-        assert_true(rate_take(of_host[7], 100, &waiting));
-        assert_false(rate_take(of_host[7], 100, &waiting));
+        while (rate_take(of_host[7], 100, &waiting))
+            ; /* until there is nothing left to take */
         while (went_on < turns)
             uv_run(&loop, UV_RUN_ONCE);
     }

@@ -55,13 +55,18 @@ static inline void hosted_begin(struct hosted *h)
     h->records = records[0];
 }
 
-static inline void hosted_start(struct hosted *h, const struct order *order)
+static inline void hosted_order(struct hosted *h, const struct order *order)
 {
     struct buf text = BUF_INIT;
-    hosted_begin(h);
     assert_int_equal(order_put(&text, order), 0);
     assert_int_equal(fd_write_all(h->control, text.data, text.len), 0);
     buf_deinit(&text);
+}
+
+static inline void hosted_start(struct hosted *h, const struct order *order)
+{
+    hosted_begin(h);
+    hosted_order(h, order);
 }
 
 static inline void hosted_say(struct hosted *h, enum order_word word)
@@ -70,12 +75,22 @@ static inline void hosted_say(struct hosted *h, enum order_word word)
     assert_int_equal(send(h->control, &byte, 1, MSG_NOSIGNAL), 1);
 }
 
-/* A whole body: the word comes after the last byte, as the daemon has it. */
+/* A whole body: the word comes after the last byte, as the daemon has it. Whoever reads it must not
+ * have left: hosted_start_fed. */
 static inline void hosted_feed(struct hosted *h, const char *body)
 {
     assert_int_equal(fd_write_all(h->body, body, strlen(body)), 0);
     fd_close(&h->body);
     hosted_say(h, ORDER_COMPLETE);
+}
+
+/* The whole body is in its pipe before anybody can have had enough of it. */
+static inline void hosted_start_fed(struct hosted *h, const struct order *order, const char *body)
+{
+    hosted_begin(h);
+    assert_int_equal(fd_write_all(h->body, body, strlen(body)), 0);
+    hosted_order(h, order);
+    hosted_feed(h, "");
 }
 
 static inline void hosted_wait(int fd)

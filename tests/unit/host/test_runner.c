@@ -56,8 +56,7 @@ static void records_are(struct hosted *h, const char *expected)
 
 static struct report run(struct hosted *h, const struct order *order, const char *body)
 {
-    hosted_start(h, order);
-    hosted_feed(h, body);
+    hosted_start_fed(h, order, body);
     return hosted_report(h);
 }
 

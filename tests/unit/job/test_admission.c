@@ -245,9 +245,12 @@ static void test_rate(void **state)
 {
     (void)state;
     struct world *w = world_new("[host \"" HOST "\"]\nrequests_per_second = 5\n", false);
-    uint64_t last = 0, begin = clock_now();
+    uint64_t last = 0;
+    assert_int_equal(hold_set(w->jobs, NULL, NULL, true), 0);
     for (int i = 0; i < 7; i++)
         last = world_submit(w, HOST, "/bytes?n=1");
+    uint64_t begin = clock_now();
+    assert_int_equal(hold_set(w->jobs, NULL, NULL, false), 0);
     WORLD_WAIT(w, host_find(w->jobs, HOST)->wake_at);
     assert_string_equal(admission_obstacle(w->jobs, HOST, "count", 0), "host");
     world_wait_end(w, last, JOB_DONE);

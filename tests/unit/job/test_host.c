@@ -232,14 +232,12 @@ static void test_limits(void **state)
 static void test_pace(void **state)
 {
     (void)state;
-    struct world *w = world_new("[host \"" HOST "\"]\nrequests_per_second = 2\n", false);
+    struct world *w = world_new("[host \"" HOST "\"]\nrequests_per_second = 0.001\n", false);
     struct host *host = host_get(w->jobs, HOST);
     assert_true(host_in_pace(host));
     struct job *job = idle_job(w, 1, 0);
-    for (int i = 0; i < 2; i++) {
-        host_slot_take(host, job);
-        job->has_slot = false;
-    }
+    host_slot_take(host, job);
+    job->has_slot = false;
     assert_false(host_in_pace(host));
     assert_true(host->wake_at > clock_now());
     assert_int_equal(host->clock.at, host->wake_at);
@@ -260,10 +258,10 @@ static void test_what_is_forgotten(void **state)
     uint64_t now = clock_now();
     uint64_t long_ago = now - 61 * NS_PER_SEC;
     host->pace.failed = 3;
-    host->pace.used_at = now - 59 * NS_PER_SEC;
+    host->pace.used_at = now - 30 * NS_PER_SEC;
     host_put_if_idle(host);
     assert_ptr_equal(host_find(w->jobs, HOST), host);
-    assert_true((uint64_t)host->clock.at <= now + NS_PER_SEC);
+    assert_true((uint64_t)host->clock.at <= now + 30 * NS_PER_SEC);
     host->pace.used_at = long_ago;
     host->pace.breaker = BREAKER_OPEN;
     host->pace.retry_at = now + 5 * NS_PER_SEC;

@@ -125,23 +125,30 @@ static void test_rows_that_cannot_run(void **state)
     world_free(w);
 }
 
-/* Not before its time. */
-static void test_due_later(void **state)
+static uint64_t submit_due(struct world *w, int64_t due)
 {
     char text[256], stamp[CLOCK_STAMP_SIZE];
-    (void)state;
-    struct world *w = world_new("", false);
-    int64_t due = clock_real_us() + 400000;
     clock_stamp(due, stamp);
     snprintf(text, sizeof text,
              "{\"url\":\"http://" HOST
              ":%u/bytes?n=1\",\"parser\":\"count\",\"not_before\":\"%s\"}",
              (unsigned)origin_port(w->origin), stamp);
-    uint64_t id = world_submit_json(w, text);
-    assert_null(job_find(w->jobs, id));
-    assert_int_equal(host_find(w->jobs, HOST)->due.at, due);
-    world_wait_end(w, id, JOB_DONE);
-    assert_true(clock_real_us() >= due);
+    return world_submit_json(w, text);
+}
+
+/* Not before its time, and not in memory. */
+static void test_due_later(void **state)
+{
+    (void)state;
+    struct world *w = world_new("", false);
+    int64_t now = clock_real_us(), later = now + 3600 * INT64_C(1000000), soon = now + 400000;
+    uint64_t far = submit_due(w, later);
+    assert_null(job_find(w->jobs, far));
+    assert_int_equal(host_find(w->jobs, HOST)->due.at, later);
+    uint64_t near = submit_due(w, soon);
+    world_wait_end(w, near, JOB_DONE);
+    assert_true(clock_real_us() >= soon);
+    assert_null(job_find(w->jobs, far));
     world_free(w);
 }
 
@@ -156,7 +163,7 @@ static void test_command_due_later(void **state)
     row->host = strdup(HOST);
     row->parser = strdup("run");
     row->spec = strdup("{\"url\":\"http://" HOST "/\",\"run\":true}");
-    row->due = clock_real_us() + 200000;
+    row->due = clock_real_us() + 1000000;
     struct job *job = job_new(w->jobs, row, NULL, &err);
     assert_non_null(job->spec);
     host_set_aside(job);

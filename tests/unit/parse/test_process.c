@@ -130,7 +130,8 @@ static void define(struct process_def *def, const char *const *lines)
             fail_msg("%s", err.text);
 }
 
-/* As harness_run, for a process. *ret_write_fd, unless NULL, becomes a write end of the body's. */
+/* As harness_run, for a process. *ret_write_fd, unless NULL, becomes the body's write end, and
+ * `data` is nothing: the writer is the caller. */
 static void run_process_with(struct harness *h, const struct process_def *def, const char *data,
                              size_t len, int *ret_write_fd)
 {
@@ -146,10 +147,12 @@ static void run_process_with(struct harness *h, const struct process_def *def, c
     h->task.write_fd = fd_dup(ends[1]);
     assert_true(h->task.write_fd >= 0);
     if (ret_write_fd)
-        *ret_write_fd = fd_dup(ends[1]);
-    assert_int_equal(pthread_create(&thread, NULL, harness_feed, h), 0);
+        *ret_write_fd = ends[1];
+    else
+        assert_int_equal(pthread_create(&thread, NULL, harness_feed, h), 0);
     parse_task_run(&h->task);
-    pthread_join(thread, NULL);
+    if (!ret_write_fd)
+        pthread_join(thread, NULL);
     assert_int_equal(h->done, 1);
     assert_int_equal(atomic_load(&h->task.body->refs), 1);
     if (!h->records.data)
@@ -305,7 +308,7 @@ static void test_no_descriptors(void **state)
     harness_init(&h, &exec_parser, NULL);
     h.task.emit = fill_descriptors;
     h.ending = BODY_OPEN;
-    run_process_with(&h, &def, "", 0, &full.go);
+    run_process_with(&h, &def, NULL, 0, &full.go);
     while (full.count > 0)
         close(full.fds[--full.count]);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &full.before), 0);

@@ -176,6 +176,16 @@ static inline struct sink *sink_start(const struct sink_config *config)
     return sink;
 }
 
+/* As sink_free, for a sink that is not stuck: its thread may only not have run for long. */
+static inline size_t sink_end(struct sink *sink, uint64_t patience_ns)
+{
+    size_t lost;
+    do
+        lost = sink_free(sink, patience_ns);
+    while (lost == SINK_STUCK);
+    return lost;
+}
+
 static inline struct sink *sink_for_file(struct told *told, const char *path)
 {
     const struct sink_target target = {

@@ -107,7 +107,7 @@ static bool run_once(long n, long more)
         if (more > 0) /* a tap, or a piece of a spool, waits for memory */
             atomic_store(&exhaust_more, 0);
         WAIT_UNTIL(atomic_load(&told.taken) == 1 + spooled);
-        assert_int_equal(sink_free(sink, UINT64_MAX), 0);
+        assert_int_equal(sink_end(sink, UINT64_MAX), 0);
         assert_int_equal(source.seq, taken);
         assert_int_equal(count_lines("\"job\":1,\"attempt\":1,\"seq\""), taken);
         assert_int_equal(count_lines("\"job\":2,\"attempt\":1,\"seq\""), 2 * spooled);

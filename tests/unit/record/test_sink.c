@@ -18,7 +18,7 @@ static void a_record_has_its_line(void **state)
     assert_int_equal(sink_emit(sink, &source, "[1,2]", 5), 0);
     assert_int_equal(source.seq, 1);
     assert_int_equal(sink_source_seq(sink, &source), 1);
-    assert_int_equal(sink_free(sink, 0), 0);
+    assert_int_equal(sink_end(sink, 0), 0);
 
     char *text = get_file(path, NULL);
     assert_string_equal(text + 35, /* behind the time */
@@ -53,7 +53,7 @@ static void an_idle_sink_writes_at_once(void **state)
     assert_int_equal(stat(dir.path[0], &st), 0);
     assert_int_equal(status.bytes, st.st_size);
     assert_false(sink_failing(sink));
-    assert_int_equal(sink_free(sink, 0), 0);
+    assert_int_equal(sink_end(sink, 0), 0);
     scratch_remove(&dir);
     told_deinit(&told);
 }
@@ -78,7 +78,7 @@ static void a_record_that_is_too_long_is_refused(void **state)
     assert_int_equal(source.seq, 0);
     for (int i = 0; i < 5; i++)
         assert_int_equal(sink_emit(sink, &source, json, 300000), 0);
-    assert_int_equal(sink_free(sink, 0), 0);
+    assert_int_equal(sink_end(sink, 0), 0);
     struct judge judge = {0};
     judge_file(&judge, dir.path[0]);
     assert_int_equal(judge.records, 5);
@@ -156,7 +156,7 @@ static void every_line_comes_once_and_in_order_to_all(void **state)
     workers_start(workers, WORKERS, sink, &told, RECORDS);
     workers_end(workers, WORKERS);
     WAIT_UNTIL(atomic_load(&told.taken) == WORKERS);
-    assert_int_equal(sink_free(sink, 0), 0);
+    assert_int_equal(sink_end(sink, 0), 0);
 
     struct judge all = {0}, verdicts = {0}, tapped = {0};
     size_t len;
@@ -201,7 +201,7 @@ static void posted_lines_keep_their_place(void **state)
             sink_post(sink, &post->line);
         }
     }
-    assert_int_equal(sink_free(sink, 0), 0);
+    assert_int_equal(sink_end(sink, 0), 0);
     assert_int_equal(atomic_load(&told.taken), ROUNDS * POSTS);
 
     char *text = get_file(dir.path[0], NULL), *p = text;
@@ -297,7 +297,7 @@ static void a_blocked_emit_is_released_by_shut(void **state)
     uint64_t taken = w.source.seq;
     struct buf read_back = {.size = (size_t)ends[0]};
     assert_int_equal(pthread_create(&reader, NULL, drain_thread, &read_back), 0);
-    assert_int_equal(sink_free(sink, 30 * NS_PER_SEC), 0);
+    assert_int_equal(sink_end(sink, 30 * NS_PER_SEC), 0);
     pthread_join(reader, NULL);
     struct judge judge = {0};
     judge_text(&judge, read_back.data, read_back.len);
@@ -324,7 +324,7 @@ static void an_end_gets_through_to_a_stalled_output(void **state)
         sink_post(sink, &posts[i].line);
     }
     sink_reopen(sink); /* must not hold it up either */
-    size_t lost = sink_free(sink, 20 * NS_PER_MS);
+    size_t lost = sink_end(sink, 20 * NS_PER_MS);
     assert_in_range(lost, 100, 209);
     assert_int_equal(atomic_load(&told.taken), 200);
     size_t len;
@@ -357,7 +357,7 @@ static void a_tap_that_is_off_sees_nothing(void **state)
     WAIT_UNTIL(sink_queued(sink) == 0);
     sink_tap(sink, false);
     emit_some(sink, &source, 5);
-    assert_int_equal(sink_free(sink, 0), 0);
+    assert_int_equal(sink_end(sink, 0), 0);
     assert_int_equal(told.tapped_marks, 4);
     scratch_remove(&dir);
     told_deinit(&told);
@@ -403,7 +403,7 @@ static void a_used_up_credit_blocks(void **state)
     assert_int_equal((int)(intptr_t)result, -ECANCELED);
     sink_credit_unref(w.source.credit);
     sink_credit_unref(credit);
-    assert_int_equal(sink_free(sink, 30 * NS_PER_SEC), 0);
+    assert_int_equal(sink_end(sink, 30 * NS_PER_SEC), 0);
     told_deinit(&told);
 }
 
@@ -465,7 +465,7 @@ static void a_credit_wakes_its_own(void **state)
     assert_int_equal(pthread_join(n.worker.thread, &result), 0);
     sink_credit_unref(n.worker.source.credit);
     sink_credit_unref(other);
-    assert_int_equal(sink_free(sink, 30 * NS_PER_SEC), 0);
+    assert_int_equal(sink_end(sink, 30 * NS_PER_SEC), 0);
     told_deinit(&told);
 }
 
@@ -487,7 +487,7 @@ static void a_used_up_credit_is_released_by_shut(void **state)
     assert_int_equal(pthread_join(w.thread, &result), 0);
     assert_int_equal((int)(intptr_t)result, -ECANCELED);
     sink_credit_unref(w.source.credit);
-    assert_int_equal(sink_free(w.sink, 30 * NS_PER_SEC), 0);
+    assert_int_equal(sink_end(w.sink, 30 * NS_PER_SEC), 0);
     told_deinit(&told);
 }
 

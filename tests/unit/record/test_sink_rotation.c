@@ -52,7 +52,7 @@ static void lines_survive_rotation_in_mid_stream(void **state)
         assert_null(result);
         emitted += emitters[i].source.seq;
     }
-    assert_int_equal(sink_free(sink, 30 * NS_PER_SEC), 0);
+    assert_int_equal(sink_end(sink, 30 * NS_PER_SEC), 0);
     for (int i = 1; i <= ROTATIONS; i++)
         judge_file(&judge, dir.path[i]);
     judge_file(&judge, path);
@@ -96,7 +96,7 @@ static void rotate_in_a_group(struct scratch *dir, uint64_t reopen_ns, struct ju
     assert_int_equal(rename(path, old), 0);
     sink_reopen(sink);
     atomic_store(&writes_held, false);
-    assert_int_equal(sink_free(sink, 30 * NS_PER_SEC), 0);
+    assert_int_equal(sink_end(sink, 30 * NS_PER_SEC), 0);
     judge_file(ret_old, old);
     *ret_new = *ret_old;
     ret_new->records = 0;
@@ -153,7 +153,7 @@ static void a_file_that_is_left_is_on_the_disk(void **state)
     assert_int_equal(rename(path, old), 0);
     sink_reopen(sink);
     WAIT_UNTIL(stat(path, &st) == 0 && atomic_load(&syncs) == 1);
-    assert_int_equal(sink_free(sink, 0), 0);
+    assert_int_equal(sink_end(sink, 0), 0);
     scratch_remove(&dir);
     told_deinit(&told);
 }
@@ -176,13 +176,14 @@ static void a_reopening_that_fails_is_tried_again(void **state)
     WAIT_UNTIL(sink_queued(sink) == 0);
     assert_int_equal(rename(inner, away), 0);
     sink_reopen(sink);
-    WAIT_UNTIL(sink_failing(sink));
+    WAIT_UNTIL(atomic_load(&told.failed) == 1);
+    assert_true(sink_failing(sink));
     assert_int_equal(atomic_load(&told.last_error), ENOENT);
     assert_int_equal(mkdir(inner, 0700), 0);
     WAIT_UNTIL(!sink_failing(sink));
     WAIT_UNTIL(atomic_load(&told.works) == 1);
     emit_some(sink, &source, 3);
-    assert_int_equal(sink_free(sink, 0), 0);
+    assert_int_equal(sink_end(sink, 0), 0);
     judge_file(&judge, old);
     assert_int_equal(judge.records, 2);
     judge_file(&judge, path);

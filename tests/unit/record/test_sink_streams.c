@@ -40,7 +40,7 @@ static void expect_gone(int reader, int writer)
     assert_int_not_equal(status[0].error, 0);
     assert_int_equal(status[1].error, 0);
     assert_false(sink_failing(sink));
-    assert_int_equal(sink_free(sink, 0), 0);
+    assert_int_equal(sink_end(sink, 0), 0);
     assert_int_equal(atomic_load(&told.gone), 1);
     assert_int_equal(atomic_load(&told.failed), 0);
     judge_file(&judge, dir.path[0]);
@@ -94,7 +94,7 @@ static void expect_whole(int reader, int writer, bool nonblocking)
     /* What others share with us stays as they have set it. */
     assert_int_equal(fcntl(kept, F_GETFL), flags);
     close(kept);
-    assert_int_equal(sink_free(sink, 60 * NS_PER_SEC), 0);
+    assert_int_equal(sink_end(sink, 60 * NS_PER_SEC), 0);
     pthread_join(r.thread, NULL);
     judge_text(&judge, r.text.data, r.text.len);
     assert_int_equal(judge.records, RECORDS);
@@ -131,7 +131,7 @@ static void a_stopped_terminal_holds_no_end_up(void **state)
     struct sink *sink = sink_for_out(&told, slave, NULL);
     source_init(&source, 1);
     emit_some(sink, &source, 1000);
-    assert_true(sink_free(sink, 10 * NS_PER_MS) > 0);
+    assert_true(sink_end(sink, 10 * NS_PER_MS) > 0);
     close(master);
     told_deinit(&told);
 }
@@ -163,7 +163,7 @@ static void a_fifo_has_whole_lines_for_each_reader(void **state)
     assert_memory_equal(block, "{\"ts\":\"", 7);
     block[n - 1] = '\0';
     assert_int_equal(number_after(block, "\"seq\":"), 2);
-    assert_int_equal(sink_free(sink, 0), 0);
+    assert_int_equal(sink_end(sink, 0), 0);
     close(reader);
     scratch_remove(&dir);
     told_deinit(&told);

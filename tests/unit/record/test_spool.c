@@ -139,7 +139,7 @@ static void test_records_come_out_together(void **state)
         atomic_store(&noise[i].stop, true);
         pthread_join(threads[i], NULL);
     }
-    assert_int_equal(sink_free(sink, 30 * NS_PER_SEC), 0);
+    assert_int_equal(sink_end(sink, 30 * NS_PER_SEC), 0);
     judge_file(&judge, path);
     for (int i = 0; i < 8; i++) {
         assert_true(atomic_load(&ends[i].records.taken));
@@ -169,7 +169,7 @@ static void test_followers_get_them(void **state)
     hold(sink, &end, "{\"n\":1}", 9000);
     post_end(sink, &end);
     WAIT_UNTIL(atomic_load(&told.taken) == 2);
-    assert_int_equal(sink_free(sink, 30 * NS_PER_SEC), 0);
+    assert_int_equal(sink_end(sink, 30 * NS_PER_SEC), 0);
     char *text = get_file(path, &len);
     assert_int_equal(told.tapped_marks, 9001);
     assert_int_equal(told.tapped.len, len);
@@ -200,7 +200,7 @@ static void test_a_spool_that_cannot_be_read_is_tried_again(void **state)
     assert_int_equal(atomic_load(&told.failed), 1);
     assert_int_equal(atomic_load(&told.works), 1);
     assert_false(sink_failing(sink));
-    assert_int_equal(sink_free(sink, 30 * NS_PER_SEC), 0);
+    assert_int_equal(sink_end(sink, 30 * NS_PER_SEC), 0);
     judge_file(&judge, path);
     assert_int_equal(judge.seq[1], 20000);
     assert_int_equal(judge.verdicts[1], 1);
@@ -226,7 +226,7 @@ static void test_what_is_lost_is_counted(void **state)
     atomic_store(&fail_reads, INT32_MAX);
     post_end(sink, &end);
     WAIT_UNTIL(sink_failing(sink));
-    assert_int_equal(sink_free(sink, NS_PER_MS), 6);
+    assert_int_equal(sink_end(sink, NS_PER_MS), 6);
     assert_int_equal(atomic_load(&told.taken), 2);
     judge_file(&judge, path);
     assert_int_equal(judge.lines, 0);
@@ -249,7 +249,7 @@ static void test_a_shut_source_counts_no_more(void **state)
     sink_shut(sink, &source);
     assert_int_equal(sink_count(sink, &source), -ECANCELED);
     assert_int_equal(sink_source_seq(sink, &source), 1);
-    assert_int_equal(sink_free(sink, NS_PER_SEC), 0);
+    assert_int_equal(sink_end(sink, NS_PER_SEC), 0);
     told_deinit(&told);
     scratch_remove(&s);
 }

@@ -137,7 +137,7 @@ static void each_line_is_in_exactly_the_right_files(void **state)
         seen[i + 1] = calloc(workers[i].source.seq + 1, 1);
         in_all[i + 1] = calloc(workers[i].source.seq + 1, 1);
     }
-    assert_int_equal(sink_free(sink, 30 * NS_PER_SEC), 0);
+    assert_int_equal(sink_end(sink, 30 * NS_PER_SEC), 0);
     unsigned verdicts[WORKERS + 1] = {0}, none[WORKERS + 1] = {0};
     tally(all, in_all, verdicts);
     for (int i = 0; i < FILES; i++)
@@ -184,7 +184,7 @@ static void a_failing_one_that_leaves_holds_nothing_up(void **state)
     sink_post(sink, &verdict.line);
     WAIT_UNTIL(atomic_load(&verdict.taken));
     buf_deinit(&verdict.line.text);
-    assert_int_equal(sink_free(sink, 0), 0);
+    assert_int_equal(sink_end(sink, 0), 0);
     struct judge judge = {0};
     judge_file(&judge, after);
     assert_int_equal(judge.records, 510);
@@ -214,7 +214,7 @@ static void nor_does_one_whose_reader_stalls(void **state)
     sink_switch(sink, open_fresh(targets, 1));
     WAIT_UNTIL(runs(sink, all, 1));
     WAIT_UNTIL(sink_queued(sink) == 0);
-    assert_int_equal(sink_free(sink, 0), 0);
+    assert_int_equal(sink_end(sink, 0), 0);
     struct judge judge = {0};
     judge_file(&judge, all);
     assert_int_equal(judge.records, 3000);
@@ -252,7 +252,7 @@ static void what_stays_keeps_its_counts_and_takes_its_new_events(void **state)
     sink_post(sink, &verdict.line);
     WAIT_UNTIL(atomic_load(&verdict.taken));
     buf_deinit(&verdict.line.text);
-    assert_int_equal(sink_free(sink, 0), 0);
+    assert_int_equal(sink_end(sink, 0), 0);
     struct judge judge = {0};
     judge_file(&judge, path);
     assert_int_equal(judge.records, 7);
@@ -281,7 +281,7 @@ static void the_same_file_by_another_name_goes_on(void **state)
         sink_switch(sink, open_fresh(&target, 1));
         WAIT_UNTIL(runs(sink, target.path, 1));
     }
-    assert_int_equal(sink_free(sink, NS_PER_SEC), 0);
+    assert_int_equal(sink_end(sink, NS_PER_SEC), 0);
     struct judge judge = {0};
     judge_file(&judge, path);
     assert_int_equal(judge.records, 2000);
@@ -306,7 +306,7 @@ static void a_torn_end_is_mended_when_its_turn_comes(void **state)
     source_init(&source, 1);
     WAIT_UNTIL(runs(sink, after, 1));
     emit_some(sink, &source, 3);
-    assert_int_equal(sink_free(sink, NS_PER_SEC), 0);
+    assert_int_equal(sink_end(sink, NS_PER_SEC), 0);
     struct judge judge = {0};
     judge_file(&judge, after);
     assert_int_equal(judge.records, 3);
