@@ -1,5 +1,5 @@
-/* The clocks: each fires in its stage, and in no other. One that is to fire is short; one that is not
- * to is long enough for an origin that a busy machine holds up. */
+/* The clocks: each fires in its stage, and in no other. One that is to fire is short; one that is
+ * not to is long enough for an origin that a busy machine holds up. */
 #include "unit/fetch/fetch_client.h"
 
 static struct setup setup;
