@@ -101,7 +101,8 @@ static void test_what_memory_failed_for_is_read_again(void **state)
     fleet_gain(f, HOST);
     for (long n = 1; park_without(f, n, &again); n++)
         ;
-    assert_true(again >= 3); /* what it needs, the call, the host's name */
+    /* What it needs, and the call; and the host's name, where strdup's failure is ours to make. */
+    assert_true(again >= (exhaust_counts ? 3 : 2));
     fleet->shared = shared;
     fleet_world_free(f);
 }
