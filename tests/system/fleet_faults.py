@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -216,8 +217,14 @@ server_login_retry = 1
         path, env = self.program
         command = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") if os.geteuid() == 0 else ()
         self.process = penstock_test.Program(self.test, [*command, path, self.dir / "ini"], "pgbouncer", env=env, cwd="/")
-        until(lambda: (self.dir / ".s.PGSQL.6432").exists() or not self.process.alive(), "pgbouncer listens")
+        until(lambda: self.answers() or not self.process.alive(), "pgbouncer listens")
         assert self.process.alive(), self.process.errors()
+
+    def answers(self):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(self.dir / ".s.PGSQL.6432"))
+            return True
+        return False
 
     def restart(self):
         self.process.kill()

@@ -42,6 +42,27 @@ def until(condition, what, seconds=DEADLINE):
         time.sleep(0.005)
 
 
+def lines_of(path):
+    """What the whole lines of a log say so far. Its writer may be in the middle of the last one. A line that is not JSON
+    fails the test."""
+    data = path.read_bytes()
+    return list(map(said, data[:data.rfind(b"\n") + 1].split(b"\n")[:-1]))
+
+
+def said(line):
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise AssertionError(f"a line that is no JSON: {error}: {line!r}") from None
+
+
+def cpu_of(pid, thread=None):
+    """Seconds of a processor that it has had; one thread of it, if that is named."""
+    task = f"task/{thread}/" if thread else ""
+    fields = pathlib.Path(f"/proc/{pid}/{task}stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 def run(*command, check=None, seconds=DEADLINE, **kwargs):
     """Runs a program to its end, without a terminal; text in and out."""
     kwargs.setdefault("stdin", subprocess.DEVNULL if "input" not in kwargs else None)
@@ -241,21 +262,30 @@ def find_server(name):
     return found, env
 
 
+def free_ports(count):
+    """So many that nobody has now. Somebody may take one before its server does, which is to be asked for others then."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
 class Nginx(Program):
     """nginx on a free port of 127.0.0.1, serving a directory; its workers are its own processes."""
 
-    def __init__(self, test, root, extra=""):
+    def __init__(self, test, root, extra="", second=None):
+        """SECOND in `extra` stands for another port, which is free as well, or is the one that is told."""
         self.binary, env = find_server("nginx")
         place = test.dir / "nginx"
-        place.mkdir()
+        place.mkdir(exist_ok=True)
         if os.geteuid() == 0:
             os.chmod(test.dir, 0o755)  # the workers are nobody's
         for attempt in range(20):
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                self.port = probe.getsockname()[1]
+            self.port, free = free_ports(2)
+            self.second = second or free
             config = place / "nginx.conf"
-            config.write_text(self.config(place, root, extra))
+            config.write_text(self.config(place, root, extra.replace("SECOND", str(self.second))))
             super().__init__(test, [self.binary, "-p", place, "-e", place / "error.log", "-c", config], f"nginx{attempt}",
                              env=env)
             with contextlib.suppress(AssertionError):
@@ -357,11 +387,7 @@ class Daemon(Program):
             data = log.read()
         whole = data[:data.rfind(b"\n") + 1]
         self.read_to += len(whole)
-        for line in whole.splitlines():
-            try:
-                self.seen.append(json.loads(line))
-            except ValueError as error:
-                raise AssertionError(f"a line that is no JSON: {error}: {line!r}") from None
+        self.seen += map(said, whole.splitlines())
         return self.seen
 
     def events(self, event, job=None):

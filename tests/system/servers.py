@@ -8,13 +8,7 @@ import threading
 import unittest
 
 import penstock_test
-from penstock_test import Program, find_server, until
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from penstock_test import Program, find_server, free_ports, until
 
 
 class Relay:
@@ -108,7 +102,7 @@ class Server(Program):
                 os.chmod(path, 0o755)
             shutil.chown(self.place, "nobody")  # some give up root
         self.test = test
-        self.port = free_port()
+        (self.port,) = free_ports(1)
         self.start()
 
     def start(self):
@@ -119,7 +113,7 @@ class Server(Program):
                 if self.alive():
                     return
             self.kill()
-            self.port = free_port()
+            (self.port,) = free_ports(1)
         raise AssertionError(f"{self.name} does not start:\n{self.errors()[-2000:]}")
 
     def again(self):

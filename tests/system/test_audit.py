@@ -1,6 +1,5 @@
 # label: sanitize
 """The event `audit`: who has done what, in the sinks that ask for it."""
-import json
 import os
 import signal
 
@@ -30,8 +29,7 @@ class Audit(penstock_test.Case):
     def audit(self, action, count=1):
         """The last line of this action, of so many."""
         def find():
-            lines = [json.loads(line) for line in self.path.read_text().splitlines()]
-            found = [e for e in lines if e["action"] == action]
+            found = [e for e in penstock_test.lines_of(self.path) if e["action"] == action]
             return found if len(found) >= count else None
         found = until(find, f"{count} lines of {action}")
         self.assertEqual(len(found), count, found)
@@ -136,7 +134,7 @@ class Audit(penstock_test.Case):
         self.path.unlink()
         both = self.start('[sink "both"]\ntype = file\npath = {path}\nevents = all audit\n')
         both.submit(self.web.url("/lines?n=1"), parser="lines")
-        events = until(lambda: (e := [json.loads(line)["event"] for line in self.path.read_text().splitlines()])[-1:] == ["verdict"] and e,
+        events = until(lambda: (e := [line["event"] for line in penstock_test.lines_of(self.path)])[-1:] == ["verdict"] and e,
                        "a verdict")
         self.assertEqual(sorted(events), ["attempt", "audit", "record", "start", "verdict"])
 

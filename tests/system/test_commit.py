@@ -8,7 +8,6 @@ import penstock_test
 
 CLOCKS = {
     "defaults.max_attempts": "1",
-    "defaults.stall_timeout": "5s",
     "fetch.retry_delay": "5ms",
     "fetch.resume_delay": "5ms",
     "fetch.host_connections": "64",

@@ -4,6 +4,7 @@ import shutil
 import unittest
 
 import penstock_test
+from penstock_test import until
 from test_top import Terminal
 
 CTL = penstock_test.BIN / "penstockctl"
@@ -60,7 +61,7 @@ class Offers(penstock_test.Case):
         web = self.origin()
         offered = lambda *words: self.offered(*words, socket=daemon.socket)
         failed = daemon.submit(web.url("/bytes?n=9&status=404"), max_attempts=1, labels={"run": "7"})
-        daemon.verdict(failed)
+        until(lambda: daemon.state(failed) == "failed", "its end is stored")
         runs = daemon.submit(web.url("/silence"))
         daemon.call("schedule_add", {"name": "people", "url": web.url("/lines?n=1"), "every": "1h"})
         self.assertEqual(offered("show", ""), [str(runs), str(failed)])

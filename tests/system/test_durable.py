@@ -101,7 +101,7 @@ class Kill(Durable):
             ids = [a["id"] for a in rpc.call("submit", [{"url": self.web.url("/bytes?n=1000")}] * 1000)]
         verdicts = []
         for _ in range(4):
-            until(lambda: len(daemon.events("verdict")) > 50, "some have ended")
+            until(lambda: len(daemon.events("verdict")) > min(50, 999 - len(verdicts)), "some have ended, or all")
             daemon.stop()
             verdicts += [e["job"] for e in daemon.events("verdict")]
             daemon = self.durable({"daemon.drain": "20ms"})
@@ -117,10 +117,12 @@ class Kill(Durable):
         """Jobs that come and go are claimed before their turn; those whose turn does not come are queued again, for
         a SELECT as well."""
         daemon = self.durable({"fetch.host_connections": 2})
+        urls = [self.web.url("/bytes?n=10")] * 950 + [self.web.url("/bytes?n=10&hold=last")] * 50  # these wait for the pause
         with daemon.rpc() as rpc:
-            ids = [a["id"] for a in rpc.call("submit", [{"url": self.web.url("/bytes?n=10")}] * 1000)]
+            ids = [a["id"] for a in rpc.call("submit", [{"url": url} for url in urls])]
             until(lambda: len(daemon.events("verdict")) > 100, "they come and go")
             rpc.call("pause", {"host": "127.0.0.1"})
+            self.web.release("last")
             until(lambda: not rpc.call("list", {"state": "running"})["jobs"], "nothing is claimed")
             left = rpc.call("stats")["jobs"]["queued"]
             self.assertGreater(left, 0)

@@ -280,7 +280,7 @@ class Pipelines(penstock_test.Case):
 
     def test_the_clock_of_a_pipeline(self):
         """What the origin takes is not its stages' time."""
-        limit = 4 if SANITIZED else 2
+        limit = 4 if SANITIZED else 3
         daemon = self.start({"defaults.parse_timeout": f"{limit}s"}, size=["cat", "wc -c"])
         verdict = daemon.job(self.web.url(f"/bytes?n=3000&drip={125 * limit},250"), parser="size")
         self.assert_verdict(verdict, "done", None, "length")

@@ -75,7 +75,7 @@ class Park(fleet_case.Case):
         self.daemons.remove(able)
         config.write_text(OURS)
         first.call("reload")
-        until(lambda: self.ended() == parked, "its own hosts' are done")
+        until(lambda: {view["id"] for view in waiting} <= {v["job"] for v in first.events("verdict")}, "its own hosts' are done")
         until(lambda: self.parked(first) == {}, "none is parked any more")
 
     def test_a_member_that_comes(self):

@@ -5,7 +5,6 @@ import resource
 import socket
 import subprocess
 import sys
-import time
 import unittest
 
 import penstock_test
@@ -18,9 +17,9 @@ NOBODY = 65534
 
 class Config(penstock_test.Case):
     def check(self, path, **kwargs):
-        began = time.monotonic()
+        began = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
         done = penstock_test.run(PENSTOCKD, "--check", "--config", path, **kwargs)
-        self.assertLess(time.monotonic() - began, 15 * PATIENCE)
+        self.assertLess(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - began, 15 * PATIENCE)
         return done
 
     def assert_refused(self, path, text, **kwargs):
@@ -65,7 +64,7 @@ class Config(penstock_test.Case):
                               stderr=subprocess.DEVNULL) as endless:
             self.assert_refused("/dev/stdin", "over 16 MiB", stdin=endless.stdout)
             endless.stdout.close()
-            endless.wait(10)
+            endless.wait(penstock_test.DEADLINE)
 
     def test_of_others(self):
         """Whoever can write it can have commands run."""

@@ -409,7 +409,7 @@ class Limits(penstock_test.Case):
             seen.append(penstock_test.memory_of(daemon.pid))
             return daemon.events("verdict", job)
 
-        until(ended, "the verdict", 60 * penstock_test.PATIENCE)
+        until(ended, "the verdict", 10 * penstock_test.DEADLINE)
         self.assert_verdict(daemon.verdict(job), "done")
         self.assertEqual(daemon.records(job)[0]["bytes"], size)
         if not penstock_test.SANITIZED:

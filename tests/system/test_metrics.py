@@ -324,9 +324,9 @@ class Http(penstock_test.Case):
             one.close()
 
     def scrape_in_time(self):
-        """Well before idle connections are ended for their idleness alone, after ten seconds."""
+        """Before idle connections are ended for their idleness alone, after ten seconds."""
         connection = OverUnix(self.path)
-        connection.timeout = 5
+        connection.timeout = 9
         self.assertEqual(self.get(connection)[0], 200)
         connection.close()
 
@@ -336,7 +336,7 @@ class Http(penstock_test.Case):
             one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.addCleanup(one.close)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-            one.settimeout(5)
+            one.settimeout(penstock_test.DEADLINE)
             one.connect(str(self.path))
             try:
                 one.send(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
@@ -351,7 +351,7 @@ class Http(penstock_test.Case):
         for _ in range(20):
             one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.addCleanup(one.close)
-            one.settimeout(5)
+            one.settimeout(penstock_test.DEADLINE)
             one.connect(str(self.path))
             slow.append(one)
 

@@ -33,9 +33,10 @@ class Records(penstock_test.Case):
         return [json.loads(line)["id"] for line in text.splitlines()]
 
     def kept(self, daemon, n=100, query="", **job):
-        """A job that keeps its n records, and has ended."""
+        """A job that keeps its n records, and has ended: its verdict is in the log before that is known."""
         job = daemon.submit(self.web.url(f"/ndjson?n={n}{query}"), parser="ndjson", keep_records="yes", **job)
         daemon.verdict(job)
+        daemon.call("wait", {"ids": [job]})
         return job
 
     def pages(self, daemon, job):

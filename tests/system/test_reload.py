@@ -1,6 +1,5 @@
 # label: sanitize
 """A reload: it takes effect as a whole or not at all, and never holds the daemon up, however long the reading takes."""
-import json
 import os
 import pathlib
 import select
@@ -135,9 +134,7 @@ class Sinks(penstock_test.Case):
         until(lambda: self.names() == wanted, f"the sinks are {wanted}")
 
     def lines(self, path):
-        data = path.read_bytes()
-        self.assertTrue(data.endswith(b"\n") or not data)
-        return [json.loads(line) for line in data.splitlines()]
+        return penstock_test.lines_of(path)
 
     def test_added_changed_and_removed(self):
         records, verdicts = self.dir / "records", self.dir / "verdicts"
@@ -163,6 +160,8 @@ class Sinks(penstock_test.Case):
             while turn < 12 or any(rpc.call("show", {"id": job})["state"] != done for job in jobs):
                 self.reload(sink(f"s{turn}", files[turn % 3]) if turn % 4 else sink(f"s{turn}"))
                 turn += 1
+        for file in files:
+            self.assertIn(file.read_bytes()[-1:], (b"\n", b""))
         everything = self.penstock.lines() + [e for file in files for e in self.lines(file)]
         for job in jobs:
             self.assertEqual(sorted(e["seq"] for e in everything if e["event"] == "record" and e["job"] == job), list(range(1, 30001)))

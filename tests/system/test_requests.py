@@ -5,7 +5,6 @@ import base64
 import hashlib
 import os
 import shutil
-import socket
 import subprocess
 import ssl
 import unittest
@@ -217,16 +216,14 @@ class Http2(penstock_test.Case):
         self.data = b"".join(b"line %d\n" % i for i in range(200_000))
         (self.www / "lines").write_bytes(self.data)
         self.www.chmod(0o755)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
         cert, key = self.certs.server
         self.nginx = penstock_test.Nginx(self, self.www, f"""
-        listen 127.0.0.1:{self.port} ssl http2;
+        listen 127.0.0.1:SECOND ssl http2;
         ssl_certificate {cert};
         ssl_certificate_key {key};
         location /open {{ alias {self.www}/lines; gzip on; gzip_types *; gzip_min_length 1; }}
 """)
+        self.port = self.nginx.second
 
     def url(self, path):
         return f"https://127.0.0.1:{self.port}/{path}"
@@ -301,19 +298,17 @@ class Http3(penstock_test.Case):
         data = b"".join(b"line %d\n" % i for i in range(200_000))
         (www / "lines").write_bytes(data)
         www.chmod(0o755)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
         cert, key = certs.server
         quic = "--with-http_v3_module" in penstock_test.run(penstock_test.find_server("nginx")[0], "-V").stderr
         # Where it speaks QUIC it speaks nothing else: who is the quicker of two would be spoken to.
         text = f"""
-        listen 127.0.0.1:{port} {"quic; http3 on" if quic else "ssl"};
+        listen 127.0.0.1:SECOND {"quic; http3 on" if quic else "ssl"};
         ssl_certificate {cert};
         ssl_certificate_key {key};
         location /open {{ alias {www}/lines; gzip on; gzip_types *; gzip_min_length 1; }}
 """
         nginx = penstock_test.Nginx(self, www, text)
+        port = nginx.second
         daemon = self.daemon({"fetch.ca_file": certs.ca}, config=config)
         verdict = daemon.job(f"https://127.0.0.1:{port}/lines", digest="sha256")
         self.assert_verdict(verdict, "done", None, "length")
@@ -323,7 +318,7 @@ class Http3(penstock_test.Case):
         # A server that is started again knows nothing of the idle connection, and QUIC tells nobody so.
         nginx.kill()
         shutil.rmtree(self.dir / "nginx")
-        nginx = penstock_test.Nginx(self, www, text)
+        nginx = penstock_test.Nginx(self, www, text, second=port)
         verdict = daemon.job(f"https://127.0.0.1:{port}/open", compress="yes")
         self.assert_verdict(verdict, "done", None, "http3" if quic else "chunked")
         self.assertEqual(verdict["attempt"], 1)

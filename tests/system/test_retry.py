@@ -9,16 +9,14 @@ import penstock_test
 
 CLOCKS = {
     "defaults.max_attempts": "4",
-    "defaults.first_byte_timeout": "300ms",
-    "defaults.stall_timeout": "300ms",
     "fetch.retry_delay": "5ms",
     "fetch.retry_delay_max": "10ms",
     "fetch.resume_delay": "5ms",
     "fetch.breaker_failures": "0",
     "fetch.host_connections": "32",
 }
-if penstock_test.SANITIZED:
-    CLOCKS["defaults.first_byte_timeout"] = CLOCKS["defaults.stall_timeout"] = "1500ms"
+# Of the jobs that are to meet a clock, and then to be served in time; to all others a busy machine may be slow.
+SOON = {"first_byte_timeout": "2s", "stall_timeout": "2s"}
 UNRESUMABLE = "&etag=none&modified=0"
 
 # What goes wrong with the first two requests, and what the attempts are told to have failed of.
@@ -62,7 +60,8 @@ class Retry(penstock_test.Case):
 
     def test_what_is_tried_again(self):
         daemon = self.daemon(CLOCKS)
-        jobs = [(how, kind, daemon.submit(self.url(how))) for how, kind in AGAIN]
+        clocked = ("stalled", "first_byte_timeout")
+        jobs = [(how, kind, daemon.submit(self.url(how), **(SOON if kind in clocked else {}))) for how, kind in AGAIN]
         for how, kind, job in jobs:
             with self.subTest(how=how):
                 verdict = daemon.verdict(job)
@@ -109,10 +108,11 @@ class Retry(penstock_test.Case):
         self.assertTrue(159 <= verdict["resumes"] <= 320, verdict)  # part of each is only compared
 
     def test_what_failed_names_host_and_port(self):
-        daemon = self.daemon({**CLOCKS, "defaults.max_attempts": "1"})
-        with socket.socket() as unused:
-            unused.bind(("127.0.0.1", 0))
-            port = unused.getsockname()[1]
+        daemon = self.daemon({**CLOCKS, "defaults.max_attempts": "1", "defaults.first_byte_timeout": "300ms", "defaults.stall_timeout": "300ms"})
+        unused = socket.socket()
+        self.addCleanup(unused.close)
+        unused.bind(("127.0.0.1", 0))  # and kept, that nobody else listens there
+        port = unused.getsockname()[1]
         cases = [(how, self.web.port, self.url(how, 7)) for how, _ in AGAIN[:-1]] + [
             ("nobody there", port, f"http://127.0.0.1:{port}/"), ("status", self.web.port, self.url("status=404", 8)),
             ("huge", self.web.port, self.url("header_flood=20000", 8)), ("rubbish", self.web.port, self.url("dup_length=other", 8)),
@@ -150,14 +150,14 @@ class Retry(penstock_test.Case):
         began = time.monotonic()
         jobs = [daemon.submit(self.url("flaky=1&retry_after=1")), daemon.submit(self.url(f"flaky=1&retry_after={date}", 2)),
                 daemon.submit(self.url("flaky=1&retry_after=nonsense", 3))]
-        self.assertLess(daemon.verdict(jobs[2])["seconds"]["total"], 1)
+        self.assert_verdict(daemon.verdict(jobs[2]), "done")
         self.assert_verdict(daemon.verdict(jobs[0]), "done")
         self.assertGreaterEqual(time.monotonic() - began, 1)
         self.assert_verdict(daemon.verdict(jobs[1]), "done")
         self.assertGreaterEqual(time.time(), when)
         waits = [daemon.events("attempt", job)[0]["retry_in"] for job in jobs]
         self.assertEqual(waits[0], 1)
-        self.assertTrue(0 < waits[1] <= 3, waits)
+        self.assertTrue(0 <= waits[1] <= 3, waits)  # 0: its answer was read no sooner than then
         self.assertLess(waits[2], 0.011)
 
     def test_retry_after_is_capped(self):

@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 import penstock_test
-from penstock_test import until
+from penstock_test import DEADLINE, until
 
 CTL = penstock_test.BIN / "penstockctl"
 
@@ -47,7 +47,7 @@ class Run(penstock_test.Case):
 
     def run_it(self, path, *command, options=()):
         return subprocess.run(self.command(self.web.url(path), *command, options=options), stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=DEADLINE)
 
     def start(self, path, *command):
         return subprocess.Popen(self.command(self.web.url(path), *command), stdin=subprocess.DEVNULL,
@@ -68,7 +68,7 @@ class Run(penstock_test.Case):
             client = self.start("/lines?n=10", "sh", "-c", SAYS_END)
             until(lambda: rpc.call("stats")["jobs"]["queued"] + rpc.call("stats")["jobs"]["running"] == 501, "it is queued")
             self.web.release("busy")
-            out, _ = client.communicate(timeout=60)
+            out, _ = client.communicate(timeout=DEADLINE)
             self.assertEqual((client.returncode, out), (0, "SAW END\n"))
             until(lambda: rpc.call("stats")["jobs"]["done"] == 501, "all have ended")
 
@@ -122,7 +122,7 @@ class Run(penstock_test.Case):
                 client = self.start("/lines?endless=1", "sh", "-c", "echo STARTED; " + SAYS_END)
                 self.assertEqual(client.stdout.readline(), "STARTED\n")
                 client.send_signal(number)
-                out, _ = client.communicate(timeout=20)
+                out, _ = client.communicate(timeout=DEADLINE)
                 self.assertEqual((client.returncode, out), (128 + number, ""))
         until(lambda: len(self.penstock.events("verdict")) == 3, "each job has its verdict")
         self.assertEqual({v["state"] for v in self.penstock.events("verdict")}, {"cancelled"})
@@ -131,7 +131,7 @@ class Run(penstock_test.Case):
         client = self.start("/lines?endless=1", "sh", "-c", "echo STARTED; " + SAYS_END)
         self.assertEqual(client.stdout.readline(), "STARTED\n")
         self.penstock.call("cancel", {"id": 1})
-        out, err = client.communicate(timeout=20)
+        out, err = client.communicate(timeout=DEADLINE)
         self.assertEqual((client.returncode, out), (1, ""))
         self.assertIn("cancelled", err)
 
@@ -143,7 +143,7 @@ class Run(penstock_test.Case):
             self.assertEqual(client.stdout.readline(), "STARTED\n")
         self.penstock.kill()
         for client in clients:
-            out, _ = client.communicate(timeout=20)
+            out, _ = client.communicate(timeout=DEADLINE)
             self.assertEqual((client.returncode, out), (1, ""))
 
     def workers(self, client):
@@ -172,7 +172,7 @@ class Run(penstock_test.Case):
                           "the command reads")
                     kill(client)
                 for path, client in clients:
-                    _, err = client.communicate(timeout=60)
+                    _, err = client.communicate(timeout=DEADLINE)
                     self.assertEqual(client.returncode, 1 if name == "worker" else -signal.SIGKILL)
                     if name == "worker":
                         self.assertIn("was killed by signal 9", err)
@@ -186,7 +186,7 @@ class Run(penstock_test.Case):
         self.assertEqual(client.stdout.readline(), "STARTED\n")
         self.assertNotEqual(os.getpgid(self.workers(client)[0]), os.getpgid(client.pid))
         client.send_signal(signal.SIGTERM)
-        out, err = client.communicate(timeout=60)
+        out, err = client.communicate(timeout=DEADLINE)
         self.assertEqual((client.returncode, out, err.count("interrupted")), (128 + signal.SIGTERM, "", 1))
 
     def test_the_client_goes_after_its_command(self):

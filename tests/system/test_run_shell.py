@@ -307,8 +307,8 @@ class RunShell(penstock_test.Case):
             self.assertEqual(self.penstock.verdict(number)["state"], state)
 
     def test_term_and_the_grace(self):
-        for trap, status, said in (("trap 'echo ASKED; exit 3' TERM", 3, "ASKED\n"), ("trap '' TERM", 137, "")):
-            client = self.start("/lines?n=100", f"{trap}; cat >/dev/null; echo HAS ALL; while :; do sleep 0.05; done", "--grace", "400ms")
+        for trap, grace, status, said in (("trap 'echo ASKED; exit 3' TERM", "8s", 3, "ASKED\n"), ("trap '' TERM", "400ms", 137, "")):
+            client = self.start("/lines?n=100", f"{trap}; cat >/dev/null; echo HAS ALL; while :; do sleep 0.05; done", "--grace", grace)
             self.assertEqual(client.stdout.readline(), "HAS ALL\n")
             client.send_signal(signal.SIGTERM)
             out, err = client.communicate(timeout=DEADLINE)

@@ -119,7 +119,7 @@ class Screens(penstock_test.Case):
             self.cut(row[0], urllib.parse.unquote(self.penstock.call("show", {"id": job})["url"]))
 
     def failed_view(self, screen):
-        rows = re.findall(r"(?m)^ +\d+ +\d+s +1 .*$", screen)
+        rows = re.findall(r"(?m)^ +\d+ +\d+[sm] +1 .*$", screen)
         self.assertEqual(len(rows), 7, screen)
         self.columns(screen, "JOB +AGO", rows, ["JOB", "AGO", "TRY"])
         for row in rows:
