@@ -30,7 +30,7 @@
 
 static atomic_long exhaust_at; /* the allocation that fails, counted down by all threads; 0: none */
 __attribute__((unused)) static atomic_long exhaust_more; /* so many after it fail as well */
-static atomic_long exhaust_live;                         /* blocks */
+__attribute__((unused)) static atomic_long exhaust_live; /* blocks */
 /* What this thread asks for is not counted, and given. */
 __attribute__((unused)) static _Thread_local bool exhaust_spares;
 __attribute__((
