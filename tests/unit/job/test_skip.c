@@ -99,7 +99,9 @@ static void test_what_memory_failed_for_is_read_again(void **state)
     with.park = keep_park;
     fleet->shared = &with;
     fleet_gain(f, HOST);
-    WORLD_WAIT(f->w, atomic_load(&exhaust_begin) == 0); /* till then nothing fails */
+    /* The other threads have begun by then, and what they allocate for that is not what fails. */
+    world_wait_end(f->w, world_submit(f->w, HOST, "/bytes?n=1"), JOB_DONE);
+    WORLD_WAIT(f->w, atomic_load(&exhaust_begin) == 0);
     for (long n = 1; park_without(f, n, &again); n++)
         ;
     /* What it needs, and the call; and the host's name, where strdup's failure is ours to make. */
