@@ -63,16 +63,58 @@ static void take_put(void *arg, const PGresult *result)
         set_version(call, &from, row_text(result, i, 0), (uint64_t)row_int(result, i, 1));
 }
 
+/* The row of that name, looked for behind the last one that was found; -1: there is none. */
+static int find_row(const PGresult *result, int *from, const char *name)
+{
+    int count = PQntuples(result);
+    for (int n = 0; n < count; n++) {
+        int i = (*from + n) % count;
+        if (strcmp(row_text(result, i, 0), name) != 0)
+            continue;
+        *from = i + 1;
+        return i;
+    }
+    return -1;
+}
+
+/* What is put as well is not removed. */
+static bool is_put(const struct store_schedule_put *call, const char *name)
+{
+    for (size_t i = 0; i < call->count; i++)
+        if (strcmp(call->rows[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* What its runs change is no matter. */
+static bool is_as_asked(const struct store_schedule *asked, const struct store_schedule *row)
+{
+    return strcmp(asked->spec, row->spec) == 0 && asked->uid == row->uid &&
+           asked->gid == row->gid && asked->paused == row->paused &&
+           asked->revision == row->revision;
+}
+
+/* A transaction that stands may have changed nothing, as somebody else was quicker: whoever asked
+ * is told that all is well only if the rows are as he wants them. */
 static void take_put_again(void *arg, const PGresult *result)
 {
     struct store_schedule_put *call = CALL_AS(store_schedule_put, only_call(arg));
-    size_t from = 0;
-    call->call.result = 0;
-    for (int i = 0; i < PQntuples(result); i++) {
+    const char *other = NULL;
+    int from = 0;
+    for (size_t i = 0; i < call->count && !other; i++) {
         struct store_schedule row;
-        row_read_schedule(result, i, &row);
-        set_version(call, &from, row.name, row.version);
+        int at = find_row(result, &from, call->rows[i]->name);
+        if (at >= 0)
+            row_read_schedule(result, at, &row);
+        if (at >= 0 && is_as_asked(call->rows[i], &row))
+            call->rows[i]->version = row.version;
+        else
+            other = call->rows[i]->name;
     }
+    for (size_t i = 0; i < call->removed_count && !other; i++)
+        if (!is_put(call, call->removed[i]) && find_row(result, &from, call->removed[i]) >= 0)
+            other = call->removed[i];
+    call->call.result = other ? store_run_changed(&call->call.error, other) : 0;
 }
 
 static void put_args(struct args *args, const struct store_schedule_put *call)
@@ -128,6 +170,8 @@ void schedule_put(struct pg *pg, struct group *group, struct store_schedule_put 
     args_arrays(&pg->args, 1);
     for (size_t i = 0; i < call->count; i++)
         array_text(&pg->args, 0, call->rows[i]->name);
+    for (size_t i = 0; i < call->removed_count; i++)
+        array_text(&pg->args, 0, call->removed[i]);
     args_close(&pg->args);
     channel_step(&pg->w, SQL_SCHEDULES_NAMED, &pg->args, take_put_again, group);
 }
@@ -144,10 +188,25 @@ static void take_pass(void *arg, const PGresult *result)
     delta_of(group)->failing += row_int(result, 0, 0);
 }
 
+/* As of a put. */
+static void take_pass_again(void *arg, const PGresult *result)
+{
+    struct store_schedule_pass *call = CALL_AS(store_schedule_pass, only_call(arg));
+    struct store_schedule row = {.problem = NULL};
+    if (PQntuples(result) > 0)
+        row_read_schedule(result, 0, &row);
+    bool same = row.problem && call->problem ? strcmp(row.problem, call->problem) == 0
+                                             : row.problem == call->problem;
+    call->call.result = PQntuples(result) > 0 && same && row.next_at == call->next_at
+                            ? 0
+                            : store_run_changed(&call->call.error, call->name);
+}
+
 void schedule_pass(struct pg *pg, struct group *group, struct store_schedule_pass *call, bool stood)
 {
     if (stood) {
-        call->call.result = 0;
+        names_args(&pg->args, &call->name, 1);
+        channel_step(&pg->w, SQL_SCHEDULES_NAMED, &pg->args, take_pass_again, group);
         return;
     }
     args_reset(&pg->args);
