@@ -21,12 +21,12 @@ static bool fence(struct pulse *p, const char *why)
 
 /* A server that took over may lack the last commits of the one before: all of this member's are in
  * doubt then, unless that one let nobody go on before they were copied; but for beats, which do not
- * wait for that. */
+ * wait for that. Where our row of beats is gone, nothing was answered, not even a timeline. */
 static bool is_same_server(struct pulse *p)
 {
     const struct answer *a = &p->answer;
     bool other = p->timeline[0] && strcmp(p->timeline, a->timeline) != 0;
-    bool lost = a->n <= p->n && !(other && p->copied);
+    bool lost = !a->timeline[0] || (a->n <= p->n && !(other && p->copied));
     if (lost || (other && !p->copied))
         health_lost_commits(p->f);
     if (lost)
