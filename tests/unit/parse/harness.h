@@ -36,6 +36,7 @@ struct harness {
     /* the writer */
     const char *data;
     size_t len, chunk;
+    size_t first; /* bytes of the first piece; 0: as of the others */
     int write_fd;
     enum body_state ending; /* BODY_OPEN: closed without a word */
 };
@@ -61,8 +62,9 @@ static inline void harness_done(struct parse_task *task)
 static inline void *harness_feed(void *arg)
 {
     struct harness *h = arg;
-    for (size_t at = 0; at < h->len; at += h->chunk) {
-        size_t n = h->len - at < h->chunk ? h->len - at : h->chunk;
+    for (size_t at = 0, n; at < h->len; at += n) {
+        n = at == 0 && h->first > 0 ? h->first : h->chunk;
+        n = h->len - at < n ? h->len - at : n;
         if (fd_write_all(h->write_fd, h->data + at, n) < 0)
             break; /* the parser wants no more */
     }
