@@ -201,12 +201,34 @@ static void test_one_at_a_time(void **state)
     api_world_free(a);
 }
 
+/* None once the jobs drain: the copy under way is told to stop, and its reader that it is none. */
+static void test_drain(void **state)
+{
+    struct api_world *a = backup_world("");
+    uint64_t held = ask_submit(a, "/bytes?n=1&hold=it");
+    world_wait_running(a->w, held);
+    int given, fd = pair_for(&given);
+    struct asked *asked = ask_backup(a, json_object(), given);
+    struct store_backup *copy = copying;
+    assert_false(atomic_load(&copy->stop));
+    drain_begin(a->w->jobs, world_on_drained, a->w);
+    assert_true(atomic_load(&copy->stop));
+    copy_ends(a, -ECANCELED, 0);
+    WORLD_WAIT(a->w, asked->answered);
+    assert_int_equal(asked->code, API_DRAINING);
+    refuse(a, json_object(), API_DRAINING, "the daemon is stopping");
+    asked_free(asked);
+    close(fd);
+    origin_release(a->w->origin, "it");
+    api_world_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_end),       cmocka_unit_test(test_who_may),
         cmocka_unit_test(test_refused),       cmocka_unit_test(test_descriptors),
-        cmocka_unit_test(test_one_at_a_time),
+        cmocka_unit_test(test_one_at_a_time), cmocka_unit_test(test_drain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

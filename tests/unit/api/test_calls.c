@@ -3,9 +3,6 @@
 #include "api_world.h"
 #include "api/job_view.h"
 
-#include <fcntl.h>
-#include <sys/socket.h>
-
 static size_t size_of(const json_t *result, const char *member)
 {
     const json_t *list = json_object_get(result, member);
@@ -283,89 +280,7 @@ static void test_retry_of_too_many(void **state)
     api_world_free(a);
 }
 
-/* --- wait ------------------------------------------------------------------------------------- */
-
-static void test_wait(void **state)
-{
-    (void)state;
-    struct api_world *a = api_world_new("", false);
-    uint64_t one = ask_submit(a, "/bytes?n=1&hold=one"), two = ask_submit(a, "/bytes?n=1");
-    world_wait_end(a->w, two, JOB_DONE);
-    struct asked *waits = ask_with(
-        a, API_WAIT,
-        json_of("{'ids':[%llu,%llu]}", (unsigned long long)one, (unsigned long long)two), NULL);
-    for (int i = 0; i < 20; i++)
-        uv_run(&a->w->loop, UV_RUN_NOWAIT);
-    assert_false(waits->answered);
-    origin_release(a->w->origin, "one");
-    WORLD_WAIT(a->w, waits->answered);
-    assert_int_equal(size_of(waits->result, "jobs"), 2);
-    asked_free(waits);
-    ask_ill(a, API_WAIT, json_of("{'ids':[98]}"), API_NOT_FOUND, "ids");
-    ask_ill(a, API_WAIT, json_object(), API_INVALID_PARAMS, "ids");
-    a->w->gate.refuse[GATE_GET] = -EIO;
-    ask_ill(a, API_WAIT, json_of("{'ids':[%llu]}", (unsigned long long)two), API_UNAVAILABLE, "");
-    api_world_free(a);
-}
-
-/* Once its end is stored nobody asks for it: the view is made of what is in memory, and it is the
- * one that the store would have given. */
-static void test_wait_knows_the_end(void **state)
-{
-    (void)state;
-    struct api_world *a = api_world_new("", true);
-    json_t *job = json_of("{'url':'http://127.0.0.1:%u/bytes?n=1&token=s3cret&hold=it#x',"
-                          "'parser':'count','key':'k','labels':{'a':'\\\\b'}}",
-                          (unsigned)origin_port(a->w->origin));
-    json_t *result = ask_well(a, API_SUBMIT, job);
-    uint64_t id = (uint64_t)json_integer_value(json_object_get(result, "id"));
-    json_decref(result);
-    /* twice in one call, and by another one */
-    struct asked *waits = ask_with(
-        a, API_WAIT, json_of("{'ids':[%llu,%llu]}", (unsigned long long)id, (unsigned long long)id),
-        NULL);
-    struct asked *other =
-        ask_with(a, API_WAIT, json_of("{'ids':[%llu]}", (unsigned long long)id), NULL);
-    a->w->gate.refuse[GATE_GET] = -EIO;
-    origin_release(a->w->origin, "it");
-    WORLD_WAIT(a->w, waits->answered && other->answered);
-    a->w->gate.refuse[GATE_GET] = 0;
-    assert_int_equal(waits->code, 0);
-    json_t *jobs = json_object_get(waits->result, "jobs");
-    json_t *shows = ask_well(a, API_SHOW, json_of("{'id':%llu}", (unsigned long long)id));
-    assert_int_equal(json_array_size(jobs), 2);
-    assert_true(json_equal(json_array_get(jobs, 0), shows));
-    assert_true(json_equal(json_array_get(jobs, 1), shows));
-    assert_true(json_equal(json_array_get(json_object_get(other->result, "jobs"), 0), shows));
-    const char *url = json_string_value(json_object_get(shows, "url"));
-    assert_non_null(strstr(url, "&token=***&hold=it#x"));
-    const json_t *verdict = json_object_get(shows, "verdict");
-    assert_string_equal(json_string_value(json_object_get(verdict, "state")),
-                        json_string_value(json_object_get(shows, "state")));
-    json_decref(shows);
-    asked_free(waits);
-    asked_free(other);
-    api_world_free(a);
-}
-
-/* Its end comes while the store is asked: what the store says then is old. */
-static void test_wait_for_one_that_ends_meanwhile(void **state)
-{
-    (void)state;
-    struct api_world *a = api_world_new("", true);
-    uint64_t id = ask_submit(a, "/bytes?n=1");
-    world_wait_end(a->w, id, JOB_DONE);
-    a->w->gate.hold[GATE_GET] = true;
-    struct asked *waits =
-        ask_with(a, API_WAIT, json_of("{'ids':[%llu]}", (unsigned long long)id), NULL);
-    assert_int_equal(a->w->gate.held_count, 1);
-    api_call_abandon(&waits->call); /* its client goes */
-    WORLD_WAIT(a->w, waits->answered);
-    assert_int_equal(waits->code, API_INTERNAL);
-    asked_free(waits);
-    gate_release(&a->w->gate); /* the answer finds nobody */
-    api_world_free(a);
-}
+/* --- views ------------------------------------------------------------------------------------ */
 
 /* What somebody has written into the store, or what damage has left there. */
 static void test_views_of_odd_rows(void **state)
@@ -455,26 +370,6 @@ static void test_pause_and_resume(void **state)
     api_world_free(a);
 }
 
-static void test_figures(void **state)
-{
-    (void)state;
-    struct api_world *a = api_world_new("", false);
-    world_wait_end(a->w, ask_submit(a, "/bytes?n=10"), JOB_DONE);
-    json_t *stats = ask_well(a, API_STATS, NULL);
-    assert_int_equal(json_integer_value(json_object_get(stats, "submitted")), 1);
-    assert_int_equal(json_integer_value(json_object_get(stats, "bytes")), 10);
-    json_decref(stats);
-    json_t *text = ask_well(a, API_METRICS, json_object());
-    assert_non_null(strstr(json_string_value(text), "penstock_jobs{state=\"done\"} 1\n"));
-    json_decref(text);
-    ask_ill(a, API_METRICS, json_of("{'format':'xml'}"), API_INVALID_PARAMS, "format");
-    json_t *parsers = ask_well(a, API_PARSERS, NULL);
-    assert_true(size_of(parsers, "parsers") > 5);
-    json_decref(parsers);
-    ask_ill(a, API_TOP, json_of("{'limit':0}"), API_INVALID_PARAMS, "limit");
-    api_world_free(a);
-}
-
 /* --- the end ---------------------------------------------------------------------------------- */
 
 /* Waits end with the daemon; what comes after that is refused, and a drain is not over before the
@@ -513,71 +408,6 @@ static void test_drain(void **state)
     api_world_free(a);
 }
 
-/* --- backup ----------------------------------------------------------------------------------- */
-
-static struct store_backup *copied; /* what the store has been asked for */
-static unsigned copies;
-
-static void store_copies(struct store *store, struct store_backup *call)
-{
-    (void)store;
-    copies++;
-    copied = call;
-}
-
-static struct asked *ask_backup(struct api_world *a)
-{
-    int ends[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    assert_int_equal(write(ends[0], "", 1), 1);
-    close(ends[0]);
-    struct asked *asked = calloc(1, sizeof *asked);
-    assert_non_null(asked);
-    asked->params = json_object();
-    asked->call = (struct api_call){.method = API_BACKUP,
-                                    .params = asked->params,
-                                    .peer = a->peer,
-                                    .fd = ends[1],
-                                    .answer = asked_on_answer};
-    api_call(a->api, &asked->call);
-    return asked;
-}
-
-static void refuse_backup(struct api_world *a, int code, const char *message)
-{
-    struct asked *asked = ask_backup(a);
-    WORLD_WAIT(a->w, asked->answered);
-    assert_int_equal(asked->code, code);
-    assert_non_null(strstr(asked->message, message));
-    asked_free(asked);
-}
-
-/* One at a time until its answer, whatever the store would do; and none once the jobs drain. */
-static void test_backup(void **state)
-{
-    (void)state;
-    struct api_world *a = api_world_new("", true);
-    uint64_t held = ask_submit(a, "/bytes?n=1&hold=it");
-    world_wait_running(a->w, held);
-    a->w->gate.engine.backup = store_copies;
-    copies = 0;
-    struct asked *first = ask_backup(a);
-    assert_int_equal(copies, 1);
-    refuse_backup(a, API_UNAVAILABLE, "a backup is under way");
-    assert_false(atomic_load(&copied->stop));
-    drain_begin(a->w->jobs, world_on_drained, a->w);
-    assert_true(atomic_load(&copied->stop));
-    copied->call.result = -ECANCELED;
-    mailbox_post(&a->w->mailbox, &copied->call.mail);
-    WORLD_WAIT(a->w, first->answered);
-    assert_int_equal(first->code, API_DRAINING);
-    refuse_backup(a, API_DRAINING, "the daemon is stopping");
-    assert_int_equal(copies, 1);
-    asked_free(first);
-    origin_release(a->w->origin, "it");
-    api_world_free(a);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -592,15 +422,10 @@ int main(void)
         cmocka_unit_test(test_by_select_in_parts),
         cmocka_unit_test(test_retry),
         cmocka_unit_test(test_retry_of_too_many),
-        cmocka_unit_test(test_wait),
-        cmocka_unit_test(test_wait_knows_the_end),
-        cmocka_unit_test(test_wait_for_one_that_ends_meanwhile),
         cmocka_unit_test(test_views_of_odd_rows),
         cmocka_unit_test(test_permissions),
         cmocka_unit_test(test_pause_and_resume),
-        cmocka_unit_test(test_figures),
         cmocka_unit_test(test_drain),
-        cmocka_unit_test(test_backup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

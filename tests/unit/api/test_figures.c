@@ -20,6 +20,26 @@ static uint64_t submit_url(struct api_world *a, const char *host, const char *pa
 
 /* --- top -------------------------------------------------------------------------------------- */
 
+/* One of each kind, after one job. */
+static void test_each_kind(void **state)
+{
+    struct api_world *a = api_world_new("", false);
+    world_wait_end(a->w, ask_submit(a, "/bytes?n=10"), JOB_DONE);
+    json_t *stats = ask_well(a, API_STATS, NULL);
+    assert_int_equal(json_integer_value(json_object_get(stats, "submitted")), 1);
+    assert_int_equal(json_integer_value(json_object_get(stats, "bytes")), 10);
+    json_decref(stats);
+    json_t *text = ask_well(a, API_METRICS, json_object());
+    assert_non_null(strstr(json_string_value(text), "penstock_jobs{state=\"done\"} 1\n"));
+    json_decref(text);
+    ask_ill(a, API_METRICS, json_of("{'format':'xml'}"), API_INVALID_PARAMS, "format");
+    json_t *parsers = ask_well(a, API_PARSERS, NULL);
+    assert_true(count_in(parsers, "parsers") > 5);
+    json_decref(parsers);
+    ask_ill(a, API_TOP, json_of("{'limit':0}"), API_INVALID_PARAMS, "limit");
+    api_world_free(a);
+}
+
 /* The longest running first, and no more than are asked for; what waits is no part of it. */
 static void test_running_jobs(void **state)
 {
@@ -371,6 +391,7 @@ static void test_loops_at_the_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_kind),
         cmocka_unit_test(test_running_jobs),
         cmocka_unit_test(test_top_refused),
         cmocka_unit_test(test_hosts),

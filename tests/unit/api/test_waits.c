@@ -41,6 +41,84 @@ static void job_end(struct api_world *a, unsigned id)
     world_wait_end(a->w, id, JOB_DONE);
 }
 
+static void test_until_all_have_ended(void **state)
+{
+    struct api_world *a = api_world_new("", false);
+    uint64_t one = ask_submit(a, "/bytes?n=1&hold=one"), two = ask_submit(a, "/bytes?n=1");
+    world_wait_end(a->w, two, JOB_DONE);
+    struct asked *waits = ask_with(
+        a, API_WAIT,
+        json_of("{'ids':[%llu,%llu]}", (unsigned long long)one, (unsigned long long)two), NULL);
+    turn(a);
+    assert_false(waits->answered);
+    origin_release(a->w->origin, "one");
+    WORLD_WAIT(a->w, waits->answered);
+    assert_int_equal(count_in(waits->result, "jobs"), 2);
+    asked_free(waits);
+    ask_ill(a, API_WAIT, json_of("{'ids':[98]}"), API_NOT_FOUND, "ids");
+    ask_ill(a, API_WAIT, json_object(), API_INVALID_PARAMS, "ids");
+    a->w->gate.refuse[GATE_GET] = -EIO;
+    ask_ill(a, API_WAIT, json_of("{'ids':[%llu]}", (unsigned long long)two), API_UNAVAILABLE, "");
+    api_world_free(a);
+}
+
+/* Once its end is stored nobody asks for it: the view is made of what is in memory, and it is the
+ * one that the store would have given. */
+static void test_the_end_is_known(void **state)
+{
+    struct api_world *a = api_world_new("", true);
+    json_t *job = json_of("{'url':'http://127.0.0.1:%u/bytes?n=1&token=s3cret&hold=it#x',"
+                          "'parser':'count','key':'k','labels':{'a':'\\\\b'}}",
+                          (unsigned)origin_port(a->w->origin));
+    json_t *result = ask_well(a, API_SUBMIT, job);
+    uint64_t id = (uint64_t)json_integer_value(json_object_get(result, "id"));
+    json_decref(result);
+    /* twice in one call, and by another one */
+    struct asked *waits = ask_with(
+        a, API_WAIT, json_of("{'ids':[%llu,%llu]}", (unsigned long long)id, (unsigned long long)id),
+        NULL);
+    struct asked *other =
+        ask_with(a, API_WAIT, json_of("{'ids':[%llu]}", (unsigned long long)id), NULL);
+    a->w->gate.refuse[GATE_GET] = -EIO;
+    origin_release(a->w->origin, "it");
+    WORLD_WAIT(a->w, waits->answered && other->answered);
+    a->w->gate.refuse[GATE_GET] = 0;
+    assert_int_equal(waits->code, 0);
+    json_t *jobs = json_object_get(waits->result, "jobs");
+    json_t *shows = ask_well(a, API_SHOW, json_of("{'id':%llu}", (unsigned long long)id));
+    assert_int_equal(json_array_size(jobs), 2);
+    assert_true(json_equal(json_array_get(jobs, 0), shows));
+    assert_true(json_equal(json_array_get(jobs, 1), shows));
+    assert_true(json_equal(json_array_get(json_object_get(other->result, "jobs"), 0), shows));
+    const char *url = json_string_value(json_object_get(shows, "url"));
+    assert_non_null(strstr(url, "&token=***&hold=it#x"));
+    const json_t *verdict = json_object_get(shows, "verdict");
+    assert_string_equal(json_string_value(json_object_get(verdict, "state")),
+                        json_string_value(json_object_get(shows, "state")));
+    json_decref(shows);
+    asked_free(waits);
+    asked_free(other);
+    api_world_free(a);
+}
+
+/* Its end comes while the store is asked: what the store says then is old. */
+static void test_abandoned_while_the_store_is_asked(void **state)
+{
+    struct api_world *a = api_world_new("", true);
+    uint64_t id = ask_submit(a, "/bytes?n=1");
+    world_wait_end(a->w, id, JOB_DONE);
+    a->w->gate.hold[GATE_GET] = true;
+    struct asked *waits =
+        ask_with(a, API_WAIT, json_of("{'ids':[%llu]}", (unsigned long long)id), NULL);
+    assert_int_equal(a->w->gate.held_count, 1);
+    api_call_abandon(&waits->call); /* its client goes */
+    WORLD_WAIT(a->w, waits->answered);
+    assert_int_equal(waits->code, API_INTERNAL);
+    asked_free(waits);
+    gate_release(&a->w->gate); /* the answer finds nobody */
+    api_world_free(a);
+}
+
 /* The answer is in the order in which was asked, not in that of the ends. */
 static void test_order(void **state)
 {
@@ -271,6 +349,9 @@ static void test_awaited_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_until_all_have_ended),
+        cmocka_unit_test(test_the_end_is_known),
+        cmocka_unit_test(test_abandoned_while_the_store_is_asked),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_given_up),
         cmocka_unit_test(test_refused),
