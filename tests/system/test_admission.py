@@ -56,7 +56,7 @@ class Hops(penstock_test.Case):
 
     def test_slot_for_one_that_was_redirected_in_a_drain(self):
         """Nothing starts any more, but what runs and waits for a slot goes on."""
-        daemon = self.daemon(HOLD)
+        daemon = self.daemon({**HOLD, "daemon.drain": "1h"})
         first = daemon.submit(self.at("localhost", "/lines?n=9&hold=it"))
         until(lambda: self.server.counts("/lines").get("requests"), "the slot is taken")
         hops = daemon.submit(self.at("127.0.0.1", "/text?text=x", self.at("localhost", "/bytes?n=3")))
@@ -65,7 +65,7 @@ class Hops(penstock_test.Case):
         daemon.process.send_signal(signal.SIGTERM)
         until(lambda: daemon.call("stats")["draining"], "it drains")
         self.server.release("it")
-        self.assertEqual(daemon.process.wait(30), 0)
+        self.assertEqual(daemon.exit_status(), 0)
         self.assertEqual([daemon.verdict(job)["state"] for job in (first, hops)], ["done", "done"])
 
     def test_who_waits_for_a_rate(self):

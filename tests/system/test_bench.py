@@ -19,7 +19,7 @@ class Bench(penstock_test.Case):
 
     def bench(self, *words):
         env = {**os.environ, "PENSTOCK_BIN": str(penstock_test.BIN), "TMPDIR": str(self.dir)}
-        done = penstock_test.run(sys.executable, BENCH, "--no-build", *words, check=0, seconds=120, env=env)
+        done = penstock_test.run(sys.executable, BENCH, "--no-build", *words, check=0, seconds=10 * penstock_test.DEADLINE, env=env)
         self.assertEqual([p.name for p in self.dir.glob("penstock-bench.*")], [])  # nothing is left
         return done.stdout
 

@@ -352,7 +352,7 @@ class Cancel(penstock_test.Case):
         self.cancel(daemon, job)
         self.assert_verdict(daemon.verdict(job), "cancelled")
         self.cancel(daemon, job, "ended")
-        self.assertEqual(daemon.state(job), "cancelled")
+        until(lambda: daemon.state(job) == "cancelled", "its end is stored")
         daemon.stop()
         self.assertEqual(len(daemon.events("verdict", job)), 1)
 

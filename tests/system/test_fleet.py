@@ -49,6 +49,7 @@ class Fleet(fleet_case.Case):
 
     def test_one_leaves(self):
         """What it has goes to others at once, and not when its lease is over."""
+        self.common["daemon.drain"] = "1h"
         a, b = self.members("a", "b")
         self.held(a, 4 * HOSTS)
         b.signal(signal.SIGTERM)

@@ -33,7 +33,7 @@ def packages():
         raise unittest.SkipTest("the build's prefix is not /usr (cmake -DCMAKE_INSTALL_PREFIX=/usr)")
     where = pathlib.Path(tempfile.mkdtemp(prefix="penstock-packages."))
     atexit.register(shutil.rmtree, where, ignore_errors=True)
-    penstock_test.run("cpack", "--config", BIN.resolve().parent / "CPackConfig.cmake", "-B", where, check=0, seconds=120,
+    penstock_test.run("cpack", "--config", BIN.resolve().parent / "CPackConfig.cmake", "-B", where, check=0, seconds=10 * penstock_test.DEADLINE,
                       cwd=BIN.resolve().parent)
     MADE.update({file.name.split("_")[0]: file for file in where.glob("*.deb")})
     return MADE
@@ -119,7 +119,7 @@ class Life(penstock_test.Case):
     """Install, use, upgrade with a running job, remove, purge: one machine, in this order."""
 
     def sh(self, line, check=0):
-        return self.machine.run("sh", "-c", line, check=check, seconds=120).stdout.strip()
+        return self.machine.run("sh", "-c", line, check=check, seconds=10 * penstock_test.DEADLINE).stdout.strip()
 
     def state(self, unit):
         return self.machine.run("systemctl", "is-active", unit).stdout.strip()

@@ -33,7 +33,7 @@ def build():
                     ["cmake", "-S", HERE / "plugins", "-B", where / "build", f"-DCMAKE_PREFIX_PATH={where}/prefix",
                      f"-DCMAKE_INSTALL_PREFIX={where}/prefix"],
                     ["cmake", "--build", where / "build"], ["cmake", "--install", where / "build"]):
-        penstock_test.run(*command, check=0, seconds=120)
+        penstock_test.run(*command, check=0, seconds=10 * penstock_test.DEADLINE)
     built["prefix"] = where / "prefix"
     built["plugins"] = next((where / "prefix").rglob("parsers"))
     for path in built["plugins"].rglob("*"):

@@ -165,7 +165,8 @@ class Retry(penstock_test.Case):
         job = daemon.submit(self.url("flaky=1&retry_after=86400"))
         attempt = penstock_test.until(lambda: daemon.events("attempt", job), "an attempt")[0]
         self.assertEqual(attempt["retry_in"], 3600)
-        self.assertEqual((daemon.state(job), daemon.call("show", {"id": job})["waiting_for"]), ("waiting", "retry"))
+        penstock_test.until(lambda: daemon.state(job) == "waiting", "that is stored")
+        self.assertEqual(daemon.call("show", {"id": job})["waiting_for"], "retry")
         daemon.call("cancel", {"ids": [job]})
         self.assert_verdict(daemon.verdict(job), "cancelled")
 
