@@ -3,14 +3,74 @@
 
 #include "api/call.h"
 #include "api/call_schedule.h"
+#include "job/fleet.h"
 #include "job/hold.h"
 #include "job/job.h"
+#include "job/pauses.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* --- pause, resume ---------------------------------------------------------------------------- */
+
+struct pausing {
+    struct store_pause pause;
+    struct api_call *call;
+};
+
+static void fail_full(struct api_call *call)
+{
+    call_fail(call, API_QUEUE_FULL, "host",
+              "host: %d hosts are paused already; resume some, or pause all", HOLD_HOSTS_MAX);
+}
+
+static void on_paused(struct mail *mail)
+{
+    struct pausing *p = container_of(mail, struct pausing, pause.call.mail);
+    if (p->pause.call.result == 0)
+        pauses_stored(p->call->api->jobs, &p->pause);
+    if (p->pause.call.result < 0)
+        call_fail_store(p->call, &p->pause.call);
+    else
+        call_reply(p->call, json_pack("{s:b}", "paused", p->pause.held));
+    free(p);
+}
+
+/* For all members: the answer comes once it is stored. */
+static void pause_fleet(struct api_call *call, const char *host, const char *parser, bool paused)
+{
+    struct jobs *jobs = call->api->jobs;
+    if (paused && host && hold_is_full(jobs, host)) {
+        fail_full(call);
+        return;
+    }
+    struct pausing *p = calloc(1, sizeof *p);
+    if (!p) {
+        call_reply(call, NULL);
+        return;
+    }
+    p->call = call;
+    p->pause = (struct store_pause){
+        .host = host, .parser = parser, .held = paused, .uid = (uint32_t)call->peer.uid};
+    mail_init(&p->pause.call.mail, on_paused);
+    jobs->fleet->shared->pause(jobs->config.store, &p->pause);
+}
+
+static void pause_here(struct api_call *call, const char *host, const char *parser, bool paused)
+{
+    struct jobs *jobs = call->api->jobs;
+    bool known = hold_find(jobs, host, parser);
+    int r = hold_set(jobs, host, parser, paused);
+    if (r == 0 && paused && !known)
+        hold_sign(jobs, host, parser, (uint32_t)call->peer.uid, jobs_now(jobs), NULL);
+    if (r == -EDQUOT)
+        fail_full(call);
+    else if (r < 0)
+        call_reply(call, NULL);
+    else
+        call_reply(call, json_pack("{s:b}", "paused", paused));
+}
 
 void call_pause(struct api_call *call, bool paused)
 {
@@ -39,7 +99,9 @@ void call_pause(struct api_call *call, bool paused)
             return;
         }
     }
-    if (parser && !registry_find(call->api->jobs->registry, parser)) {
+    /* What is held can be resumed where the config has it no more, or never had. */
+    if (parser && !registry_find(call->api->jobs->registry, parser) &&
+        !(!paused && hold_on_parser(call->api->jobs, parser))) {
         call_fail(call, API_NOT_FOUND, "parser", "parser: there is no parser %.64s", parser);
         return;
     }
@@ -47,14 +109,10 @@ void call_pause(struct api_call *call, bool paused)
         call_fail(call, API_INVALID_PARAMS, "host", "host: the name of a host is wanted");
         return;
     }
-    int r = hold_set(call->api->jobs, host, parser, paused);
-    if (r == -EDQUOT)
-        call_fail(call, API_QUEUE_FULL, "host",
-                  "host: %d hosts are paused already; resume some, or pause all", HOLD_HOSTS_MAX);
-    else if (r < 0)
-        call_reply(call, NULL);
+    if (call->api->jobs->fleet)
+        pause_fleet(call, host, parser, paused);
     else
-        call_reply(call, json_pack("{s:b}", "paused", paused));
+        pause_here(call, host, parser, paused);
 }
 
 /* --- reload ----------------------------------------------------------------------------------- */

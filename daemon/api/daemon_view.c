@@ -4,10 +4,14 @@
 #include "api/fleet_view.h"
 #include "api/job_view.h"
 #include "base/clock.h"
+#include "base/json_read.h"
 #include "fetch/fetch.h"
+#include "job/hold.h"
 #include "parse/pool.h"
 
 #include <string.h>
+
+#define PAUSES_SHOWN 100
 
 json_t *view_states(struct jobs *jobs)
 {
@@ -98,6 +102,24 @@ static json_t *view_schedules(struct store *store)
                      (json_int_t)counts.schedules_paused);
 }
 
+/* What is paused, and who has said so: the widest first. NULL: nothing is. */
+static json_t *view_pauses(const struct jobs *jobs)
+{
+    const struct hold *hold = hold_next(jobs, NULL);
+    json_t *list = hold ? json_array() : NULL;
+    for (int i = 0; hold && i < PAUSES_SHOWN; i++, hold = hold_next(jobs, hold)) {
+        struct buf text = BUF_INIT;
+        view_hold(&text, hold);
+        json_t *view = text.failed ? NULL : json_read_text(text.data, 0, NULL);
+        if (view)
+            json_array_append_new(list, view);
+        else
+            json_note_lost();
+        buf_deinit(&text);
+    }
+    return list;
+}
+
 json_t *view_stats(const struct api *api)
 {
     struct jobs *jobs = api->jobs;
@@ -116,6 +138,8 @@ json_t *view_stats(const struct api *api)
         json_object_set_new(stats, "schedules", view_schedules(jobs->config.store));
     if (stats)
         json_object_set_new(stats, "store", view_store(jobs->config.store));
+    if (stats && hold_next(jobs, NULL))
+        json_object_set_new(stats, "pauses", view_pauses(jobs));
     if (stats && jobs->fleet) {
         json_object_set_new(stats, "fleet", fleet_view_self(jobs));
         json_object_set_new(stats, "members", fleet_view_members(jobs));

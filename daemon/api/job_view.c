@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/json_read.h"
 #include "job/admission.h"
+#include "job/hold.h"
 #include "job/host.h"
 #include "job/job.h"
 #include "job/needs.h"
@@ -166,6 +167,27 @@ static void put_url(struct buf *b, const struct jobs *jobs, const struct store_j
     json_decref(request);
 }
 
+void view_hold(struct buf *b, const struct hold *hold)
+{
+    buf_printf(b, "{\"uid\":%lu", (unsigned long)hold->uid);
+    put_time(b, "at", hold->at);
+    line_str(b, "by", hold->member);
+    line_str(b, "host", hold->host);
+    line_str(b, "parser", hold->parser);
+    if (!hold->host && !hold->parser)
+        line_bool(b, "all", 1);
+    buf_putc(b, '}');
+}
+
+/* Who has paused what it waits for. */
+static void put_pause(struct buf *b, const struct hold *hold)
+{
+    if (!hold || !hold->at)
+        return;
+    line_raw(b, "pause", "", 0);
+    view_hold(b, hold);
+}
+
 /* --- jobs ------------------------------------------------------------------------------------- */
 
 /* All but the object's end. `job`: the row's, if it is in memory. `trusted`: its texts are those
@@ -207,6 +229,8 @@ static void put_job(struct buf *b, const struct jobs *jobs, const struct store_j
         put_host_retry(b, host_find(jobs, row->host));
     if (what && strcmp(what, "user") == 0)
         put_user_limit(b, user_find(jobs, row->uid));
+    if (what && strcmp(what, "paused") == 0)
+        put_pause(b, hold_on_job(jobs, row->host, row->parser));
     if (job && job->attempt && row->state == JOB_RUNNING)
         put_running(b, job);
     put_stored(b, "verdict", row->verdict, trusted);

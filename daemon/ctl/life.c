@@ -108,7 +108,24 @@ static const struct {
     {"parser", "the parser reads more slowly than the origin sends"},
 };
 
-static void put_waiting(struct buf *b, const json_t *job)
+static void put_pause(struct buf *b, const json_t *pause, int64_t now_us)
+{
+    const char *kind = *text(pause, "host") ? "host" : *text(pause, "parser") ? "parser" : "";
+    buf_printf(b, " (uid %.0f has paused ", number(pause, "uid"));
+    buf_printf(b, "%s ", *kind ? kind : "everything");
+    if (*kind) {
+        put(b, text(pause, kind));
+        buf_putc(b, ' ');
+    }
+    put_distance(b, moment(pause, "at"), now_us);
+    if (*text(pause, "by")) {
+        buf_puts(b, ", at ");
+        put(b, text(pause, "by"));
+    }
+    buf_puts(b, ": `penstockctl resume`)");
+}
+
+static void put_waiting(struct buf *b, const json_t *job, int64_t now_us)
 {
     const char *what = text(job, "waiting_for");
     if (!*what)
@@ -119,6 +136,10 @@ static void put_waiting(struct buf *b, const json_t *job)
         buf_puts(b, " (a member of the fleet with ");
         put(b, *text(job, "needs") ? text(job, "needs") : "what it needs");
         buf_putc(b, ')');
+        return;
+    }
+    if (json_object_get(job, "pause")) {
+        put_pause(b, json_object_get(job, "pause"), now_us);
         return;
     }
     double retry_in = number(job, "host_retry_in");
@@ -234,7 +255,7 @@ static void put_present(struct buf *b, const json_t *job, int64_t now_us)
         buf_puts(b, ", due ");
         put_distance(b, due, now_us);
     }
-    put_waiting(b, job);
+    put_waiting(b, job, now_us);
     buf_puts(b, "\n");
 }
 

@@ -114,12 +114,12 @@ const char *admission_obstacle(const struct jobs *jobs, const char *host_name, c
     const struct host *host = host_find(jobs, host_name);
     const struct user *user = user_find(jobs, uid);
     const char *owner = fleet_owner(jobs, host_name);
+    if (hold_on_job(jobs, host_name, parser))
+        return "paused";
     if (owner)
         return *owner ? "member" : "owner";
     if (jobs->fleet && !registry_find(jobs->registry, parser))
         return "parser";
-    if (hold_on_all(jobs) || (host && host->held) || hold_on_parser(jobs, parser))
-        return "paused";
     if (sink_failing(jobs->config.sink))
         return "sink";
     if (store_failing(jobs->config.store))

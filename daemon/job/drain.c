@@ -4,6 +4,7 @@
 #include "job/claim.h"
 #include "job/fleet.h"
 #include "job/membership.h"
+#include "job/pauses.h"
 #include "job/recover.h"
 #include "job/run.h"
 #include "job/torn.h"
@@ -132,7 +133,8 @@ void drain_look(struct jobs *jobs)
     struct drain *drain = jobs->drain;
     if (drain->told || !list_empty(&jobs->running) || !list_empty(&jobs->ending) ||
         drain->cancelling || drain->deferred > 0 || recover_busy(jobs) || claims_busy(jobs) ||
-        windows_loading(jobs) || torn_busy(jobs) || (jobs->fleet && jobs->fleet->orphans > 0))
+        windows_loading(jobs) || torn_busy(jobs) || pauses_busy(jobs) ||
+        (jobs->fleet && jobs->fleet->orphans > 0))
         return;
     drain->told = jobs->over = true;
     drain->drained(drain->drained_arg);

@@ -34,6 +34,12 @@ struct fleet {
     size_t parked_count;
     /* How long a guest waits for the owner to take its turn, which that sees at its next beat. */
     uint64_t guest_wait_ns;
+    struct {
+        uint64_t seen; /* the version of the last change that was read */
+        bool unread;   /* not all is known that was paused, and nothing starts */
+        bool whole;    /* the next reading begins before all of them */
+        bool reading, again, due;
+    } pauses;         /* pauses.c's */
     char *parking;    /* what the last job that was parked needs; NULL */
     uint64_t revoked; /* attempts whose lines do not count, since the start */
     char name[256];

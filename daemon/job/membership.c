@@ -5,6 +5,7 @@
 #include "job/fleet.h"
 #include "job/host.h"
 #include "job/park.h"
+#include "job/pauses.h"
 #include "job/recover.h"
 #include "job/run.h"
 #include "job/torn.h"
@@ -241,6 +242,7 @@ static void join(struct jobs *jobs)
         log_info("fleet: this daemon is a member again");
     jobs->fleet->fenced = false;
     torn_read_void(jobs);
+    pauses_begin(jobs);
     wake_admit(&jobs->wake);
 }
 
@@ -290,7 +292,8 @@ void membership_take(struct jobs *jobs, struct store_event *event)
         take_guest(jobs, event);
         break;
     case EVENT_PAUSES:
-        break; /* a pause is this daemon's alone */
+        pauses_changed(jobs);
+        break;
     }
     store_event_free(event);
 }
@@ -306,6 +309,7 @@ void membership_tick(struct jobs *jobs)
         fence(jobs, NULL);
     if (fleet->torn_more)
         torn_read(jobs);
+    pauses_tick(jobs);
     wake_at(&jobs->wake, &fleet->clock, clock_now() + TICK_NS);
 }
 
@@ -314,6 +318,7 @@ void membership_start(struct jobs *jobs)
     if (!jobs->fleet)
         return;
     torn_read_void(jobs);
+    pauses_begin(jobs);
     wake_at(&jobs->wake, &jobs->fleet->clock, clock_now() + TICK_NS);
 }
 

@@ -11,7 +11,7 @@
 bool permit_open(const struct jobs *jobs, unsigned more)
 {
     return !jobs->draining && !jobs->unread && !jobs->held &&
-           !(jobs->fleet && jobs->fleet->fenced) &&
+           !(jobs->fleet && (jobs->fleet->fenced || jobs->fleet->pauses.unread)) &&
            jobs->permits_used + more < jobs->settings->workers && jobs->ending_count < ENDING_MAX &&
            !sink_failing(jobs->config.sink) && !store_failing(jobs->config.store);
 }

@@ -1,5 +1,6 @@
 #include "store/shared.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,45 @@ void store_event_free(struct store_event *event)
     free(event->host);
     free(event->why);
     free(event);
+}
+
+static char *copy_text(const char *text)
+{
+    return text ? strdup(text) : NULL;
+}
+
+static void pause_row_deinit(struct store_pause_row *row)
+{
+    free(row->host);
+    free(row->parser);
+    free(row->member);
+}
+
+int store_pauses_add(struct store_pauses *call, const struct store_pause_row *row)
+{
+    struct store_pause_row copy = *row;
+    struct store_pause_row *more = realloc(call->rows, (call->count + 1) * sizeof *more);
+    if (!more)
+        return -ENOMEM;
+    call->rows = more;
+    copy.host = copy_text(row->host);
+    copy.parser = copy_text(row->parser);
+    copy.member = strdup(row->member);
+    if (!copy.member || (row->host && !copy.host) || (row->parser && !copy.parser)) {
+        pause_row_deinit(&copy);
+        return -ENOMEM;
+    }
+    call->rows[call->count++] = copy;
+    return 0;
+}
+
+void store_pauses_free(struct store_pauses *call)
+{
+    for (size_t i = 0; i < call->count; i++)
+        pause_row_deinit(&call->rows[i]);
+    free(call->rows);
+    call->rows = NULL;
+    call->count = 0;
 }
 
 void store_members_free(struct store_members *list)

@@ -60,7 +60,7 @@ enum store_event_kind {
     EVENT_JOINED,
     EVENT_TORN,      /* others have died and left attempts in our shards: `torn` has them */
     EVENT_SCHEDULES, /* some have changed since they were last read */
-    EVENT_PAUSES,
+    EVENT_PAUSES,    /* something was paused or resumed: `pauses` has it */
     /* `parked` is what the parked jobs of all members need; replaces what was said before. */
     EVENT_PARKED,
     /* `host`, which is another member's, has parked jobs that this one can run: a guest's window
@@ -137,6 +137,37 @@ struct store_park {
     uint32_t attempt;  /* as it was read */
     const char *needs; /* borrowed */
 };
+
+/* Everything (`host` and `parser` are NULL), a host or a parser is held back in the whole fleet, or
+ * let go again. What is so already stays as it is. */
+struct store_pause {
+    struct store_call call;
+    const char *host, *parser; /* borrowed */
+    bool held;
+    uint32_t uid; /* who says so */
+};
+
+struct store_pause_row {
+    char *host, *parser; /* as above; owned by the page */
+    bool held;
+    uint32_t uid;     /* who has said so, … */
+    int64_t at;       /* … when, by the server's clock … */
+    char *member;     /* … and the name of the member that was asked to */
+    uint64_t version; /* higher than that of any change before it */
+};
+
+/* What is held back, or was let go, since a version: a page, in the order of the versions. What was
+ * let go is kept for a day, for whoever knows the versions before; 0 is before all of them. */
+struct store_pauses {
+    struct store_call call;
+    uint64_t after;
+    size_t limit;
+    struct store_pause_row *rows; /* result: the caller's (store_pauses_free) */
+    size_t count;                 /* fewer than `limit`: these are the last */
+};
+/* Adds a copy of the row (0 or -ENOMEM); frees the result. */
+int store_pauses_add(struct store_pauses *call, const struct store_pause_row *row);
+void store_pauses_free(struct store_pauses *call);
 
 struct store_member {
     int64_t id;
@@ -224,6 +255,8 @@ struct store_shared {
     /* What parked jobs may need to be run here (copied): those of our hosts are parked no more, and
      * EVENT_GUEST tells of others'. Replaces what was said before; at first there is nothing. */
     void (*able)(struct store *s, const char *const *needs, size_t count);
+    void (*pause)(struct store *s, struct store_pause *call);
+    void (*pauses)(struct store *s, struct store_pauses *call);
     /* Who is there, as of the last beat: at once, from memory. 0 or -ENOMEM. */
     int (*members)(struct store *s, struct store_members *ret_members);
     void (*health)(struct store *s, struct store_health *ret_health); /* at once, from memory */

@@ -8,12 +8,20 @@ OURS = '[parser "ours"]\ntype = lines\n'
 
 
 class Park(fleet_case.Case):
-    def able(self, name):
+    def able(self, name, **settings):
         """A member that has the parser."""
         self.config = self.wrote(f"{name}.conf", OURS)
-        daemon = self.member(name)
+        daemon = self.member(name, **settings)
         self.config = None
         return daemon
+
+    def busy(self, name):
+        """Another one, whose only worker has to do with an origin of its own, until that opens its gate."""
+        daemon, slow = self.able(name, **{"parse.workers": "1"}), fleet_case.Server(self)
+        slow.gate.clear()
+        job = daemon.call("submit", {"url": slow.url(0, "slow"), "parser": "ours"})["id"]
+        until(lambda: sum(slow.now.values()) == 1, "it is busy")
+        return daemon, slow, job
 
     def settled(self, daemon, *names):
         until(lambda: sorted(self.shards(daemon)) == sorted(names) and min(self.shards(daemon).values()) > 0
@@ -30,11 +38,11 @@ class Park(fleet_case.Case):
     def views(self, daemon, jobs):
         return [daemon.call("show", {"id": job}) for job in jobs]
 
-    def all_wait(self, daemon, jobs):
-        """Each for its owner, or for anybody who can; and these are counted."""
-        what = [view.get("waiting_for") for view in self.views(daemon, jobs)]
+    def all_wait(self, daemon, busy, jobs):
+        """Each for the busy one's worker, or for anybody who can; and these are counted."""
+        what = [view.get("waiting_for") for view in self.views(busy, jobs)]
         able = what.count("able_member")
-        return able > 0 and able + what.count("member") == len(jobs) and self.parked(daemon) == {"parser ours": able}
+        return able > 0 and able + what.count("worker") == len(jobs) and self.parked(daemon) == {"parser ours": able}
 
     def by(self, *daemons):
         verdicts, _ = self.lines(daemons)
@@ -58,11 +66,10 @@ class Park(fleet_case.Case):
         config = self.wrote("a.conf", "")
         self.config = config
         first = self.member("a")
-        able = self.able("b")
+        able, _, _ = self.busy("b")
         self.settled(able, "a", "b")
-        able.call("pause")
         jobs = self.ours(able)
-        until(lambda: self.all_wait(first, jobs), "those of the first one's hosts are parked, and the other one holds its own")
+        until(lambda: self.all_wait(first, able, jobs), "those of the first one's hosts are parked, and the other one is busy")
         waiting = [view for view in self.views(first, jobs) if view["waiting_for"] == "able_member"]
         parked = self.parked(first)["parser ours"]
         self.assertEqual({view["needs"] for view in waiting}, {"parser ours"})
@@ -79,16 +86,16 @@ class Park(fleet_case.Case):
         until(lambda: self.parked(first) == {}, "none is parked any more")
 
     def test_a_member_that_comes(self):
-        first, able = self.member("a"), self.able("b")
+        first = self.member("a")
+        able, slow, job = self.busy("b")
         self.settled(able, "a", "b")
-        able.call("pause")
-        jobs = self.ours(able)
+        jobs = self.ours(able) + [job]
         until(lambda: self.parked(first), "some are parked")
         third = self.able("c")
         until(lambda: self.parked(first) == {} and third.events("verdict"), "it takes them")
         self.assertEqual(first.events("verdict") + able.events("verdict"), [])
-        able.call("resume")
-        self.all_ended(HOSTS)
+        slow.gate.set()
+        self.all_ended(HOSTS + 1)
         self.assertEqual(set(self.by(first, able, third)), set(jobs))
 
 

@@ -203,6 +203,11 @@ void answer_take_version(void *arg, const PGresult *result)
     ((struct pulse *)arg)->answer.version = row_int(result, 0, 0);
 }
 
+void answer_take_pauses(void *arg, const PGresult *result)
+{
+    ((struct pulse *)arg)->answer.pauses = PQntuples(result) > 0 ? row_int(result, 0, 0) : 0;
+}
+
 void answer_take_counts(void *arg, const PGresult *result)
 {
     struct answer *a = &((struct pulse *)arg)->answer;

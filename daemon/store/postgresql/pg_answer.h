@@ -8,7 +8,8 @@
 step_taker answer_take_beat, answer_take_members, answer_take_shards, answer_take_due,
     answer_take_elsewhere, answer_take_cancels, answer_take_torn, answer_take_version,
     answer_take_counts, answer_take_schedules, answer_take_health, answer_take_ended,
-    answer_take_declared, answer_take_kinds, answer_take_guests, answer_take_parked;
+    answer_take_declared, answer_take_kinds, answer_take_guests, answer_take_parked,
+    answer_take_pauses;
 
 void answer_clear(struct answer *a);
 void elsewhere_clear(struct elsewhere *e);

@@ -117,6 +117,7 @@ void beat_send(struct pulse *p)
     step(p, SQL_CANCELS, me_and_shards(p, &p->owned), answer_take_cancels);
     step(p, SQL_ANY_TORN, shards(p, &p->owned), answer_take_torn);
     step(p, SQL_VERSION, NULL, answer_take_version);
+    step(p, SQL_PAUSES_VERSION, NULL, answer_take_pauses);
     step(p, SQL_COUNTS, me(p), answer_take_counts);
     args_reset(&p->args);
     args_int(&p->args, KINDS_MAX);

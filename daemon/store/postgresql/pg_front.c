@@ -90,6 +90,20 @@ static void front_park(struct store *s, struct store_park *call)
     queue_call(pg_of(s), &call->call, OP_PARK);
 }
 
+static void front_pause(struct store *s, struct store_pause *call)
+{
+    call->call.result = CALL_OPEN;
+    queue_call(pg_of(s), &call->call, OP_PAUSE);
+}
+
+static void front_pauses(struct store *s, struct store_pauses *call)
+{
+    call->call.result = CALL_OPEN;
+    call->rows = NULL;
+    call->count = 0;
+    queue_call(pg_of(s), &call->call, OP_PAUSES);
+}
+
 static void front_evict(struct store *s, struct store_evict *call)
 {
     call->call.result = CALL_OPEN;
@@ -116,6 +130,8 @@ static const struct store_shared shared = {.now = front_now,
                                            .cancel = front_cancel,
                                            .park = front_park,
                                            .able = front_able,
+                                           .pause = front_pause,
+                                           .pauses = front_pauses,
                                            .members = front_members,
                                            .health = front_health,
                                            .evict = front_evict,

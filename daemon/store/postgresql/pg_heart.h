@@ -31,6 +31,7 @@ struct elsewhere {
 struct answer {
     bool failed; /* no memory for all of it */
     int64_t n, now, version, others[JOB_STATE_COUNT_ + 1], schedules[4];
+    int64_t pauses; /* the version of the last change */
     bool torn, copied, has_schedules, standby_lags;
     uint64_t oldest_ns;
     char timeline[16];
@@ -64,6 +65,7 @@ struct pulse {
     bool copied;            /* the last one's server had its commits copied before it answered */
     int64_t version;        /* of the schedules; -1: not known */
     int64_t walked_version; /* what that was at the last walk */
+    int64_t pauses;         /* … of the pauses, as the loop was told; -1: it was told nothing */
     bool schedules_told;    /* the loop is told at the next beat, whatever the version is */
     bool count_schedules;   /* they may be others than we know … */
     uint64_t next_count;    /* … and are counted, not before */

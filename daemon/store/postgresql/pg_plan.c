@@ -78,7 +78,8 @@ static int compare_keys(const void *a, const void *b)
 static bool stands_alone(const struct store_call *call)
 {
     return call->op == OP_CLOSE_TORN || call->op == OP_CANCEL || call->op == OP_PARK ||
-           call->op == OP_VOIDED || call->op == OP_SCHEDULE_PUT || call->op == OP_SCHEDULE_PASS ||
+           call->op == OP_VOIDED || call->op == OP_PAUSE || call->op == OP_SCHEDULE_PUT ||
+           call->op == OP_SCHEDULE_PASS ||
            (call->op == OP_SUBMIT && CALL_AS(store_submit, call)->run);
 }
 

@@ -26,7 +26,7 @@
  *   pg_assign.c      who should own which shard     pg_lease.c  the clock of leases
  *   pg_rejoin.c      the store's thread joins anew, if we were believed dead
  *   pg_others.c      what others run, or have left behind
- *   pg_park.c        jobs that their owner cannot run
+ *   pg_park.c        jobs that their owner cannot run    pg_pause.c  what operators hold back
  *   pg_health.c      what is measured of it
  *   pg_hint.c, pg_tell.c, pg_await.c
  *
@@ -63,6 +63,7 @@ enum op {
     OP_CANCEL,
     OP_PARK,
     OP_VOIDED,
+    OP_PAUSE,
     OP_SCHEDULE_PUT,
     OP_SCHEDULE_PASS,
     OP_GET,
@@ -71,6 +72,7 @@ enum op {
     OP_SCHEDULES,
     OP_SCHEDULE_GET,
     OP_TORN,
+    OP_PAUSES,
     /* By the connection for long reads. */
     OP_LIST,
     OP_HOSTS,

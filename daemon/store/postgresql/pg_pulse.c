@@ -43,7 +43,7 @@ static void become(struct pulse *p)
     p->n = p->dead = 0;
     p->looked_at = p->next_beat = p->next_count = p->signature = 0;
     p->timeline[0] = '\0';
-    p->version = -1;
+    p->version = p->pauses = -1;
     p->cancel_count = 0;
     p->kinds = p->next_parked = 0;
     p->count_parked = false;
@@ -114,6 +114,16 @@ static void tell_schedules(struct pulse *p)
     p->schedules_told = false;
 }
 
+static void tell_pauses(struct pulse *p)
+{
+    struct store_event *event =
+        p->pauses != p->answer.pauses ? fleet_event(p->f, EVENT_PAUSES) : NULL;
+    if (!event)
+        return;
+    p->pauses = p->answer.pauses;
+    fleet_post(p->f, event);
+}
+
 static void walk(struct pulse *p)
 {
     if (lease_clock() < p->next_walk)
@@ -149,6 +159,7 @@ static void beat_answered(struct pulse *p)
     moves_tell_elsewhere(p);
     answer_post_events(p);
     tell_schedules(p);
+    tell_pauses(p);
     calls_bring_others(p->pg, p->answer.others);
     walk(p);
     look_at_parked(p);

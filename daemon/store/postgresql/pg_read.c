@@ -2,6 +2,7 @@
 
 #include "store/postgresql/pg_fleet.h"
 #include "store/postgresql/pg_others.h"
+#include "store/postgresql/pg_pause.h"
 #include "store/postgresql/pg_row.h"
 #include "store/postgresql/pg_schedule.h"
 #include "store/schedule_row.h"
@@ -169,6 +170,9 @@ void read_call(struct pg *pg, struct store_call *call)
     case OP_TORN:
         others_torn(pg, CALL_AS(store_torn, call));
         return;
+    case OP_PAUSES:
+        pause_read(pg, CALL_AS(store_pauses, call));
+        return;
     case OP_SCHEDULES:
         schedule_list(pg, CALL_AS(store_schedules, call));
         return;
@@ -335,6 +339,9 @@ void read_drop(struct store_call *call)
         return;
     case OP_WINDOW:
         store_window_reset(CALL_AS(store_window, call));
+        return;
+    case OP_PAUSES:
+        store_pauses_free(CALL_AS(store_pauses, call));
         return;
     case OP_ENDED:
         drop_jobs(&CALL_AS(store_ended, call)->jobs, &CALL_AS(store_ended, call)->count);

@@ -106,6 +106,16 @@ static const char *const steps[] = {
     /* Jobs that their owner cannot run are parked, out of the way of those that it can. */
     "ALTER TABLE @.jobs ADD COLUMN needs " TEXT ";"
     "CREATE INDEX jobs_parked ON @.jobs(needs, shard, host, rank, id) WHERE place=3;",
+
+    /* What operators hold back. The number in meta goes on with each change, and is in no row that
+     * is not there: whoever makes one holds it until it stands. A member of an earlier step knows
+     * nothing of this, and goes on starting jobs. */
+    "CREATE TABLE @.pauses(kind smallint NOT NULL, name " TEXT " NOT NULL, held bool NOT NULL,"
+    " uid bigint NOT NULL, at bigint NOT NULL, member " TEXT " NOT NULL, version bigint NOT NULL,"
+    " PRIMARY KEY(kind, name));"
+    "CREATE UNIQUE INDEX pauses_version ON @.pauses(version);"
+    "CREATE INDEX pauses_over ON @.pauses(at) WHERE NOT held;"
+    "INSERT INTO @.meta VALUES('pauses','0');",
 };
 #define VERSION ((int)(sizeof steps / sizeof steps[0]))
 

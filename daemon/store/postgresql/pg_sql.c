@@ -297,6 +297,7 @@ static const char *const sql[SQL_COUNT_] = {
     [SQL_ANY_TORN] =
         "SELECT EXISTS(SELECT FROM @.jobs WHERE member IN" THE_GONE " AND " IN_SHARDS(1) ")",
     [SQL_VERSION] = "SELECT last_value-1+is_called::int FROM @.schedule_version",
+    [SQL_PAUSES_VERSION] = "SELECT value FROM @.meta WHERE name='pauses'",
     /* A backup's or an archive's connection is no standby, nor is a subscriber's. */
     [SQL_HEALTH] =
         "SELECT EXISTS(SELECT FROM pg_stat_replication WHERE application_name NOT IN("
@@ -395,6 +396,22 @@ static const char *const sql[SQL_COUNT_] = {
               "count(*) FILTER(WHERE " IN_SHARDS(
                   1) ") AS ours FROM(SELECT shard FROM @.jobs j "
                      "WHERE j.place=3 AND j.needs=k.needs LIMIT $3) x) c LIMIT $2",
+    [SQL_PAUSE] = "WITH v AS(UPDATE @.meta SET value=value::bigint+1 WHERE name='pauses' RETURNING "
+                  "value::bigint AS n) "
+                  "INSERT INTO @.pauses AS p SELECT $1::smallint,$2,true,$3::bigint," NOW_US
+                  ",$4,n FROM v ON CONFLICT(kind,name) "
+                  "DO UPDATE SET held=true,uid=excluded.uid,at=excluded.at,member=excluded.member,"
+                  "version=excluded.version WHERE NOT p.held",
+    /* An index is of use with a time that is reckoned once, as in a SELECT of its own. */
+    [SQL_RESUME] =
+        "WITH v AS(UPDATE @.meta SET value=value::bigint+1 WHERE name='pauses' RETURNING "
+        "value::bigint AS n),"
+        "o AS(DELETE FROM @.pauses WHERE NOT held AND at<(SELECT " NOW_US "-86400000000)) "
+        "UPDATE @.pauses SET held=false,uid=$3,at=" NOW_US ",member=$4,version=n FROM v WHERE "
+        "kind=$1 AND name=$2 AND held",
+    [SQL_PAUSES] =
+        "SELECT kind,name,held,uid,at,member,version FROM @.pauses WHERE version>$1 AND kind<3 "
+        "ORDER BY version LIMIT $2",
     [SQL_TOLD] = "DELETE FROM @.void v USING unnest($2::bigint[],$3::int[]) AS u(job,attempt) "
                  "WHERE v.job=u.job AND v.attempt=u.attempt AND v.name=$1",
     [SQL_VOIDED] = "SELECT job,attempt FROM @.void WHERE name=$1 ORDER BY job,attempt LIMIT $2",

@@ -76,9 +76,10 @@ enum sql {
     SQL_CANCELS,   /* ($1 member, $2 shards): (id, why) */
     SQL_ANY_TORN,  /* ($1 shards) */
     SQL_VERSION,   /* of the schedules, all together */
-    SQL_HEALTH,    /* (a standby lags, µs that the oldest transaction lasts) */
-    SQL_AWAITED,   /* ($1 ids): (id) of those that have ended */
-    SQL_TAKE,      /* ($1 member, $2 shards) */
+    SQL_PAUSES_VERSION,
+    SQL_HEALTH,  /* (a standby lags, µs that the oldest transaction lasts) */
+    SQL_AWAITED, /* ($1 ids): (id) of those that have ended */
+    SQL_TAKE,    /* ($1 member, $2 shards) */
     SQL_GIVE,
     SQL_DRAIN,   /* ($1 member) */
     SQL_LOCALLY, /* this transaction's commit waits for no standby */
@@ -111,6 +112,9 @@ enum sql {
     SQL_GUESTS,
     /* ($1 shards, $2 kinds and $3 jobs of each at most): (needs, jobs, of them in the shards) */
     SQL_PARKED,
+    SQL_PAUSE,       /* ($1 kind, $2 name, $3 uid, $4 the member's name) */
+    SQL_RESUME,      /* the same; what was let go long ago is forgotten */
+    SQL_PAUSES,      /* ($1 version, $2 limit): (kind, name, held, uid, at, member, version) */
     SQL_TOLD,        /* ($1 name, $2 jobs, $3 attempts) */
     SQL_VOIDED,      /* ($1 name, $2 limit): (job, attempt) */
     SQL_HOSTS_OWNED, /* ($1 after, $2 limit, $3 shards in their order, $4 that of `after`) */

@@ -28,16 +28,24 @@ void tell_cancel(struct pg *pg, int64_t member, uint64_t id)
     hints_add(&pg->fleet->noted, member, HINT_CANCEL, text);
 }
 
-void tell_schedules(struct pg *pg)
+static void tell_others(struct fleet *f, enum hint_kind kind)
 {
-    struct fleet *f = pg->fleet;
-    if (!f)
-        return;
     pthread_mutex_lock(&f->lock);
     for (size_t i = 0; i < f->member_count; i++)
         if (f->members[i].id != f->member)
-            hints_add(&f->noted, f->members[i].id, HINT_SCHEDULES, NULL);
+            hints_add(&f->noted, f->members[i].id, kind, NULL);
     pthread_mutex_unlock(&f->lock);
+}
+
+void tell_schedules(struct pg *pg)
+{
+    if (pg->fleet)
+        tell_others(pg->fleet, HINT_SCHEDULES);
+}
+
+void tell_pauses(struct pg *pg)
+{
+    tell_others(pg->fleet, HINT_PAUSES);
 }
 
 void tell_submit(struct pg *pg, const struct store_submit *call)

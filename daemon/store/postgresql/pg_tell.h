@@ -10,7 +10,8 @@ struct fleet;
 
 void tell_host(struct pg *pg, const char *host); /* to its owner, if that is another */
 void tell_cancel(struct pg *pg, int64_t member, uint64_t id);
-void tell_schedules(struct pg *pg); /* to all */
+void tell_schedules(struct pg *pg);
+void tell_pauses(struct pg *pg); /* to all */
 /* The jobs of a submission that stands and that wait here for nobody. */
 void tell_submit(struct pg *pg, const struct store_submit *call);
 

@@ -4,6 +4,7 @@
 #include "store/postgresql/pg_fleet.h"
 #include "store/postgresql/pg_others.h"
 #include "store/postgresql/pg_park.h"
+#include "store/postgresql/pg_pause.h"
 #include "store/postgresql/pg_row.h"
 #include "store/postgresql/pg_schedule.h"
 #include "store/postgresql/pg_tell.h"
@@ -373,6 +374,9 @@ void write_group(struct pg *pg, struct group *group, bool stood)
         return;
     case OP_VOIDED:
         others_voided(pg, group, stood);
+        return;
+    case OP_PAUSE:
+        pause_send(pg, group, stood);
         return;
     case OP_SCHEDULE_PUT:
         tell_schedules(pg);

@@ -1,6 +1,8 @@
 /* The operations in a fleet: of jobs that other members run. */
 #include "../job/fleet_world.h"
 #include "api_world.h"
+#include "job/hold.h"
+#include "job/pauses.h"
 
 #define OTHER "localhost"
 
@@ -28,6 +30,7 @@ static void end(struct fleet_api t)
     assert_int_equal(t.f->drains, 1);
     for (size_t i = 0; i < sizeof t.f->awaits / sizeof t.f->awaits[0]; i++)
         assert_int_equal(t.f->awaits[i], 0);
+    store_pauses_free(&t.f->pauses);
     free(t.f);
 }
 
@@ -290,6 +293,78 @@ static void test_evict(void **state)
     end(t);
 }
 
+/* It is stored for all, and holds here at once; so is its end. */
+static void test_pause_is_stored(void **state)
+{
+    (void)state;
+    struct fleet_api t = begin();
+    json_decref(ask_well(t.a, API_PAUSE, json_of("{'host':'127.0.0.1'}")));
+    const struct store_pause_row *row = &t.f->pauses.rows[0];
+    assert_int_equal(t.f->pauses.count, 1);
+    assert_string_equal(row->host, "127.0.0.1");
+    assert_null(row->parser);
+    assert_true(row->held);
+    uint64_t id = ask_submit(t.a, "/bytes?n=1");
+    assert_string_equal(shown(t.a, id, "waiting_for"), "paused");
+    json_t *stats = ask_well(t.a, API_STATS, json_of("{}"));
+    const json_t *pause = json_array_get(json_object_get(stats, "pauses"), 0);
+    assert_string_equal(text_in(pause, "host"), "127.0.0.1");
+    assert_string_equal(text_in(pause, "by"), "me");
+    json_decref(stats);
+    json_decref(ask_well(t.a, API_RESUME, json_of("{'host':'127.0.0.1'}")));
+    assert_int_equal(t.f->pauses.count, 2);
+    assert_false(t.f->pauses.rows[1].held);
+    world_wait_end(t.f->w, id, JOB_DONE);
+    end(t);
+}
+
+/* Nobody believes to have paused, or resumed, what all others do not hear of. */
+static void test_pause_that_is_not_stored(void **state)
+{
+    (void)state;
+    struct fleet_api t = begin();
+    t.f->pause_result = -EIO;
+    ask_ill(t.a, API_PAUSE, json_of("{}"), API_UNAVAILABLE, "");
+    assert_false(hold_on_all(t.f->w->jobs));
+    t.f->pause_result = 0;
+    json_decref(ask_well(t.a, API_PAUSE, json_of("{}")));
+    t.f->pause_result = -EIO;
+    ask_ill(t.a, API_RESUME, json_of("{}"), API_UNAVAILABLE, "");
+    assert_true(hold_on_all(t.f->w->jobs));
+    end(t);
+}
+
+/* By what another member has stored: a job of its host says so, and by whom; what this one's config
+ * lacks can be resumed here; and so many hosts can be paused as everywhere. */
+static void test_pause_of_another(void **state)
+{
+    (void)state;
+    struct fleet_api t = begin();
+    char name[32];
+    uint64_t id = submit_elsewhere(t, false);
+    fleet_pause(t.f, NULL, "theirs", true);
+    fleet_pause(t.f, OTHER, NULL, true);
+    for (int i = 1; i < HOLD_HOSTS_MAX; i++) {
+        snprintf(name, sizeof name, "h%d.test", i);
+        fleet_pause(t.f, name, NULL, true);
+    }
+    fleet_tell(t.f, fleet_event(EVENT_PAUSES));
+    WORLD_WAIT(t.f->w, !pauses_busy(t.f->w->jobs));
+    assert_string_equal(shown(t.a, id, "waiting_for"), "paused");
+    ask_ill(t.a, API_PAUSE, json_of("{'host':'more.test'}"), API_QUEUE_FULL, "host");
+    json_t *stats = ask_well(t.a, API_STATS, json_of("{}"));
+    assert_int_equal(length(stats, "pauses"), 100);
+    const json_t *first = json_array_get(json_object_get(stats, "pauses"), 0);
+    assert_string_equal(text_in(first, "parser"), "theirs");
+    assert_string_equal(text_in(first, "by"), "other");
+    assert_int_equal(int_in(first, "uid"), 1000);
+    assert_string_equal(text_in(first, "at"), "2023-11-14T22:13:20.000000Z");
+    json_decref(stats);
+    json_decref(ask_well(t.a, API_RESUME, json_of("{'parser':'theirs'}")));
+    ask_ill(t.a, API_RESUME, json_of("{'parser':'theirs'}"), API_NOT_FOUND, "parser");
+    end(t);
+}
+
 static void test_no_fleet(void **state)
 {
     (void)state;
@@ -316,6 +391,9 @@ int main(void)
         cmocka_unit_test(test_a_standby_that_nobody_waits_for),
         cmocka_unit_test(test_metrics),
         cmocka_unit_test(test_evict),
+        cmocka_unit_test(test_pause_is_stored),
+        cmocka_unit_test(test_pause_that_is_not_stored),
+        cmocka_unit_test(test_pause_of_another),
         cmocka_unit_test(test_no_fleet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

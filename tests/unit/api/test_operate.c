@@ -43,6 +43,40 @@ static void test_what_is_held_back(void **state)
     api_world_free(a);
 }
 
+/* Who has said so, and when: the first, however often it is said. */
+static void test_who_has_paused(void **state)
+{
+    struct api_world *a = api_world_new("", false);
+    (void)state;
+    int64_t before = clock_real_us();
+    json_decref(ask_well(a, API_PAUSE, json_of("{'parser':'count'}")));
+    int64_t at = hold_find(a->w->jobs, NULL, "count")->at;
+    assert_true(at >= before && at <= clock_real_us());
+    json_decref(ask_well(a, API_PAUSE, json_of("{'parser':'count'}")));
+    assert_int_equal(hold_find(a->w->jobs, NULL, "count")->at, at);
+    json_decref(ask_well(a, API_PAUSE, json_of("{}")));
+    uint64_t id = ask_submit(a, "/bytes?n=1");
+    json_t *stats = ask_well(a, API_STATS, json_of("{}"));
+    const json_t *pauses = json_object_get(stats, "pauses");
+    assert_int_equal(json_array_size(pauses), 2);
+    assert_true(json_is_true(json_object_get(json_array_get(pauses, 0), "all")));
+    assert_string_equal(text_in(json_array_get(pauses, 1), "parser"), "count");
+    json_decref(stats);
+    json_t *view = ask_well(a, API_SHOW, json_of("{'id':%llu}", (unsigned long long)id));
+    const json_t *pause = json_object_get(view, "pause");
+    assert_true(json_is_true(json_object_get(pause, "all")));
+    assert_int_equal(int_in(pause, "uid"), getuid());
+    assert_null(json_object_get(pause, "by"));
+    json_decref(view);
+    json_decref(ask_well(a, API_RESUME, json_of("{}")));
+    json_decref(ask_well(a, API_RESUME, json_of("{'parser':'count'}")));
+    world_wait_end(a->w, id, JOB_DONE);
+    stats = ask_well(a, API_STATS, json_of("{}"));
+    assert_null(json_object_get(stats, "pauses"));
+    json_decref(stats);
+    api_world_free(a);
+}
+
 static void test_pause_refused(void **state)
 {
     char long_name[300];
@@ -252,9 +286,13 @@ static void test_permissions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_held_back), cmocka_unit_test(test_pause_refused),
-        cmocka_unit_test(test_hosts_without_end), cmocka_unit_test(test_reload),
-        cmocka_unit_test(test_reload_refused),    cmocka_unit_test(test_reloads_are_counted),
+        cmocka_unit_test(test_what_is_held_back),
+        cmocka_unit_test(test_who_has_paused),
+        cmocka_unit_test(test_pause_refused),
+        cmocka_unit_test(test_hosts_without_end),
+        cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_reload_refused),
+        cmocka_unit_test(test_reloads_are_counted),
         cmocka_unit_test(test_permissions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,6 +195,14 @@ static void test_what_it_waits_for(void **state)
          "credential "
          "b\"}",
          "waits for: able_member (a member of the fleet with parser a and credential b)\n"},
+        {"{\"state\":\"queued\",\"waiting_for\":\"paused\"}",
+         "waits for: paused (somebody has paused it: `penstockctl resume`)\n"},
+        {"{\"state\":\"queued\",\"waiting_for\":\"paused\",\"pause\":{\"uid\":0,\"all\":true,"
+         "\"at\":\"1970-01-01T00:00:05Z\"}}",
+         "paused (uid 0 has paused everything 5.000 s from now: `penstockctl resume`)\n"},
+        {"{\"state\":\"queued\",\"waiting_for\":\"paused\",\"pause\":{\"uid\":7,\"host\":\"h\","
+         "\"by\":\"a\",\"at\":\"1970-01-01T00:00:05Z\"}}",
+         "paused (uid 7 has paused host h 5.000 s from now, at a: `penstockctl resume`)\n"},
         {"{\"state\":\"queued\",\"waiting_for\":\"rain\\u0007\"}", "waits for: rain\\u0007\n"},
         {"{\"state\":\"queued\"}", "when a worker and a slot of its host are free together\n"},
         {"{\"state\":\"queued\",\"due\":\"1970-01-01T00:01:30Z\"}", "together, due 1 min 30 s from "

@@ -42,6 +42,10 @@ struct fleet_world {
     char able[4][128];
     size_t able_count;
     unsigned ables;
+    /* What is stored of pauses, and what becomes of who asks, or adds to it. */
+    struct store_pauses pauses;
+    int pauses_result, pause_result;
+    unsigned pauses_asked;
 };
 
 static inline struct fleet_world *fleet_world_of(struct store *s)
@@ -191,6 +195,33 @@ static void fake_voided(struct store *s, struct store_void *call)
     fleet_reply(s, &call->call, 0);
 }
 
+static void fake_pause(struct store *s, struct store_pause *call)
+{
+    struct fleet_world *f = fleet_world_of(s);
+    const struct store_pause_row row = {.host = (char *)(uintptr_t)call->host,
+                                        .parser = (char *)(uintptr_t)call->parser,
+                                        .held = call->held,
+                                        .uid = call->uid,
+                                        .at = fake_now(s),
+                                        .member = (char *)"me",
+                                        .version = f->pauses.count + 1};
+    if (f->pause_result == 0)
+        assert_int_equal(store_pauses_add(&f->pauses, &row), 0);
+    fleet_reply(s, &call->call, f->pause_result);
+}
+
+static void fake_pauses(struct store *s, struct store_pauses *call)
+{
+    struct fleet_world *f = fleet_world_of(s);
+    f->pauses_asked++;
+    call->rows = NULL;
+    call->count = 0;
+    for (size_t i = 0; f->pauses_result == 0 && i < f->pauses.count; i++)
+        if (f->pauses.rows[i].version > call->after && call->count < call->limit)
+            assert_int_equal(store_pauses_add(call, &f->pauses.rows[i]), 0);
+    fleet_reply(s, &call->call, f->pauses_result);
+}
+
 static int fake_members(struct store *s, struct store_members *ret_members)
 {
     (void)s;
@@ -241,6 +272,8 @@ static const struct store_shared fake_shared = {.now = fake_now,
                                                 .cancel = fake_cancel,
                                                 .park = fake_park,
                                                 .able = fake_able,
+                                                .pause = fake_pause,
+                                                .pauses = fake_pauses,
                                                 .members = fake_members,
                                                 .health = fake_health,
                                                 .evict = fake_evict,
@@ -307,6 +340,20 @@ static inline void fleet_hint(struct fleet_world *f, const char *host)
     struct store_event *event = fleet_event(EVENT_HOST);
     event->host = host ? strdup(host) : NULL;
     fleet_tell(f, event);
+}
+
+/* Another member has held something, or let it go. */
+static inline void fleet_pause(struct fleet_world *f, const char *host, const char *parser,
+                               bool held)
+{
+    const struct store_pause_row row = {.host = (char *)(uintptr_t)host,
+                                        .parser = (char *)(uintptr_t)parser,
+                                        .held = held,
+                                        .uid = 1000,
+                                        .at = 1700000000000000,
+                                        .member = (char *)"other",
+                                        .version = f->pauses.count + 1};
+    assert_int_equal(store_pauses_add(&f->pauses, &row), 0);
 }
 
 /* Jobs of other hosts are parked, that need this. */
@@ -428,6 +475,7 @@ static inline void fleet_world_free(struct fleet_world *f)
     f->lease = 1000000;
     world_free(f->w);
     assert_int_equal(f->drains, 1);
+    store_pauses_free(&f->pauses);
     free(f);
 }
 

@@ -66,6 +66,7 @@ static void set_op(struct any_call *c, char letter, uint64_t id)
         return;
     default:
         c->call.op = letter == 'V'   ? OP_VOIDED
+                     : letter == 'H' ? OP_PAUSE
                      : letter == 'U' ? OP_SCHEDULE_PUT
                      : letter == 'A' ? OP_SCHEDULE_PASS
                      : letter == 'G' ? OP_GET
@@ -87,7 +88,7 @@ static void add(char letter, unsigned id, int result)
 
 static char letter_of(const struct store_call *call)
 {
-    static const char letters[] = "SCFPTXKVUAGWE";
+    static const char letters[] = "SCFPTXKVHUAGWE";
     return letters[call->op];
 }
 
@@ -205,6 +206,7 @@ static void what_has_a_statement_of_its_own_stands_alone(void **state)
     EXPECT("K1 K2 K3", "K1 K2 K3");
     EXPECT("T1 T2", "T1 T2");
     EXPECT("V1 V2", "V1 V2");
+    EXPECT("H1 H2", "H1 H2");
     EXPECT("F1 X2 F3", "F1,3 X2");
 }
 

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#define STEPS 3 /* that there are */
+#define STEPS 4 /* that there are */
 
 static PGconn *conn;
 static struct error err;
@@ -44,6 +44,8 @@ static int try_migrate(void)
 /* What a newer penstock adds is taken away again: so the version before it left the schema. */
 static void take_back(int version)
 {
+    ask("DROP TABLE %s.pauses");
+    ask("DELETE FROM %s.meta WHERE name='pauses'");
     if (version < 3)
         ask("DROP INDEX %s.jobs_parked");
     if (version < 3)
@@ -58,8 +60,9 @@ static void take_back(int version)
             "batch, DROP lease_ms");
         ask("DELETE FROM %s.meta WHERE name<>'schema'");
     }
-    ask(version == 1 ? "UPDATE %s.meta SET value='1' WHERE name='schema'"
-                     : "UPDATE %s.meta SET value='2' WHERE name='schema'");
+    ask(version == 1   ? "UPDATE %s.meta SET value='1' WHERE name='schema'"
+        : version == 2 ? "UPDATE %s.meta SET value='2' WHERE name='schema'"
+                       : "UPDATE %s.meta SET value='3' WHERE name='schema'");
 }
 
 /* The sum of every column of each table and index, with its kind. */
@@ -82,7 +85,7 @@ static void it_is_made_from_nothing(void **state)
     assert_non_null(strstr(err.text, "penstockd --migrate"));
     migrate(0);
     assert_int_equal(schema_check(conn, schema, &err), 0);
-    assert_string_equal(ask("SELECT value FROM %s.meta WHERE name='schema'"), "3");
+    assert_string_equal(ask("SELECT value FROM %s.meta WHERE name='schema'"), "4");
     assert_string_equal(ask("SELECT count(*) FROM %s.shards WHERE owner IS NULL"), "256");
     assert_string_equal(ask("SELECT count(*) FROM %s.counts WHERE member=0"), "1");
     assert_string_equal(ask("SELECT length(value) FROM %s.meta WHERE name='fleet'"), "12");
@@ -295,6 +298,8 @@ static void rows_have_as_many_columns_as_are_read(void **state)
                  {SQL_SCHEDULES_FAILING, 25},
                  {SQL_DEFINITIONS, 26},
                  {SQL_LOOK, 3},
+                 {SQL_PAUSES, 7},
+                 {SQL_PAUSES_VERSION, 1},
                  {SQL_CLAIM, 2},
                  {SQL_CLAIM_ASK, 2},
                  {SQL_FINISH, 4},

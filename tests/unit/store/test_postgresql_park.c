@@ -1,7 +1,7 @@
 /* Jobs that the owner of their host cannot run: parked, out of its way, and in the windows of those
  * that can. */
 #include "pg_peers.h"
-#include "store/postgresql/pg_sql.h"
+#include "pg_plan_of.h"
 
 static const char *const ours[] = {"parser x"};
 
@@ -43,14 +43,6 @@ static void wait_parked(struct peer *p, uint64_t jobs, uint64_t own)
             assert_string_equal(event->parked[0].needs, ours[0]);
         return;
     }
-}
-
-static void server_do(PGconn *conn, const char *sql)
-{
-    PGresult *result = PQexec(conn, sql);
-    if (PQresultStatus(result) != PGRES_COMMAND_OK && PQresultStatus(result) != PGRES_TUPLES_OK)
-        fail_msg("%s: %s", sql, PQerrorMessage(conn));
-    PQclear(result);
 }
 
 static void wait_guest(struct peer *p, bool owner_waits, bool others_run)
@@ -250,42 +242,6 @@ static void a_park_whose_answer_is_lost_is_asked_after(void **state)
 }
 
 /* --- how they are found ----------------------------------------------------------------------- */
-
-/* The largest number behind this word in the plan. */
-static long largest(const char *plan, const char *word)
-{
-    long most = 0;
-    for (const char *at = plan; (at = strstr(at, word)); at++) {
-        char *end;
-        long n = strtol(at + strlen(word), &end, 10), loops = 1;
-        if (strncmp(end, " loops=", 7) == 0)
-            loops = strtol(end + 7, NULL, 10);
-        most = n * loops > most ? n * loops : most;
-    }
-    return most;
-}
-
-/* By an index, and no step of it reads more rows than that. */
-static void assert_plan(PGconn *conn, const struct sqls *sqls, enum sql sql, const char *params,
-                        long most)
-{
-    char text[8192];
-    server_do(conn, "DEALLOCATE ALL");
-    snprintf(text, sizeof text, "PREPARE p AS %s", sqls->text[sql]);
-    server_do(conn, text);
-    snprintf(text, sizeof text, "EXPLAIN (ANALYZE, TIMING OFF) EXECUTE p(%s)", params);
-    PGresult *result = PQexec(conn, text);
-    assert_int_equal(PQresultStatus(result), PGRES_TUPLES_OK);
-    text[0] = '\0';
-    for (int i = 0; i < PQntuples(result); i++) {
-        strncat(text, PQgetvalue(result, i, 0), sizeof text - strlen(text) - 2);
-        strcat(text, "\n");
-    }
-    PQclear(result);
-    if (strstr(text, "Seq Scan") || !strstr(text, "Index") || !strstr(text, "actual rows=") ||
-        largest(text, "actual rows=") > most || largest(text, "Removed by Filter: ") > most)
-        fail_msg("%s", text);
-}
 
 #define MANY 150
 
