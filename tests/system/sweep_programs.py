@@ -20,6 +20,7 @@ class Programs:
         self.test, self.name, self.span = test, name, span
         self.runs = self.struck = self.crashes = self.hangs = self.wrong = 0
         self.faults = []
+        self.whole = 0  # calls with nothing failing, once that was played
         self.origin = test.origin()
 
     def failing(self, program):
@@ -53,7 +54,7 @@ class Programs:
         return seen
 
     def sweep(self, most=None):
-        count = self.play(0)
+        self.whole = count = self.play(0)
         self.runs = self.struck = 0
         numbers = range(1, count + 1) if not self.faults else []
         if most and 1 < most < count:
@@ -93,13 +94,15 @@ class Start(Programs):
             self.test.daemons.clear()
 
     def warmed(self, end):
-        """The threads that download read their certificates beside the rest: until the one call has failed, or none comes any more."""
+        """The threads that download read their certificates beside the rest: until the one call has failed, or none comes any
+        more. On a busy machine they may do nothing for a while: most of the calls are waited for, whose number is known."""
         seen, still = -1, 0
-        while not self.armed.get(4) and still < 50:
+        while not self.armed.get(4) and (still < 50 or seen < self.whole * 9 // 10):
             if time.monotonic() > end:
                 raise Hang("its start has no end")
             time.sleep(0.002)
-            seen, still = self.armed.get(3), still + 1 if self.armed.get(3) == seen else 0
+            now = self.armed.get(3)
+            seen, still = now, still + 1 if now == seen else 0
 
     def follow(self, number, daemon):
         end = time.monotonic() + PATIENT

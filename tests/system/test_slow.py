@@ -80,7 +80,7 @@ class Slow(penstock_test.Case):
                 conf = self.wrote("conf", '[parser "cat"]\ntype = exec\nstage = /bin/cat\n')
                 daemon = self.daemon({**CLOCKS, "defaults.parse_timeout": "2s", **sets}, config=conf)
             with self.subTest(parser=parser):
-                job = daemon.submit(web.url(f"/lines?n=20000&id={parser}&hold={parser}&hold_at=50000"), parser=parser)
+                job = daemon.submit(web.url(f"/lines?n=2000&id={parser}&hold={parser}&hold_at=5000"), parser=parser)
                 penstock_test.until(lambda: daemon.call("show", {"id": job}).get("running", {}).get("seconds", 0) > 4.5, "more than twice its time")
                 self.assertEqual(daemon.state(job), "running")
                 web.release(parser)
@@ -89,13 +89,13 @@ class Slow(penstock_test.Case):
     def test_the_parsers_clock_waits_for_the_log(self):
         web = self.origin()
         daemon = self.blocked({"defaults.parse_timeout": "1s" if not penstock_test.SANITIZED else "3s"})
-        job = daemon.submit(web.url("/lines?n=100000"), parser="lines")
+        job = daemon.submit(web.url("/lines?n=30000"), parser="lines")
         self.until_waiting(daemon, job, "sink")
         penstock_test.until(lambda: daemon.call("show", {"id": job})["running"]["seconds"] > 4, "more than its time")
         self.assertEqual(daemon.state(job), "running")
         events = self.read_to_verdict(daemon, job)
         self.assert_verdict(events[-1], "done")
-        self.check_lines(events, 100000)
+        self.check_lines(events, 30000)
         self.assertGreater(events[-1]["seconds"]["wait_sink"], 0.5)
 
     def test_a_parser_that_is_busy_is_stopped(self):
