@@ -62,17 +62,24 @@ static void update(struct user *user)
     }
 }
 
-/* Of the groups that his connections had, each counts. */
-static void learn(struct user *user, uint32_t gid, bool fresh)
+static bool has_group(const struct user *user, uint32_t gid)
+{
+    for (unsigned i = 0; i < user->group_count; i++)
+        if (user->groups[i] == gid)
+            return true;
+    return false;
+}
+
+/* Of the groups that his connections had, the most generous one counts; one without a section says
+ * nothing. */
+static void learn(struct user *user, uint32_t gid)
 {
     struct quota quota;
     quota_of(user->jobs->settings, (uint32_t)user->entry.id, gid, &quota);
-    user->gid = gid;
-    if (!fresh && !quota_is_more(quota.max_running, user->max))
+    if (!quota.running || (user->section[0] && !quota_is_more(quota.max_running, user->max)))
         return;
     user->max = quota.max_running;
-    if (quota.running)
-        quota_name(quota.running, user->section, sizeof user->section);
+    quota_name(quota.running, user->section, sizeof user->section);
 }
 
 struct user *user_find(const struct jobs *jobs, uint32_t uid)
@@ -98,12 +105,13 @@ static struct user *user_new(struct jobs *jobs, uint32_t uid)
 struct user *user_get(struct jobs *jobs, uint32_t uid, uint32_t gid)
 {
     struct user *user = user_find(jobs, uid);
-    bool fresh = !user;
-    if (user && user->gid == gid)
+    if (user && has_group(user, gid))
         return user;
     if (!user && !(user = user_new(jobs, uid)))
         return NULL;
-    learn(user, gid, fresh);
+    user->group_count += user->group_count < USER_GROUPS;
+    user->groups[user->group_count - 1] = gid;
+    learn(user, gid);
     update(user);
     return user;
 }
@@ -113,7 +121,10 @@ void users_limits_changed(struct jobs *jobs)
     tree_for_each(n, &jobs->users.by_uid)
     {
         struct user *user = container_of(n, struct user, entry.node);
-        learn(user, user->gid, true);
+        user->max = 0;
+        user->section[0] = '\0';
+        for (unsigned i = 0; i < user->group_count; i++)
+            learn(user, user->groups[i]);
         update(user);
     }
 }

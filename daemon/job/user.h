@@ -28,6 +28,8 @@
 
 struct jobs;
 
+#define USER_GROUPS \
+    16 /* of one user that are remembered; of more, the last one in place of another */
 #define USER_OFFERS 16 /* hosts at most that look for a job of one user at the same time */
 
 struct users {
@@ -43,9 +45,10 @@ struct user {
     struct tree_id tight; /* users->tight, if is_tight */
     struct list open;     /* users->open */
     struct jobs *jobs;
-    uint32_t gid;     /* of his jobs, the last one that was seen */
+    uint32_t groups[USER_GROUPS]; /* that his jobs were submitted as: each counts */
+    unsigned group_count;
     uint64_t max;     /* at once; 0: no limit */
-    char section[96]; /* "[user "anna"]": that says so */
+    char section[96]; /* "[user "anna"]": that says so; "": he is in none */
     unsigned running;
     unsigned folding; /* submissions of his that claim as well (claim.c) */
     bool is_tight, is_full;
@@ -68,11 +71,11 @@ struct user_wait {
 void users_init(struct users *users);
 void users_deinit(struct users *users); /* none runs */
 
-/* The user's, made if need be; what his group is taken for is learnt. NULL: out of memory. */
+/* The user's, made if need be; that he is in this group is learnt. NULL: out of memory. */
 struct user *user_get(struct jobs *jobs, uint32_t uid, uint32_t gid);
 /* NULL: nothing is known of him. */
 struct user *user_find(const struct jobs *jobs, uint32_t uid);
-/* A reload: all limits are looked up again. */
+/* A reload: all limits are looked up again, for all groups that were seen. */
 void users_limits_changed(struct jobs *jobs);
 
 /* One more of his jobs runs, or one less. job.c alone. */

@@ -325,6 +325,47 @@ static void test_reload(void **state)
         settings_free(old[i]);
 }
 
+/* Connections as several groups: the most generous counts, whichever came last, and after a reload
+ * as before it. */
+static void test_several_groups(void **state)
+{
+#define GROUPS "[group \"70001\"]\nmax_running = 3\n[group \"70002\"]\nmax_running = 2\n"
+    (void)state;
+    struct world *w = world_new(GROUPS, false);
+    struct user *user = user_get(w->jobs, ANNA, 70001);
+    assert_ptr_equal(user_get(w->jobs, ANNA, 70002), user);
+    assert_int_equal(user->max, 3);
+    settings_free(reload(w, GROUPS));
+    assert_int_equal(user->max, 3);
+    assert_string_equal(user->section, "[group \"70001\"]");
+    settings_free(reload(w, ""));
+    assert_int_equal(user->max, 0);
+    world_free(w);
+#undef GROUPS
+}
+
+/* Nobody escapes from his group's limit by connecting as another one, which has none. */
+static void test_a_group_without_a_section(void **state)
+{
+    (void)state;
+    struct world *w = world_new("[group \"70001\"]\nmax_running = 3\n", false);
+    struct user *user = user_get(w->jobs, ANNA, 70009);
+    assert_int_equal(user->max, 0);
+    user_get(w->jobs, ANNA, 70001);
+    assert_int_equal(user->max, 3);
+    user = user_get(w->jobs, BEN, 70001);
+    user_get(w->jobs, BEN, 70009);
+    assert_int_equal(user->max, 3);
+    /* Of very many groups the first ones are remembered, and the last one. */
+    for (uint32_t gid = 80000; gid < 80000 + 2 * USER_GROUPS; gid++)
+        user_get(w->jobs, BEN, gid);
+    settings_free(reload(w, "[group \"80031\"]\nmax_running = 1\n"));
+    assert_int_equal(user->max, 1);
+    settings_free(reload(w, "[group \"70001\"]\nmax_running = 3\n"));
+    assert_int_equal(user->max, 3);
+    world_free(w);
+}
+
 /* The room went while the host looked, and came back: what was left in the store meanwhile is
  * loaded, also if the host stays in memory for another reason. */
 static void test_room_that_comes_and_goes(void **state)
@@ -399,6 +440,8 @@ int main(void)
         cmocka_unit_test(test_no_way_leaks),
         cmocka_unit_test(test_churn),
         cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_several_groups),
+        cmocka_unit_test(test_a_group_without_a_section),
         cmocka_unit_test(test_room_that_comes_and_goes),
         cmocka_unit_test(test_an_end_costs_the_same_beside_many_hosts),
     };
