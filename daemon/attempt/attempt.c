@@ -31,7 +31,8 @@ struct attempt {
     bool over; /* nothing runs on the fetch loop, and no hop follows */
     bool ended;
     bool told_begin; /* `begun` was called */
-    struct mail parked_mail, over_mail, parsed_mail, begun_mail, delivered_mail, broken_mail;
+    struct mail parked_mail, over_mail, parsed_mail, begun_mail, delivered_mail, broken_mail,
+        batch_mail;
     struct hop hop;
 
     struct download download; /* the fetch loop's */
@@ -158,10 +159,17 @@ static void on_reading_broken(struct reading *r)
     mailbox_post(a->env->control, &a->broken_mail);
 }
 
+static void on_reading_batch(struct reading *r)
+{
+    struct attempt *a = attempt_ref(of_reading(r));
+    mailbox_post(a->env->control, &a->batch_mail);
+}
+
 static const struct reading_ops reading_ops = {.done = on_reading_done,
                                                .begun = on_reading_begun,
                                                .delivered = on_reading_delivered,
-                                               .broken = on_reading_broken};
+                                               .broken = on_reading_broken,
+                                               .batch = on_reading_batch};
 
 /* --- ending ----------------------------------------------------------------------------------- */
 
@@ -205,6 +213,14 @@ static void on_delivered(struct mail *mail)
     struct attempt *a = container_of(mail, struct attempt, delivered_mail);
     if (!attempt_cause(a) && !a->ended)
         a->ops->delivered(a);
+    attempt_unref(a);
+}
+
+static void on_batch(struct mail *mail)
+{
+    struct attempt *a = container_of(mail, struct attempt, batch_mail);
+    if (!attempt_cause(a) && !a->ended)
+        a->ops->batch(a);
     attempt_unref(a);
 }
 
@@ -398,6 +414,7 @@ int attempt_new(const struct attempt_env *env, const struct attempt_ops *ops, vo
     mail_init(&a->begun_mail, on_begun);
     mail_init(&a->delivered_mail, on_delivered);
     mail_init(&a->broken_mail, on_broken);
+    mail_init(&a->batch_mail, on_batch);
     reading_init(&a->reading, env, &reading_ops, spec, &a->cause, &a->progress, job, number);
     a->download = (struct download){.env = env,
                                     .ops = &download_ops,
@@ -426,9 +443,19 @@ int attempt_remember(struct attempt *a, const char *etag, const char *modified, 
     return condition_init(&a->download.condition, etag, modified, page);
 }
 
-void attempt_store_records(struct attempt *a)
+void attempt_store_records(struct attempt *a, bool batches)
 {
-    reading_store_records(&a->reading);
+    reading_store_records(&a->reading, batches);
+}
+
+struct spool attempt_batch(const struct attempt *a)
+{
+    return reading_batch(&a->reading);
+}
+
+void attempt_batch_over(struct attempt *a)
+{
+    reading_batch_over(&a->reading);
 }
 
 void attempt_lend(struct attempt *a, int fd)

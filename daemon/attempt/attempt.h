@@ -39,6 +39,9 @@ struct attempt_ops {
      * verified. Not after an abort. */
     void (*begun)(struct attempt *a);
     void (*delivered)(struct attempt *a);
+    /* Some records may go to the store before the end: attempt_batch, and attempt_batch_over once
+     * it has answered. Not after an abort. */
+    void (*batch)(struct attempt *a);
     /* The download has failed and the parser has not returned yet: it has EIO now, and should. At
      * most once, not after an abort by the control loop. */
     void (*aborted)(struct attempt *a);
@@ -71,8 +74,9 @@ void attempt_lend(struct attempt *a, int fd);
  * nobody. Before the first hop. */
 void attempt_press(struct attempt *a, struct sink_credit *credit);
 /* The store is to have the records with the verdict (attempt_stored): whatever they are in the way
- * of, too many or not to be written down, fails the attempt. Before the first hop. */
-void attempt_store_records(struct attempt *a);
+ * of, too many or not to be written down, fails the attempt. `batches`: some of those that the log
+ * has already go to the store before it (`batch`). Before the first hop. */
+void attempt_store_records(struct attempt *a, bool batches);
 
 /* Sends it to `url` on `host`: the first hop, or the next after `redirected`. 0 or -ENOMEM. */
 int attempt_hop(struct attempt *a, const char *url, const char *host,
@@ -97,6 +101,11 @@ bool attempt_abandon(struct attempt *a);
  * who could tell. No-ops unless the body has begun, and after the first. */
 void attempt_command_ended(struct attempt *a, int status);
 void attempt_returned(struct attempt *a);
+
+/* After `batch`: all records up to that batch's end; the file is the attempt's, for reading alone,
+ * and stays while there is a reference. */
+struct spool attempt_batch(const struct attempt *a);
+void attempt_batch_over(struct attempt *a);
 
 /* Why it cannot succeed; NULL: as far as it is known by now it can. */
 const struct cause *attempt_cause(const struct attempt *a);

@@ -2,6 +2,7 @@
 
 #include "attempt/facts.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/json_string.h"
 #include "base/list.h"
@@ -13,6 +14,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define BATCH_BYTES (UINT64_C(1) << 20) /* of records, for the store before their end */
+#define BATCH_NS    (5 * NS_PER_SEC)    /* or fewer, after so long */
 
 /* The one setter of `state`: false if it is not `from` any more. */
 static bool reading_move(struct reading *r, enum reading_state from, enum reading_state to)
@@ -60,6 +64,28 @@ static int hold_record(struct reading *r, const char *json, size_t len)
     return code < 0 ? hold_fails(r, code, &err) : sink_count(r->env->sink, source);
 }
 
+/* The store gets what is new in the spool, if that is worth it and has nothing to do. */
+static void hand_over(struct reading *r)
+{
+    uint64_t now = clock_now(), size = r->spool.size;
+    if (r->handed_at == 0)
+        r->handed_at = now;
+    if (!r->batches || atomic_load_explicit(&r->batch, memory_order_acquire) != 0)
+        return;
+    if (size - r->handed < BATCH_BYTES && now - r->handed_at < BATCH_NS)
+        return;
+    if (spool_flush(&r->spool) < 0) /* the next record tells */
+        return;
+    if (r->batch_fd < 0)
+        r->batch_fd = fd_dup(r->spool.fd);
+    if (r->batch_fd < 0) /* all come with the end */
+        return;
+    r->handed = size;
+    r->handed_at = now;
+    atomic_store_explicit(&r->batch, size, memory_order_release);
+    r->ops->batch(r);
+}
+
 /* The log has it: a copy that cannot be kept costs the job nothing but the copy, unless that is
  * what the store is to have. */
 static int copy_record(struct reading *r, const char *json, size_t len)
@@ -68,8 +94,10 @@ static int copy_record(struct reading *r, const char *json, size_t len)
     if (r->spool_max == 0 || r->copy_error)
         return 0;
     r->copy_error = spool_one(r, r->task.source.seq, json, len, &err);
-    if (!r->copy_error)
+    if (!r->copy_error) {
+        hand_over(r);
         return 0;
+    }
     spool_close(&r->spool);
     return r->stores ? hold_fails(r, r->copy_error, &err) : 0;
 }
@@ -261,7 +289,7 @@ void reading_init(struct reading *r, const struct attempt_env *env, const struct
     r->progress = progress;
     r->job = job;
     r->number = number;
-    r->run_fd = r->relay.out = -1;
+    r->run_fd = r->relay.out = r->batch_fd = -1;
 }
 
 void reading_deinit(struct reading *r)
@@ -273,6 +301,7 @@ void reading_deinit(struct reading *r)
     free(r->facts);
     free(r->extra);
     spool_close(&r->spool);
+    fd_close(&r->batch_fd);
     keep_close(&r->keep);
 }
 
@@ -286,10 +315,23 @@ int reading_name_schedule(struct reading *r, const char *name)
     return r->extra ? 0 : -ENOMEM;
 }
 
-void reading_store_records(struct reading *r)
+void reading_store_records(struct reading *r, bool batches)
 {
     assert(reading_state(r) == READING_IDLE);
     r->stores = true;
+    r->batches = batches;
+}
+
+struct spool reading_batch(const struct reading *r)
+{
+    uint64_t size = atomic_load_explicit(&r->batch, memory_order_acquire);
+    assert(size > 0);
+    return (struct spool){.fd = r->batch_fd, .size = size, .max = size};
+}
+
+void reading_batch_over(struct reading *r)
+{
+    atomic_store_explicit(&r->batch, 0, memory_order_release);
 }
 
 void reading_lend(struct reading *r, int fd)

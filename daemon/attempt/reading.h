@@ -35,6 +35,9 @@ struct reading_ops {
     void (*begun)(struct reading *r);
     void (*delivered)(struct reading *r);
     void (*broken)(struct reading *r);
+    /* The store may have a batch of records: reading_batch says which; until reading_batch_over
+     * there is no other. */
+    void (*batch)(struct reading *r);
 };
 
 enum reading_state {
@@ -63,9 +66,14 @@ struct reading {
     struct relay relay; /* of a client's command: task.relay points here then */
     void *facts;        /* one block that holds what task.facts points at */
     bool stores;        /* the store takes the records with the verdict; or the job fails */
+    bool batches;       /* … and some of them before that */
     bool holds;         /* records go to the spool, and not to the sink */
     uint64_t spool_max; /* they do, or a copy of them; 0: neither */
     struct spool spool; /* the sink's, or the results', once it has ended well */
+    int batch_fd;       /* a duplicate of the spool's; -1: there was no batch. The worker sets it */
+    uint64_t handed;    /* the worker's: bytes of the spool that batches have had … */
+    uint64_t handed_at; /* … and since when; clock_now */
+    _Atomic uint64_t batch; /* bytes of the spool up to the end of the one under way; 0: none */
     int copy_error; /* the worker's: the copy is given up, and the job goes on; negative errno */
     struct keep keep;
 };
@@ -79,7 +87,7 @@ void reading_deinit(struct reading *r); /* any thread; nothing of it runs */
 int reading_name_schedule(struct reading *r, const char *name);
 void reading_lend(struct reading *r, int fd);
 void reading_press(struct reading *r, struct sink_credit *credit);
-void reading_store_records(struct reading *r);
+void reading_store_records(struct reading *r, bool batches);
 
 /* The head of the response whose body is to be read: keeps what the parser may ask about it. 0 or
  * -ENOMEM. Fetch loop. */
@@ -100,6 +108,9 @@ static inline enum reading_state reading_state(const struct reading *r)
 
 /* No record of it is taken any more, and whoever waits for the body looks at its state. */
 void reading_stop(struct reading *r);
+/* After `batch`: all records up to that batch's end, for reading alone. */
+struct spool reading_batch(const struct reading *r);
+void reading_batch_over(struct reading *r);
 /* The client's command has ended with this status; or nobody is left who could tell. No-ops without
  * one, and after the first. */
 void reading_command_ended(struct reading *r, int status);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "job/drain.h"
+#include "job/early.h"
 #include "job/fleet.h"
 #include "job/host.h"
 #include "job/kept.h"
@@ -285,7 +286,7 @@ static void commit(struct job *job)
 
 static void on_lines_taken(struct mail *mail)
 {
-    commit(container_of(mail, struct job, taken_mail));
+    early_then(container_of(mail, struct job, taken_mail), commit);
 }
 
 /* One after the other, and no other line between them. */

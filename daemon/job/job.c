@@ -145,7 +145,7 @@ void job_free(struct job *job)
     if (!job)
         return;
     assert(job->place != PLACE_RUNNING && job->place != PLACE_HOPPING && !job->has_slot);
-    assert(list_empty(&job->hop_link));
+    assert(list_empty(&job->hop_link) && !job->early);
     if (job->place == PLACE_ENDING)
         job->jobs->ending_count--;
     if (place_runs(job->place))

@@ -122,6 +122,8 @@ struct job {
     void *owned;                    /* by whoever has set jobs->hooks */
     struct store_schedule_end end;  /* filled in by hooks->ending */
 
+    struct early *early; /* early.h: records on their way to the store; or NULL */
+
     /* The verdict. */
     enum job_state final;
     enum error_kind error;

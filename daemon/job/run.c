@@ -4,6 +4,7 @@
 #include "attempt/redirect.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "job/early.h"
 #include "job/finish.h"
 #include "job/host.h"
 #include "job/job.h"
@@ -58,6 +59,7 @@ static void on_ended(struct attempt *a)
 static const struct attempt_ops attempt_ops = {.redirected = on_redirected,
                                                .begun = on_begun,
                                                .delivered = on_delivered,
+                                               .batch = early_send,
                                                .aborted = on_aborted,
                                                .ended = on_ended};
 
@@ -156,7 +158,7 @@ void job_launch(struct job *job)
         attempt_press(job->attempt, press_credit(jobs, job->id));
     }
     if (r == 0 && jobs->config.store->engine->records && settings_stored_sink(jobs->settings))
-        attempt_store_records(job->attempt);
+        attempt_store_records(job->attempt, jobs->config.store->engine->append != NULL);
     if (r == 0)
         r = prepare_owned(job);
     if (r == 0)

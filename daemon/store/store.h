@@ -20,13 +20,12 @@
 #include "base/mailbox.h"
 #include "base/metric.h"
 #include "record/kind.h"
+#include "record/spool.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-struct spool; /* record/spool.h */
 
 /* A job as it is stored. Strings are owned by the row (store_job_free). Times are CLOCK_REALTIME in
  * microseconds, 0 for none. */
@@ -187,6 +186,7 @@ struct store_finish {
     /* What the attempt found, flushed: stored in the same step, by an engine that takes it.
      * Borrowed. NULL: nothing. */
     const struct spool *records;
+    uint64_t stored; /* the engine's: so many bytes of them came before */
     /* The job is of a schedule, whose row changes with it. Borrowed. NULL: it is not. */
     const struct store_schedule_end {
         const char *name; /* a schedule that is gone changes nothing */
@@ -195,6 +195,17 @@ struct store_finish {
         uint64_t revision;
         const char *etag, *modified, *validated;
     } * end;
+};
+
+/* Some records of an attempt that goes on: from the first that does not stand yet. They count once
+ * its end does, which brings the rest. 0; -ESTALE: the attempt is not this caller's any more;
+ * -EINVAL: a record is refused for what it is, and would be at the end; or another negative errno:
+ * not now, and no harm is done, as they come with the next ones or with the end. */
+struct store_append {
+    struct store_call call;
+    uint64_t id;
+    uint32_t attempt;
+    struct spool records; /* `fd` and `size`: all that are flushed; the file is the caller's */
 };
 
 /* running -> waiting until `due`; or running -> queued (due = 0). `interrupted` and `torn` are
@@ -386,6 +397,9 @@ struct store_engine {
     void (*claim)(struct store *s, struct store_claim *call);
     void (*finish)(struct store *s, struct store_finish *call);
     void (*postpone)(struct store *s, struct store_postpone *call);
+    /* NULL: records come with the end alone. No end of that attempt is asked for before its
+     * answer. */
+    void (*append)(struct store *s, struct store_append *call);
     void (*get)(struct store *s, struct store_get *call);
     void (*list)(struct store *s, struct store_list *call);
     void (*window)(struct store *s, struct store_window *call);

@@ -119,7 +119,36 @@ class PostgreSQL(penstock_test.Case):
             self.assert_verdict(verdict, "failed", kind)
             self.assertTrue(daemon.events("record", verdict["job"]))
         until(lambda: self.server.ask("SELECT count(*) FROM penstock.ended") == [["2"]], "both ends are stored")
-        self.assertEqual(self.server.ask("SELECT count(*) FROM penstock.records"), [["0"]])
+        self.assertEqual(self.count("penstock.results"), 0)
+        until(lambda: self.count("penstock.records") == 0, "what came before they failed is gone again")
+
+    def test_records_before_the_end(self):
+        """Those of a stream come as they are found, and are not shown; of an attempt that dies, they are taken away."""
+        daemon = self.fleet(**self.records())
+        url = self.web.url("/ndjson?n=40000&hold=gate&hold_at=600000")
+        held = daemon.submit(url, parser="ndjson", deliver="stream")
+        until(lambda: self.count("penstock.records") > 0, "some are there before the end")
+        self.assertEqual(daemon.state(held), "running")
+        self.assertEqual(self.count("penstock.results"), 0)
+        daemon.kill()
+        again = self.fleet(config=self.dir / "db.conf")
+        until(lambda: [e["outcome"] for e in again.events("attempt", held)] == ["interrupted"], "its attempt is closed")
+        until(lambda: self.server.ask("SELECT count(*) FROM penstock.records WHERE attempt=1") == [["0"]], "its records go")
+        until(lambda: self.server.ask("SELECT count(*)>0 FROM penstock.records WHERE attempt=2") == [["t"]], "others come")
+        self.web.release("gate")
+        until(lambda: self.count("penstock.results") == 40000, "all are shown, once the job is done")
+        self.assertEqual(self.server.ask("SELECT count(*),count(DISTINCT seq),min(attempt) FROM penstock.records"),
+                         [["40000", "40000", "2"]])
+        self.assertEqual(self.count("penstock.batches"), 0)
+
+    def test_a_record_that_is_refused(self):
+        """The job fails, once, and the table's words are told."""
+        daemon = self.fleet({"defaults.max_attempts": "1"}, **self.records())
+        self.server.ask("ALTER TABLE penstock.records ADD CONSTRAINT few CHECK (seq<10)")
+        verdict = daemon.job(self.web.url("/ndjson?n=40000&hold=gate&hold_at=600000"), parser="ndjson", deliver="stream")
+        self.assert_verdict(verdict, "failed", "unexpected")
+        self.assertIn('"few"', verdict["error"]["message"])
+        until(lambda: self.count("penstock.records") == 0, "nothing of it stays")
 
     def test_records_whatever_dies(self):
         """Daemon and server die again and again while ends are stored: each record is there once."""

@@ -130,6 +130,7 @@ static void begin(struct channel *ch)
     ch->send_failed = ch->unsure = ch->own_sync = ch->spoilt = false;
     ch->fault_code = 0;
     ch->sqlstate[0] = '\0';
+    ch->unfit = false;
     if (!ch->target->pooled && !ch->tuned && PQtransactionStatus(ch->conn) == PQTRANS_IDLE)
         tune(ch); /* one that has failed takes nothing but its end */
 }
@@ -244,6 +245,17 @@ static bool is_of_the_session(const PGresult *result, const char *sqlstate)
             strcmp(function, "RevalidateCachedQuery") == 0);
 }
 
+/* Of a constraint, the one that is violated is named; of a row without a partition, none is: then
+ * it is the table that is to be changed. P0001 is what a trigger raises. */
+static bool is_unfit(const PGresult *result, const char *state)
+{
+    const char *constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
+    const char *column = PQresultErrorField(result, PG_DIAG_COLUMN_NAME);
+    bool violates = strncmp(state, "23", 2) == 0 && (constraint || column);
+    return violates || (strncmp(state, "22", 2) == 0 && strcmp(state, "22012") != 0) ||
+           strcmp(state, "54000") == 0 || strcmp(state, "P0001") == 0;
+}
+
 void channel_note_fault(struct channel *ch, const PGresult *result)
 {
     if (ch->fault_code != 0)
@@ -251,6 +263,7 @@ void channel_note_fault(struct channel *ch, const PGresult *result)
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     ch->fault_code = session_error(result, ch->conn, &ch->fault);
     strncpy(ch->sqlstate, state ? state : "", sizeof ch->sqlstate - 1);
+    ch->unfit = is_unfit(result, ch->sqlstate);
     ch->spoilt = is_of_the_session(result, ch->sqlstate);
 }
 

@@ -60,6 +60,7 @@ struct channel {
     int fault_code;   /* of the pipeline: its first failure; 0: none */
     struct error fault;
     char sqlstate[6]; /* of that; "": it is none of the server's */
+    bool unfit;       /* that is about a row: the table does not take it for what it is */
 };
 
 void channel_init(struct channel *ch, const struct target *target, const struct sqls *sqls);

@@ -9,6 +9,7 @@ void copy_begin(struct copy *copy, struct channel *ch, const char *sql)
     ch->state = CHANNEL_BUSY;
     ch->fault_code = 0;
     ch->sqlstate[0] = '\0';
+    ch->unfit = false;
     ch->send_failed = !PQexitPipelineMode(ch->conn) || !PQsendQuery(ch->conn, sql);
 }
 

@@ -8,11 +8,6 @@
 
 #define PIECE ((size_t)256 << 10)
 
-static const struct store_finish *end_of(const struct feed *feed)
-{
-    return container_of(feed->calls[feed->at], struct store_finish, call);
-}
-
 /* The formats of COPY BINARY are in the chapter "COPY" of PostgreSQL's manual. */
 static const char copy_head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
 static const char copy_tail[] = {'\377', '\377'};
@@ -36,12 +31,13 @@ static void put_i64(struct buf *out, uint64_t value)
     buf_put(out, (const char *)&value, sizeof value);
 }
 
-static void put_row(struct buf *out, const struct store_finish *call, const struct spool_item *item)
+static void put_row(struct buf *out, const struct feed_source *source,
+                    const struct spool_item *item)
 {
     put_i16(out, 4);
-    put_i64(out, call->id);
+    put_i64(out, source->job);
     put_i32(out, sizeof(uint32_t));
-    put_i32(out, call->attempt);
+    put_i32(out, source->attempt);
     put_i64(out, item->seq);
     put_i32(out, (uint32_t)item->len);
     buf_put(out, item->json, item->len);
@@ -51,8 +47,12 @@ static void put_row(struct buf *out, const struct store_finish *call, const stru
 static int next_record(struct feed *feed, struct spool_item *item)
 {
     for (; feed->at < feed->count; feed->at++) {
-        if (!feed->reading)
-            spool_reader_init(&feed->reader, end_of(feed)->records);
+        const struct feed_source *source = &feed->sources[feed->at];
+        if (!feed->reading) {
+            spool_reader_init(&feed->reader, source->spool);
+            feed->reader.offset =
+                source->from < source->spool->size ? source->from : source->spool->size;
+        }
         feed->reading = true;
         int r = spool_reader_next(&feed->reader, item);
         if (r != 0)
@@ -63,11 +63,11 @@ static int next_record(struct feed *feed, struct spool_item *item)
     return 0;
 }
 
-void feed_begin(struct feed *feed, struct store_call *const *calls, size_t count)
+void feed_begin(struct feed *feed, const struct feed_source *sources, size_t count)
 {
     spool_reader_deinit(&feed->reader);
     feed->reading = false;
-    feed->calls = calls;
+    feed->sources = sources;
     feed->count = count;
     feed->at = 0;
     buf_reset(&feed->out);
@@ -81,7 +81,7 @@ int feed_piece(struct feed *feed)
     if (feed->at > 0 || feed->reading) /* else the head waits there */
         buf_reset(&feed->out);
     while (feed->out.len < PIECE && (r = next_record(feed, &item)) > 0)
-        put_row(&feed->out, end_of(feed), &item);
+        put_row(&feed->out, &feed->sources[feed->at], &item);
     if (r == 0)
         buf_put(&feed->out, copy_tail, sizeof copy_tail);
     return feed->out.failed ? -ENOMEM : r;

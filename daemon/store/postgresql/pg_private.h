@@ -10,6 +10,7 @@
  *   pg_plan.c        in what order their statements go
  *   pg_write.c       submit, claim, finish, postpone, forgetting
  *   pg_records.c     ends that bring records, by a connection of their own
+ *   pg_append.c      records that come before them, by another one
  *   pg_copy.c        COPY     pg_feed.c  what it takes     pg_table.c  where that goes
  *   pg_read.c        get, list, window, hosts, ended
  *   pg_schedule.c    schedules: listing, changing, and what runs and their ends change
@@ -76,6 +77,8 @@ enum op {
     /* By the connection for long reads. */
     OP_LIST,
     OP_HOSTS,
+    /* By that for records that come early. */
+    OP_APPEND,
 };
 
 /* A change of one job by its id, whose refusal is looked into. */
@@ -166,7 +169,8 @@ struct pg {
     int wake_fd; /* an eventfd */
     pthread_mutex_t lock;
     struct list queue;             /* under the lock: calls, in order */
-    char copy_sql[TABLE_SQL_SIZE]; /* under the lock: where records go */
+    struct table_name into;        /* under the lock: where records go, … */
+    char copy_sql[TABLE_SQL_SIZE]; /* … and what copies them there */
     bool stop, giving_up;          /* under the lock */
     struct store_counts visible;   /* under the lock */
     /* Under the lock: `others` and the four of schedules, as a beat has seen them. */
@@ -180,6 +184,7 @@ struct pg {
     struct channel w;        /* all that must keep its order */
     struct channel r;        /* long reads */
     struct records *records; /* ends that have records: pg_records.c */
+    struct appends *appends; /* records before their end: pg_append.c */
     bool records_failing;    /* … cannot be stored just now */
     bool recount;            /* the counts may be others than we know: they are read again */
     struct args args;

@@ -2,7 +2,7 @@
  *
  *   lock      BEGIN; the rows of its jobs, which must run here
  *   ask       of those that do not: did an earlier try store their ends? Else they are stale
- *   copy      their records
+ *   copy      their records, behind those that came before (pg_append.c)
  *   finish    are we a member? the ends, and COMMIT
  *   undo      ROLLBACK, of a batch that failed or has nothing left
  *
@@ -59,6 +59,8 @@ struct records {
     bool hungry;        /* the server takes more at once */
     bool spoiled;       /* a spool could not be read: the others come again without it */
     struct feed feed;
+    struct feed_source sources[BATCH_ENDS]; /* as batch.order */
+    bool early;                             /* some records of these came before their end */
 };
 
 static struct store_finish *finish_of(struct store_call *call)
@@ -175,12 +177,14 @@ static void undo(struct records *x)
 {
     char sqlstate[sizeof x->channel.sqlstate];
     struct error fault = x->channel.fault;
+    bool unfit = x->channel.unfit;
     memcpy(sqlstate, x->channel.sqlstate, sizeof sqlstate);
     x->stage = RECORDS_UNDO;
     channel_step(&x->channel, SQL_ROLLBACK, NULL, NULL, NULL);
     channel_sync(&x->channel);
     memcpy(x->channel.sqlstate, sqlstate, sizeof sqlstate);
     x->channel.fault = fault;
+    x->channel.unfit = unfit;
 }
 
 static void fail_only_call(struct pg *pg)
@@ -199,9 +203,9 @@ static void failed(struct pg *pg)
     if (strcmp(state, "22012") == 0) { /* the other connection says why, as it is no member's */
         pg->recount = true;
         x->retry_at = clock_now() + pg->config.retry_ns;
-    } else if (strncmp(state, "22", 2) == 0 && calls->next->next == calls) {
+    } else if (x->channel.unfit && calls->next->next == calls) {
         fail_only_call(pg); /* it is about what this one brings, and no other */
-    } else if (strncmp(state, "22", 2) == 0) {
+    } else if (x->channel.unfit) {
         x->single = BATCH_ENDS;
     } else if (strncmp(state, "40", 2) != 0) { /* else a deadlock: again at once */
         set_failing(pg, &x->channel.fault);
@@ -253,7 +257,12 @@ static void begin_copy(struct pg *pg)
 {
     struct records *x = pg->records;
     x->stage = RECORDS_COPY;
-    feed_begin(&x->feed, x->batch.order, x->batch.count);
+    for (size_t i = 0; i < x->batch.count; i++) {
+        const struct store_finish *end = finish_of(x->batch.order[i]);
+        x->sources[i] = (struct feed_source){
+            .job = end->id, .attempt = end->attempt, .spool = end->records, .from = end->stored};
+    }
+    feed_begin(&x->feed, x->sources, x->batch.count);
     pthread_mutex_lock(&pg->lock);
     copy_begin(&x->copy, &x->channel, pg->copy_sql);
     pthread_mutex_unlock(&pg->lock);
@@ -274,6 +283,29 @@ static void take_locked(void *arg, const PGresult *result)
     }
 }
 
+static void take_stored(void *arg, const PGresult *result)
+{
+    struct records *x = arg;
+    for (int i = 0; i < PQntuples(result); i++)
+        for (size_t k = 0; k < x->batch.count; k++)
+            if (finish_of(x->batch.order[k])->id == (uint64_t)row_int(result, i, 0))
+                finish_of(x->batch.order[k])->stored = (uint64_t)row_int(result, i, 1);
+    x->early = PQntuples(result) > 0;
+}
+
+/* The ids and attempts of the group. */
+static void put_attempts(struct pg *pg)
+{
+    const struct batch *b = &pg->records->batch;
+    args_reset(&pg->args);
+    args_arrays(&pg->args, 2);
+    for (size_t i = 0; i < b->count; i++) {
+        array_int(&pg->args, 0, (int64_t)finish_of(b->order[i])->id);
+        array_int(&pg->args, 1, finish_of(b->order[i])->attempt);
+    }
+    args_close(&pg->args);
+}
+
 static void lock(struct pg *pg)
 {
     struct records *x = pg->records;
@@ -287,9 +319,12 @@ static void lock(struct pg *pg)
     for (size_t i = 0; i < x->batch.count; i++) {
         array_int(&pg->args, 1, (int64_t)finish_of(x->batch.order[i])->id);
         array_int(&pg->args, 2, finish_of(x->batch.order[i])->attempt);
+        finish_of(x->batch.order[i])->stored = 0;
     }
     args_close(&pg->args);
     channel_step(&x->channel, SQL_FINISH_LOCK, &pg->args, take_locked, &x->batch);
+    put_attempts(pg); /* a statement of its own: it sees what the lock has waited for */
+    channel_step(&x->channel, SQL_STORED, &pg->args, take_stored, x);
     channel_sync(&x->channel);
 }
 
@@ -323,13 +358,7 @@ static void ask(struct pg *pg)
     struct records *x = pg->records;
     x->stage = RECORDS_ASK;
     group_open(pg);
-    args_reset(&pg->args);
-    args_arrays(&pg->args, 2);
-    for (size_t i = 0; i < x->batch.count; i++) {
-        array_int(&pg->args, 0, (int64_t)finish_of(x->batch.order[i])->id);
-        array_int(&pg->args, 1, finish_of(x->batch.order[i])->attempt);
-    }
-    args_close(&pg->args);
+    put_attempts(pg);
     channel_step(&x->channel, SQL_FINISH_STOOD, &pg->args, take_stood, &x->batch);
     args_reset(&pg->args);
     args_arrays(&pg->args, 1);
@@ -392,6 +421,10 @@ static void finish(struct pg *pg)
     channel_step(&x->channel, SQL_ALIVE, &pg->args, NULL, NULL);
     args_int(&pg->args, ++x->number);
     channel_step(&x->channel, SQL_COPIED, &pg->args, NULL, NULL);
+    if (x->early) {
+        put_attempts(pg);
+        channel_step(&x->channel, SQL_STORED_END, &pg->args, NULL, NULL);
+    }
     write_group(pg, &x->group, false);
     channel_step(&x->channel, SQL_COMMIT, NULL, NULL, NULL);
     channel_sync(&x->channel);

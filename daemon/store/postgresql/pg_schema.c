@@ -116,6 +116,28 @@ static const char *const steps[] = {
     "CREATE UNIQUE INDEX pauses_version ON @.pauses(version);"
     "CREATE INDEX pauses_over ON @.pauses(at) WHERE NOT held;"
     "INSERT INTO @.meta VALUES('pauses','0');",
+
+    /* Records may come before their job's end: of which attempts, in which tables, and how many
+     * bytes of the attempt's spool. The end takes its rows away; what others of them have left is
+     * discarded, unless somebody else is at it. */
+    "CREATE TABLE @.batches(job bigint, attempt int, space text, name text, stored bigint NOT NULL,"
+    " PRIMARY KEY(job, attempt, space, name));"
+    "CREATE FUNCTION @.discard(most int) RETURNS bigint LANGUAGE plpgsql AS $$"
+    "DECLARE b record; n bigint := 0;"
+    "BEGIN"
+    " FOR b IN SELECT x.* FROM @.batches x WHERE NOT EXISTS(SELECT FROM @.jobs j WHERE j.id=x.job"
+    " AND j.attempt=x.attempt AND j.member IS NOT NULL) LIMIT most FOR UPDATE OF x SKIP LOCKED LOOP"
+    " BEGIN"
+    " EXECUTE format('DELETE FROM %I.%I WHERE job=$1 AND attempt=$2', b.space, b.name)"
+    " USING b.job, b.attempt;"
+    " EXCEPTION WHEN undefined_table OR invalid_schema_name THEN NULL;"
+    " END;"
+    " DELETE FROM @.batches x WHERE x.job=b.job AND x.attempt=b.attempt AND x.space=b.space AND"
+    " x.name=b.name;"
+    " n := n + 1;"
+    " END LOOP;"
+    " RETURN n;"
+    "END$$;",
 };
 #define VERSION ((int)(sizeof steps / sizeof steps[0]))
 

@@ -134,6 +134,16 @@ static const char *const sql[SQL_COUNT_] = {
     [SQL_FINISH_STOOD] =
         "SELECT e.id FROM unnest($1::bigint[],$2::int[]) AS u(id,attempt) JOIN @.ended e ON "
         "e.id=u.id AND e.attempt=u.attempt WHERE e.state=3",
+    [SQL_STORED] =
+        "SELECT b.job,max(b.stored) FROM unnest($1::bigint[],$2::int[]) AS u(id,attempt) "
+        "JOIN @.batches b ON b.job=u.id AND b.attempt=u.attempt GROUP BY b.job",
+    [SQL_STORED_END] = "DELETE FROM @.batches b USING unnest($1::bigint[],$2::int[]) AS "
+                       "u(id,attempt) WHERE b.job=u.id AND b.attempt=u.attempt",
+    [SQL_APPEND_LOCK] =
+        "SELECT FROM @.jobs WHERE id=$2 AND attempt=$3 AND member=$1 FOR NO KEY UPDATE",
+    [SQL_APPENDED] = "INSERT INTO @.batches(job,attempt,space,name,stored) VALUES($1,$2,$3,$4,$5) "
+                     "ON CONFLICT(job,attempt,space,name) DO UPDATE SET stored=excluded.stored",
+    [SQL_DISCARD] = "SELECT @.discard($1)",
     [SQL_ALIVE] = "SELECT 1/count(*) FROM(SELECT FROM @.members WHERE id=$1 AND NOT gone FOR "
                   "SHARE) x",
     [SQL_COPIED] = "UPDATE @.counts SET copied=$2 WHERE member=$1",

@@ -28,6 +28,11 @@ enum sql {
     /* Ends with records: pg_records.c. */
     SQL_FINISH_LOCK,  /* ($1 member, $2 ids, $3 attempts): the ids of those that run here */
     SQL_FINISH_STOOD, /* ($1 ids, $2 attempts): the ids of those that are done */
+    SQL_STORED,       /* ($1 ids, $2 attempts): (id, bytes of its spool that stand already) */
+    SQL_STORED_END,   /* ($1 ids, $2 attempts): their ends have all records */
+    SQL_APPEND_LOCK,  /* ($1 member, $2 id, $3 attempt): a row, if that runs here */
+    SQL_APPENDED,     /* ($1 id, $2 attempt, $3 schema, $4 table, $5 bytes) */
+    SQL_DISCARD,      /* ($1 attempts at most): (how many have left nothing any more) */
     SQL_ALIVE,        /* ($1 member) fails if others have declared it dead */
     SQL_COPIED,       /* ($1 member, $2 number) */
     SQL_SYNC, /* ($1 member) changes nothing, and waits for a standby to have all before it */

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMNS "job bigint, attempt integer, seq bigint, data text"
+#define QUOTED_SIZE (4 * TABLE_NAME_PART + 8) /* of both parts, if they are quotes alone */
+#define COLUMNS     "job bigint, attempt integer, seq bigint, data text"
 
 /* ($1 schema, $2 name): what of the table is not as the copy needs it. `json` takes what `text`
  * does, and jsonb does not. Who has a privilege on the table has it on each of its columns. */
@@ -27,6 +28,9 @@ static const char look[] =
     "has_schema_privilege(n.oid,'USAGE'),"
     "NOT EXISTS(SELECT FROM pg_attribute a JOIN w ON w.name=a.attname WHERE a.attrelid=c.oid AND "
     "NOT has_column_privilege(c.oid,a.attnum,'INSERT')),"
+    "has_table_privilege(c.oid,'DELETE') AND NOT EXISTS(SELECT FROM pg_attribute a WHERE "
+    "a.attrelid=c.oid AND a.attname IN('job','attempt') AND NOT has_column_privilege(c.oid,"
+    "a.attnum,'SELECT')),"
     "row_security_active(c.oid),quote_ident(current_user) "
     "FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=$1 AND "
     "c.relname=$2";
@@ -37,14 +41,15 @@ enum {
     LOOK_DEMANDS,
     LOOK_USAGE,
     LOOK_INSERT,
+    LOOK_DELETE,
     LOOK_RLS,
     LOOK_ROLE
 };
 
 struct found {
     struct table_name name;
-    char quoted[4 * TABLE_NAME_PART + 8]; /* both parts, if they are quotes alone */
-    PGresult *result;                     /* of `look` */
+    char quoted[QUOTED_SIZE];
+    PGresult *result; /* of `look` */
 };
 
 /* --- names ------------------------------------------------------------------------------------ */
@@ -62,28 +67,28 @@ static char *quote(char *out, const char *part)
     return out;
 }
 
-static int name_table(const char *schema, const char *table, struct found *found, struct error *err)
+static void quote_name(char ret_quoted[QUOTED_SIZE], const struct table_name *name)
 {
-    int r = table_name_parse(table ? table : "records", &found->name, err);
-    if (r < 0)
-        return r;
-    if (!found->name.schema[0])
-        snprintf(found->name.schema, sizeof found->name.schema, "%s", schema);
-    char *at = quote(found->quoted, found->name.schema);
+    char *at = quote(ret_quoted, name->schema);
     *at++ = '.';
-    quote(at, found->name.name);
-    return 0;
+    quote(at, name->name);
 }
 
-int table_copy_sql(const char *schema, const char *table, char ret_sql[TABLE_SQL_SIZE],
-                   struct error *err)
+int table_mean(const char *schema, const char *table, struct table_name *ret_name,
+               struct error *err)
 {
-    struct found found;
-    int r = name_table(schema, table, &found, err);
-    if (r == 0)
-        snprintf(ret_sql, TABLE_SQL_SIZE,
-                 "COPY %s(job,attempt,seq,data) FROM STDIN (FORMAT binary)", found.quoted);
+    int r = table_name_parse(table ? table : "records", ret_name, err);
+    if (r == 0 && !ret_name->schema[0])
+        snprintf(ret_name->schema, sizeof ret_name->schema, "%s", schema);
     return r;
+}
+
+void table_copy_sql(const struct table_name *name, char ret_sql[TABLE_SQL_SIZE])
+{
+    char quoted[QUOTED_SIZE];
+    quote_name(quoted, name);
+    snprintf(ret_sql, TABLE_SQL_SIZE, "COPY %s(job,attempt,seq,data) FROM STDIN (FORMAT binary)",
+             quoted);
 }
 
 /* --- looking ---------------------------------------------------------------------------------- */
@@ -112,9 +117,10 @@ static bool is_there(const struct found *found)
 static int find(PGconn *conn, const char *schema, const char *table, struct found *found,
                 struct error *err)
 {
-    int r = name_table(schema, table, found, err);
+    int r = table_mean(schema, table, &found->name, err);
     if (r < 0)
         return r;
+    quote_name(found->quoted, &found->name);
     const char *values[] = {found->name.schema, found->name.name};
     return session_ask(conn, schema, look, 2, values, &found->result, err);
 }
@@ -153,8 +159,14 @@ static int check_rights(const struct found *found, struct error *err)
                          role, found->quoted, found->name.schema, role);
     if (!is(found, LOOK_INSERT))
         return error_set(err, -EACCES,
-                         "the role %s may not insert into %s: GRANT INSERT ON %s TO %s", role,
-                         found->quoted, found->quoted, role);
+                         "the role %s may not insert into %s: GRANT INSERT, SELECT, DELETE ON %s "
+                         "TO %s",
+                         role, found->quoted, found->quoted, role);
+    if (!is(found, LOOK_DELETE))
+        return error_set(err, -EACCES,
+                         "the role %s may not delete from %s what an attempt that failed has left "
+                         "there: GRANT SELECT, DELETE ON %s TO %s",
+                         role, found->quoted, found->quoted, role);
     if (is(found, LOOK_RLS))
         return error_set(err, -EACCES,
                          "%s has row-level security for the role %s, and COPY goes by none: "

@@ -3,15 +3,19 @@
 #define PENSTOCK_STORE_POSTGRESQL_TABLE_H
 
 #include "base/error.h"
+#include "store/table_name.h"
 
 #include <libpq-fe.h>
 
 #define TABLE_SQL_SIZE 384 /* of the longest statement with its end */
 
-/* The statement that copies into the table, with both parts of its name quoted. NULL: `records`.
- * One without a schema is in `schema`. 0; or -EINVAL with a message in *err: it is no name. */
-int table_copy_sql(const char *schema, const char *table, char ret_sql[TABLE_SQL_SIZE],
-                   struct error *err);
+/* Which table is meant by a config's name. NULL: `records`. One without a schema is in `schema`. 0;
+ * or -EINVAL with a message in *err: it is no name. */
+int table_mean(const char *schema, const char *table, struct table_name *ret_name,
+               struct error *err);
+
+/* The statement that copies into the table, with both parts of its name quoted. */
+void table_copy_sql(const struct table_name *name, char ret_sql[TABLE_SQL_SIZE]);
 
 /* May this role copy records into the table, and will it take them? 0; or a negative errno with
  * what is in the way, and what is to be done, in *err. Waits for the server. */

@@ -2,6 +2,7 @@
 #include "store/postgresql/pg_thread.h"
 
 #include "base/clock.h"
+#include "store/postgresql/pg_append.h"
 #include "store/postgresql/pg_batch.h"
 #include "store/postgresql/pg_calls.h"
 #include "store/postgresql/pg_fleet.h"
@@ -32,7 +33,7 @@ static bool take_queue(struct pg *pg)
     pthread_mutex_lock(&pg->lock);
     for (struct list *e; (e = list_pop(&pg->queue));) {
         struct store_call *call = container_of(e, struct store_call, link);
-        if (records_take(pg, call))
+        if (append_take(pg, call) || records_take(pg, call))
             continue;
         list_add_tail(call->op >= OP_LIST ? &pg->reading : &pg->waiting, e);
     }
@@ -143,6 +144,7 @@ static void drop_at_fence(struct pg *pg)
         return;
     pg->fenced = true;
     records_drop(pg, why);
+    append_drop(pg, why);
     if (pg->w.state != CHANNEL_BUSY)
         return;
     channel_drop(&pg->w, why);
@@ -183,7 +185,7 @@ static int timeout(const struct pg *pg)
 static bool is_idle(const struct pg *pg)
 {
     return pg->stage == STAGE_NONE && list_empty(&pg->waiting) && list_empty(&pg->reading) &&
-           records_idle(pg);
+           records_idle(pg) && append_idle(pg);
 }
 
 void *pg_thread(void *arg)
@@ -194,6 +196,7 @@ void *pg_thread(void *arg)
         bool stop = take_queue(pg);
         drop_at_fence(pg);
         records_turn(pg);
+        append_turn(pg);
         turn_w(pg);
         turn_r(pg);
         if (stop && is_idle(pg))
@@ -201,8 +204,9 @@ void *pg_thread(void *arg)
         struct pollfd fds[] = {{.fd = pg->wake_fd, .events = POLLIN},
                                channel_poll(&pg->w),
                                channel_poll(&pg->r),
-                               records_poll(pg)};
-        int patience = records_timeout(pg, timeout(pg));
+                               records_poll(pg),
+                               append_poll(pg)};
+        int patience = append_timeout(pg, records_timeout(pg, timeout(pg)));
         patience = connect_timeout(&pg->w, connect_timeout(&pg->r, patience));
         if (poll(fds, sizeof fds / sizeof fds[0], patience) < 0 && errno != EINTR)
             return NULL; /* out of kernel memory: nothing can be done */

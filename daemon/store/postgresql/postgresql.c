@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/postgresql/pg_append.h"
 #include "store/postgresql/pg_calls.h"
 #include "store/postgresql/pg_fleet.h"
 #include "store/postgresql/pg_front.h"
@@ -59,6 +60,12 @@ static void pg_finish(struct store *s, struct store_finish *call)
         call->call.result = error_set(&call->call.error, -EINVAL, "a job does not end as %s",
                                       job_state_name(call->state));
     queue(s, &call->call, OP_FINISH);
+}
+
+static void pg_append(struct store *s, struct store_append *call)
+{
+    call->call.result = CALL_OPEN;
+    queue(s, &call->call, OP_APPEND);
 }
 
 static void pg_postpone(struct store *s, struct store_postpone *call)
@@ -172,8 +179,12 @@ static void pg_trouble(struct store *s, struct error *ret_why)
 static void pg_records_into(struct store *s, const char *table)
 {
     struct pg *pg = pg_of(s);
+    struct table_name into;
+    if (table_mean(pg->schema, table, &into, NULL) < 0)
+        return;
     pthread_mutex_lock(&pg->lock);
-    table_copy_sql(pg->schema, table, pg->copy_sql, NULL);
+    pg->into = into;
+    table_copy_sql(&into, pg->copy_sql);
     pthread_mutex_unlock(&pg->lock);
 }
 
@@ -205,6 +216,7 @@ static void pg_free(struct store *store)
     channel_deinit(&pg->w);
     channel_deinit(&pg->r);
     records_deinit(pg);
+    append_deinit(pg);
     args_deinit(&pg->args);
     target_deinit(&pg->target);
     sqls_deinit(&pg->sqls);
@@ -223,6 +235,7 @@ static void pg_free(struct store *store)
 static const struct store_engine engine = {.name = "postgresql",
                                            .keeps = true,
                                            .records = true,
+                                           .append = pg_append,
                                            .submit = pg_submit,
                                            .claim = pg_claim,
                                            .finish = pg_finish,
@@ -345,7 +358,7 @@ static int prepare(struct pg *pg, const struct store_config *config, struct erro
         return error_set(err, -ENOMEM, "store: out of memory");
     int r = sql_check_schema(pg->schema, err);
     if (r == 0)
-        r = table_copy_sql(pg->schema, config->table, pg->copy_sql, err);
+        r = table_mean(pg->schema, config->table, &pg->into, err);
     if (r == 0 && sqls_init(&pg->sqls, pg->schema) < 0)
         r = error_set(err, -ENOMEM, "store: out of memory");
     if (r == 0)
@@ -356,7 +369,8 @@ static int prepare(struct pg *pg, const struct store_config *config, struct erro
         return r;
     channel_init(&pg->w, &pg->target, &pg->sqls);
     channel_init(&pg->r, &pg->target, &pg->sqls);
-    if (records_init(pg) < 0)
+    table_copy_sql(&pg->into, pg->copy_sql);
+    if (records_init(pg) < 0 || append_init(pg) < 0)
         return error_set(err, -ENOMEM, "store: out of memory");
     pg->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     return pg->wake_fd < 0 ? error_set(err, -errno, "store: %s", strerror(errno)) : 0;

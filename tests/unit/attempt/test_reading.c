@@ -27,7 +27,7 @@ struct trial {
     struct spec *spec;
     int write_fd;
     bool abandoned;
-    sem_t done;
+    sem_t done, batches;
 };
 static struct trial *trial;
 
@@ -38,7 +38,12 @@ static void on_done(struct reading *r, bool abandoned)
     sem_post(&t->done);
 }
 
-static const struct reading_ops ops = {.done = on_done};
+static void on_batch(struct reading *r)
+{
+    sem_post(&container_of(r, struct trial, reading)->batches);
+}
+
+static const struct reading_ops ops = {.done = on_done, .batch = on_batch};
 
 static void prepare(const char *job)
 {
@@ -49,6 +54,7 @@ static void prepare(const char *job)
                           (sizeof *trial + PROGRESS_LINE - 1) / PROGRESS_LINE * PROGRESS_LINE);
     memset(trial, 0, sizeof *trial);
     sem_init(&trial->done, 0, 0);
+    sem_init(&trial->batches, 0, 0);
     trial->spec = request_spec(job);
     reading_init(&trial->reading, &env, &ops, trial->spec, &trial->cause, &trial->progress, 7, 3);
     assert_int_equal(encoding_plan(&trial->encoding, trial->spec, 0, 0, &response, &err), 0);
@@ -75,12 +81,17 @@ static void end_body(enum body_state how)
     close(trial->write_fd);
 }
 
-static void wait_done(void)
+static void wait_sem(sem_t *sem)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += PATIENCE / NS_PER_SEC;
-    assert_int_equal(sem_timedwait(&trial->done, &until), 0);
+    assert_int_equal(sem_timedwait(sem, &until), 0);
+}
+
+static void wait_done(void)
+{
+    wait_sem(&trial->done);
 }
 
 static struct attempt_report report(void)
@@ -105,6 +116,7 @@ static void clean(void)
     encoding_deinit(&trial->encoding);
     spec_free(trial->spec);
     sem_destroy(&trial->done);
+    sem_destroy(&trial->batches);
     free(trial);
 }
 
@@ -144,6 +156,49 @@ static void after_a_cut_no_record_is_taken(void **state)
     end_body(BODY_COMPLETE);
     wait_done();
     assert_int_equal(report().records, 1);
+    clean();
+}
+
+static void send_lines(int count)
+{
+    static char line[1025];
+    memset(line, 'x', 1023);
+    line[1023] = '\n';
+    for (int i = 0; i < count; i++)
+        send_text(line);
+}
+
+static void expect_batch(uint64_t after)
+{
+    struct spool batch = reading_batch(&trial->reading);
+    char last;
+    assert_true(batch.size > after);
+    assert_int_equal(pread(batch.fd, &last, 1, (off_t)batch.size - 1), 1);
+    assert_int_equal(last, '\n');
+}
+
+/* The store may have them before the end: batches of whole records, one at a time. */
+static void batches_come_one_at_a_time(void **state)
+{
+    int more;
+    prepare(LINES);
+    reading_store_records(&trial->reading, true);
+    assert_int_equal(engage(false), 0);
+    send_lines(1100);
+    wait_sem(&trial->batches);
+    expect_batch(0);
+    uint64_t first = reading_batch(&trial->reading).size;
+    send_lines(1100);
+    wait_records(2200);
+    assert_int_equal(sem_getvalue(&trial->batches, &more), 0);
+    assert_int_equal(more, 0);
+    reading_batch_over(&trial->reading);
+    send_lines(1);
+    wait_sem(&trial->batches);
+    expect_batch(first);
+    end_body(BODY_COMPLETE);
+    wait_done();
+    assert_int_equal(trial->reading.spool.lines, 2201);
     clean();
 }
 
@@ -329,6 +384,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_body_is_read),
         cmocka_unit_test(after_a_cut_no_record_is_taken),
+        cmocka_unit_test(batches_come_one_at_a_time),
         cmocka_unit_test(too_few_records_are_a_failure),
         cmocka_unit_test(without_a_reader_nothing_is_well),
         cmocka_unit_test(what_the_parser_says_is_the_cause),

@@ -238,4 +238,47 @@ static inline const char *host_of(const struct peer *p, unsigned number)
     }
 }
 
+/* --- at the server ---------------------------------------------------------------------------- */
+
+/* Two daemons; a job of one of b's hosts runs at b. */
+static inline uint64_t run_at_b(struct peers *all, uint64_t lease_ns)
+{
+    struct peer *a = &all->peer[0], *b = &all->peer[1];
+    peer_open(a, &(struct store_config){.lease_ns = lease_ns});
+    peer_open(b, &(struct store_config){.lease_ns = lease_ns});
+    peers_settle(all, 2);
+    uint64_t id = submit_to(as(b), host_of(b, 0));
+    claim(as(b), id);
+    return id;
+}
+
+/* A transaction of somebody's, for which others wait at the server. */
+static inline PGconn *hold(const char *format)
+{
+    PGconn *conn = PQconnectdb(dsn);
+    char sql[160];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(sql, sizeof sql, format, schema, schema);
+#pragma GCC diagnostic pop
+    PGresult *result = PQexec(conn, sql);
+    assert_int_equal(PQresultStatus(result), PGRES_TUPLES_OK);
+    PQclear(result);
+    return conn;
+}
+
+static inline void let_go(PGconn *conn)
+{
+    PQclear(PQexec(conn, "COMMIT"));
+    PQfinish(conn);
+}
+
+static inline void wait_for(const char *sql, const char *value)
+{
+    while (strcmp(ask(sql), value) != 0)
+        usleep(1000);
+}
+
+#define WAITING "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type='Lock'"
+
 #endif

@@ -39,4 +39,25 @@ static inline struct store_finish end_with(uint64_t id, uint32_t attempt, const 
                                  .finished = clock_real_us()};
 }
 
+/* Where the spool's first `lines` lines end. */
+static inline uint64_t lines_end(const struct spool *spool, int lines)
+{
+    uint64_t at = 0;
+    for (char c; lines > 0; at++) {
+        assert_int_equal(pread(spool->fd, &c, 1, (off_t)at), 1);
+        lines -= c == '\n';
+    }
+    return at;
+}
+
+/* Those lines come before the end of their attempt: what the engine says of it. */
+static inline int append(struct fixture *f, uint64_t id, uint32_t attempt,
+                         const struct spool *spool, int lines)
+{
+    struct store_append call = {.id = id,
+                                .attempt = attempt,
+                                .records = {.fd = spool->fd, .size = lines_end(spool, lines)}};
+    return CALL(f, append, &call);
+}
+
 #endif

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#define STEPS 4 /* that there are */
+#define STEPS 5 /* that there are */
 
 static PGconn *conn;
 static struct error err;
@@ -44,8 +44,12 @@ static int try_migrate(void)
 /* What a newer penstock adds is taken away again: so the version before it left the schema. */
 static void take_back(int version)
 {
-    ask("DROP TABLE %s.pauses");
-    ask("DELETE FROM %s.meta WHERE name='pauses'");
+    ask("DROP FUNCTION %s.discard");
+    ask("DROP TABLE %s.batches");
+    if (version < 4)
+        ask("DROP TABLE %s.pauses");
+    if (version < 4)
+        ask("DELETE FROM %s.meta WHERE name='pauses'");
     if (version < 3)
         ask("DROP INDEX %s.jobs_parked");
     if (version < 3)
@@ -62,7 +66,8 @@ static void take_back(int version)
     }
     ask(version == 1   ? "UPDATE %s.meta SET value='1' WHERE name='schema'"
         : version == 2 ? "UPDATE %s.meta SET value='2' WHERE name='schema'"
-                       : "UPDATE %s.meta SET value='3' WHERE name='schema'");
+        : version == 3 ? "UPDATE %s.meta SET value='3' WHERE name='schema'"
+                       : "UPDATE %s.meta SET value='4' WHERE name='schema'");
 }
 
 /* The sum of every column of each table and index, with its kind. */
@@ -85,7 +90,7 @@ static void it_is_made_from_nothing(void **state)
     assert_non_null(strstr(err.text, "penstockd --migrate"));
     migrate(0);
     assert_int_equal(schema_check(conn, schema, &err), 0);
-    assert_string_equal(ask("SELECT value FROM %s.meta WHERE name='schema'"), "4");
+    assert_string_equal(ask("SELECT value FROM %s.meta WHERE name='schema'"), "5");
     assert_string_equal(ask("SELECT count(*) FROM %s.shards WHERE owner IS NULL"), "256");
     assert_string_equal(ask("SELECT count(*) FROM %s.counts WHERE member=0"), "1");
     assert_string_equal(ask("SELECT length(value) FROM %s.meta WHERE name='fleet'"), "12");

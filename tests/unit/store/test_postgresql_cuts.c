@@ -188,10 +188,30 @@ static void claim_once(struct fixture *f, uint64_t id, uint32_t attempt)
     } while (r < 0);
 }
 
-/* An end that brings three records, by the other connection. */
+/* Records that come before their end, by a connection of their own: if they do not, the end brings
+ * them. */
+static void append_some(struct fixture *f, uint64_t id, uint32_t attempt, const struct spool *spool)
+{
+    for (int lines = 1; lines <= 2; lines++) {
+        int r = append(f, id, attempt, spool, lines);
+        assert_true(r == 0 || r == -EAGAIN);
+    }
+}
+
+/* An attempt that comes to nothing, and leaves some behind. */
+static void postpone_with_records(struct fixture *f, uint64_t id, uint32_t attempt)
+{
+    struct spool spool = spool_of(f->dir, id, attempt, 2, "{\"n\":%d}");
+    append_some(f, id, attempt, &spool);
+    assert_int_equal(postpone(f, id, attempt, 0), 0);
+    spool_close(&spool);
+}
+
+/* An end that brings three records, by the other connection; some of them come before. */
 static void finish_with_records(struct fixture *f, uint64_t id, uint32_t attempt)
 {
     struct spool spool = spool_of(f->dir, id, attempt, 3, "{\"n\":%d}");
+    append_some(f, id, attempt, &spool);
     struct store_finish end = end_with(id, attempt, &spool);
     assert_int_equal(CALL(f, finish, &end), 0);
     spool_close(&spool);
@@ -202,7 +222,7 @@ static void go_through(struct fixture *f, int n)
     struct store_job jobs[3], again[3];
     submit_three(f, n, jobs, 0);
     claim_once(f, jobs[1].id, 1);
-    assert_int_equal(postpone(f, jobs[1].id, 1, 0), 0);
+    postpone_with_records(f, jobs[1].id, 1);
     claim_once(f, jobs[1].id, 2);
     submit_three(f, n, again, 3);
     assert_int_equal(again[1].id, jobs[1].id);
@@ -219,6 +239,8 @@ static void check_all(struct fixture *f, int n)
     expect_count("ends", "SELECT count(*) FROM %s.ended", 3, n);
     expect_count("records", "SELECT count(*)+count(DISTINCT (job,attempt,seq)) FROM %s.results", 6,
                  n);
+    while (atoi(ask("SELECT count(*) FROM %s.batches")) > 0)
+        usleep(1000);
     expect_count("records of nobody", "SELECT count(*) FROM %s.records", 3, n);
     expect_count("waiting or running", "SELECT count(*) FROM %s.jobs", 2, n);
     expect_count("the queued ones' count",
@@ -248,7 +270,8 @@ static void cut_everywhere(bool answers)
         atomic_store(&countdown, 0);
         check_all(&f, n);
         fixture_close(&f);
-        ask("SET search_path=%s; TRUNCATE jobs,ended,records,keys,members,beats; DELETE FROM "
+        ask("SET search_path=%s; TRUNCATE jobs,ended,records,batches,keys,members,beats; DELETE "
+            "FROM "
             "counts WHERE "
             "member<>0; UPDATE counts SET (queued,running,waiting,done,failed,cancelled,bytes)="
             "(0,0,0,0,0,0,0)");

@@ -238,53 +238,12 @@ static void a_schedule_hears_of_it(void **state)
 
 /* --- of several daemons ----------------------------------------------------------------------- */
 
-/* Two daemons; a job of one of b's hosts runs at b. */
-static uint64_t run_at_b(struct peers *all)
-{
-    struct peer *a = &all->peer[0], *b = &all->peer[1];
-    peer_open(a, &(struct store_config){.lease_ns = NS_PER_SEC});
-    peer_open(b, &(struct store_config){.lease_ns = NS_PER_SEC});
-    peers_settle(all, 2);
-    uint64_t id = submit_to(as(b), host_of(b, 0));
-    claim(as(b), id);
-    return id;
-}
-
-/* A transaction of somebody's, for which b's end waits at the server. */
-static PGconn *hold(const char *format)
-{
-    PGconn *conn = PQconnectdb(dsn);
-    char sql[160];
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(sql, sizeof sql, format, schema, schema);
-#pragma GCC diagnostic pop
-    PGresult *result = PQexec(conn, sql);
-    assert_int_equal(PQresultStatus(result), PGRES_TUPLES_OK);
-    PQclear(result);
-    return conn;
-}
-
-static void let_go(PGconn *conn)
-{
-    PQclear(PQexec(conn, "COMMIT"));
-    PQfinish(conn);
-}
-
-static void wait_for(const char *sql, const char *value)
-{
-    while (strcmp(ask(sql), value) != 0)
-        ;
-}
-
-#define WAITING "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type='Lock'"
-
 /* Cut off while its end is under way: whoever closes its attempt finds no lock of its. */
 static void a_dead_daemon_holds_no_row(void **state)
 {
     struct peers *all = *state;
     struct peer *a = &all->peer[0], *b = &all->peer[1];
-    uint64_t id = run_at_b(all);
+    uint64_t id = run_at_b(all, NS_PER_SEC);
     struct spool spool = spool_of(all->f.dir, id, 1, 3, RECORD);
     struct store_finish end = end_with(id, 1, &spool);
     PGconn *conn = hold("BEGIN; SELECT FROM %s.jobs FOR UPDATE");
@@ -310,7 +269,7 @@ static void records_of_a_ghost_that_stand_are_told_so(void **state)
 {
     struct peers *all = *state;
     struct peer *b = &all->peer[1];
-    uint64_t id = run_at_b(all);
+    uint64_t id = run_at_b(all, NS_PER_SEC);
     struct spool spool = spool_of(all->f.dir, id, 1, 3, RECORD);
     struct store_finish end = end_with(id, 1, &spool);
     PGconn *conn = hold("BEGIN; SELECT FROM %s.counts WHERE member=(SELECT member FROM %s.jobs) "

@@ -88,10 +88,13 @@ static void rights_are_judged(void **state)
     expect_refused("Re\"ader", "items", -EACCES, "GRANT USAGE ON SCHEMA");
     ask("GRANT USAGE ON SCHEMA %s TO \"Re\"\"ader\"");
     expect_refused("Re\"ader", "items", -EACCES, "TO \"Re\"\"ader\"");
-    expect_refused("Re\"ader", "items", -EACCES, "GRANT INSERT ON");
+    expect_refused("Re\"ader", "items", -EACCES, "GRANT INSERT, SELECT, DELETE ON");
     ask("GRANT INSERT(job,attempt,seq) ON %s.items TO \"Re\"\"ader\"");
-    expect_refused("Re\"ader", "items", -EACCES, "GRANT INSERT ON");
-    ask("GRANT INSERT(data) ON %s.items TO \"Re\"\"ader\"");
+    expect_refused("Re\"ader", "items", -EACCES, "GRANT INSERT, SELECT, DELETE ON");
+    ask("GRANT INSERT(data), SELECT(job) ON %s.items TO \"Re\"\"ader\"");
+    ask("GRANT DELETE ON %s.items TO \"Re\"\"ader\"");
+    expect_refused("Re\"ader", "items", -EACCES, "GRANT SELECT, DELETE ON");
+    ask("GRANT SELECT(attempt) ON %s.items TO \"Re\"\"ader\"");
     expect_taken("Re\"ader", "items");
     ask("ALTER TABLE %s.items ENABLE ROW LEVEL SECURITY");
     expect_refused("Re\"ader", "items", -EACCES, "BYPASSRLS");
