@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#define PATIENCE     (20000 * test_patience())
+#define PATIENCE     (60000 * test_patience())
 #define SOCKET_BYTES 65536 /* SO_SNDBUF and SO_RCVBUF; the kernel doubles each */
 
 static struct origin *plain, *tls;

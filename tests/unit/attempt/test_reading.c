@@ -13,7 +13,7 @@
 #include <semaphore.h>
 #include <unistd.h>
 
-#define PATIENCE (20 * NS_PER_SEC)
+#define PATIENCE (60 * NS_PER_SEC)
 
 static char spool_dir[] = "/tmp/penstock-reading.XXXXXX";
 static struct attempt_env env = {.max_record = 1 << 20};

@@ -14,7 +14,7 @@
 #include <sys/resource.h>
 
 #define DENSE    100
-#define PATIENCE (10000 * test_patience())
+#define PATIENCE (60000 * test_patience())
 
 static struct apart plain, tls, h2, h2_cut;
 static struct policy *policy;

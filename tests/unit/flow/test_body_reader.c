@@ -208,7 +208,7 @@ static pthread_t start_reader(struct fixture *f)
 {
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, read_one, f), 0);
-    TEST_WAIT(atomic_load(&f->body->read_wait_since) > 0, 5000 * test_patience());
+    TEST_WAIT(atomic_load(&f->body->read_wait_since) > 0, 60000 * test_patience());
     return thread;
 }
 
@@ -270,7 +270,7 @@ static void test_signals_are_no_errors(void **state)
     pthread_t thread = start_reader(f);
     for (int i = 1; i <= 5; i++) {
         assert_int_equal(pthread_kill(thread, SIGUSR1), 0);
-        TEST_WAIT(atomic_load(&signals) == i, 5000 * test_patience());
+        TEST_WAIT(atomic_load(&signals) == i, 60000 * test_patience());
     }
     put(f, "z");
     assert_int_equal(join_reader(thread), 'z');

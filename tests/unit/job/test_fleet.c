@@ -194,8 +194,8 @@ static void test_no_tokens_at_first(void **state)
     (void)state;
     struct fleet_world *f = fleet_world_new("[host \"127.0.0.1\"]\nrequests_per_second = 1\n");
     struct world *w = f->w;
-    fleet_gain(f, HOST);
     uint64_t now = clock_now();
+    fleet_gain(f, HOST);
     uint64_t id = world_submit(w, HOST, "/bytes?n=1&hold=first");
     const struct host *host = host_find(w->jobs, HOST);
     assert_non_null(host);

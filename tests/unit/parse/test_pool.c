@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#define PATIENCE (10000 * test_patience())
+#define PATIENCE (60000 * test_patience())
 
 struct work {
     struct pool_job job;

@@ -422,7 +422,7 @@ static void test_option_without_default(void **state)
 
 static int wait_for_cancel(FILE *body, struct penstock_run *r)
 {
-    TEST_WAIT(r->cancelled(r), 5000 * test_patience()); /* the body's abort */
+    TEST_WAIT(r->cancelled(r), 60000 * test_patience()); /* the body's abort */
     return PENSTOCK_OK;
 }
 
@@ -496,7 +496,7 @@ static void test_waiting_is_not_busy(void **state)
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     h.task.read_fd = ends[0];
     assert_int_equal(pthread_create(&thread, NULL, run_task, &h.task), 0);
-    TEST_WAIT(atomic_load(&h.task.body->read_wait_since) > 0, 5000 * test_patience());
+    TEST_WAIT(atomic_load(&h.task.body->read_wait_since) > 0, 60000 * test_patience());
     uint64_t hour = 3600 * NS_PER_SEC;
     uint64_t began = atomic_load(&h.task.started), now = clock_now();
     assert_true(parse_task_busy(&h.task, now + hour) <= now - began);
