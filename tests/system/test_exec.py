@@ -118,7 +118,7 @@ class Pipelines(penstock_test.Case):
             # The generator's bytes repeat but for what each 64 KiB adds.
             add = ((start >> 16) * 57 + (start >> 24) * 101) & 255
             digest.update(block.translate(bytes((i + add) & 255 for i in range(256))))
-        verdict = daemon.verdict(job, seconds=120 * PATIENCE)
+        verdict = daemon.verdict(job, seconds=10 * penstock_test.DEADLINE)
         self.assert_verdict(verdict, "done", None, "length")
         self.assertEqual(verdict["bytes"], size)
         self.assertEqual(daemon.records(job), [digest.hexdigest() + "  -"])

@@ -163,7 +163,7 @@ class Life(penstock_test.Case):
         self.machine.write("/etc/penstock/penstockd.conf.d/own.conf",
                            "[policy]\nallow = 127.0.0.0/8\n[daemon]\ndrain = 100ms\n[fetch]\nbreaker_failures = 0\n")
         self.sh("echo '# mine' >>/etc/penstock/penstockd.conf; systemctl restart penstockd")
-        job = self.sh(f"penstockctl submit '{base}/lines?n=100&hold=upgrade' --parser lines")
+        job = self.sh(f"penstockctl submit '{base}/lines?n=100&hold=upgrade' --parser lines --first-byte-timeout 1h --stall-timeout 1h")
         until(lambda: '"running"' in self.sh(f"penstockctl --json show {job}"), "it runs")
         before = self.sh("systemctl show -P MainPID penstockd")
         socket = self.sh("stat -c %i /run/penstock/control.sock")
