@@ -1,6 +1,7 @@
 /* What operators hold back in a fleet: one list, that all members are told the changes of. */
 #include "pg_peers.h"
 #include "pg_plan_of.h"
+#include "pg_take_back.h"
 
 /* What one peer is asked to hold, or to let go. */
 static int pause_as(struct peer *p, const char *host, const char *parser, bool held, uint32_t uid)
@@ -214,9 +215,7 @@ static void a_schema_without_it_is_brought_up(void **state)
     struct peer *a = &all->peer[0];
     struct store_config with = {.dsn = dsn, .schema = schema};
     struct error err = {""};
-    ask("WITH m AS(DELETE FROM %s.meta WHERE name='pauses') UPDATE %s.meta SET value='3' WHERE "
-        "name='schema'");
-    ask("DROP TABLE %s.pauses");
+    take_back(3);
     assert_int_equal(peer_try(a, &(struct store_config){.lease_ns = 0}, &err), -EPROTO);
     assert_non_null(strstr(err.text, "penstockd --migrate"));
     assert_int_equal(module->migrate(&with, &err), 0);
