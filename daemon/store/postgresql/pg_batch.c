@@ -295,25 +295,13 @@ static void take_timeline(void *arg, const PGresult *result)
                     row_text(result, 0, 0));
 }
 
-/* One that was cut off within a transaction holds our row of `members` until the server's own
- * keepalives tell it, which can take hours: what comes behind this would wait for that. */
-static void end_lost_sessions(struct pg *pg)
-{
-    for (size_t i = 0; i < pg->w.lost_count; i++) {
-        args_reset(&pg->args);
-        args_int(&pg->args, pg->w.lost[i]);
-        args_text(&pg->args, pg->application);
-        channel_step(&pg->w, SQL_END_SESSION, &pg->args, NULL, NULL);
-    }
-}
-
 void batch_connected(struct pg *pg)
 {
     pg->stage = STAGE_RENEW;
     pg->instance++;
     pg->renewed = false;
     pg->number_there = -1;
-    end_lost_sessions(pg);
+    channel_end_lost(&pg->w, &pg->args, pg->application);
     args_reset(&pg->args);
     args_int(&pg->args, pg->member);
     args_int(&pg->args, pg->instance);
@@ -342,7 +330,6 @@ static void renewed(struct pg *pg)
 {
     int64_t number = pg->number_there;
     struct error why;
-    pg->w.lost_count = 0;
     if (!pg->renewed && pg->fleet) {
         error_set(&why, -EIO, "the fleet has declared this member, %s, dead", pg->name);
         rejoin_told(pg, &why);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "store/postgresql/pg_answer.h"
 #include "store/postgresql/pg_lease.h"
+#include "store/postgresql/pg_member.h"
 #include "store/postgresql/pg_others.h"
 
 #include <stdio.h>
@@ -63,6 +64,8 @@ void beat_hello(struct pulse *p)
 {
     char name[64], text[80];
     begin(p, WORK_HELLO);
+    member_application(p->pg, p->member, name, sizeof name);
+    channel_end_lost(&p->ch, &p->args, name);
     channel_name(name, sizeof name, p, p->member);
     snprintf(text, sizeof text, "LISTEN %s", name);
     channel_step_text(&p->ch, text, NULL, NULL, NULL);

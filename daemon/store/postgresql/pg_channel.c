@@ -169,6 +169,22 @@ void channel_step(struct channel *ch, enum sql sql, struct args *args, step_take
         ch->send_failed = true;
 }
 
+static void forget_lost(void *arg, const PGresult *result)
+{
+    struct channel *ch = arg;
+    ch->lost_count = 0;
+}
+
+void channel_end_lost(struct channel *ch, struct args *args, const char *application)
+{
+    for (size_t i = 0, count = ch->lost_count; i < count; i++) {
+        args_reset(args);
+        args_int(args, ch->lost[i]);
+        args_text(args, application);
+        channel_step(ch, SQL_END_SESSION, args, i + 1 == count ? forget_lost : NULL, ch);
+    }
+}
+
 void channel_sync(struct channel *ch)
 {
     begin(ch);

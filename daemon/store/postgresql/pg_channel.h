@@ -81,6 +81,10 @@ void channel_step(struct channel *ch, enum sql sql, struct args *args, step_take
 /* The same with a statement of the caller's. */
 void channel_step_text(struct channel *ch, const char *text, struct args *args, step_taker *take,
                        void *arg);
+/* The same for each session of this channel's that was lost: the server ends it. One that was cut
+ * off within a transaction holds its rows until the server's own keepalives tell it, which can take
+ * hours: what comes behind this would wait for that. `application`: what they are listed as. */
+void channel_end_lost(struct channel *ch, struct args *args, const char *application);
 /* Ends the pipeline and sends it. */
 void channel_sync(struct channel *ch);
 

@@ -180,6 +180,14 @@ static inline void gate_stick(struct gate *g, size_t more)
     pthread_mutex_unlock(&g->lock);
 }
 
+static inline bool gate_is_stuck(struct gate *g)
+{
+    pthread_mutex_lock(&g->lock);
+    bool stuck = g->sticks > 0 && g->more == 0;
+    pthread_mutex_unlock(&g->lock);
+    return stuck;
+}
+
 static inline size_t gate_asked(struct gate *g)
 {
     pthread_mutex_lock(&g->lock);

@@ -281,4 +281,16 @@ static inline void wait_for(const char *sql, const char *value)
 
 #define WAITING "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type='Lock'"
 
+/* It need not at once. */
+static inline void expect_it_works(struct peer *p)
+{
+    struct store_job job = job_for("h");
+    struct store_submit_item item = {.job = &job};
+    struct store_submit call = {.items = &item, .count = 1};
+    uint64_t deadline = clock_now() + 60 * NS_PER_SEC;
+    while (CALL(as(p), submit, &call) < 0)
+        if (clock_now() > deadline)
+            fail_msg("the store fails for good: %s", call.call.error.text);
+}
+
 #endif

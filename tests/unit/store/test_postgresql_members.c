@@ -230,6 +230,22 @@ static void a_lost_batch_holds_nothing_up(void **state)
     free(spec);
 }
 
+/* The same with half a beat, wherever it was cut off. */
+static void a_lost_beat_holds_nothing_up(void **state)
+{
+    struct peers *all = *state;
+    struct peer *a = &all->peer[0];
+    peer_open(a, &(struct store_config){.lease_ns = 2 * NS_PER_SEC});
+    peers_settle(all, 1);
+    for (size_t more = 50; more <= 450; more += 50) {
+        gate_stick(&a->gate, more);
+        while (!gate_is_stuck(&a->gate))
+            uv_run(&all->f.loop, UV_RUN_NOWAIT);
+        gate_lose(&a->gate);
+        expect_it_works(a);
+    }
+}
+
 /* Ids of members are small: each fleet of a cluster has one of the same. */
 static void another_fleet_is_left_alone(void **state)
 {
@@ -542,6 +558,7 @@ int main(void)
         FLEET_TEST(a_ghosts_end_that_stands_is_told_so),
         FLEET_TEST(what_is_never_answered_ends_with_the_lease),
         FLEET_TEST(a_lost_batch_holds_nothing_up),
+        FLEET_TEST(a_lost_beat_holds_nothing_up),
         FLEET_TEST(another_fleet_is_left_alone),
         FLEET_TEST(a_claim_of_a_fenced_member_starts_nothing),
         FLEET_TEST(a_member_can_be_evicted),

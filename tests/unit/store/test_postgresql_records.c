@@ -315,17 +315,6 @@ static void tell_a_ghost(struct peer *p, struct spool *spool, bool lose)
     assert_int_equal(result_of(&end.call), -ENOENT);
 }
 
-static void expect_it_works(struct peer *p)
-{
-    struct store_job job = job_for("h");
-    struct store_submit_item item = {.job = &job};
-    struct store_submit call = {.items = &item, .count = 1};
-    uint64_t deadline = clock_now() + 60 * NS_PER_SEC;
-    while (CALL(as(p), submit, &call) < 0)
-        if (clock_now() > deadline)
-            fail_msg("the store fails for good: %s", call.call.error.text);
-}
-
 /* Cut off while there is nothing left to be stored: nobody would try again, so nothing fails. */
 static void a_loss_behind_the_last_answer_holds_nobody_up(void **state)
 {
