@@ -166,6 +166,7 @@ static void the_place_is_the_rows(void **state)
         {&parser_csv, "header=no\nmax_fields=1", "a\r\rb\n#\nc,d", 5, 7},
         {&parser_csv, "header=no\nmax_fields=1\ncomment=#", "a\n#x,y\n\nc,d", 4, 8},
         {&parser_csv, "header=no\nmax_fields=1\nskip_lines=2", "a,b\r\n\"\r\nc,d", 3, 8},
+        {&parser_csv, "header=no\nmax_fields=1", "\"a\r\"\nb,c", 3, 5},
         {&parser_lines, "max_line=1", "a\n\nb\r\nccc", 4, 6},
         {&parser_ndjson, "max_depth=1", "1\n  [[]]", 2, 5},
     };

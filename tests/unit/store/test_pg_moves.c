@@ -349,6 +349,19 @@ static void all_come_to_the_same(void **state)
         assert_string_equal(there[one[i]].name, back[two[i]].name);
 }
 
+/* So do the versions of a daemon that may meet in one fleet: what it comes to is never changed. */
+static void it_comes_to_the_same_for_ever(void **state)
+{
+    static const struct assign_member members[] = {{"one", 8}, {"two", 16}, {"three", 3}};
+    size_t owners[STORE_SHARDS];
+    uint64_t sum = UINT64_C(14695981039346656037);
+    (void)state;
+    assign_shards(members, 3, owners);
+    for (unsigned i = 0; i < STORE_SHARDS; i++)
+        sum = (sum ^ owners[i]) * UINT64_C(1099511628211);
+    assert_true(sum == UINT64_C(532433501496699253));
+}
+
 /* None has more than a tenth over its share, rounded up; so none of the others starves. */
 static void none_has_far_more_than_its_share(void **state)
 {
@@ -406,6 +419,7 @@ int main(void)
         FLEET(a_gain_brings_what_runs_there),
         FLEET(what_runs_elsewhere_is_told_when_it_changes),
         cmocka_unit_test(all_come_to_the_same),
+        cmocka_unit_test(it_comes_to_the_same_for_ever),
         cmocka_unit_test(none_has_far_more_than_its_share),
         cmocka_unit_test(more_workers_than_there_can_be_are_a_million),
     };
