@@ -37,6 +37,7 @@ static const char *missing_permission(const struct api_call *call)
     switch (call->method) {
     case API_SUBMIT:
     case API_RUN:
+    case API_HEAD:
     case API_RETRY:
     case API_CHECK_URL:
         return access_may_submit(access, &call->peer) ? NULL : "submit_users, submit_groups";
@@ -96,6 +97,7 @@ void api_call(struct api *api, struct api_call *call)
         call_wait(call);
         return;
     case API_RUN:
+    case API_HEAD:
         call_run(call);
         return;
     case API_EXITED:
@@ -158,7 +160,8 @@ void api_runner_gone(struct runner *runner)
 {
     struct job *job;
     while ((job = runner_drop(runner))) {
-        job_cancel(job, "the client that ran the command has gone");
+        job_cancel(job, spec_is_head(job->spec) ? "the client that asked has gone"
+                                                : "the client that ran the command has gone");
         if (job->attempt)
             attempt_returned(job->attempt); /* nobody is left who could say so */
     }

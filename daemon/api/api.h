@@ -57,6 +57,7 @@ enum api_method {
     API_TOP,     /* {"limit":N} -> {…,"running":[…],"hosts":[…]} */
     API_METRICS, /* {"format":"openmetrics"|"prometheus"} -> the text, a string */
     API_RUN,     /* {job} with call->fd and call->runner -> {"id":N} */
+    API_HEAD,    /* {job} with call->runner, as long as that lives -> {"id":N} */
     API_EXITED,  /* {"id":N,"status":N}, from the runner's connection -> {} */
     API_PAUSE,   /* {} or {"all":true} | {"host":NAME} | {"parser":NAME} |
                      {"schedule":NAME} -> {"paused":true} */
@@ -87,7 +88,7 @@ struct api_call {
      * NULL. */
     struct follower *follower;
     /* API_RUN, API_BACKUP: the write end that came with the request, whose ownership the call
-     * takes; else -1. API_RUN, API_EXITED: whose command it is. */
+     * takes; else -1. API_RUN, API_EXITED, API_HEAD: whose it is. */
     int fd;
     struct runner *runner;
     /* Exactly one is set: result (a new reference, the callee's to keep); call->text, the result as
@@ -111,8 +112,8 @@ struct api_call {
 void api_call(struct api *api, struct api_call *call);
 void api_call_abandon(struct api_call *call);
 
-/* The connection has gone: the jobs whose commands it ran are cancelled. Takes one that never ran
- * anything. */
+/* The connection has gone: the jobs whose commands it ran, or heads it asked for, are cancelled.
+ * Takes one that never did anything. */
 void api_runner_gone(struct runner *runner);
 
 /* Somebody wants the config to be read again. Belongs to who asks, until `done`. */

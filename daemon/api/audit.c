@@ -54,6 +54,7 @@ static const char *action_of(enum api_method method)
 {
     static const char *const actions[] = {[API_SUBMIT] = "submit",
                                           [API_RUN] = "run",
+                                          [API_HEAD] = "head",
                                           [API_CANCEL] = "cancel",
                                           [API_RETRY] = "retry",
                                           [API_PAUSE] = "pause",

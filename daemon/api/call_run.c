@@ -1,4 +1,6 @@
-/* run and exited: a job whose body goes to a command of the client's (job/remote.h). */
+/* run and exited: a job whose body goes to a command of the client's; head: one that asks for the
+ * head alone. Both go with their client (job/remote.h), and are otherwise jobs as any: stored,
+ * counted, with a permit and a slot of the host's. */
 #include "api/call_run.h"
 
 #include "api/call.h"
@@ -17,6 +19,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct run {
     struct store_submit store;
@@ -55,7 +58,7 @@ static void start(struct run *run, struct store_job *row)
         intake_job(job);
     job = jobs->draining ? job_find(jobs, id) : NULL;
     if (job)
-        job_cancel(job, REMOTE_STOPPED);
+        job_cancel(job, remote_stopped(job));
 }
 
 static void on_stored(struct mail *mail)
@@ -63,7 +66,7 @@ static void on_stored(struct mail *mail)
     struct run *run = container_of(mail, struct run, store.call.mail);
     struct api_call *call = run->call;
     struct store_job *row = run->item.job;
-    struct cause gone = {.cancelled = true, .message = "the client that ran the command has gone"};
+    struct cause gone = {.cancelled = true, .message = "the client has gone"};
 
     if (run->store.call.result < 0) {
         call_fail_store(call, &run->store.call);
@@ -87,12 +90,25 @@ static void on_stored(struct mail *mail)
     run_free(run);
 }
 
+static int set_head(json_t *job, struct error *err, const char **ret_field)
+{
+    const json_t *method = json_object_get(job, "method");
+    const char *name = json_string_value(method);
+    *ret_field = "method";
+    if (method && (!name || strcmp(name, "GET") != 0))
+        return error_set(err, -EINVAL, "method: only what a GET would do can be asked by HEAD");
+    return json_object_set_new(job, "method", json_string("HEAD")) == 0
+               ? 0
+               : error_set(err, -EINVAL, "an object with at least the member url is wanted");
+}
+
 /* The field that is at fault may be a name of `job`: it lasts as long. */
 static int make_row(struct run *run, json_t *job, struct error *err, const char **ret_field)
 {
     struct api_call *call = run->call;
-    struct submission s = {.json = job, .peer = call->peer, .run = true};
-    int r = given_check(run->fd, call->peer.uid, err);
+    bool head = call->method == API_HEAD;
+    struct submission s = {.json = job, .peer = call->peer, .run = !head, .head = head};
+    int r = head ? set_head(job, err, ret_field) : given_check(run->fd, call->peer.uid, err);
     if (r < 0)
         return r;
     if (json_object_set_new(job, "run", json_true()) < 0)
@@ -127,7 +143,7 @@ void call_run(struct api_call *call)
         return;
     }
     run->call = call;
-    run->fd = call->fd;
+    run->fd = call->method == API_RUN ? call->fd : -1;
     call->fd = -1;
     if (call->api->jobs->draining) {
         call_fail(call, API_DRAINING, NULL, "the daemon is stopping and accepts no new jobs");

@@ -140,6 +140,19 @@ static int take_rest(struct download *d, const struct transfer_response *respons
     return r == RESUME_BUSY ? -ECANCELED : r;
 }
 
+/* No more is wanted: what a parser would get is judged as far as a head can be. */
+static int take_told(struct download *d, const struct transfer_response *r)
+{
+    d->mode = MODE_TOLD;
+    head_facts_note(d->told, r);
+    if (!spec_status_accepted(&d->spec->effective, r->status))
+        return -ECANCELED; /* answer_judge_told */
+    int result = accept_head(d, r);
+    if (result == 0 && resume_note(&d->resume, r, "GET", clock_real_us() / 1000000) < 0)
+        result = cause_fail_errno(d->cause, "no memory for the response's head", -ENOMEM);
+    return result == 0 ? -ECANCELED : result;
+}
+
 static int take_response(struct download *d, const struct transfer_response *r)
 {
     if (d->resume.count > 0)
@@ -151,6 +164,8 @@ static int take_response(struct download *d, const struct transfer_response *r)
     free(d->retry_after);
     d->retry_after =
         retry_after ? strdup(retry_after) : NULL; /* a hint: without memory it is not taken */
+    if (d->told)
+        return take_told(d, r);
     if (condition_holds(&d->condition, r, clock_real_us() / 1000000)) {
         d->mode = MODE_UNCHANGED;
         return r->status == 304 ? 0
@@ -185,6 +200,17 @@ int answer_take(struct download *d, const struct transfer_response *r)
     int result = take_response(d, &shown);
     free(headers);
     return result;
+}
+
+/* RFC 9110, 9.1 lets a server have no HEAD, though it should. */
+void answer_judge_told(struct download *d)
+{
+    bool no_head = d->status == 405 || d->status == 501;
+    assert(fetch_loop_is_current(d->loop));
+    if (!spec_status_accepted(&d->spec->effective, d->status))
+        cause_fail(d->cause, KIND_HTTP_STATUS, "%s port %d answered %d%s", d->hop->host,
+                   d->end.port, d->status,
+                   no_head ? " to HEAD, which it need not know: a GET may work all the same" : "");
 }
 
 int answer_excerpt(struct download *d, const char *data, size_t len)

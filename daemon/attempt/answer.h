@@ -13,6 +13,8 @@
 int answer_take(struct download *d, const struct transfer_response *response);
 /* The body that was cut cannot be finished, for this reason. Sets the cause. */
 void answer_fail_rest(struct download *d, const struct error *why);
+/* MODE_TOLD: the transfer has ended. Sets the cause if the status is none that a parser gets. */
+void answer_judge_told(struct download *d);
 /* MODE_EXCERPT: bytes of a body that no parser sees, as many as the message has room for. One of
  * the transfer's answers: taken, or -ECANCELED if there is no need of more. */
 int answer_excerpt(struct download *d, const char *data, size_t len);

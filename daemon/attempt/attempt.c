@@ -474,7 +474,7 @@ const struct cause *attempt_conclude(struct attempt *a)
 {
     assert(a->ended);
     reading_stop(&a->reading);
-    if (!attempt_cause(a) && !a->download.condition.unchanged)
+    if (!attempt_cause(a) && !a->download.condition.unchanged && !a->download.told)
         reading_conclude(&a->reading);
     return attempt_cause(a);
 }
@@ -483,6 +483,12 @@ void attempt_put_text(struct buf *line, const struct attempt *a)
 {
     if (reading_state(&a->reading) == READING_RETURNED)
         parse_task_text_members(line, &a->reading.task);
+}
+
+void attempt_put_head(struct buf *line, const struct attempt *a)
+{
+    if (a->download.told)
+        head_facts_put(line, a->download.told, &a->download.end, &a->download.resume);
 }
 
 struct spool *attempt_spool(struct attempt *a)

@@ -118,6 +118,8 @@ void attempt_report(const struct attempt *a, uint64_t now, struct attempt_report
 const struct cause *attempt_conclude(struct attempt *a);
 /* After attempt_conclude: the members of the verdict that tell what the body's text was like. */
 void attempt_put_text(struct buf *line, const struct attempt *a);
+/* After attempt_conclude: what the head said, of a job that asks for nothing else. */
+void attempt_put_head(struct buf *line, const struct attempt *a);
 /* After attempt_conclude: the records that were held back, for the log if the job is done. NULL:
  * there are none. */
 struct spool *attempt_spool(struct attempt *a);

@@ -362,7 +362,9 @@ static void on_end(struct transfer *t, const struct transfer_result *result)
             hop_over(d);
         return;
     }
-    if (d->mode == MODE_UNCHANGED) { /* its head says everything */
+    if (d->mode == MODE_TOLD && !aborted)
+        answer_judge_told(d);
+    if (d->mode == MODE_UNCHANGED || d->mode == MODE_TOLD) { /* its head says everything */
         hop_over(d);
         return;
     }
@@ -432,6 +434,8 @@ int download_init(struct download *d)
     mail_init(&d->go_on_mail, on_go_on);
     resume_init(&d->resume);
     d->headers = calloc(d->spec->headers.count + 2 + CONDITION_HEADERS, sizeof *d->headers);
+    if (spec_is_head(d->spec) && !(d->told = calloc(1, sizeof *d->told)))
+        return -ENOMEM;
     return d->headers ? checksum_init(&d->checksum, d->spec->effective.digest) : -ENOMEM;
 }
 
@@ -440,6 +444,7 @@ void download_deinit(struct download *d)
     assert(!d->transferring && !d->pipe_open && !d->resume_timer_open);
     body_unref(d->body);
     free(d->headers);
+    free(d->told);
     forget_redirect(d);
     free(d->retry_after);
     checksum_deinit(&d->checksum);
@@ -456,6 +461,8 @@ void download_start(struct download *d, struct fetch_loop *loop)
     d->mode = MODE_HEAD;
     d->status = 0;
     make_request(d);
+    if (d->told)
+        d->told->proxied = d->hop->proxy && *d->hop->proxy;
     d->request.header_count +=
         condition_ask(&d->condition, d->hop->url, d->headers + d->request.header_count);
     transfer_begin(d);

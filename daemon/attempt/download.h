@@ -12,6 +12,7 @@
 #include "attempt/condition.h"
 #include "attempt/encoding.h"
 #include "attempt/env.h"
+#include "attempt/head_facts.h"
 #include "attempt/hop.h"
 #include "attempt/progress.h"
 #include "attempt/report.h"
@@ -48,6 +49,7 @@ enum download_mode {
     MODE_HEAD,      /* no response yet */
     MODE_STREAM,    /* the body goes to the parser */
     MODE_UNCHANGED, /* the origin says that there is nothing new: no parser runs */
+    MODE_TOLD,      /* the head was all that was asked for: no parser runs */
     MODE_EXCERPT,   /* an answer that no parser sees: its first bytes go into the message */
 };
 
@@ -84,6 +86,7 @@ struct download {
     bool resume_timer_open;
     bool resume_pending; /* it waits for its back-off, or for room in the pipe */
     struct condition condition;
+    struct head_facts *told; /* of a job that asks for a head alone; else NULL */
     struct encoding encoding;
     struct checksum checksum;
     enum verified_by verified;

@@ -64,6 +64,8 @@ bool redirect_is_forbidden(const char *url)
 
 const char *redirect_method(int status, const char *method)
 {
+    if (strcmp(method, "HEAD") == 0)
+        return method;
     return status == 301 || status == 302 || status == 303 ? "GET" : method;
 }
 

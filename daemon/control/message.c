@@ -31,6 +31,7 @@ static const struct message_method methods[] = {
     {"reload", MESSAGE_CALL, API_RELOAD, false},
     {"run", MESSAGE_CALL, API_RUN, false},
     {"exited", MESSAGE_CALL, API_EXITED, false},
+    {"head", MESSAGE_CALL, API_HEAD, false},
     {"backup", MESSAGE_CALL, API_BACKUP, true},
     {"fleet", MESSAGE_CALL, API_FLEET, true},
     {"fleet_evict", MESSAGE_CALL, API_FLEET_EVICT, false},
@@ -41,10 +42,10 @@ static const struct message_method methods[] = {
     {"schedule_remove", MESSAGE_CALL, API_SCHEDULE_REMOVE, false},
 };
 
-#define METHOD_NAMES                                                                             \
-    "submit, show, records, list, cancel, retry, wait, follow, run, exited, schedule_apply, "    \
-    "schedule_add, schedule_list, schedule_run, schedule_remove, pause, resume, reload, stats, " \
-    "top, metrics, parsers, check_url, backup, fleet, fleet_evict, ping"
+#define METHOD_NAMES                                                                              \
+    "submit, show, records, list, cancel, retry, wait, follow, run, exited, head, "               \
+    "schedule_apply, schedule_add, schedule_list, schedule_run, schedule_remove, pause, resume, " \
+    "reload, stats, top, metrics, parsers, check_url, backup, fleet, fleet_evict, ping"
 
 /* jansson has a fixed limit of depth (2,048) and none of the number of values, and a value costs
  * some thirty times its text: so both are counted before it sees the line. */

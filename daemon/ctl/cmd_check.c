@@ -1,16 +1,21 @@
 /* The daemon judges, and the client looks names up: a resolver that hangs is so nobody's trouble
  * but the caller's. First the daemon is asked what the job comes to, and so which host it is; then
- * once more, with the addresses that the name has here. */
+ * once more, with the addresses that the name has here. With --head the daemon asks the host: by a
+ * job that ends with this command. */
 #include "ctl/cmd_check.h"
 
 #include "ctl/ask.h"
 #include "ctl/ctl.h"
+#include "ctl/intr.h"
 #include "ctl/out.h"
+#include "ctl/progress_line.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
 #include "ctl/view.h"
+#include "ctl/wait.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netdb.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -164,7 +169,130 @@ static bool put_view(struct buf *b, const json_t *view, int unknown)
     return good;
 }
 
-/* ---------------------------------------------------------------------------------------------- */
+/* --- the head --------------------------------------------------------------------------------- */
+
+static void put_resumable(struct table *t, const json_t *head)
+{
+    const json_t *resumable = json_object_get(head, "resumable");
+    const char *hindrance = json_string_value(json_object_get(head, "hindrance"));
+    if (resumable)
+        put_row(t, "resumable", json_is_true(resumable) ? "yes" : "no",
+                hindrance ? hindrance : "if the download breaks");
+}
+
+static void put_error(struct table *t, const json_t *verdict)
+{
+    const json_t *error = json_object_get(verdict, "error");
+    const char *message = json_string_value(json_object_get(error, "message"));
+    put_scalar(t, "error", json_object_get(error, "kind"), message ? message : "");
+    put_scalar(t, "reason", json_object_get(verdict, "reason"), "cancelled");
+}
+
+static void put_head(struct buf *b, const json_t *verdict)
+{
+    static const char *const members[] = {"http",          "tls",           "type",
+                                          "length",        "encoding",      "etag",
+                                          "last_modified", "accept_ranges", "retry_after"};
+    const json_t *head = json_object_get(verdict, "head");
+    const json_t *seconds = json_object_get(verdict, "seconds");
+    bool proxied = json_is_true(json_object_get(head, "proxied"));
+    struct table t;
+    table_init(&t, 3);
+    put_scalar(&t, "status", json_object_get(verdict, "status"), "to HEAD");
+    put_scalar(&t, "final_url", json_object_get(verdict, "final_url"), "where redirects led");
+    put_scalar(&t, "address", json_object_get(head, "address"),
+               proxied ? "of the proxy" : "connected to");
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        put_scalar(&t, members[i], json_object_get(head, members[i]), "");
+    put_resumable(&t, head);
+    put_scalar(&t, "queued", json_object_get(seconds, "queued"), "seconds");
+    put_scalar(&t, "dns", json_object_get(head, "dns"), "seconds");
+    put_scalar(&t, "handshake", json_object_get(head, "handshake"), "seconds, of TLS");
+    put_scalar(&t, "connect", json_object_get(seconds, "connect"), "seconds, all in all");
+    put_scalar(&t, "first_byte", json_object_get(seconds, "first_byte"), "seconds from the start");
+    put_error(&t, verdict);
+    table_print(&t, out_columns(false), b);
+    table_deinit(&t);
+}
+
+static int tell_head(struct ctl *ctl, const struct answer *answer)
+{
+    const json_t *job = json_array_get(json_object_get(answer->result, "jobs"), 0);
+    const char *state = json_string_value(json_object_get(job, "state"));
+    struct buf b = BUF_INIT;
+    if (!answer->result)
+        return ctl_refused(ctl, answer->code, answer->field, answer->message);
+    if (ctl->json) {
+        wait_put_raw(answer);
+    } else {
+        put_head(&b, json_object_get(job, "verdict"));
+        out_take(&b);
+    }
+    buf_deinit(&b);
+    return state && strcmp(state, "done") == 0 ? EXIT_ALL_WELL : EXIT_JOB_FAILED;
+}
+
+/* 1: it is there; 0: not yet; or a negative errno. */
+static int take_answer(struct conn *conn, struct answer *ret_answer)
+{
+    char *line;
+    size_t len;
+    int r;
+    while ((r = wire_line(&conn->wire, &line, &len)) > 0) {
+        r = answer_read(line, len, ret_answer);
+        if (r <= 0)
+            return r < 0 ? r : 1;
+    }
+    return r;
+}
+
+/* The answer to `wait` for this job. 0, or a negative errno. */
+static int await(struct ctl *ctl, uint64_t id, struct answer *ret_answer)
+{
+    struct conn *conn = &ctl->conn;
+    struct progress progress;
+    int r;
+    progress_init(&progress, conn->wire.path);
+    while ((r = take_answer(conn, ret_answer)) == 0) {
+        r = progress_tick(&progress, id, 0, 1);
+        if (r == 0)
+            r = conn_poll(conn, NULL, 0, progress_timeout(&progress));
+        if (r < 0)
+            break;
+    }
+    progress_deinit(&progress);
+    return r < 0 ? r : 0;
+}
+
+/* An exit status. */
+static int check_head(struct ctl *ctl, json_t *job)
+{
+    struct answer answer;
+    struct error err;
+    uint64_t request;
+    int status = ctl_ask(ctl, "head", json_incref(job), &answer);
+    if (status != 0)
+        return status;
+    json_int_t id = json_integer_value(json_object_get(answer.result, "id"));
+    answer_deinit(&answer);
+    int r = wire_send(&ctl->conn.wire, "wait", json_pack("{s:[I]}", "ids", id), &request, &err);
+    if (r < 0)
+        return ctl_fail(r, &err);
+    r = intr_catch();
+    if (r == 0)
+        r = await(ctl, (uint64_t)id, &answer);
+    if (r == -EINTR) {
+        out_error("interrupted; job %" JSON_INTEGER_FORMAT " is cancelled", id);
+        return EXIT_INTERRUPTED;
+    }
+    if (r < 0)
+        return ctl_fail(wire_explain(&ctl->conn.wire, r, &err), &err);
+    status = tell_head(ctl, &answer);
+    answer_deinit(&answer);
+    return status;
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
 
 static int ask_job_options(const struct args *args, json_t **ret_job, struct error *err)
 {
@@ -195,16 +323,18 @@ int cmd_check_url(struct ctl *ctl)
         status = ctl_ask(ctl, "check_url",
                          json_pack("{s:O, s:O}", "job", job, "addresses", addresses), &answer);
     }
-    json_decref(job);
     json_decref(addresses);
-    if (status != 0)
-        return status;
-    bool good = put_view(&b, answer.result, r);
-    if (ctl->json)
-        ctl_put_raw(&answer);
-    else
-        out_take(&b);
-    buf_deinit(&b);
-    answer_deinit(&answer);
-    return good ? EXIT_ALL_WELL : EXIT_JOB_FAILED;
+    if (status == 0) {
+        status = put_view(&b, answer.result, r) ? EXIT_ALL_WELL : EXIT_JOB_FAILED;
+        if (ctl->json)
+            ctl_put_raw(&answer);
+        else
+            out_take(&b);
+        buf_deinit(&b);
+        answer_deinit(&answer);
+        if (args_has(&ctl->args, OPT_HEAD))
+            status = ctl_worse(status, check_head(ctl, job));
+    }
+    json_decref(job);
+    return status;
 }

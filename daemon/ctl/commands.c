@@ -122,13 +122,16 @@ const struct command commands[] = {
      cmd_parsers},
     {"metrics", "[--output FILE]", "figures for Prometheus, in OpenMetrics format", NULL,
      GROUP_METRICS | GROUP_PATIENCE, 0, 0, false, cmd_metrics},
-    {"check-url", "URL [OPTION...]", "what would become of such a job",
+    {"check-url", "URL [--head] [OPTION...]", "what would become of such a job",
      "Makes no job: tells whether the policy permits the URL and each address that its name has "
      "here,\n"
      "which [host] sections, limits and credential hold, and from which section each term is. Exit "
      "status\n"
-     "1 if it would get no further.\n",
-     GROUP_JOB | GROUP_PARSED, 1, 1, false, cmd_check_url},
+     "1 if it would get no further. With --head a job is made that asks for the head of the answer "
+     "and\n"
+     "for nothing else: it waits for its turn as any, has one attempt, and ends with this "
+     "command.\n",
+     GROUP_CHECK | GROUP_JOB | GROUP_PARSED, 1, 1, false, cmd_check_url},
     {"reload", "[--dry-run]", "read the config again, all or nothing",
      "Prints what has changed and takes effect with the daemon's next start only. With --dry-run\n"
      "nothing takes effect: prints each value that would change, and what is wrong.\n",

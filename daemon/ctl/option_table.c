@@ -26,6 +26,8 @@ const struct opt_def opt_defs[OPT_COUNT_] = {
                      "only tell what would change"},
     [OPT_FORCE] = {"force", NULL, GROUP_FORCE, FORM_NONE, NULL,
                    "do it although the body is the same as before, or FILE exists"},
+    [OPT_HEAD] = {"head", NULL, GROUP_CHECK, FORM_NONE, NULL,
+                  "ask the host for the head of its answer, as a job would"},
     [OPT_EVERY] = {"every", "TIME", GROUP_TIMING, FORM_TEXT, NULL,
                    "from one run to the next: 5min"},
     [OPT_CRON] = {"cron", "EXPR", GROUP_TIMING, FORM_TEXT, NULL,

@@ -18,6 +18,7 @@ enum opt {
     OPT_PRUNE,
     OPT_DRY_RUN,
     OPT_FORCE,
+    OPT_HEAD,
     OPT_TRAILER,
     OPT_GRACE,
     OPT_FOREGROUND,
@@ -96,6 +97,7 @@ enum opt_group {
     GROUP_RELOAD = 1 << 15,
     GROUP_RECORDS = 1 << 16,
     GROUP_BEFORE = 1 << 17,
+    GROUP_CHECK = 1 << 18,
     GROUP_PATIENCE = 1 << 14, /* --timeout is the client's, not a job's */
     GROUP_PARSED = 1 << 12,   /* of a job that a parser of the daemon's reads: not of `run` */
 };

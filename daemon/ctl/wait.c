@@ -44,7 +44,7 @@ static int send_waits(struct waiting *w, struct error *err)
     return 0;
 }
 
-static void put_raw(const struct answer *answer)
+void wait_put_raw(const struct answer *answer)
 {
     struct slice result, jobs, job;
     size_t pos = 0;
@@ -73,7 +73,7 @@ static int told(struct waiting *w, const struct answer *answer)
         buf_putc(&text, '\n');
     }
     if (w->ctl->json)
-        put_raw(answer);
+        wait_put_raw(answer);
     else
         out_take(&text);
     buf_deinit(&text);

@@ -15,6 +15,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -164,10 +165,24 @@ static int expect_answer(struct transfer_impl *impl)
     SSL *ssl = connection_tls(impl->easy);
     tls_answer_put(impl->answer);
     impl->answer = tls_answer_expect(ssl);
+    snprintf(impl->result.tls, sizeof impl->result.tls, "%s", ssl ? SSL_get_version(ssl) : "");
     if (!ssl || impl->answer)
         return 0;
     impl_fail(impl, KIND_RESOURCES, "out of memory");
     return -1;
+}
+
+/* Which a HEAD is asked for. */
+static void note_phases(struct transfer_impl *impl)
+{
+    curl_off_t named = 0, connected = 0, secured = 0; /* µs from the start */
+    if (!impl->opened || !request_is_head(impl->t->request))
+        return;
+    curl_easy_getinfo(impl->easy, CURLINFO_NAMELOOKUP_TIME_T, &named);
+    curl_easy_getinfo(impl->easy, CURLINFO_CONNECT_TIME_T, &connected);
+    curl_easy_getinfo(impl->easy, CURLINFO_APPCONNECT_TIME_T, &secured);
+    impl->result.dns_ns = (uint64_t)named * 1000;
+    impl->result.tls_ns = secured > connected ? (uint64_t)(secured - connected) * 1000 : 0;
 }
 
 /* A stream that was reset because its server wants HTTP/1.1 is asked for once more by curl, even in
@@ -209,6 +224,7 @@ static int on_connected(void *arg, char *remote_ip, char *local_ip, int remote_p
     impl->unheard = !impl->opened && !impl->afresh && impl->socket >= 0;
     impl->read_base = connection_bytes_read(impl->socket);
     impl->result.connect_ns = clock_now() - impl->started;
+    note_phases(impl);
     clocks_enter(impl, STAGE_SENT);
     return CURL_PREREQFUNC_OK;
 }

@@ -233,21 +233,26 @@ static void map_code(struct transfer_impl *impl, CURLcode code, const char *at)
     }
 }
 
+static bool is_bodiless(const struct transfer_impl *impl)
+{
+    return head_bodiless(&impl->head) || request_is_head(impl->t->request);
+}
+
 static void ended_well(struct transfer_impl *impl, const char *at)
 {
     const struct head *head = &impl->head;
     struct transfer_result *result = &impl->result;
-    if (!head->done || (!head_bodiless(head) && head->content_length >= 0 &&
+    if (!head->done || (!is_bodiless(impl) && head->content_length >= 0 &&
                         result->bytes != (uint64_t)head->content_length)) {
         truncated(impl, at);
         return;
     }
-    if (!head_bodiless(head) && head->content_length < 0 && head->version == 20 &&
+    if (!is_bodiless(impl) && head->content_length < 0 && head->version == 20 &&
         !tls_answer_ended(impl->answer)) {
         truncated(impl, at);
         return;
     }
-    bool until_close = !head_bodiless(head) && head->content_length < 0 &&
+    bool until_close = !is_bodiless(impl) && head->content_length < 0 &&
                        !head->transfer_encodings && head->version < 20;
     if (until_close && tls_answer_cut(impl->answer)) { /* so do later libcurls */
         impl_fail(impl, KIND_TRUNCATED,
@@ -256,7 +261,7 @@ static void ended_well(struct transfer_impl *impl, const char *at)
         return;
     }
     impl->settled = true;
-    if (head_bodiless(head) || head->content_length >= 0)
+    if (is_bodiless(impl) || head->content_length >= 0)
         result->verified = VERIFIED_LENGTH;
     else if (head->transfer_encodings)
         result->verified = VERIFIED_CHUNKED;

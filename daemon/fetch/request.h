@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct cookies;
 
@@ -16,7 +17,7 @@ struct transfer_request {
     const char *url; /* http or https, without user-info */
     const char
         *host; /* as in the URL, lower case, without brackets and port: for policy and sharding */
-    const char *method; /* "GET" or "POST" */
+    const char *method; /* "GET", "POST" or "HEAD" */
     const void *body;   /* POST's */
     size_t body_len;
     /* "Name: value", checked: no CR, LF or NUL; copies are wiped, but for Cookie's, which libcurl
@@ -44,6 +45,11 @@ struct transfer_request {
     uint64_t range_from;       /* resume: `Range: bytes=N-`; 0 and no if_range: none */
     const char *if_range;      /* resume's validator */
 };
+
+static inline bool request_is_head(const struct transfer_request *request)
+{
+    return request->method && strcmp(request->method, "HEAD") == 0;
+}
 
 struct transfer_header {
     const char *name, *value; /* value without surrounding white space */
@@ -78,6 +84,9 @@ struct transfer_result {
     bool connection_reused;
     uint64_t connect_ns, first_byte_ns; /* from the start; 0 if not reached */
     char address[64];                   /* connected to, "" if never */
+    char tls[16];                       /* "TLSv1.3"; "" without TLS */
+    /* Of a HEAD on a connection of its own: looking the name up, and TLS's handshake. Else 0. */
+    uint64_t dns_ns, tls_ns;
     /* of KIND_PROXY: it said no, or is not who it should be; another try will not help */
     bool proxy_refuses;
     int port; /* the URL's, or its scheme's */

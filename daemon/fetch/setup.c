@@ -327,6 +327,12 @@ static bool set_texts(struct transfer_impl *impl)
 static bool set_method(struct transfer_impl *impl)
 {
     const struct transfer_request *request = impl->t->request;
+    if (request_is_head(request)) {
+        curl_easy_setopt(impl->easy, CURLOPT_NOBODY, 1L);
+        /* A body that comes all the same would be taken for the next answer. */
+        curl_easy_setopt(impl->easy, CURLOPT_FORBID_REUSE, 1L);
+        return true;
+    }
     if (!request->method || strcmp(request->method, "POST") != 0)
         return true;
     curl_easy_setopt(impl->easy, CURLOPT_POST, 1L);

@@ -79,7 +79,7 @@ static void cancel_commands(struct jobs *jobs)
         struct job *job = container_of(n, struct job, active.node);
         bool waits = job_waits(job) || job->place == PLACE_CLAIMING;
         if (waits && job->spec && job->spec->run)
-            job_cancel(job, REMOTE_STOPPED);
+            job_cancel(job, remote_stopped(job));
     }
 }
 

@@ -57,7 +57,7 @@ static void cancel_after_all(struct job *job)
     struct cause cause = {.cancelled = true};
     bool remote = job->spec && job->spec->run;
     const char *reason = job->cancel_reason ? job->cancel_reason
-                         : remote           ? REMOTE_STOPPED
+                         : remote           ? remote_stopped(job)
                                             : DRAIN_NOT_KEPT;
     snprintf(cause.message, sizeof cause.message, "%s", reason);
     stay(job);

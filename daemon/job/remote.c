@@ -27,7 +27,7 @@ struct job *runner_drop(struct runner *runner)
 static void tell(struct job *job, const char *what)
 {
     struct runner *runner = job->remote.runner;
-    if (runner)
+    if (runner && !spec_is_head(job->spec)) /* else it has no command */
         runner->tell(runner, what, job->id);
 }
 
@@ -70,13 +70,19 @@ void remote_ended(struct job *job)
 
 int remote_lend(struct job *job, int *ret_fd)
 {
-    if (!job->spec->run)
+    if (!job->spec->run || spec_is_head(job->spec))
         return 0;
     int fd = fd_dup(job->remote.fd);
     if (fd < 0)
         return fd;
     *ret_fd = fd;
     return 0;
+}
+
+const char *remote_stopped(const struct job *job)
+{
+    return spec_is_head(job->spec) ? "the daemon stops, and a HEAD is not kept"
+                                   : "the daemon stops, and the command's pipe goes with it";
 }
 
 bool remote_waits(const struct job *job)

@@ -1,4 +1,9 @@
-/* `run`: a job whose body goes to a command of the client's. The client made the pipe and passed
+/* Jobs that are bound to their client, and go with it.
+ *
+ * `head`: a job that asks for a head alone, for who waits for its verdict. It has no pipe, and its
+ * client is told nothing of what follows.
+ *
+ * `run`: a job whose body goes to a command of the client's. The client made the pipe and passed
  * its write end; it starts the command, watches it, and says how it ended. A worker moves the body
  * into its pipe (parse/relay.h). Control loop.
  *
@@ -24,7 +29,7 @@ struct job;
 struct jobs;
 struct attempt;
 
-/* A connection that runs commands. Embedded in its owner. */
+/* A connection that runs commands, or asks for heads. Embedded in its owner. */
 struct runner {
     /* `what` is begin, complete or abort. Must not block, nor call back. */
     void (*tell)(struct runner *runner, const char *what, uint64_t id);
@@ -44,7 +49,8 @@ struct remote {
     struct list link;          /* runner->jobs */
 };
 
-/* The job is a command's: its body goes to `fd`, of which it takes ownership. */
+/* The job is a command's: its body goes to `fd`, of which it takes ownership; or asks for a head,
+ * and `fd` is -1. */
 void remote_attach(struct job *job, int fd, struct runner *runner);
 static inline void remote_init(struct remote *remote)
 {
@@ -73,6 +79,6 @@ void remote_ended(struct job *job);
 bool remote_waits(const struct job *job);
 
 /* Why such a job is cancelled when the daemon stops. */
-#define REMOTE_STOPPED "the daemon stops, and the command's pipe goes with it"
+const char *remote_stopped(const struct job *job);
 
 #endif

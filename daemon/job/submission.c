@@ -43,7 +43,7 @@ static int fill_row(struct store_job *row, const struct submission *s, const str
     row->due = spec->not_before;
     row->retry_of = s->retry_of;
     row->host = copy(spec->host, &failed);
-    row->parser = copy(spec->run ? "run" : spec->parser->name, &failed);
+    row->parser = copy(s->run ? "run" : spec->parser->name, &failed);
     row->key = copy(spec->key, &failed);
     row->schedule = copy(s->schedule, &failed);
     row->labels = labels_text(spec);
@@ -61,6 +61,16 @@ static int check_credential(const struct jobs *jobs, const struct spec *spec, st
     return -EINVAL;
 }
 
+/* One that asks for a head may say all that a job may: it is judged as that job would be. */
+static int check_head(const struct submission *s, struct error *err, const char **ret_field)
+{
+    *ret_field = "key";
+    if (json_object_get(s->json, "key"))
+        return error_set(err, -EINVAL,
+                         "key: it belongs to a job whose body is wanted, and not to a HEAD");
+    return 0;
+}
+
 /* What does not go with a body that a command of the client's reads. */
 static int check_run(const struct spec *spec, const struct submission *s, struct error *err,
                      const char **ret_field)
@@ -72,10 +82,16 @@ static int check_run(const struct spec *spec, const struct submission *s, struct
                   {PARAM_DELIVER, "deliver"},    {PARAM_COMMIT_MAX, "commit_max"},
                   {PARAM_CHARSET, "charset"},    {PARAM_CHARSET_ERRORS, "charset_errors"},
                   {PARAM_KEEP_BODY, "keep_body"}};
-    if (spec->run != s->run) {
+    if (spec->run != (s->run || s->head)) {
         *ret_field = "run";
         return error_set(err, -EINVAL, "run: `run` is a method, and brings a pipe along");
     }
+    if (spec_is_head(spec) != s->head) {
+        *ret_field = "method";
+        return error_set(err, -EINVAL, "method: it is \"GET\" or \"POST\"");
+    }
+    if (s->head)
+        return check_head(s, err, ret_field);
     if (s->run && spec->option_count > 0) {
         *ret_field = "options";
         return error_set(err, -EINVAL,

@@ -17,6 +17,7 @@ struct submission {
     struct peer peer;
     uint64_t retry_of;
     bool run;             /* by `run`: the member of that name is ours */
+    bool head;            /* by `head`: so are that and `method` */
     const char *schedule; /* of which it is a run, or NULL */
 };
 

@@ -1,6 +1,7 @@
 /* The lines about a job: what its attempt came to, and its verdict. */
 #include "job/verdict.h"
 
+#include "attempt/head_facts.h"
 #include "base/clock.h"
 #include "base/json_string.h"
 #include "base/utf8.h"
@@ -38,6 +39,8 @@ int verdict_reserve(struct job *job, const char *hop_url)
     attempt += room(fleet_name(job->jobs));
     size_t verdict = attempt + room(row->parser) + (row->labels ? strlen(row->labels) : 0) +
                      room(job->jobs->env.spool_dir); /* with a name of some digits: `kept` */
+    if (job->spec && spec_is_head(job->spec))
+        verdict += HEAD_FACTS_ROOM;
     verdict += 4 * room(hop_url); /* as it is shown: spec_redact_url puts *** for any value */
     int r = buf_reserve(&job->attempt_line.text, attempt);
     return r < 0 ? r : buf_reserve(&job->verdict_line.text, verdict);
@@ -170,9 +173,10 @@ static void put_attempt(struct buf *b, const struct job *job, uint64_t now)
     if (job->final == JOB_DONE && job->spec->effective.keep_records && !job->spec->run)
         put_kept(b, job->put);
     attempt_put_text(b, job->attempt);
+    attempt_put_head(b, job->attempt);
     if (report.unchanged)
         line_bool(b, "unchanged", 1);
-    else if (job->final == JOB_DONE)
+    else if (job->final == JOB_DONE && !spec_is_head(job->spec))
         line_str(b, "verified_by", verified_name(report.verified));
     if (report.digest_name)
         line_str(b, report.digest_name, report.digest);

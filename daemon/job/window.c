@@ -260,7 +260,7 @@ static void admit_row(struct host *host, struct store_job *row, bool guest)
         job_finish(job, JOB_FAILED, &cause);
     } else if (job->spec->run) {
         struct cause cause = {.cancelled = true,
-                              .message = "the daemon was started anew; the command is gone"};
+                              .message = "the daemon was started anew; its client is gone"};
         job_finish(job, JOB_CANCELLED, &cause);
     } else {
         job->guest = guest;

@@ -39,11 +39,14 @@ static int read_url(const json_t *value, struct spec *spec, struct error *err)
     return spec->given_url ? 0 : no_memory(err);
 }
 
+#define METHODS "it is \"GET\" or \"POST\""
+
 static int read_method(const json_t *value, struct spec *spec, struct error *err)
 {
     const char *text = json_string_value(value);
-    if (!text || (strcmp(text, "GET") != 0 && strcmp(text, "POST") != 0))
-        return error_set(err, -EINVAL, "it is \"GET\" or \"POST\"");
+    if (!text ||
+        (strcmp(text, "GET") != 0 && strcmp(text, "POST") != 0 && strcmp(text, "HEAD") != 0))
+        return error_set(err, -EINVAL, METHODS);
     spec->method = strdup(text);
     return spec->method ? 0 : no_memory(err);
 }
@@ -70,7 +73,7 @@ static int read_key(const json_t *value, struct spec *spec, struct error *err)
     return spec->key ? 0 : no_memory(err);
 }
 
-/* Set by the method `run` alone (submission_row refuses it of others). */
+/* Set by the methods `run` and `head` alone (submission_row refuses it of others). */
 static int read_run(const json_t *value, struct spec *spec, struct error *err)
 {
     spec->run = json_is_true(value);
@@ -157,6 +160,9 @@ static int read_members(const json_t *job, struct spec *spec, struct error *err,
     *ret_field = "body";
     if (spec->body && (!spec->method || strcmp(spec->method, "POST") != 0))
         return error_set(err, -EINVAL, "body: it goes with method POST only");
+    *ret_field = "method";
+    if (spec->method && spec_is_head(spec) && !spec->run) /* as `head` sets both */
+        return error_set(err, -EINVAL, "method: " METHODS);
     *ret_field = NULL;
     if (!spec->method)
         spec->method = strdup("GET");

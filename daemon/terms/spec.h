@@ -10,13 +10,14 @@
 
 #include <jansson.h>
 #include <stdint.h>
+#include <string.h>
 
 struct spec {
     char *url;       /* as given, normalised by libcurl's URL API; no user-info */
     char *given_url; /* as given, if that is another text; NULL */
     char *shown_url; /* the same with the values of secret query parameters as *** */
     char *host;      /* lower case, no brackets, no trailing dot */
-    char *method;    /* GET or POST */
+    char *method;    /* GET or POST; ours: HEAD */
     char *body;      /* POST's, or NULL */
     size_t body_len;
     struct strings headers;        /* "Name: value", checked */
@@ -24,10 +25,10 @@ struct spec {
     size_t option_count;
     struct settings_pair *labels;
     size_t label_count;
-    bool run;              /* ours: the body goes to a command of the client's (job/remote.h) */
-    char *key;             /* idempotency, or NULL */
-    int64_t not_before;    /* µs since 1970, 0 for none */
-    struct job_params own; /* what the job itself said */
+    bool run;                        /* ours: it lives as long as its client (job/remote.h) */
+    char *key;                       /* idempotency, or NULL */
+    int64_t not_before;              /* µs since 1970, 0 for none */
+    struct job_params own;           /* what the job itself said */
     struct job_params effective;     /* merged: every field is set */
     const struct parser_def *parser; /* effective.parser, found; lives in `registry` */
     struct registry *registry; /* a reference: a reload may replace the jobs' own at any time */
@@ -63,6 +64,12 @@ static inline const char *spec_given_url(const struct spec *spec)
  * gives the same text, and spec_parse reads it again (a `not_before` from now then counts from
  * then: the store's `due` is what holds). NULL: out of memory. */
 char *spec_store_text(const json_t *job);
+
+/* Does the job ask for a head alone (the method `head`)? No parser sees anything of it. */
+static inline bool spec_is_head(const struct spec *spec)
+{
+    return strcmp(spec->method, "HEAD") == 0;
+}
 
 /* Does a parser get a body of this status? 200, 203, 204 and what `accept_status` lists ("404",
  * "5xx"); never 206, which only a resume may take. */

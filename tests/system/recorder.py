@@ -66,7 +66,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.send_header("Connection", "close")
                 self.close_connection = True
         self.end_headers()
-        self.wfile.write(text)
+        if self.command != "HEAD":
+            self.wfile.write(text)
 
     def cut(self, body):
         start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
@@ -80,7 +81,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body[start:] if start else body[:len(body) // 2])
         self.close_connection = True
 
-    do_GET = do_POST = answer
+    do_GET = do_HEAD = do_POST = answer
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -5,6 +5,7 @@
 
 #include "unit/attempt/request_spec.h"
 
+#include "attempt/answer.h"
 #include "attempt/download.h"
 #include "base/list.h"
 
@@ -77,6 +78,29 @@ static int trial_free(void **state)
     (void)state;
     trial_end();
     return 0;
+}
+
+static struct transfer_header headers[8];
+static char lines[1024];
+
+/* Its fields: a line each. */
+static inline struct transfer_response response(int status, int64_t length, const char *fields)
+{
+    struct transfer_response r = {.status = status, .content_length = length, .headers = headers};
+    char *save = NULL;
+    snprintf(lines, sizeof lines, "%s", fields);
+    for (char *line = strtok_r(lines, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        char *colon = strchr(line, ':');
+        *colon = '\0';
+        headers[r.header_count++] = (struct transfer_header){line, colon + 2};
+    }
+    return r;
+}
+
+static inline int answered(int status, int64_t length, const char *fields)
+{
+    struct transfer_response r = response(status, length, fields);
+    return answer_take(d, &r);
 }
 
 /* What is set as the cause is this, with these words in its message. */

@@ -9,32 +9,9 @@
 #define JOB(members) "{\"url\":\"http://a.test/x\",\"parser\":\"lines\"" members "}"
 #define SECRET       "hunter2hunter2"
 
-static struct transfer_header headers[8];
-static char lines[1024];
-
 static int begin(void **state)
 {
     return request_spec_begin("");
-}
-
-/* Its fields: a line each. */
-static struct transfer_response response(int status, int64_t length, const char *fields)
-{
-    struct transfer_response r = {.status = status, .content_length = length, .headers = headers};
-    char *save = NULL;
-    snprintf(lines, sizeof lines, "%s", fields);
-    for (char *line = strtok_r(lines, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        char *colon = strchr(line, ':');
-        *colon = '\0';
-        headers[r.header_count++] = (struct transfer_header){line, colon + 2};
-    }
-    return r;
-}
-
-static int answered(int status, int64_t length, const char *fields)
-{
-    struct transfer_response r = response(status, length, fields);
-    return answer_take(d, &r);
 }
 
 static struct credential *secret(enum credential_type type)

@@ -2,6 +2,8 @@
  * client looks up. Names here are numbers, which need no resolver. */
 #include "scene.h"
 
+#include <signal.h>
+
 #define FIRST(host, ip) \
     "{\"host\":{\"name\":\"" host "\"},\"terms\":{\"ip\":{\"value\":\"" ip "\"}}}"
 #define JOB "{\"url\":\"http://192.0.2.1/x\",\"parser\":\"csv\"}"
@@ -78,6 +80,112 @@ static void test_no_address(void **state)
     file_has(child.out, "policy   u     allowed\naddress  none  ");
 }
 
+#define VIEW(host)                                                             \
+    {"check_url", "{\"job\":{\"url\":\"u\"}}", FIRST(host, "any")},            \
+    {                                                                          \
+        "check_url", "{\"job\":{\"url\":\"u\"},\"addresses\":[\"" host "\"]}", \
+            "{\"url\":\"u\",\"policy\":{\"allowed\":true},\"proxy\":\"p\"}"    \
+    }
+#define ASKED                                   \
+    {                                           \
+        "head", "{\"url\":\"u\"}", "{\"id\":7}" \
+    }
+#define SEEN "policy  u  allowed\nproxy   p  it looks the name up and connects\n"
+
+/* The host is asked by a job, which is waited for. */
+static void test_head(void **state)
+{
+    static const struct scene scenes[] = {
+        {.args = {"check-url", "--head", "u"},
+         .steps = {VIEW("192.0.2.1"),
+                   ASKED,
+                   {"wait", "{\"ids\":[7]}",
+                    "{\"jobs\":[{\"state\":\"done\",\"verdict\":{\"status\":200,\"final_url\":"
+                    "\"http://b/\\u001b\",\"seconds\":{\"queued\":1.5,\"connect\":0.25,"
+                    "\"first_byte\":0.5},\"head\":{\"proxied\":true,\"address\":\"192.0.2.9\","
+                    "\"tls\":\"TLSv1.3\",\"dns\":0.125,\"handshake\":0.0625,\"http\":\"2\","
+                    "\"type\":\"text/csv\",\"length\":77,\"encoding\":\"gzip\",\"etag\":"
+                    "\"e\",\"last_modified\":\"m\",\"accept_ranges\":\"bytes\","
+                    "\"retry_after\":\"9\",\"resumable\":true}}}]}"}},
+         .out = SEEN "status         200              to HEAD\n"
+                     "final_url      http://b/\\u001b  where redirects led\n"
+                     "address        192.0.2.9        of the proxy\n"
+                     "http           2\n"
+                     "tls            TLSv1.3\n"
+                     "type           text/csv\n"
+                     "length         77\n"
+                     "encoding       gzip\n"
+                     "etag           e\n"
+                     "last_modified  m\n"
+                     "accept_ranges  bytes\n"
+                     "retry_after    9\n"
+                     "resumable      yes              if the download breaks\n"
+                     "queued         1.5              seconds\n"
+                     "dns            0.125            seconds\n"
+                     "handshake      0.0625           seconds, of TLS\n"
+                     "connect        0.25             seconds, all in all\n"
+                     "first_byte     0.5              seconds from the start\n"},
+        /* It failed; what is known is told. */
+        {.args = {"check-url", "--head", "u"},
+         .steps = {VIEW("192.0.2.1"),
+                   ASKED,
+                   {"wait", "{\"ids\":[7]}",
+                    "{\"jobs\":[{\"state\":\"failed\",\"verdict\":{\"status\":405,\"error\":{"
+                    "\"kind\":\"http_status\",\"message\":\"405\"},\"head\":{\"proxied\":false,"
+                    "\"address\":\"192.0.2.1\",\"resumable\":false,\"hindrance\":\"no tag\"}}}]"
+                    "}"}},
+         .status = 1,
+         .out = SEEN "status     405          to HEAD\n"
+                     "address    192.0.2.1    connected to\n"
+                     "resumable  no           no tag\n"
+                     "error      http_status  405\n"},
+        {.args = {"check-url", "--head", "u"},
+         .steps = {VIEW("192.0.2.1"),
+                   ASKED,
+                   {"wait", "{\"ids\":[7]}",
+                    "{\"jobs\":[{\"state\":\"cancelled\",\"verdict\":{\"reason\":\"why\"}}]}"}},
+         .status = 1,
+         .out = SEEN "reason  why  cancelled\n"},
+        {.args = {"check-url", "--head", "u", "--json"},
+         .steps = {VIEW("192.0.2.1"),
+                   ASKED,
+                   {"wait", "{\"ids\":[7]}", "{\"jobs\":[{\"state\": \"done\"}]}"}},
+         .out = "{\"url\":\"u\",\"policy\":{\"allowed\":true},\"proxy\":\"p\"}\n"
+                "{\"state\": \"done\"}\n"},
+        /* The daemon says no to the one or to the other, or goes. */
+        {.args = {"check-url", "--head", "u"},
+         .steps = {VIEW("192.0.2.1"),
+                   {"head", "{\"url\":\"u\"}", "!{\"code\":-32004,\"message\":\"full\"}"}},
+         .status = 3,
+         .out = SEEN,
+         .err = "penstockctl: full\n"},
+        {.args = {"check-url", "--head", "u"},
+         .steps = {VIEW("192.0.2.1"),
+                   ASKED,
+                   {"wait", "{\"ids\":[7]}", "!{\"code\":-32003,\"message\":\"it stops\"}"}},
+         .status = 3,
+         .out = SEEN,
+         .err = "penstockctl: it stops\n"},
+    };
+    SCENES(scenes);
+}
+
+/* Ctrl-C while it waits: the connection goes, and with it the job. */
+static void test_head_interrupted(void **state)
+{
+    static const struct step steps[] = {VIEW("192.0.2.1"), ASKED, {"wait", "{\"ids\":[7]}", NULL}};
+    CLIENT(&child, &daemon_, "check-url", "--head", "u");
+    fake_accept(&daemon_, &talk);
+    for (unsigned i = 0; i < 4; i++) {
+        scene_hear(i + 1, &steps[i]);
+        if (i < 3)
+            scene_answer(i + 1, &steps[i]);
+    }
+    test_signal(&child, SIGINT);
+    assert_int_equal(test_finish(&child, PATIENCE), 130);
+    file_has(child.err, "interrupted; job 7 is cancelled\n");
+}
+
 static void test_mistakes(void **state)
 {
     static const struct scene scenes[] = {
@@ -107,9 +215,8 @@ static void test_mistakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_what_would_become_of_it),
-        TEST(test_no_address),
-        TEST(test_mistakes),
+        TEST(test_what_would_become_of_it), TEST(test_no_address), TEST(test_head),
+        TEST(test_head_interrupted),        TEST(test_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

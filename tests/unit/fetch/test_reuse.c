@@ -305,6 +305,30 @@ static void test_a_post_goes_out_once(void **state)
     client_free(c);
 }
 
+/* A server may send a body all the same, which would be taken for the next answer: nothing goes out
+ * on that connection any more. */
+static void test_after_a_head(void **state)
+{
+    struct client *c = client_new(setup.policy);
+    (void)state;
+    origin_url(setup.origin, c->url, sizeof c->url, "/bytes?n=1000");
+    c->request.ca_file = origin_ca_file(setup.origin);
+    c->request.method = "HEAD";
+    client_start(c, setup.fetch);
+    client_wait(c);
+    assert_int_equal(c->result.kind, KIND_NONE);
+    assert_int_equal(c->result.verified, VERIFIED_LENGTH);
+    assert_int_equal(c->content_length, 1000);
+    assert_int_equal(c->pieces, 0);
+    bool tls = strncmp(c->url, "https", 5) == 0;
+    assert_int_equal(strncmp(c->result.tls, "TLSv1.", 6) == 0, tls);
+    assert_int_equal(c->result.tls_ns > 0, tls);
+    assert_true(c->result.dns_ns + c->result.tls_ns <= c->result.first_byte_ns);
+    client_free(c);
+    client_free(setup_get(&setup, "/bytes?n=10"));
+    assert_int_equal(connections(), 2);
+}
+
 #define BOTH(test)                                                \
     cmocka_unit_test_setup_teardown(test, open_plain, close_all), \
         cmocka_unit_test_setup_teardown(test, open_tls, close_all)
@@ -331,6 +355,7 @@ int main(void)
         BOTH(test_the_innocent_are_used),
         BOTH(test_closed_in_place_of_an_answer),
         BOTH(test_a_post_goes_out_once),
+        BOTH(test_after_a_head),
         cmocka_unit_test_setup_teardown(test_a_connection_that_was_forgotten, open_plain,
                                         close_all),
         cmocka_unit_test_setup_teardown(test_a_slow_answer_is_not_asked_for_twice, open_plain,
