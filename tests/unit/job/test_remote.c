@@ -24,6 +24,7 @@ static void on_tell(struct runner *runner, const char *what, uint64_t id)
 /* A pipe whose write end the job has; the read end. */
 static int job_begin(struct job *job, struct runner *runner, struct spec *spec)
 {
+    static char method[] = "GET";
     int fds[2];
     memset(job, 0, sizeof *job);
     memset(spec, 0, sizeof *spec);
@@ -34,6 +35,7 @@ static int job_begin(struct job *job, struct runner *runner, struct spec *spec)
     job->id = 7;
     job->spec = spec;
     spec->run = true;
+    spec->method = method;
     remote_attach(job, fds[1], runner);
     return fds[0];
 }
