@@ -18,6 +18,7 @@
 #include "store/postgresql/pg_append.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "record/spool.h"
 #include "store/postgresql/pg_calls.h"
 #include "store/postgresql/pg_copy.h"
@@ -58,6 +59,7 @@ struct appends {
     int lost_pid;        /* the server's process that has the transaction, or of a lost one; 0 */
     uint64_t retry_at;   /* clock_now: it is not connected before */
     uint64_t discard_at; /* clock_now: what was left behind is looked for; 0: never */
+    bool again;          /* … and once more, soon after that */
     int64_t discarded;
     bool used, hungry;
 };
@@ -95,16 +97,30 @@ static bool leaves_behind(const struct store_call *call)
     return call->op == OP_POSTPONE || call->op == OP_CLOSE_TORN;
 }
 
+/* What is to be looked for sooner is not put off: on a busy daemon one attempt or the other fails
+ * all the time. Once this one's end stands, it is looked again. */
+static void discard_soon(struct pg *pg)
+{
+    struct appends *x = pg->appends;
+    uint64_t at = clock_now() + pg->config.retry_ns;
+    if (x->discard_at != 0 && x->discard_at <= at)
+        x->again = true;
+    else
+        x->discard_at = at;
+}
+
 bool append_take(struct pg *pg, struct store_call *call)
 {
     struct appends *x = pg->appends;
     if (call->op == OP_APPEND) {
         list_add_tail(&x->waiting, &call->link);
+        if (!x->used) /* an earlier run of this daemon may have left some */
+            discard_soon(pg);
         x->used = true;
         return true;
     }
     if (leaves_behind(call) && (x->used || call->op == OP_CLOSE_TORN))
-        x->discard_at = clock_now() + pg->config.retry_ns; /* once that stands */
+        discard_soon(pg);
     return false;
 }
 
@@ -283,14 +299,19 @@ static void discard(struct pg *pg)
 }
 
 /* Others may leave some as well, so it is looked at again, by those who bring any. */
-static void discarded(struct appends *x)
+static void discarded(struct pg *pg)
 {
+    struct appends *x = pg->appends;
+    uint64_t now = clock_now();
+    if (x->channel.fault_code != 0)
+        log_warning("store: what attempts have left in the database cannot be deleted: %s",
+                    x->channel.fault.text);
     x->stage = APPEND_NONE;
-    x->discard_at = clock_now();
-    if (x->discarded < DISCARD_MOST)
-        x->discard_at += DISCARD_NS;
-    if (!x->used && x->discarded == 0)
-        x->discard_at = 0;
+    if (x->again || x->discarded == DISCARD_MOST) /* what waits goes between */
+        x->discard_at = now + pg->config.retry_ns;
+    else
+        x->discard_at = x->used || x->discarded > 0 ? now + DISCARD_NS : 0;
+    x->again = false;
 }
 
 /* --- the connection --------------------------------------------------------------------------- */
@@ -312,7 +333,7 @@ static void done(struct pg *pg)
         x->stage = APPEND_NONE;
         return;
     case APPEND_DISCARD:
-        discarded(x);
+        discarded(pg);
         return;
     case APPEND_LOCK:
         locked(pg);
@@ -374,13 +395,14 @@ static enum channel_event turn(struct appends *x)
     return x->copy.state == COPY_NONE ? channel_turn(&x->channel) : copy_turn(&x->copy);
 }
 
+/* There may always be a batch that waits. */
 static void begin(struct pg *pg)
 {
     struct appends *x = pg->appends;
-    if (!list_empty(&x->waiting))
-        lock(pg);
-    else if (is_due(x))
+    if (is_due(x))
         discard(pg);
+    else if (!list_empty(&x->waiting))
+        lock(pg);
 }
 
 void append_turn(struct pg *pg)

@@ -88,6 +88,66 @@ static void what_was_left_behind_goes(void **state)
     spool_close(&second);
 }
 
+/* Also if nothing comes to nothing any more. */
+static void what_an_earlier_run_has_left_goes(void **state)
+{
+    struct fixture *f = *state;
+    ask("INSERT INTO %s.records VALUES(999,1,1,'{}')");
+    ask("INSERT INTO %s.batches VALUES(999,1,'%s','records',40)");
+    uint64_t id = running(f);
+    struct spool spool = spool_of(f->dir, id, 1, 3, RECORD);
+    assert_int_equal(append(f, id, 1, &spool, 2), 0);
+    wait_for("SELECT string_agg(DISTINCT job::text,' ') FROM %s.batches", "1");
+    expect("SELECT string_agg(DISTINCT job::text,' ') FROM %s.records", "1");
+    spool_close(&spool);
+}
+
+static int setup_impatient(void **state)
+{
+    static struct fixture f;
+    f = (struct fixture){.open = open_new};
+    fixture_open(&f, &(struct store_config){.retry_ns = 1}); /* it is looked at once */
+    *state = &f;
+    return 0;
+}
+
+static PGconn *hold_job(uint64_t id)
+{
+    char sql[96];
+    snprintf(sql, sizeof sql, "BEGIN; SELECT FROM %%s.jobs WHERE id=%llu FOR UPDATE",
+             (unsigned long long)id);
+    return hold(sql);
+}
+
+/* Batches that wait, one behind the other, do not stand before it. */
+static void what_was_left_behind_goes_between_batches(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t ids[] = {running(f), running(f)}, failed = running(f);
+    struct spool spool = spool_of(f->dir, failed, 1, 3, RECORD);
+    struct store_append calls[2];
+    PGconn *conns[2];
+    assert_int_equal(append(f, failed, 1, &spool, 3), 0);
+    for (int i = 0; i < 2; i++)
+        conns[i] = hold_job(ids[i]);
+    for (int i = 0; i < 2; i++) {
+        calls[i] = (struct store_append){.id = ids[i], .attempt = 1, .records = spool};
+        expect_call(&calls[i].call);
+        f->store->engine->append(f->store, &calls[i]);
+    }
+    wait_for(WAITING, "1");
+    assert_int_equal(finish(f, failed, 1, JOB_FAILED), 0);
+    let_go(conns[0]); /* the next batch waits, for as long as that takes */
+    wait_for("SELECT count(*) FROM %s.batches b WHERE NOT EXISTS(SELECT FROM %s.jobs j WHERE "
+             "j.id=b.job)",
+             "0");
+    let_go(conns[1]);
+    wait_calls(f, 2);
+    assert_int_equal(result_of(&calls[0].call), 0);
+    assert_int_equal(result_of(&calls[1].call), 0);
+    spool_close(&spool);
+}
+
 /* The store's own bookkeeping knows which table that was, whatever it is called, and does without
  * one that is gone. */
 static void each_table_is_tidied_up(void **state)
@@ -270,6 +330,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_end_makes_them_count, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_left_behind_goes, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_an_earlier_run_has_left_goes, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_was_left_behind_goes_between_batches, setup_impatient,
+                                        teardown),
         cmocka_unit_test_setup_teardown(each_table_is_tidied_up, setup, teardown),
         cmocka_unit_test_setup_teardown(a_ghost_appends_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(what_the_table_refuses_is_told, setup, teardown),
