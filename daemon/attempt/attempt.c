@@ -3,6 +3,7 @@
 
 #include "attempt/download.h"
 #include "attempt/reading.h"
+#include "attempt/retry.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mailbox.h"
@@ -537,4 +538,17 @@ void attempt_report(const struct attempt *a, uint64_t now, struct attempt_report
     if (!a->loop && r.verified == VERIFIED_NONE)
         r.verified = reading_verified(&a->reading);
     *ret_report = r;
+}
+
+/* A body that was put together of several answers may be what the decoder does not like: its
+ * origin's mistake (or ours), which an answer in one piece does not repeat. */
+bool attempt_worth_retrying(const struct attempt *a)
+{
+    const struct cause *cause = attempt_cause(a);
+    struct attempt_report report;
+    attempt_report(a, clock_now(), &report);
+    if (cause->kind == KIND_PROXY && report.proxy_refuses)
+        return false;
+    return retry_wanted(cause->kind, report.status) ||
+           (cause->kind == KIND_DECODE_ERROR && report.resumes > 0);
 }

@@ -109,6 +109,8 @@ void attempt_batch_over(struct attempt *a);
 
 /* Why it cannot succeed; NULL: as far as it is known by now it can. */
 const struct cause *attempt_cause(const struct attempt *a);
+/* It has one: may another attempt do better? */
+bool attempt_worth_retrying(const struct attempt *a);
 
 /* At any time; `now` as of clock_now. */
 void attempt_report(const struct attempt *a, uint64_t now, struct attempt_report *ret_report);

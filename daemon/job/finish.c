@@ -15,6 +15,7 @@
 #include "job/host.h"
 #include "job/kept.h"
 #include "job/permit.h"
+#include "job/unfit.h"
 #include "job/verdict.h"
 
 #include <assert.h>
@@ -111,6 +112,7 @@ static const char *why_cancelled(const struct job *job)
 }
 
 static void cancel_again(struct job *job);
+static void fail_unfit(struct job *job);
 static void on_asked(struct mail *mail);
 
 /* Whoever runs it ends it: it was said that it is cancelled. */
@@ -175,6 +177,10 @@ static void on_committed(struct mail *mail)
     end_give_back(job);
     if (jobs->fleet && call->result == -ESTALE) {
         on_stale(job);
+        return;
+    }
+    if (unfit_is(job)) {
+        fail_unfit(job);
         return;
     }
     /* A store that keeps tries for itself until it has stored the end, or is given up. */
@@ -355,6 +361,16 @@ static void cancel_again(struct job *job)
     say(job, NULL, &cause, -1);
 }
 
+/* What the log has as done by now has failed: that is said behind it. */
+static void fail_unfit(struct job *job)
+{
+    struct cause cause;
+    unfit_fail(job, &cause);
+    job->lines_taken = 0;
+    mail_init(&job->taken_mail, on_lines_taken);
+    say(job, job->attempt ? job_state_name(job->final) : NULL, &cause, -1);
+}
+
 void finish_check_words(struct jobs *jobs)
 {
     while (!list_empty(&jobs->wordless)) {
@@ -407,11 +423,6 @@ static void send_off(struct job *job, enum job_ending ending, const char *outcom
     wake_admit(&jobs->wake);
 }
 
-static const char *outcome_name(enum job_state state)
-{
-    return state == JOB_DONE ? "done" : state == JOB_FAILED ? "failed" : "cancelled";
-}
-
 static enum outcome outcome_of(enum job_state state)
 {
     return state == JOB_DONE     ? OUTCOME_DONE
@@ -453,7 +464,7 @@ void job_finish(struct job *job, enum job_state state, const struct cause *cause
     jobs->verdicts[state]++;
     jobs->kinds[job->error]++;
     job_set_state(job, state);
-    send_off(job, ENDING_FINAL, job->attempt ? outcome_name(state) : NULL, cause, -1);
+    send_off(job, ENDING_FINAL, job->attempt ? job_state_name(state) : NULL, cause, -1);
 }
 
 static void count_attempt(struct job *job)
@@ -525,18 +536,6 @@ void job_torn(struct job *job)
                   : now + retry_delay(job->jobs->settings, torn - TORN_AT_ONCE, NULL, now));
 }
 
-/* A body that was put together of several answers may be what the decoder does not like: its
- * origin's mistake (or ours), which an answer in one piece does not repeat. */
-static bool worth_retrying(const struct attempt *a, const struct cause *cause)
-{
-    struct attempt_report report;
-    attempt_report(a, clock_now(), &report);
-    if (cause->kind == KIND_PROXY && report.proxy_refuses)
-        return false;
-    return retry_wanted(cause->kind, report.status) ||
-           (cause->kind == KIND_DECODE_ERROR && report.resumes > 0);
-}
-
 /* May this be tried again, if its cause is worth it? */
 static bool may_retry(const struct job *job)
 {
@@ -558,7 +557,7 @@ bool finish_will_retry(const struct job *job)
 {
     const struct cause *cause = attempt_cause(job->attempt);
     return cause && !cause->cancelled && !cause->interrupted &&
-           worth_retrying(job->attempt, cause) && may_retry(job);
+           attempt_worth_retrying(job->attempt) && may_retry(job);
 }
 
 static void finish_cancelled(struct job *job)
@@ -583,7 +582,7 @@ static void conclude(struct job *job)
         job_finish(job, JOB_CANCELLED, cause);
     else if (job->cancel_reason)
         finish_cancelled(job);
-    else if (worth_retrying(job->attempt, cause) && may_retry(job))
+    else if (attempt_worth_retrying(job->attempt) && may_retry(job))
         retry(job, cause);
     else
         job_finish(job, JOB_FAILED, cause);

@@ -151,17 +151,23 @@ bool fleet_has_lost(const struct job *job)
 
 void fleet_revoke(struct jobs *jobs, uint64_t job, uint32_t attempt)
 {
-    struct sink_line *line = notice_new(EVENT_REVOKE);
-    jobs->fleet->revoked++;
     log_warning("job %llu: attempt %u was closed by another member, and what it says in this log "
                 "does not count",
                 (unsigned long long)job, (unsigned)attempt);
+    fleet_post_revoke(jobs, job, attempt);
+}
+
+void fleet_post_revoke(struct jobs *jobs, uint64_t job, uint32_t attempt)
+{
+    struct sink_line *line = notice_new(EVENT_REVOKE);
+    if (jobs->fleet)
+        jobs->fleet->revoked++;
     if (!line)
-        return; /* of several verdicts of a job the one of the highest attempt counts anyway */
+        return; /* of several verdicts of a job the last one of the highest attempt counts anyway */
     line->job = job;
     line_u64(&line->text, "job", job);
     line_u64(&line->text, "attempt", attempt);
-    line_str(&line->text, "by", jobs->fleet->name);
+    line_str(&line->text, "by", fleet_name(jobs));
     notice_post(jobs->config.sink, line);
 }
 

@@ -75,6 +75,8 @@ unsigned fleet_running_elsewhere(const struct jobs *jobs, const char *host);
 bool fleet_has_lost(const struct job *job);
 /* The attempts' lines that stand in our log do not count: says so, to the log and to followers. */
 void fleet_revoke(struct jobs *jobs, uint64_t job, uint32_t attempt);
+/* The line alone, also where there is no fleet. */
+void fleet_post_revoke(struct jobs *jobs, uint64_t job, uint32_t attempt);
 
 /* The attempt of a gone member is closed, by us or by another. */
 void fleet_torn_closed(struct jobs *jobs);

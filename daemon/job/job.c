@@ -178,7 +178,8 @@ struct job *job_find(struct jobs *jobs, uint64_t id)
 
 static bool state_follows(enum job_state from, enum job_state to)
 {
-    if (from == JOB_RUNNING)
+    bool refused = from == JOB_DONE && to == JOB_FAILED; /* unfit.c */
+    if (from == JOB_RUNNING || refused)
         return true;
     return !job_state_final(from) && (to == JOB_RUNNING || job_state_final(to));
 }

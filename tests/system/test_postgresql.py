@@ -150,6 +150,20 @@ class PostgreSQL(penstock_test.Case):
         self.assertIn('"few"', verdict["error"]["message"])
         until(lambda: self.count("penstock.records") == 0, "nothing of it stays")
 
+    def test_a_record_that_is_refused_at_the_end(self):
+        """The log has it as done by then: that is revoked, and the job fails all the same, with nothing in the table."""
+        daemon = self.fleet({"defaults.max_attempts": "1"}, **self.records())
+        self.server.ask("ALTER TABLE penstock.records ADD CONSTRAINT few CHECK (seq<1)")
+        for deliver in ("stream", "commit"):
+            job = daemon.submit(self.web.url("/lines?n=1"), parser="lines", deliver=deliver)
+            until(lambda j=job: self.server.ask(f"SELECT state FROM penstock.ended WHERE id={j}") == [["4"]], "it has failed")
+            self.assertEqual([e["state"] for e in daemon.events("verdict", job)], ["done", "failed"])
+            last = daemon.events("verdict", job)[-1]
+            self.assertEqual(last["error"]["kind"], "unexpected")
+            self.assertIn('"few"', last["error"]["message"])
+            self.assertEqual([e["attempt"] for e in daemon.events("revoke", job)], [1])
+        self.assertEqual(self.count("penstock.records"), 0)
+
     def test_records_whatever_dies(self):
         """Daemon and server die again and again while ends are stored: each record is there once."""
         daemon = self.fleet(**self.records())

@@ -39,6 +39,46 @@ static void test_an_end_that_is_not_stored_is_not_told(void **state)
     world_free(w);
 }
 
+static bool stand_in_order(const struct world *w, const char *const *texts, size_t count)
+{
+    struct buf log = BUF_INIT;
+    assert_true(test_read_file(w->log, &log));
+    buf_putc(&log, '\0');
+    const char *at = log.data;
+    for (size_t i = 0; at && i < count; i++)
+        at = strstr(at, texts[i]);
+    buf_deinit(&log);
+    return at;
+}
+
+/* A store that refuses what the end brings, as a constraint does, is told so too late for the log:
+ * what that says is revoked, and the job has failed. */
+static void test_an_end_that_is_refused_fails(void **state)
+{
+    (void)state;
+    struct world *w = world_new("", false);
+    w->gate.hold[GATE_FINISH] = true;
+    uint64_t id = world_submit(w, HOST, "/bytes?n=1");
+    WORLD_WAIT(w, w->gate.held_count == 1);
+    struct store_finish *end = w->gate.held[0].call;
+    w->gate.held_count = 0;
+    end->call.result = error_set(&end->call.error, -EINVAL, "the table does not take it");
+    mailbox_post(&w->mailbox, &end->call.mail);
+    WORLD_WAIT(w, w->gate.held_count == 1);
+    assert_null(world_end_of(w, id));
+    assert_int_equal(end->state, JOB_FAILED);
+    assert_null(end->records);
+    gate_release(&w->gate);
+    world_wait_end(w, id, JOB_FAILED);
+    assert_int_equal(world_end_of(w, id)->error, KIND_UNEXPECTED);
+    static const char *const texts[] = {"\"state\":\"done\"", "\"event\":\"revoke\"",
+                                        "\"event\":\"verdict\"", "\"state\":\"failed\"",
+                                        "\"message\":\"the table does not take it\""};
+    assert_true(stand_in_order(w, texts, sizeof texts / sizeof texts[0]));
+    assert_int_equal(w->jobs->ending_count, 0);
+    world_free(w);
+}
+
 /* The gate closes once: what comes later changes nothing. */
 static void test_once(void **state)
 {
@@ -228,6 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_an_end_that_is_not_stored_is_not_told),
+        cmocka_unit_test(test_an_end_that_is_refused_fails),
         cmocka_unit_test(test_once),
         cmocka_unit_test(test_cancelled_in_the_queue),
         cmocka_unit_test(test_cancelled_while_it_runs),
