@@ -62,8 +62,8 @@ static bool host_failed(enum error_kind kind, int status)
     case KIND_FIRST_BYTE_TIMEOUT:
     case KIND_STALLED:
         return true;
-    case KIND_HTTP_STATUS:
-        return status >= 500 || status == 429;
+    case KIND_HTTP_STATUS: /* 501: it has no such method, HEAD say, and may well answer another */
+        return (status >= 500 && status != 501) || status == 429;
     default:
         return false;
     }

@@ -98,6 +98,19 @@ static void test_a_server_without_head(void **state)
     api_world_free(a);
 }
 
+/* That says nothing about the host: it is not left alone for it, as for a failure of its own. */
+static void test_a_server_without_head_is_no_broken_one(void **state)
+{
+    struct api_world *a =
+        api_world_new("[fetch]\nbreaker_failures = 1\nbreaker_cooldown = 1h\n", false);
+    (void)state;
+    json_decref(head_of(a, "/bytes?n=7&status=501", JOB_FAILED));
+    world_wait_end(a->w, ask_submit(a, "/bytes?n=7"), JOB_DONE);
+    json_decref(head_of(a, "/bytes?n=7&status=503", JOB_FAILED));
+    assert_string_equal(shown(a, ask_submit(a, "/bytes?n=7"), "waiting_for"), "host");
+    api_world_free(a);
+}
+
 /* One attempt is all, whatever the config would give. */
 static void test_it_is_not_tried_again(void **state)
 {
@@ -246,6 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_head),
         cmocka_unit_test(test_a_server_without_head),
+        cmocka_unit_test(test_a_server_without_head_is_no_broken_one),
         cmocka_unit_test(test_it_is_not_tried_again),
         cmocka_unit_test(test_redirects),
         cmocka_unit_test(test_an_origin_that_never_answers),
