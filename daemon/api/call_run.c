@@ -68,6 +68,8 @@ static void on_stored(struct mail *mail)
     struct store_job *row = run->item.job;
     struct cause gone = {.cancelled = true, .message = "the client has gone"};
 
+    if (call->method == API_HEAD)
+        call->runner->asking--;
     if (run->store.call.result < 0) {
         call_fail_store(call, &run->store.call);
         store_job_free(row);
@@ -133,6 +135,19 @@ static bool prepare(struct run *run)
     return r == 0;
 }
 
+/* True: the call has been answered. */
+static bool refused(struct api_call *call)
+{
+    bool full = call->method == API_HEAD && !runner_has_room(call->runner);
+    if (call->api->jobs->draining)
+        call_fail(call, API_DRAINING, NULL, "the daemon is stopping and accepts no new jobs");
+    else if (full)
+        call_fail(call, API_QUEUE_FULL, NULL,
+                  "a connection may wait for %d heads at once: one must end before the next",
+                  RUNNER_HEADS);
+    return call->api->jobs->draining || full;
+}
+
 void call_run(struct api_call *call)
 {
     struct store *store = call->api->jobs->config.store;
@@ -145,15 +160,12 @@ void call_run(struct api_call *call)
     run->call = call;
     run->fd = call->method == API_RUN ? call->fd : -1;
     call->fd = -1;
-    if (call->api->jobs->draining) {
-        call_fail(call, API_DRAINING, NULL, "the daemon is stopping and accepts no new jobs");
+    if (refused(call) || !prepare(run)) {
         run_free(run);
         return;
     }
-    if (!prepare(run)) {
-        run_free(run);
-        return;
-    }
+    if (call->method == API_HEAD)
+        call->runner->asking++;
     /* In a fleet its host may be another member's, who has not got its pipe: so nobody ever finds
      * it queued. */
     run->item.claim = call->api->jobs->fleet;

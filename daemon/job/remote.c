@@ -6,8 +6,17 @@
 void runner_init(struct runner *runner,
                  void (*tell)(struct runner *runner, const char *what, uint64_t id))
 {
-    runner->tell = tell;
+    *runner = (struct runner){.tell = tell};
     list_init(&runner->jobs);
+}
+
+bool runner_has_room(const struct runner *runner)
+{
+    unsigned count = runner->asking;
+    const struct list *e = runner->jobs.next;
+    for (; e != &runner->jobs && count < RUNNER_HEADS; e = e->next)
+        count++;
+    return count < RUNNER_HEADS;
 }
 
 struct job *runner_drop(struct runner *runner)

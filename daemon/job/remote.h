@@ -34,9 +34,14 @@ struct runner {
     /* `what` is begin, complete or abort. Must not block, nor call back. */
     void (*tell)(struct runner *runner, const char *what, uint64_t id);
     struct list jobs; /* private */
+    unsigned asking;  /* heads that are being stored, and are no jobs yet: who asks counts them */
 };
+/* What waits for a head is nothing but memory: a connection has so many at once. A command brings a
+ * descriptor along, of which there are few. */
+#define RUNNER_HEADS 16
 void runner_init(struct runner *runner,
                  void (*tell)(struct runner *runner, const char *what, uint64_t id));
+bool runner_has_room(const struct runner *runner); /* for one head more */
 /* The connection has gone: the next of its jobs whose command has not ended, which the runner
  * forgets; or NULL. */
 struct job *runner_drop(struct runner *runner);

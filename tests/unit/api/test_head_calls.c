@@ -177,6 +177,31 @@ static void test_it_waits_for_its_turn(void **state)
     api_world_free(a);
 }
 
+/* Each is memory that no window bounds: so a connection has only so many, also of those that are
+ * asked for in one go. */
+static void test_so_many_at_once(void **state)
+{
+    struct api_world *a = api_world_new("", false);
+    struct asked *asked[RUNNER_HEADS + 1];
+    (void)state;
+    assert_int_equal(hold_set(a->w->jobs, NULL, NULL, true), 0);
+    for (size_t i = 0; i <= RUNNER_HEADS; i++)
+        asked[i] = ask_head(a, job_json(a, "/bytes?n=7"));
+    for (size_t i = 0; i <= RUNNER_HEADS; i++) {
+        WORLD_WAIT(a->w, asked[i]->answered);
+        assert_int_equal(asked[i]->code, i < RUNNER_HEADS ? 0 : API_QUEUE_FULL);
+        asked_free(asked[i]);
+    }
+    asked[0] = ask_head(a, job_json(a, "/bytes?n=7"));
+    WORLD_WAIT(a->w, asked[0]->answered);
+    assert_int_equal(asked[0]->code, API_QUEUE_FULL);
+    asked_free(asked[0]);
+    assert_int_equal(hold_set(a->w->jobs, NULL, NULL, false), 0);
+    WORLD_WAIT(a->w, list_empty(&runner.jobs));
+    json_decref(head_of(a, "/bytes?n=7", JOB_DONE));
+    api_world_free(a);
+}
+
 /* Whether it waits or runs. */
 static void test_the_client_goes(void **state)
 {
@@ -264,6 +289,7 @@ int main(void)
         cmocka_unit_test(test_redirects),
         cmocka_unit_test(test_an_origin_that_never_answers),
         cmocka_unit_test(test_it_waits_for_its_turn),
+        cmocka_unit_test(test_so_many_at_once),
         cmocka_unit_test(test_the_client_goes),
         cmocka_unit_test(test_the_daemon_stops),
         cmocka_unit_test(test_refused),
