@@ -217,14 +217,20 @@ static void take_backpressure(struct message *m)
         json_object_del(m->params, "backpressure");
 }
 
-/* A job, and always followed: the client lives by what it is told. */
+static int read_job(struct message *m)
+{
+    return json_is_object(m->params)
+               ? 0
+               : refuse(m, API_INVALID_PARAMS, "params", "params: give a job as {\"url\":\"…\"}");
+}
+
+/* Always followed: the client lives by what it is told. */
 static int read_run(struct message *m)
 {
-    if (!json_is_object(m->params))
-        return refuse(m, API_INVALID_PARAMS, "params", "params: give a job as {\"url\":\"…\"}");
+    int r = read_job(m);
     m->follow = true;
     m->events = EVENT_ALL;
-    return 0;
+    return r;
 }
 
 /* {job}, {job, "follow"}, [{job}…] or {"jobs":[…], "follow"} -> {job} or [{job}…]. Beside `follow`
@@ -264,6 +270,8 @@ static int read_params(struct message *m)
         return read_submit(m);
     if (m->method->kind == MESSAGE_CALL && m->method->call == API_RUN)
         return read_run(m);
+    if (m->method->kind == MESSAGE_CALL && m->method->call == API_HEAD)
+        return read_job(m);
     if (json_is_array(m->params))
         return refuse(m, API_INVALID_PARAMS, "params",
                       "params: %s takes an object, as {\"id\":42}, not an array", m->method->name);
