@@ -378,7 +378,7 @@ static void put_remedy(struct buf *b, const json_t *job, bool ended)
     if (!remedy)
         return;
     buf_printf(b, "What to do: %s\n", remedy);
-    if (ended)
+    if (ended && !json_object_get(last, "head")) /* which `retry` passes over */
         buf_printf(b, "Then: penstockctl retry %.0f\n", number(job, "id"));
 }
 

@@ -65,6 +65,20 @@ static void test_failed_and_what_to_do(void **state)
             "Then: penstockctl retry 8\n");
 }
 
+/* It went with its client, and there is nothing that `retry` could make a copy of. */
+static void test_failed_as_a_head(void **state)
+{
+    life_is("{\"id\":8,\"state\":\"failed\",\"url\":\"u\",\"parser\":\"p\",\"attempt\":1,"
+            "\"verdict\":{\"bytes\":0,\"records\":0,\"head\":{\"proxied\":false},\"error\":{"
+            "\"kind\":\"dns\",\"message\":\"no such host\"}}}",
+            "Job 8: u into the parser p\n"
+            "                           submitted\n"
+            "                           failed: dns: no such host\n"
+            "                           0 B had arrived, 0 records\n"
+            "What to do: The name was not found. Check the URL's host, and the machine's resolver "
+            "(`getent hosts NAME`).\n");
+}
+
 static void test_waiting(void **state)
 {
     life_is("{\"id\":8,\"state\":\"waiting\",\"url\":\"u\",\"parser\":\"p\",\"attempt\":3,"
@@ -248,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_done_in_the_second_attempt),
         cmocka_unit_test(test_failed_and_what_to_do),
+        cmocka_unit_test(test_failed_as_a_head),
         cmocka_unit_test(test_waiting),
         cmocka_unit_test(test_running),
         cmocka_unit_test(test_every_kind_has_a_remedy),
