@@ -284,7 +284,8 @@ static void put_filter(struct buf *line, const struct top_look *look)
             start++;
         while (start < safe.len && ((unsigned char)safe.data[start] & 0xC0) == 0x80);
     buf_puts(line, "  /");
-    buf_put(line, safe.data + start, safe.len - start);
+    if (start < safe.len) /* else there may be no data at all */
+        buf_put(line, safe.data + start, safe.len - start);
     buf_puts(line, cursor);
     buf_deinit(&safe);
 }

@@ -70,6 +70,7 @@ static void test_a_filter_that_is_typed(void **state)
          "2J",
          "  /\\u009b2J_"},
         {"\xe2\x80\xaemoc", "  /\\u202emoc_"},
+        {"", "  /_"},
         {"\xe4\xbd", "  /\\xe4\\xbd_"}, /* a half of a character */
         {"\xe4\xbd\xa0\xe5\xa5\xbd", "  /\xe4\xbd\xa0\xe5\xa5\xbd_"},
     };
