@@ -274,7 +274,9 @@ static void test_churn(void **state)
     }
     w->gate.refuse[GATE_CLAIM] = 0;
     assert_int_equal(hold_set(w->jobs, "h7.localhost", NULL, false), 0);
-    WORLD_WAIT(w, (check_counts(w, AT_ONCE), w->end_count == JOBS));
+    for (unsigned n = 100; n <= JOBS; n += 100) /* a slow machine gets on as well */
+        WORLD_WAIT(w, (check_counts(w, AT_ONCE), w->end_count >= n));
+    assert_int_equal(w->end_count, JOBS);
     assert_int_equal(running(w, ANNA), 0);
     assert_int_equal(running(w, BEN), 0);
     WORLD_WAIT(w, w->jobs->users.tight_count == 0);
