@@ -261,7 +261,7 @@ static void test_submit_many_lines(void **state)
  * for. */
 static void test_submit_is_bounded(void **state)
 {
-    enum { LEAST = 66000 }; /* a pipe's content, and a line: batches are small if lines come slowly */
+    enum { LEAST = 66000 }; /* a pipe, and a line: batches are small where lines come slowly */
     static char lines[1000];
     size_t taken = 0;
     memset(lines, 'x', sizeof lines);
